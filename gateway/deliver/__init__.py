@@ -1,0 +1,1 @@
+"""DELIVER: one file per kind of destination."""

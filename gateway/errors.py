@@ -1,0 +1,26 @@
+"""What an error does to the job: the exception's type decides, nothing else."""
+
+from __future__ import annotations
+
+from gateway.records import Reason
+
+
+class GatewayError(Exception):
+    """A problem with a message for the person who runs the gateway: what is wrong and what to do."""
+
+
+class ConfigurationError(GatewayError):
+    """The settings, the model or the environment do not allow a start. Exit status 2."""
+
+
+class Retry(GatewayError):  # noqa: N818 - reads as what the queue does
+    """The world may heal: the same step is tried again later."""
+
+
+class Reject(GatewayError):  # noqa: N818 - reads as what the queue does
+    """It never will: the job ends as `failed` with this reason code and sentence."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail

@@ -1,0 +1,1 @@
+"""INFER: the classifier, its weights and its card."""

@@ -1,0 +1,1 @@
+"""RECEIVE: the DICOM listener, one file per DIMSE service."""

@@ -1,0 +1,193 @@
+"""Frozen records that pass between the stages. They know nothing of files, sockets or databases."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class State(StrEnum):
+    """Where an image stands."""
+
+    RECEIVED = "received"  # bytes on disk and row committed; the sender was told 0x0000
+    INELIGIBLE = "ineligible"  # no answer is due, for the reason given
+    INFERRED = "inferred"  # SR and SC are on disk; delivery is under way
+    DELIVERED = "delivered"  # every destination has the results
+    FAILED = "failed"  # an answer was due and cannot be given, for the reason given
+
+
+class Reason(StrEnum):
+    """Why an image has no answer: reason codes of `ineligible` and `failed`."""
+
+    # ineligible: the header says that no answer is due
+    NOT_RADIOGRAPH = "not_radiograph"  # Modality is not CR or DX
+    SECONDARY_CAPTURE = "secondary_capture"  # a capture, and the configuration does not admit them
+    FOR_PROCESSING = "for_processing"  # Presentation Intent Type FOR PROCESSING
+    OWN_RESULT = "own_result"  # the gateway's own SR or SC coming back
+    NOT_CHEST = "not_chest"
+    BODY_PART_UNKNOWN = "body_part_unknown"  # nothing in the header says what was imaged
+    LATERAL = "lateral"
+    OBLIQUE = "oblique"
+    VIEW_CONFLICT = "view_conflict"  # two attributes contradict each other on the view
+    QUALITY_CONTROL = "quality_control"
+    MULTI_FRAME = "multi_frame"
+    COLOUR = "colour"
+    VETERINARY = "veterinary"
+    AGE_OUT_OF_RANGE = "age_out_of_range"
+    PIXELS_UNCHANGED = "pixels_unchanged"  # resent with another header; the same picture has its answer
+    # failed: an answer was due and cannot be given
+    UNDECODABLE = "undecodable"  # the pixels, or the data set itself, cannot be read
+    NO_PIXELS = "no_pixels"
+    POISON = "poison"  # this image ended its worker process more than once
+    INTERNAL_ERROR = "internal_error"  # a bug; the traceback is in the log
+    NOT_DELIVERED = "not_delivered"  # a destination did not take the results in time
+
+
+class Label(StrEnum):
+    """The gateway's answer for one image."""
+
+    NORMAL = "Normal"
+    PNEUMONIA = "Pneumonia"
+    UNDETERMINED = "Undetermined"  # the model abstains; `Prediction.reason` says why
+
+
+class ResultKind(StrEnum):
+    """Kinds of result object written back into the study."""
+
+    SR = "sr"
+    SC = "sc"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One image as it came over the network, after its bytes reached the disk.
+
+    Attributes
+    ----------
+    sop_class_uid, sop_instance_uid, study_instance_uid, series_instance_uid, transfer_syntax_uid
+        As in the data set; the first two equal the C-STORE command's.
+    calling_ae_title, called_ae_title, peer_address
+        Who sent it, and to which title.
+    sha256
+        Hexadecimal SHA-256 of the encoded data set (without preamble and file meta information).
+    size_bytes
+        Length of the encoded data set.
+    path
+        The Part 10 file in the spool, absolute.
+    received_at
+        Aware, UTC.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+    calling_ae_title: str
+    called_ae_title: str
+    peer_address: str
+    sha256: str
+    size_bytes: int
+    path: Path
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Eligible:
+    """The image is a frontal chest radiograph as far as its header tells.
+
+    `view` is `AP`, `PA`, `frontal` (frontal, direction not stated) or `unknown` (no view stated).
+    """
+
+    view: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ineligible:
+    """The image gets no answer; `detail` is one sentence for a person, without patient data."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class GreyImage:
+    """A single decoded radiograph, ready for the eye and for the model.
+
+    Attributes
+    ----------
+    pixels
+        uint16, shape (rows, columns), 0 is black and 65535 white (MONOCHROME2), pixel aspect ratio 1.
+    steps
+        What was done to the stored values, in order, in words that a reviewer understands.
+    """
+
+    pixels: NDArray[np.uint16]
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model answered.
+
+    Attributes
+    ----------
+    name, version
+        As on the model card.
+    weights_sha256
+        Hexadecimal SHA-256 of the weights file.
+    threshold
+        P(pneumonia) at and above which the answer is Pneumonia, 0–1.
+    calibration
+        How logits became a probability, in words (`none`, `temperature 1.31`).
+    """
+
+    name: str
+    version: str
+    weights_sha256: str
+    threshold: float
+    calibration: str
+
+    @property
+    def device_uid(self) -> str:
+        """Device UID of the algorithm: another one whenever the weights change (PS3.3 C.12.1.1.5)."""
+        return uid_from(f"device|{self.name}|{self.version}|{self.weights_sha256}")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The model's answer for one image.
+
+    Attributes
+    ----------
+    label
+        The answer.
+    p_pneumonia
+        Calibrated P(pneumonia), 0–1; None where the model abstains.
+    reason
+        Why the model abstains, one sentence; None otherwise.
+    activation
+        Class activation map of the pneumonia logit, float32, shape (7, 7), unbounded and signed:
+        positive where the region speaks for pneumonia. Its mean plus the bias is the logit.
+    model
+        Which model answered.
+    """
+
+    label: Label
+    p_pneumonia: float | None
+    reason: str | None
+    activation: NDArray[np.float32]
+    model: ModelIdentity
+
+
+def uid_from(name: str) -> str:
+    """Return a UID under 2.25 (PS3.5 B.2) derived from `name`: the same name, the same UID."""
+    digest = hashlib.sha256(f"cxr-gateway|{name}".encode()).digest()
+    return f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}"

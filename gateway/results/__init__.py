@@ -1,0 +1,1 @@
+"""ENCODE: Structured Report and Secondary Capture. Pure: values in, data sets out."""

@@ -1,0 +1,69 @@
+"""The layers of the gateway: imports run one way."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "gateway"
+PURE = {"gateway", "records", "errors"}
+ADAPTERS = {"store", "settings", "log"}
+LAYERS: dict[str, set[str]] = {
+    # part: what it may import of the gateway
+    "records": set(),
+    "errors": {"records"},
+    "imaging": PURE,
+    "results": PURE,
+    "model": PURE | {"imaging"},
+    "settings": PURE,
+    "log": PURE,
+    "store": PURE | ADAPTERS,
+    "receive": PURE | ADAPTERS,
+    "deliver": PURE | ADAPTERS,
+    "pipeline": PURE | ADAPTERS | {"imaging", "results", "model", "deliver"},
+    "engine": PURE | ADAPTERS | {"pipeline", "deliver"},
+    "supervise": PURE | ADAPTERS,
+}
+ENTRY_POINTS = {"cli", "__init__"}
+OUTSIDE_THE_CORE = {"sqlalchemy", "pynetdicom", "dbos", "structlog", "socket", "sqlite3", "typer", "rich"}
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(ROOT)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path: Path) -> None:
+    part = part_of(path)
+    if part in ENTRY_POINTS:
+        return
+    used = {name.split(".")[1] for name in imports_of(path) if name.startswith("gateway.")}
+    allowed = LAYERS[part] | {part, "__version__"}
+    assert used <= allowed, f"{part} may not import {sorted(used - allowed)}"
+
+
+@pytest.mark.parametrize("part", ["imaging", "results", "records", "errors"])
+def test_the_core_is_pure(part: str) -> None:
+    for path in MODULES:
+        if part_of(path) == part:
+            roots = {name.split(".")[0] for name in imports_of(path)}
+            assert not roots & OUTSIDE_THE_CORE, path
+
+
+def test_only_the_engine_knows_dbos() -> None:
+    knowing = [part_of(path) for path in MODULES if any(n.split(".")[0] == "dbos" for n in imports_of(path))]
+    assert set(knowing) <= {"engine"}
