@@ -2,8 +2,8 @@
 
 RECEIVE    association, C-STORE       receive/   bytes fsynced and row committed, then 0x0000
 SELECT     header -> eligible?        imaging/   Eligible | Ineligible(reason code)
-DECODE     pixels -> grey image       imaging/   uint16 (rows, columns), MONOCHROME2, with a record of every step
-PREPROCESS grey image -> tensor       imaging/   float32 (3, 224, 224), mean 0.5, std 0.5; training uses the same code
+DECODE     pixels -> grey image       imaging/   uint16 (rows, columns), MONOCHROME2, each step recorded
+PREPROCESS grey image -> tensor       imaging/   float32 (3, 224, 224), mean and std 0.5, as in training
 INFER      tensor -> prediction       model/     P(pneumonia), answer, class activation map
 ENCODE     prediction -> SR and SC    results/   encoded once, fsynced, registered; never rebuilt
 DELIVER    results -> destinations    deliver/   each destination on its own, retried, then dead-lettered

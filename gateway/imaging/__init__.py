@@ -1,1 +1,1 @@
-"""SELECT, DECODE, PREPROCESS: from received bytes to the tensor. Pure: no files, sockets, clock or database."""
+"""SELECT, DECODE, PREPROCESS: from a data set to the tensor. Pure: no files, sockets, clock or database."""
