@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+IMPLEMENTATION_CLASS_UID = "2.25.268574729686698727908756044073982378165"  # PS3.7 D.3.3.2
+IMPLEMENTATION_VERSION_NAME = "CXR_GATEWAY"
+
 
 class State(StrEnum):
     """Where an image stands."""
@@ -185,6 +188,13 @@ class Prediction:
     reason: str | None
     activation: NDArray[np.float32]
     model: ModelIdentity
+
+
+def probabilities(p_pneumonia: float | None) -> dict[str, float] | None:
+    """Return both classes' probabilities, 0–1, or None where the model abstains."""
+    if p_pneumonia is None:
+        return None
+    return {Label.NORMAL.value: 1 - p_pneumonia, Label.PNEUMONIA.value: p_pneumonia}
 
 
 def uid_from(name: str) -> str:

@@ -1,0 +1,45 @@
+# The commands of this repository; `make help` lists them.
+
+PYTHON ?= python3
+TORCH_INDEX_URL ?=    # a wheel index with CPU builds of torch, where the default one has only CUDA builds
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test check bench peers clean
+
+help:  ## list these commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## build the environment in .venv
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(if $(strip $(TORCH_INDEX_URL)),$(BIN)/pip install --quiet -c constraints.txt --index-url $(TORCH_INDEX_URL) torch torchvision)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## send sample_dicoms/ to a gateway and print what came of each file
+	$(BIN)/python sample_dicoms/demo.py
+
+serve: $(READY)  ## run the gateway for a real PACS (config/gateway.yaml)
+	$(BIN)/gateway serve
+
+test: $(READY) peers  ## run the whole test suite
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## format, lint, types, import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_architecture.py
+
+bench: $(READY) peers  ## measure, each figure beside a yardstick from the same run
+	$(BIN)/python -m benchmarks
+
+peers:  # DCMTK, for the tests against real peers
+	@tests/peers/install.sh
+
+clean:  ## remove the environment and what the gateway kept in var/
+	rm -rf .venv var

@@ -1,0 +1,142 @@
+"""A Storage SCU: one association for many objects."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import _config
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from gateway.errors import Retry
+
+MAXIMUM_PDU_SIZE = 128 * 1024
+MAX_CONTEXTS = 128  # PS3.8 Table 9-11: context IDs are odd and one byte wide
+
+_config.STORE_SEND_CHUNKED_DATASET = True  # a file's own bytes, read as they are sent
+logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # outcomes are told by our own events
+
+
+@dataclass(frozen=True, slots=True)
+class DicomNode:
+    """Where to send, and as whom."""
+
+    ae_title: str
+    host: str
+    port: int
+    calling_ae_title: str
+    timeout_seconds: float = 30
+
+    def __str__(self) -> str:
+        return f"{self.ae_title}@{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a presentation context must offer for one file (PS3.8 7.1.1.13)."""
+
+    sop_class_uid: str
+    transfer_syntax_uid: str
+
+
+def content_of(path: Path) -> Content:
+    """Read a Part 10 file's meta information (PS3.10 7.1).
+
+    Raises
+    ------
+    pydicom.errors.InvalidDicomError, OSError
+        If `path` is not a readable Part 10 file.
+    """
+    meta = read_file_meta_info(path)
+    return Content(str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID))
+
+
+@contextmanager
+def associate(node: DicomNode, contents: Iterable[Content]) -> Iterator[Association]:
+    """Open an association that offers what `contents` need, and release it at the end.
+
+    Raises
+    ------
+    Retry
+        If the node is away, rejects or aborts; the message names node and reason.
+    """
+    ae = ApplicationEntity(ae_title=node.calling_ae_title)
+    ae.maximum_pdu_size = MAXIMUM_PDU_SIZE
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = node.timeout_seconds
+    for sop_class_uid, transfer_syntaxes in _contexts(contents):
+        ae.add_requested_context(sop_class_uid, transfer_syntaxes)
+    assoc = ae.associate(node.host, node.port, ae_title=node.ae_title, max_pdu=MAXIMUM_PDU_SIZE)
+    if not assoc.is_established:
+        raise Retry(f"{node}: {_why_not(assoc)}")
+    try:
+        yield assoc
+    finally:
+        if assoc.is_established:
+            assoc.release()
+
+
+def echo(node: DicomNode) -> None:
+    """Verify the node by C-ECHO (PS3.4 Annex A).
+
+    Raises
+    ------
+    Retry
+        If it does not answer 0x0000.
+    """
+    with associate(node, [Content(Verification, ImplicitVRLittleEndian)]) as assoc:
+        status = assoc.send_c_echo()
+        if "Status" not in status:
+            raise Retry(f"{node}: no answer to C-ECHO within {node.timeout_seconds:g} s")
+        if status.Status != 0x0000:
+            raise Retry(f"{node}: C-ECHO was answered 0x{status.Status:04X}")
+
+
+def store(assoc: Association, path: Path) -> tuple[int | None, str]:
+    """Send one file by C-STORE; return its status and Error Comment, None where no answer came.
+
+    The bytes go as they are; only where the peer took another plain coding are they converted.
+
+    Raises
+    ------
+    ValueError
+        If the peer accepted no presentation context for it.
+    """
+    try:
+        status = assoc.send_c_store(path)
+    except ValueError:
+        status = assoc.send_c_store(dcmread(path))
+    if "Status" not in status:
+        return None, "no answer"
+    return int(status.Status), str(status.get("ErrorComment", "") or "")
+
+
+def _contexts(contents: Iterable[Content]) -> list[tuple[str, list[str]]]:
+    """One context per coding; plain ones also offer implicit VR, into which they can be converted."""
+    offered = []
+    for content in sorted(set(contents), key=lambda c: (c.sop_class_uid, c.transfer_syntax_uid)):
+        syntaxes = [content.transfer_syntax_uid]
+        if content.transfer_syntax_uid == ExplicitVRLittleEndian:
+            syntaxes.append(ImplicitVRLittleEndian)
+        offered.append((content.sop_class_uid, syntaxes))
+    if len(offered) > MAX_CONTEXTS:
+        raise ValueError(
+            f"{len(offered)} combinations of SOP class and transfer syntax; send at most 128 at once"
+        )
+    return offered
+
+
+def _why_not(assoc: Association) -> str:
+    if assoc.is_rejected:
+        primitive = assoc.acceptor.primitive
+        return f"association rejected: {primitive.reason_str}" if primitive else "association rejected"
+    if assoc.is_aborted:
+        return "association aborted, or nothing listens there"
+    return "no association"

@@ -1,0 +1,60 @@
+"""The log: one JSON object a line in `<data_dir>/log/gateway.jsonl`, a readable line on stderr.
+
+Events carry UIDs and AE titles; patient names, patient IDs and accession numbers never come here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+
+def open_log(data_dir: Path, *, role: str) -> None:
+    """Send every event of this process to the log file and to stderr."""
+    folder = data_dir / "log"
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(
+        folder / "gateway.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.format_exc_info,
+            _Tee(descriptor, role),
+        ],
+        logger_factory=structlog.ReturnLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def log_event(event: str, **data: Any) -> None:
+    """Write one event of the contract (`ready`, `received`, `inferred`, …)."""
+    structlog.get_logger().info(event, **data)
+
+
+def log_bug(event: str, **data: Any) -> None:
+    """Write one event with the traceback of the exception that is being handled."""
+    structlog.get_logger().error(event, exc_info=True, **data)
+
+
+class _Tee:
+    """A single write per line keeps lines whole though several processes append to the file."""
+
+    def __init__(self, descriptor: int, role: str) -> None:
+        self._descriptor = descriptor
+        self._role = role
+
+    def __call__(self, _: Any, __: str, fields: structlog.typing.EventDict) -> str:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        event = fields.pop("event")
+        line = {"time": time, "event": event, "role": self._role, **fields}
+        os.write(self._descriptor, (json.dumps(line, default=str, ensure_ascii=False) + "\n").encode())
+        readable = " ".join(f"{key}={value}" for key, value in fields.items() if value is not None)
+        sys.stderr.write(f"{time} {event:<20} {readable}\n")
+        sys.stderr.flush()
+        raise structlog.DropEvent

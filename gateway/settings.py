@@ -1,0 +1,275 @@
+"""`config/gateway.yaml` and the environment become one frozen `Settings`."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatchcase
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.errors import ConfigurationError
+
+DEFAULT_FILE = Path("config/gateway.yaml")
+
+AETitle = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")
+]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    """A part of the settings: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Peer(Section):
+    """A DICOM node that may send: both its AE title and its address must match."""
+
+    ae_title: AETitle
+    host: str
+
+
+class TLS(Section):
+    """Files for TLS on the DICOM port (PS3.15 B.12); `ca` turns on mutual authentication."""
+
+    certificate: Path
+    key: Path
+    ca: Path | None = None
+
+
+class SCP(Section):
+    """The DICOM listener."""
+
+    ae_title: AETitle = "CXR_GATEWAY"
+    bind: str = "127.0.0.1"
+    port: Port = 11112
+    max_associations: int = Field(50, ge=1, le=1000)
+    peers: tuple[Peer, ...] = ()
+    tls: TLS | None = None
+    idle_timeout_seconds: float = Field(60, gt=0)
+    min_free_disk_mb: int = Field(512, ge=0)
+    max_queued_images: int = Field(10_000, ge=1)
+
+
+class Selection(Section):
+    """Which images are eligible, beyond the frontal-chest rules."""
+
+    secondary_capture: bool = False
+    min_age_years: float | None = Field(1, ge=0)
+    max_age_years: float | None = Field(None, ge=0)
+
+
+class Model(Section):
+    """The classifier; null means what the model's own card says."""
+
+    path: Path | None = None
+    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    threads: int | None = Field(None, ge=1)
+    batch_size: int = Field(32, ge=1, le=1024)
+    threshold: float | None = Field(None, ge=0, le=1)
+
+
+class Results(Section):
+    """Which result objects are written."""
+
+    sr: Literal["comprehensive-3d", "comprehensive"] = "comprehensive-3d"
+    secondary_capture: bool = True
+
+
+class FolderDestination(Section):
+    """Results as files: `<StudyInstanceUID>/<SOPInstanceUID>.dcm`."""
+
+    name: str
+    kind: Literal["folder"]
+    path: Path
+
+
+class DicomDestination(Section):
+    """A PACS that takes results by C-STORE."""
+
+    name: str
+    kind: Literal["dicom"]
+    ae_title: AETitle
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    timeout_seconds: float = Field(30, gt=0)
+
+
+Destination = Annotated[FolderDestination | DicomDestination, Field(discriminator="kind")]
+
+
+class Route(Section):
+    """Images from a calling AE title (`*` and `?` are wildcards) go to these destinations."""
+
+    calling_ae_title: str
+    to: tuple[str, ...]
+
+
+class Delivery(Section):
+    """How long an unreachable destination is tried."""
+
+    first_retry_seconds: float = Field(5, gt=0)
+    longest_retry_seconds: float = Field(3600, gt=0)
+    give_up_after_hours: float = Field(72, gt=0)
+
+
+class Web(Section):
+    """The web application."""
+
+    bind: str = "127.0.0.1"
+    port: Port = 8080
+    token: str | None = None
+
+
+class Settings(BaseSettings):
+    """All settings of one gateway; `data_dir` is absolute after loading, and so is every path."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="GATEWAY_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    data_dir: Path = Path("var")
+    database: str = "sqlite"
+    scp: SCP = SCP()
+    select: Selection = Selection()
+    model: Model = Model()
+    results: Results = Results()
+    destinations: tuple[Destination, ...] = (
+        FolderDestination(name="outbox", kind="folder", path=Path("outbox")),
+    )
+    routes: tuple[Route, ...] = (Route(calling_ae_title="*", to=("outbox",)),)
+    delivery: Delivery = Delivery()
+    web: Web = Web()
+    workers: int = Field(1, ge=1, le=64)
+    shutdown_seconds: float = Field(30, gt=0)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings calls by name
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _check_across_sections(self) -> Self:
+        problems = [*self._route_problems(), *self._exposure_problems(), *self._database_problems()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _route_problems(self) -> list[str]:
+        names = [destination.name for destination in self.destinations]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        problems = [f"destinations: the name {name!r} is used more than once" for name in repeated]
+        for number, route in enumerate(self.routes):
+            unknown = sorted(set(route.to) - set(names))
+            problems += [f"routes.{number}.to: no destination is named {name!r}" for name in unknown]
+        return problems
+
+    def _exposure_problems(self) -> list[str]:
+        problems = []
+        if not _is_loopback(self.scp.bind) and not self.scp.peers:
+            problems.append(f"scp.peers: list who may send, since scp.bind {self.scp.bind} is not loopback")
+        if not _is_loopback(self.web.bind) and not self.web.token:
+            problems.append(f"web.token: set one, since web.bind {self.web.bind} is not loopback")
+        return problems
+
+    def _database_problems(self) -> list[str]:
+        if self.database == "sqlite" or self.database.startswith("postgresql://"):
+            return []
+        return ["database: must be sqlite or postgresql://USER:PASSWORD@HOST:PORT/NAME"]
+
+    @cached_property
+    def database_url(self) -> str:
+        """SQLAlchemy's URL of the ledger."""
+        if self.database == "sqlite":
+            return f"sqlite:///{self.data_dir / 'gateway.sqlite'}"
+        return self.database.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def destinations_for(self, calling_ae_title: str) -> tuple[str, ...]:
+        """Return the destinations of the first route that matches, or none."""
+        for route in self.routes:
+            if fnmatchcase(calling_ae_title, route.calling_ae_title):
+                return route.to
+        return ()
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """Read the settings from `file`, `GATEWAY_CONFIG` or `config/gateway.yaml`, under the environment.
+
+    Without any file the embedded defaults serve. Relative paths are taken under `data_dir`, which itself
+    is under the working directory.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming every problem by its key, all in one go.
+    """
+    try:
+        return _absolute(Settings(**_content(file)))
+    except ValidationError as error:
+        raise ConfigurationError(_all_problems(error)) from None
+
+
+def _content(file: Path | None) -> dict[str, Any]:
+    named = file or (Path(os.environ["GATEWAY_CONFIG"]) if os.environ.get("GATEWAY_CONFIG") else None)
+    path = named or DEFAULT_FILE
+    if named is None and not path.exists():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: cannot be read ({error.strerror}); name it with --config"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content or {}, dict):
+        raise ConfigurationError(f"{path}: must hold keys and values, not a {type(content).__name__}")
+    return {str(key): value for key, value in (content or {}).items()}
+
+
+def _absolute(settings: Settings) -> Settings:
+    root = settings.data_dir.expanduser().resolve()
+    destinations = tuple(
+        d.model_copy(update={"path": root / d.path}) if isinstance(d, FolderDestination) else d
+        for d in settings.destinations
+    )
+    model = settings.model
+    if model.path is not None:
+        model = model.model_copy(update={"path": root / model.path.expanduser()})
+    return settings.model_copy(update={"data_dir": root, "destinations": destinations, "model": model})
+
+
+def _all_problems(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.extend(message.split("; ") if not key else [f"{key}: {message}"])
+    return "\n".join(lines)
+
+
+def _is_loopback(bind: str) -> bool:
+    if bind == "localhost":
+        return True
+    try:
+        return ip_address(bind).is_loopback
+    except ValueError:
+        return False

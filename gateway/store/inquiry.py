@@ -1,0 +1,99 @@
+"""What happened to an image, and why: questions to the ledger, answered as plain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.records import probabilities
+from gateway.store.ledger import Ledger
+from gateway.store.schema import deliveries, events, instances, results
+
+
+class Inquiry:
+    """Read-only questions. Methods raise `Retry` when the database is away."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def instances(
+        self, *, limit: int = 50, state: str | None = None, study_instance_uid: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the newest images first, without their results and events."""
+        query = sa.select(instances).order_by(instances.c.id.desc()).limit(limit)
+        if state:
+            query = query.where(instances.c.state == state)
+        if study_instance_uid:
+            query = query.where(instances.c.study_instance_uid == study_instance_uid)
+        with self._ledger.transaction() as connection:
+            return [_brief(row) for row in connection.execute(query).mappings()]
+
+    def states(self) -> dict[str, int]:
+        """Return how many images stand in each state."""
+        query = sa.select(instances.c.state, sa.func.count()).group_by(instances.c.state)
+        with self._ledger.transaction() as connection:
+            return dict(connection.execute(query).tuples().all())
+
+    def instance(self, sop_instance_uid: str) -> list[dict[str, Any]]:
+        """Return every version received under this UID, newest first, with results, deliveries, events."""
+        query = sa.select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)
+        with self._ledger.transaction() as connection:
+            rows = connection.execute(query.order_by(instances.c.id.desc())).mappings().all()
+            return [self._full(connection, row) for row in rows]
+
+    def _full(self, connection: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
+        mine = results.c.instance_id == row["id"]
+        kept = connection.execute(sa.select(results).where(mine).order_by(results.c.id)).mappings().all()
+        return _brief(row) | {
+            "size_bytes": row["size_bytes"],
+            "transfer_syntax_uid": row["transfer_syntax_uid"],
+            "source": str(self._ledger.absolute(row["path"])),
+            "answer": row["answer"],
+            "results": [self._result(result) for result in kept],
+            "deliveries": _deliveries(connection, row["id"]),
+            "events": _events(connection, row["id"]),
+        }
+
+    def _result(self, row: sa.RowMapping) -> dict[str, Any]:
+        path = str(self._ledger.absolute(row["path"]))
+        return {"kind": row["kind"], "sop_instance_uid": row["sop_instance_uid"], "path": path}
+
+
+def _brief(row: sa.RowMapping) -> dict[str, Any]:
+    return {
+        "sop_instance_uid": row["sop_instance_uid"],
+        "study_instance_uid": row["study_instance_uid"],
+        "sop_class_uid": row["sop_class_uid"],
+        "calling_ae_title": row["calling_ae_title"],
+        "received_at": row["received_at"],
+        "state": row["state"],
+        "state_at": row["state_at"],
+        "reason": row["reason"],
+        "detail": row["detail"],
+        "label": row["label"],
+        "probabilities": probabilities(row["p_pneumonia"]),
+    }
+
+
+def _deliveries(connection: sa.Connection, instance_id: int) -> list[dict[str, Any]]:
+    query = (
+        sa.select(
+            deliveries.c.destination,
+            results.c.kind,
+            deliveries.c.state,
+            deliveries.c.attempts,
+            deliveries.c.last_error,
+            deliveries.c.state_at,
+        )
+        .join(results, results.c.id == deliveries.c.result_id)
+        .where(results.c.instance_id == instance_id)
+        .order_by(deliveries.c.id)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _events(connection: sa.Connection, instance_id: int) -> list[dict[str, Any]]:
+    query = sa.select(events.c.time, events.c.event, events.c.data).where(events.c.instance_id == instance_id)
+    rows = connection.execute(query.order_by(events.c.id))
+    return [{"time": time, "event": event, **data} for time, event, data in rows]

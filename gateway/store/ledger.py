@@ -1,0 +1,285 @@
+"""What the gateway knows about each image: rows that are committed before anybody is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.errors import Retry
+from gateway.records import Reason, Received, State
+from gateway.store.entries import AnswerRecord, Arrival, DeliveryState, StoredInstance, StoredResult
+from gateway.store.schema import deliveries, events, executors, instances, results
+
+_STORED = (
+    instances.c.id,
+    instances.c.sop_instance_uid,
+    instances.c.study_instance_uid,
+    instances.c.calling_ae_title,
+    instances.c.path,
+    instances.c.batch,
+    instances.c.attempts,
+    instances.c.solo_attempts,
+)
+
+
+class Ledger:
+    """The rows of one gateway.
+
+    Every method raises `Retry` when the database is away or locked; nothing is half-recorded then.
+
+    Parameters
+    ----------
+    engine
+        From `open_engine`; the tables exist.
+    data_dir
+        Paths are stored relative to it, so that the folder can be moved.
+    """
+
+    def __init__(self, engine: sa.Engine, data_dir: Path) -> None:
+        self._engine = engine
+        self._data_dir = data_dir
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Open a transaction that is on disk when the block ends."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+            raise Retry(f"the database does not answer: {error.args[0]}") from error
+
+    # --- RECEIVE
+
+    def record_received(self, received: Received) -> Arrival:
+        """Commit the row that *is* the acknowledgement."""
+        with self.transaction() as connection:
+            instance_id, arrival = self._insert(connection, received)
+            sender = {"calling_ae_title": received.calling_ae_title, "peer_address": received.peer_address}
+            record_event(connection, instance_id, "received", arrival=arrival, **sender)
+            return arrival
+
+    def _insert(self, connection: sa.Connection, received: Received) -> tuple[int, Arrival]:
+        row = {field.name: getattr(received, field.name) for field in fields(received)}
+        row |= {"path": self.relative(received.path), "state": State.RECEIVED}
+        statement = _insert_if_new(connection, row | {"state_at": received.received_at})
+        new: int | None = connection.execute(statement).scalar_one_or_none()
+        if new is None:
+            return int(connection.execute(_same_bytes(received)).scalar_one()), Arrival.RESENT
+        changed = connection.execute(_other_bytes(received)).first() is not None
+        return new, Arrival.CHANGED if changed else Arrival.NEW
+
+    def queued(self) -> int:
+        """Return how many images wait for their answer."""
+        query = sa.select(sa.func.count()).where(instances.c.state == State.RECEIVED)
+        with self.transaction() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    # --- claims
+
+    def claim(self, connection: sa.Connection, batch: str, limit: int) -> int:
+        """Mark up to `limit` images, oldest first, as this batch's; return how many."""
+        free = (
+            sa.select(instances.c.id)
+            .where(
+                instances.c.state == State.RECEIVED,
+                instances.c.batch.is_(None),
+                sa.or_(instances.c.not_before.is_(None), instances.c.not_before <= now()),
+            )
+            .order_by(instances.c.id)
+            .limit(limit)
+        )
+        if self._engine.dialect.name == "postgresql":
+            free = free.with_for_update(skip_locked=True)
+        claimed = sa.update(instances).where(instances.c.id.in_(free)).values(batch=batch)
+        return len(connection.scalars(claimed.returning(instances.c.id)).all())
+
+    def has_work(self) -> bool:
+        """Tell whether an image waits unclaimed, without a write lock."""
+        query = sa.select(instances.c.id).where(
+            instances.c.state == State.RECEIVED,
+            instances.c.batch.is_(None),
+            sa.or_(instances.c.not_before.is_(None), instances.c.not_before <= now()),
+        )
+        with self.transaction() as connection:
+            return connection.scalars(query.limit(1)).first() is not None
+
+    def begin_batch(self, batch: str) -> list[StoredInstance]:
+        """Return the batch's images that have no answer yet, one attempt counted on each."""
+        mine = (instances.c.batch == batch) & (instances.c.state == State.RECEIVED)
+        with self.transaction() as connection:
+            connection.execute(sa.update(instances).where(mine).values(attempts=instances.c.attempts + 1))
+            rows = connection.execute(sa.select(*_STORED).where(mine).order_by(instances.c.id)).all()
+        return [self._stored(row) for row in rows]
+
+    def begin_alone(self, instance_id: int) -> int:
+        """Count one attempt at an image that is worked on alone; return how many there were."""
+        this = instances.c.id == instance_id
+        statement = sa.update(instances).where(this).values(solo_attempts=instances.c.solo_attempts + 1)
+        with self.transaction() as connection:
+            return int(connection.execute(statement.returning(instances.c.solo_attempts)).scalar_one())
+
+    def release(self, batch: str, delay_seconds: float, *, keep_count: bool = False) -> None:
+        """Give the batch's unanswered images back to the collectors, for later.
+
+        The attempts start anew unless `keep_count`: what went wrong may be the images' own fault.
+        """
+        mine = (instances.c.batch == batch) & (instances.c.state == State.RECEIVED)
+        values: dict[str, Any] = {"batch": None, "not_before": now() + timedelta(seconds=delay_seconds)}
+        if not keep_count:
+            values |= {"attempts": 0, "solo_attempts": 0}
+        with self.transaction() as connection:
+            connection.execute(sa.update(instances).where(mine).values(values))
+
+    def open_batches(self) -> list[str]:
+        """Return the batches that still hold unanswered images."""
+        query = sa.select(instances.c.batch).distinct()
+        query = query.where(instances.c.state == State.RECEIVED, instances.c.batch.is_not(None))
+        with self.transaction() as connection:
+            return [batch for batch in connection.scalars(query) if batch is not None]
+
+    # --- workers
+
+    def beat(self, executor_id: str) -> None:
+        """Record that this worker lives."""
+        with self.transaction() as connection:
+            update = sa.update(executors).where(executors.c.executor_id == executor_id)
+            if not connection.execute(update.values(beat_at=now())).rowcount:
+                connection.execute(sa.insert(executors).values(executor_id=executor_id, beat_at=now()))
+
+    def silent_executors(self, seconds: float) -> list[str]:
+        """Return the workers that have not been heard of for so long."""
+        query = sa.select(executors.c.executor_id)
+        query = query.where(executors.c.beat_at < now() - timedelta(seconds=seconds))
+        with self.transaction() as connection:
+            return list(connection.scalars(query))
+
+    def forget_executor(self, executor_id: str) -> None:
+        """Drop a worker whose work has been taken over."""
+        with self.transaction() as connection:
+            connection.execute(sa.delete(executors).where(executors.c.executor_id == executor_id))
+
+    # --- ends and answers
+
+    def end(
+        self, connection: sa.Connection, instance: StoredInstance, state: State, reason: Reason, detail: str
+    ) -> bool:
+        """Record that no answer will come; False if the image already has its end or its answer."""
+        if not _leave_received(connection, instance, state=state, reason=reason, detail=detail):
+            return False
+        record_event(connection, instance.id, state, reason=reason, detail=detail)
+        return True
+
+    def has_twin(self, connection: sa.Connection, instance: StoredInstance, pixel_digest: str) -> bool:
+        """Tell whether the same picture under the same UID already has its answer."""
+        query = sa.select(instances.c.id).where(
+            instances.c.sop_instance_uid == instance.sop_instance_uid,
+            instances.c.pixel_digest == pixel_digest,
+            instances.c.label.is_not(None),
+            instances.c.id != instance.id,
+        )
+        return connection.scalars(query.limit(1)).first() is not None
+
+    def record_answer(
+        self, connection: sa.Connection, instance: StoredInstance, answer: AnswerRecord
+    ) -> dict[str, list[int]] | None:
+        """Register the answer, its result objects and what is to be delivered where.
+
+        Returns the new deliveries by destination; None, and nothing is changed, if the image already has
+        its end or its answer.
+        """
+        state = State.INFERRED if answer.destinations else State.DELIVERED
+        if not _leave_received(
+            connection,
+            instance,
+            state=state,
+            pixel_digest=answer.pixel_digest,
+            label=answer.label,
+            p_pneumonia=answer.p_pneumonia,
+            answer=answer.record,
+        ):
+            return None
+        record_event(connection, instance.id, "inferred", label=answer.label, p_pneumonia=answer.p_pneumonia)
+        result_ids = [self._record_result(connection, instance.id, result) for result in answer.results]
+        return {
+            destination: [_record_delivery(connection, result_id, destination) for result_id in result_ids]
+            for destination in answer.destinations
+        }
+
+    def _record_result(self, connection: sa.Connection, instance_id: int, result: StoredResult) -> int:
+        row = {
+            "instance_id": instance_id,
+            "kind": result.kind,
+            "sop_class_uid": result.sop_class_uid,
+            "sop_instance_uid": result.sop_instance_uid,
+            "path": self.relative(result.path),
+            "sha256": result.sha256,
+            "created_at": now(),
+        }
+        uid = result.sop_instance_uid
+        record_event(connection, instance_id, "encoded", kind=result.kind, result_sop_instance_uid=uid)
+        return int(connection.execute(sa.insert(results).values(row).returning(results.c.id)).scalar_one())
+
+    # --- paths
+
+    def relative(self, path: Path) -> str:
+        """Return `path` as the ledger keeps it."""
+        return str(path.relative_to(self._data_dir))
+
+    def absolute(self, path: str) -> Path:
+        """Return a kept path as a file's."""
+        return self._data_dir / path
+
+    def _stored(self, row: Any) -> StoredInstance:
+        values = dict(row._mapping)
+        return StoredInstance(**values | {"path": self.absolute(values["path"])})
+
+
+def record_event(connection: sa.Connection, instance_id: int | None, event: str, **data: Any) -> None:
+    """Add one line to an image's history; `data` holds no patient data."""
+    row = {"instance_id": instance_id, "time": now(), "event": str(event), "data": data}
+    connection.execute(sa.insert(events).values(row))
+
+
+def _record_delivery(connection: sa.Connection, result_id: int, destination: str) -> int:
+    row = {"result_id": result_id, "destination": destination, "state": DeliveryState.PENDING}
+    statement = sa.insert(deliveries).values(row | {"state_at": now()})
+    return int(connection.execute(statement.returning(deliveries.c.id)).scalar_one())
+
+
+def now() -> datetime:
+    """Return the time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+def _leave_received(connection: sa.Connection, instance: StoredInstance, **values: Any) -> bool:
+    """Only the batch that holds the image may end it: a worker that was given up comes too late."""
+    waiting = (instances.c.id == instance.id) & (instances.c.state == State.RECEIVED)
+    mine = waiting & (instances.c.batch == instance.batch)
+    statement = sa.update(instances).where(mine).values(**values, batch=None, state_at=now())
+    return connection.execute(statement).rowcount == 1
+
+
+def _insert_if_new(connection: sa.Connection, row: dict[str, Any]) -> sa.Executable:
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(instances).values(row)
+    unless_known = statement.on_conflict_do_nothing(index_elements=["sop_instance_uid", "sha256"])
+    return unless_known.returning(instances.c.id)
+
+
+def _same_bytes(received: Received) -> sa.Executable:
+    return sa.select(instances.c.id).where(
+        instances.c.sop_instance_uid == received.sop_instance_uid, instances.c.sha256 == received.sha256
+    )
+
+
+def _other_bytes(received: Received) -> sa.Executable:
+    return sa.select(instances.c.id).where(
+        instances.c.sop_instance_uid == received.sop_instance_uid, instances.c.sha256 != received.sha256
+    )

@@ -1,0 +1,93 @@
+"""Files that survive a power cut: written beside, fsynced, renamed, folder fsynced."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Spool:
+    """A folder of files named by our own hashes and UIDs, never by a peer's text.
+
+    Parameters
+    ----------
+    root
+        The folder; it and its subfolders are created as needed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._incoming = root / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        for number in range(256):  # all of them now: no folder is born while an acknowledgement waits
+            (root / f"{number:02x}").mkdir(exist_ok=True)
+        sync_folder(root)
+
+    def path_for(self, name: str) -> Path:
+        """Return where the file `name` lies or would lie: a hexadecimal hash or a UID, then `.dcm`."""
+        return self.root / name[-6:-4] / name
+
+    def keep(self, name: str, parts: Iterable[Buffer]) -> Path:
+        """Write `parts` durably as `name`; when this returns they survive a power cut.
+
+        A file that is already there stays as it is: the first one wins.
+
+        Raises
+        ------
+        OSError
+            When the disk is full or read-only; nothing is left behind under `name`.
+        """
+        path = self.path_for(name)
+        if not path.exists():
+            self._write(path, parts)
+        sync_folder(path.parent)  # also for a twin that another thread has renamed but not yet synced
+        return path
+
+    def _write(self, path: Path, parts: Iterable[Buffer]) -> None:
+        temporary = self._incoming / uuid.uuid4().hex
+        try:
+            write_durably(temporary, parts)
+            temporary.rename(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def remove_leftovers(self) -> int:
+        """Delete what a killed process left half-written; call it only while no process writes."""
+        leftovers = list(self._incoming.iterdir())
+        for path in leftovers:
+            path.unlink(missing_ok=True)
+        return len(leftovers)
+
+    def free_mb(self) -> int:
+        """Return the free space of the file system in MiB."""
+        return shutil.disk_usage(self.root).free // (1024 * 1024)
+
+
+def write_durably(path: Path, parts: Iterable[Buffer]) -> None:
+    """Write and fsync one file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        for part in parts:
+            _write_all(descriptor, part)
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, part: Buffer) -> None:
+    view = memoryview(part)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,103 @@
+"""The settings: one file and the environment, all problems at once."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gateway.errors import ConfigurationError
+from gateway.settings import DEFAULT_FILE, FolderDestination, Settings, load_settings
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GATEWAY_CONFIG", raising=False)
+
+
+def write(tmp_path: Path, content: object) -> Path:
+    file = tmp_path / "settings.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return file
+
+
+def test_without_a_file_the_embedded_defaults_serve(tmp_path: Path) -> None:
+    settings = load_settings()
+    assert settings.scp.port == 11112
+    assert settings.data_dir == tmp_path / "var"
+
+
+def test_the_commented_file_states_every_default() -> None:
+    file = REPOSITORY / DEFAULT_FILE
+    assert load_settings(file) == load_settings()
+    stated = yaml.safe_load(file.read_text())
+    assert set(stated) == set(Settings.model_fields)
+    for name, section in stated.items():
+        if isinstance(section, dict):
+            assert set(section) == set(type(getattr(load_settings(), name)).model_fields)
+
+
+def test_relative_paths_are_under_data_dir(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, {"data_dir": "here", "model": {"path": "m.pth"}}))
+    (outbox,) = settings.destinations
+    assert isinstance(outbox, FolderDestination)
+    assert outbox.path == tmp_path / "here" / "outbox"
+    assert settings.model.path == tmp_path / "here" / "m.pth"
+
+
+def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_SCP__PORT", "4242")
+    settings = load_settings(write(tmp_path, {"scp": {"port": 1, "ae_title": "MINE"}}))
+    assert (settings.scp.port, settings.scp.ae_title) == (4242, "MINE")
+
+
+def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_CONFIG", str(write(tmp_path, {"workers": 3})))
+    assert load_settings().workers == 3
+
+
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    wrong = {"scp": {"port": 70000, "ae_title": "A" * 17, "colour": 1}, "modle": {}, "results": {"sr": "x"}}
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(write(tmp_path, wrong))
+    told = str(caught.value).splitlines()
+    keys = {line.split(":")[0] for line in told}
+    assert keys == {"scp.port", "scp.ae_title", "scp.colour", "modle", "results.sr"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"scp": {"bind": "0.0.0.0"}}, "scp.peers"),  # noqa: S104 - refused is what is tested
+        ({"web": {"bind": "::"}}, "web.token"),
+        ({"routes": [{"calling_ae_title": "*", "to": ["nowhere"]}]}, "no destination is named 'nowhere'"),
+        ({"database": "mysql://x"}, "database:"),
+        ({"destinations": [{"name": "a", "kind": "fax"}]}, "destinations"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(tmp_path: Path, content: object, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        load_settings(write(tmp_path, content))
+
+
+@pytest.mark.parametrize("text", ["scp: [", "- just\n- a list", "\x00"])
+def test_a_file_that_holds_no_settings_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"settings\.yaml"):
+        load_settings(file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_settings(tmp_path / "absent.yaml")
+
+
+def test_the_first_matching_route_counts(tmp_path: Path) -> None:
+    destinations = [{"name": n, "kind": "folder", "path": n} for n in ("a", "b")]
+    routes = [{"calling_ae_title": "MOD*", "to": ["b"]}, {"calling_ae_title": "*", "to": ["a", "b"]}]
+    settings = load_settings(write(tmp_path, {"destinations": destinations, "routes": routes}))
+    assert settings.destinations_for("MODALITY1") == ("b",)
+    assert settings.destinations_for("PACS") == ("a", "b")
