@@ -1,0 +1,52 @@
+"""The class activation map over the radiograph, and the scale that says what its colours mean."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gateway.results.colour_map import blended, levels
+
+_SMALLEST_RANGE = 4.0  # log-odds of about 98 %: a map of weak values stays pale instead of being stretched
+_ROUND = (1, 1.2, 1.4, 1.6, 2, 3, 4, 5, 6, 8, 10)
+_SCALE_GREY = 96
+
+
+def map_range(activation: NDArray[np.float32]) -> float:
+    """Return the value at both ends of the colour scale, in log-odds: a round number, at least 4."""
+    largest = float(np.abs(activation).max(initial=0.0))
+    if not math.isfinite(largest) or largest <= _SMALLEST_RANGE:
+        return _SMALLEST_RANGE
+    magnitude = 10.0 ** math.floor(math.log10(largest))
+    return next(step * magnitude for step in _ROUND if step * magnitude >= largest)
+
+
+def overlay(grey: NDArray[np.uint8], activation: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Lay an activation map over a grey image of any size; the map spans the whole image.
+
+    Parameters
+    ----------
+    grey
+        Shape (rows, columns), 0–255.
+    activation
+        Log-odds for pneumonia by region, signed, shape (7, 7).
+
+    Returns
+    -------
+    uint8, shape (rows, columns, 3), RGB.
+    """
+    rows, columns = grey.shape
+    coarse = Image.fromarray(levels(activation / map_range(activation)))
+    return blended(grey, np.asarray(coarse.resize((columns, rows), Image.Resampling.BILINEAR)))
+
+
+def colour_scale(rows: int, columns: int) -> NDArray[np.uint8]:
+    """Return the scale as it looks over grey, from −range on the left to +range on the right.
+
+    uint8, shape (rows, columns, 3), RGB.
+    """
+    values = np.tile(np.linspace(-1, 1, columns, dtype=np.float32), (rows, 1))
+    return blended(np.full((rows, columns), _SCALE_GREY, np.uint8), levels(values))

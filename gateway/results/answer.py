@@ -1,0 +1,88 @@
+"""The answer that an SR and an SC both tell, and the words for it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.records import Label, ModelIdentity, Prediction, ResultKind
+from gateway.results.identity import result_uid
+
+RESEARCH_BANNER = "RESEARCH ONLY - NOT FOR DIAGNOSTIC USE"
+SERIES_DESCRIPTION = "AI RESEARCH ONLY - NOT FOR DIAGNOSTIC USE"
+RESEARCH_SENTENCE = (
+    "Research only, not for diagnostic use: this is the unverified output of an image classifier that is "
+    "not a medical device. It must not influence the care of the patient."
+)
+ANSWER_IN_WORDS = {
+    Label.PNEUMONIA: "present",
+    Label.NORMAL: "absent",  # of pneumonia: the model never judges that a chest is normal
+    Label.UNDETERMINED: "undetermined",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """An earlier SR on the same image, which the new one replaces."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gateway says about one image; everything that its SR and SC need beyond the image.
+
+    Attributes
+    ----------
+    prediction
+        The model's answer.
+    pixel_digest
+        Hash of the image's pixels.
+    configuration
+        Hash of every setting that changes a result's bytes.
+    software_version
+        Of the gateway.
+    created_at
+        Aware. Written in the image's own time zone where it names one, else in the zone given here.
+    steps
+        What was done to the stored pixel values before the model saw them, in words.
+    predecessors
+        Earlier SRs on the same image by another model or configuration.
+    """
+
+    prediction: Prediction
+    pixel_digest: str
+    configuration: str
+    software_version: str
+    created_at: datetime
+    steps: tuple[str, ...] = ()
+    predecessors: tuple[Predecessor, ...] = ()
+
+    @property
+    def model(self) -> ModelIdentity:
+        """Which model answered."""
+        return self.prediction.model
+
+    def sop_instance_uid(self, source_sop_instance_uid: str, kind: ResultKind) -> str:
+        """Return the UID of this answer's result object of the given kind."""
+        return result_uid(
+            source_sop_instance_uid, self.pixel_digest, self.model.device_uid, self.configuration, kind
+        )
+
+
+def percent(prediction: Prediction) -> float | None:
+    """Return P(pneumonia) in percent with one decimal, or None where the model abstains.
+
+    Rounding never carries the score over the threshold, so that it cannot contradict the answer.
+    """
+    p, threshold = prediction.p_pneumonia, prediction.model.threshold
+    if p is None:
+        return None
+    nearest = round(100 * p, 1)
+    if (nearest >= 100 * threshold) == (p >= threshold):
+        return nearest
+    return (math.ceil(1000 * p) if p >= threshold else math.floor(1000 * p)) / 10

@@ -1,0 +1,64 @@
+"""Bytes of DICOM text to `str`, for the character sets that senders really declare (PS3.5 6.1)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from pydicom.charset import CODES_TO_ENCODINGS, handled_encodings, python_encoding
+
+_NUMBER = re.compile(r"IR\D*(\d+)$")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_ESCAPE = b"\x1b"
+_BY_NAME = {"GB18030": "gb18030", "GBK": "gbk", "ISO 2022 GBK": "gbk", "UTF8": "utf-8"}
+
+
+def encodings_for(declared: Iterable[str]) -> tuple[tuple[str, ...], bool]:
+    """Return Python's encodings for the values of Specific Character Set, and whether all were understood.
+
+    `ISO IR 192`, `ISO-IR 192` and `UTF-8` are read as what they mean; anything else unknown is passed over.
+    """
+    terms = [term.strip().upper() for term in declared]
+    found = [_encoding(term) for term in terms]
+    return tuple(encoding for encoding in found if encoding), all(found)
+
+
+def decoded(value: bytes, encodings: Sequence[str]) -> str | None:
+    """Return the text of `value`, or None where no reading of it makes sense.
+
+    The declared encodings come first. Text that they do not fit is UTF-8 if it can be, else what Western
+    Windows writes.
+    """
+    for encoding in (*encodings, "utf-8", "cp1252"):
+        try:
+            text = _decoded_with(value, encoding)
+        except UnicodeError:
+            continue
+        if not _CONTROL.search(text):
+            return text
+    return None
+
+
+def _encoding(term: str) -> str | None:
+    if term == "":
+        return "ascii"
+    number = _NUMBER.search(term)
+    if number is None:
+        return _BY_NAME.get(term.replace("-", ""))
+    if number[1] == "6":
+        return "ascii"
+    return python_encoding.get(f"ISO_IR {number[1]}") or python_encoding.get(f"ISO 2022 IR {number[1]}")
+
+
+def _decoded_with(value: bytes, encoding: str) -> str:
+    """Decode; an escape sequence switches to the encoding that it stands for (PS3.3 C.12.1.1.2)."""
+    first, *switched = value.split(_ESCAPE)
+    return first.decode(encoding) + "".join(_fragment(_ESCAPE + rest) for rest in switched)
+
+
+def _fragment(fragment: bytes) -> str:
+    for code, encoding in CODES_TO_ENCODINGS.items():
+        if fragment.startswith(code):
+            kept = fragment if encoding in handled_encodings else fragment[len(code) :]
+            return kept.decode(encoding)
+    return fragment.decode("ascii")

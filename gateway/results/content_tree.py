@@ -1,0 +1,173 @@
+"""The content of the SR: a Measurement Report (PS3.16 TID 1500) with one TID 1501 group per image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from highdicom.sr import (
+    AlgorithmIdentification,
+    CodeContentItem,
+    CodedConcept,
+    ContainerContentItem,
+    ContentSequence,
+    DeviceObserverIdentifyingAttributes,
+    FindingSite,
+    ImageContentItem,
+    LanguageOfContentItemAndDescendants,
+    Measurement,
+    MeasurementReport,
+    MeasurementsAndQualitativeEvaluations,
+    ObservationContext,
+    ObserverContext,
+    QualitativeEvaluation,
+    RelationshipTypeValues,
+    SourceImageForMeasurementGroup,
+    TextContentItem,
+    TrackingIdentifier,
+)
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from gateway.records import Label, ModelIdentity
+from gateway.results.answer import RESEARCH_SENTENCE, Answer, percent
+from gateway.results.identity import tracking_uid
+from gateway.results.modules import MANUFACTURER, long_string
+
+PNEUMONIA = Code("233604007", "SCT", "Pneumonia")
+PLAIN_CHEST = Code("399208008", "SCT", "Plain X-ray of chest")
+PERCENT = Code("%", "UCUM", "Percent")
+ENGLISH = CodedConcept("en-US", "RFC5646", "English (United States)")
+ANSWER = {
+    Label.PNEUMONIA: codes.SCT.Present,
+    Label.NORMAL: codes.SCT.Absent,
+    Label.UNDETERMINED: codes.SCT.Undetermined,
+}
+MODALITY = {"CR": codes.cid29.ComputedRadiography, "DX": codes.cid29.DigitalRadiography}
+
+
+def content_tree(header: Dataset, answer: Answer) -> Dataset:
+    """Return the root container of the report on one image.
+
+    Parameters
+    ----------
+    header
+        `SourceHeader.dataset` of the image.
+    answer
+        What the report says. A positive answer has a Finding; an abstention has no score.
+    """
+    report = MeasurementReport(
+        observation_context=ObservationContext(_observer(answer.model)),
+        procedure_reported=list(_procedures(header)),
+        imaging_measurements=[_measurement_group(header, answer)],
+        title=codes.DCM.ImagingMeasurementReport,
+        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(ENGLISH),
+    )
+    root = report[0]
+    measurements = root.ContentSequence.pop()
+    root.ContentSequence.extend([_comment(RESEARCH_SENTENCE), _image_library(header), measurements])
+    _separate(root)
+    return root
+
+
+def _observer(model: ModelIdentity) -> ObserverContext:
+    return ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+            uid=model.device_uid,
+            name=f"{long_string(model.name)} {long_string(model.version)}",
+            manufacturer_name=MANUFACTURER,
+            model_name=long_string(model.name),
+            serial_number=model.weights_sha256,
+        ),
+    )
+
+
+def _procedures(header: Dataset) -> Iterator[CodedConcept]:
+    """Yield the imaging procedure: performed, else requested, else what the image evidently is."""
+    requests = header.get("RequestAttributesSequence") or []
+    candidates = [
+        header.get("ProcedureCodeSequence"),
+        header.get("RequestedProcedureCodeSequence"),
+        *(request.get("RequestedProcedureCodeSequence") for request in requests),
+    ]
+    for item in next(filter(None, candidates), None) or [CodedConcept.from_code(PLAIN_CHEST)]:
+        yield CodedConcept(item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning)
+
+
+def _image_library(header: Dataset) -> ContainerContentItem:
+    library = ContainerContentItem(
+        codes.DCM.ImageLibrary, relationship_type=RelationshipTypeValues.CONTAINS, template_id="1600"
+    )
+    group = ContainerContentItem(
+        codes.DCM.ImageLibraryGroup, relationship_type=RelationshipTypeValues.CONTAINS
+    )
+    group.ContentSequence = ContentSequence([*_modality(header), _image(header)])
+    library.ContentSequence = ContentSequence([group])
+    return library
+
+
+def _modality(header: Dataset) -> Iterator[CodeContentItem]:
+    code = MODALITY.get(header.get("Modality", ""))
+    if code:
+        yield CodeContentItem(codes.DCM.Modality, code, RelationshipTypeValues.HAS_ACQ_CONTEXT)
+
+
+def _image(header: Dataset) -> ImageContentItem:
+    return ImageContentItem(
+        name=Code("260753009", "SCT", "Source"),
+        referenced_sop_class_uid=header.SOPClassUID,
+        referenced_sop_instance_uid=header.SOPInstanceUID,
+        relationship_type=RelationshipTypeValues.CONTAINS,
+    )
+
+
+def _measurement_group(header: Dataset, answer: Answer) -> MeasurementsAndQualitativeEvaluations:
+    prediction, model = answer.prediction, answer.model
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(
+            uid=tracking_uid(header.SOPInstanceUID, model.device_uid), identifier="Pneumonia, whole image"
+        ),
+        finding_type=PNEUMONIA if prediction.label is Label.PNEUMONIA else None,
+        finding_sites=[FindingSite(codes.SCT.Lung)],
+        algorithm_id=_algorithm(answer),
+        measurements=_score(answer),
+        qualitative_evaluations=[QualitativeEvaluation(PNEUMONIA, ANSWER[prediction.label])],
+        source_images=[SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)],
+    )
+    if prediction.reason:
+        group[0].ContentSequence.append(_comment(f"No answer: {prediction.reason}"))
+    return group
+
+
+def _score(answer: Answer) -> list[Measurement]:
+    """P(pneumonia), not P(correct); none where the model abstains."""
+    score = percent(answer.prediction)
+    return [] if score is None else [Measurement(codes.DCM.CertaintyOfFinding, score, PERCENT)]
+
+
+def _algorithm(answer: Answer) -> AlgorithmIdentification:
+    model = answer.model
+    return AlgorithmIdentification(
+        name=long_string(model.name),
+        version=long_string(model.version),
+        parameters=[
+            f"Threshold of the score: {100 * model.threshold:.4g} %",
+            f"Calibration: {model.calibration}",
+            f"Weights SHA-256: {model.weights_sha256}",
+            *(f"Preprocessing: {step}" for step in answer.steps),
+        ],
+        family=codes.DCM.ArtificialIntelligence,
+    )
+
+
+def _comment(text: str) -> TextContentItem:
+    return TextContentItem(codes.DCM.Comment, text, RelationshipTypeValues.CONTAINS)
+
+
+def _separate(item: Dataset) -> None:
+    """Keep the items of every container apart: viewers print no labels in continuous content."""
+    if item.ValueType == "CONTAINER":
+        item.ContinuityOfContent = "SEPARATE"
+    for child in item.get("ContentSequence") or ():
+        _separate(child)

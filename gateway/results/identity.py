@@ -1,0 +1,38 @@
+"""UIDs of result objects: derived, so that encoding the same answer twice names the same object."""
+
+from __future__ import annotations
+
+from gateway.records import ResultKind, uid_from
+
+
+def result_uid(
+    source_sop_instance_uid: str, pixel_digest: str, device_uid: str, configuration: str, kind: ResultKind
+) -> str:
+    """Return the SOP Instance UID of one result.
+
+    Parameters
+    ----------
+    source_sop_instance_uid
+        Of the image that was answered.
+    pixel_digest
+        Hash of its pixels: a UID that is resent with other pixels gets another answer, so another UID.
+    device_uid
+        Of the model (`ModelIdentity.device_uid`).
+    configuration
+        Hash of every setting that changes a result's bytes.
+    kind
+        SR or SC.
+    """
+    return uid_from(
+        f"result|{source_sop_instance_uid}|{pixel_digest}|{device_uid}|{configuration}|{kind.value}"
+    )
+
+
+def series_uid(sop_instance_uid: str) -> str:
+    """Return the Series Instance UID of the result `sop_instance_uid`: each result is its own series."""
+    return uid_from(f"series|{sop_instance_uid}")
+
+
+def tracking_uid(source_sop_instance_uid: str, device_uid: str) -> str:
+    """Return the Tracking Unique Identifier of a model's observation on one image (TID 1501)."""
+    return uid_from(f"tracking|{source_sop_instance_uid}|{device_uid}")

@@ -1,0 +1,136 @@
+"""What every viewer can show: the radiograph, where the model looked, and its answer, in one picture."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gateway.records import GreyImage, Label
+from gateway.results.activation_overlay import colour_scale, map_range, overlay
+from gateway.results.answer import ANSWER_IN_WORDS, RESEARCH_BANNER, Answer, percent
+from gateway.results.canvas import Box, Canvas, Colour
+
+WIDTH, HEIGHT = 1600, 1100
+MARGIN = 24
+SMALL, MEDIUM, LARGE = 24, 34, 60  # type sizes; 24 of 1100 is still read when shown 900 high
+
+_COLUMN = (WIDTH - 3 * MARGIN) // 2
+_BANNER = Box(0, 0, WIDTH, 76)
+_LEFT = Box(MARGIN, 132, _COLUMN, 690)
+_RIGHT = Box(2 * MARGIN + _COLUMN, 132, _COLUMN, 690)
+_BELOW_LEFT = Box(_LEFT.left, 846, _COLUMN, 230)
+_BELOW_RIGHT = Box(_RIGHT.left, 846, _COLUMN, 230)
+
+_WHITE: Colour = (255, 255, 255)
+_GREY: Colour = (190, 190, 190)
+_DARK_GREY: Colour = (70, 70, 70)
+_AMBER: Colour = (255, 176, 0)
+_ANSWER_COLOUR: dict[Label, Colour] = {
+    Label.PNEUMONIA: (255, 152, 60),
+    Label.NORMAL: (150, 210, 245),
+    Label.UNDETERMINED: _WHITE,
+}
+
+
+def picture(grey: GreyImage, answer: Answer, when: datetime) -> NDArray[np.uint8]:
+    """Draw the answer; no patient's identity is in it.
+
+    Parameters
+    ----------
+    grey
+        The radiograph.
+    answer
+        What is said about it. An abstention is drawn with its reason and without a map.
+    when
+        Date and time to show, aware.
+
+    Returns
+    -------
+    uint8, shape (1100, 1600, 3), RGB.
+    """
+    canvas = Canvas(WIDTH, HEIGHT)
+    _banner(canvas)
+    place = _LEFT.fitted(*grey.pixels.shape)
+    radiograph = _reduced(grey.pixels, place)
+    _panel(canvas, place, "Radiograph", radiograph)
+    if answer.prediction.p_pneumonia is None:
+        _abstention(canvas, answer.prediction.reason or "")
+    else:
+        _activation(canvas, radiograph, answer.prediction.activation)
+    _answer(canvas, answer)
+    _provenance(canvas, answer, when)
+    return canvas.pixels
+
+
+def _banner(canvas: Canvas) -> None:
+    canvas.fill(_BANNER, _AMBER)
+    canvas.line(WIDTH // 2, _BANNER.height // 2, RESEARCH_BANNER, 46, (0, 0, 0), bold=True, anchor="mm")
+
+
+def _reduced(pixels: NDArray[np.uint16], place: Box) -> NDArray[np.uint8]:
+    """Return the radiograph in 8 bits at the size at which it is shown."""
+    image = Image.fromarray((pixels >> 8).astype(np.uint8))
+    return np.asarray(image.resize((place.width, place.height), Image.Resampling.BICUBIC, reducing_gap=1))
+
+
+def _panel(canvas: Canvas, place: Box, caption: str, pixels: NDArray[np.uint8]) -> None:
+    canvas.line(place.left + place.width // 2, place.top - 14, caption, SMALL, _GREY, anchor="ms")
+    canvas.paste(place, pixels)
+
+
+def _activation(canvas: Canvas, radiograph: NDArray[np.uint8], activation: NDArray[np.float32]) -> None:
+    place = _RIGHT.fitted(*radiograph.shape)
+    _panel(canvas, place, "Radiograph with class activation map", overlay(radiograph, activation))
+    _scale(canvas, map_range(activation))
+
+
+def _scale(canvas: Canvas, limit: float) -> None:
+    bar = Box(_BELOW_RIGHT.left + 40, _BELOW_RIGHT.top + 40, _BELOW_RIGHT.width - 80, 30)
+    canvas.paste(bar, colour_scale(bar.height, bar.width))
+    canvas.frame(bar, _DARK_GREY)
+    canvas.line(bar.left, bar.top - 10, "against pneumonia", SMALL, _GREY, anchor="ls")
+    canvas.line(bar.left + bar.width, bar.top - 10, "for pneumonia", SMALL, _GREY, anchor="rs")
+    for position in (-1, -0.5, 0, 0.5, 1):
+        x = bar.left + round((position + 1) / 2 * (bar.width - 1))
+        canvas.fill(Box(x, bar.top + bar.height, 2, 8), _GREY)
+        tick = f"{position * limit:+.3g}" if position else "0"
+        canvas.line(x, bar.top + bar.height + 12, tick, SMALL, _WHITE, anchor="ma")
+    canvas.paragraph(
+        Box(bar.left, bar.top + 84, bar.width, 100),
+        "Log-odds of pneumonia by region; their mean and a constant make the score. "
+        "It shows what moved the model, not the outline of a finding.",
+        SMALL,
+        _GREY,
+    )
+
+
+def _abstention(canvas: Canvas, reason: str) -> None:
+    canvas.frame(_RIGHT, _DARK_GREY)
+    inside = Box(_RIGHT.left + 60, _RIGHT.top + 200, _RIGHT.width - 120, _RIGHT.height - 260)
+    canvas.line(inside.left, inside.top - 70, "No answer, no activation map", MEDIUM, _WHITE, bold=True)
+    canvas.paragraph(inside, reason, MEDIUM, _GREY)
+
+
+def _answer(canvas: Canvas, answer: Answer) -> None:
+    prediction, score = answer.prediction, percent(answer.prediction)
+    words = f"Pneumonia: {ANSWER_IN_WORDS[prediction.label]}"
+    canvas.line(_BELOW_LEFT.left, _BELOW_LEFT.top, words, LARGE, _ANSWER_COLOUR[prediction.label], bold=True)
+    line = "No score: the model gave no answer"
+    if score is not None:
+        line = f"Score {score:.1f} %, threshold {100 * prediction.model.threshold:.4g} %"
+    canvas.line(_BELOW_LEFT.left, _BELOW_LEFT.top + 82, line, MEDIUM, _WHITE)
+
+
+def _provenance(canvas: Canvas, answer: Answer, when: datetime) -> None:
+    model = answer.model
+    lines = (
+        f"{model.name} {model.version}",
+        f"Weights {model.weights_sha256[:12]}, CXR Gateway {answer.software_version}",
+        when.isoformat(" ", "seconds"),
+    )
+    for number, line in enumerate(lines):
+        top = _BELOW_LEFT.top + 136 + number * 32
+        canvas.paragraph(Box(_BELOW_LEFT.left, top, _BELOW_LEFT.width, 32), line, SMALL, _GREY)

@@ -1,0 +1,86 @@
+"""The answer as a Secondary Capture: what every viewer is sure to show."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import SecondaryCaptureImageStorage
+
+from gateway.records import GreyImage, ResultKind
+from gateway.results.answer import Answer
+from gateway.results.modules import MANUFACTURER, code_item, local_time, shared_modules
+from gateway.results.picture import picture
+from gateway.results.source_header import SourceHeader
+
+_SHORT_TEXT = 1024  # characters of an ST value
+
+
+def secondary_capture(source: SourceHeader, grey: GreyImage, answer: Answer) -> Dataset:
+    """Return the picture of the answer as a single-frame RGB image (PS3.3 A.8.1).
+
+    Parameters
+    ----------
+    source
+        Header of the image, whose patient and study the capture joins.
+    grey
+        The radiograph to show.
+    answer
+        What is said about it.
+    """
+    capture = shared_modules(source, answer, ResultKind.SC, SecondaryCaptureImageStorage, modality="OT")
+    _general_image(capture, source.dataset, answer)
+    _lossy_compression(capture, source.dataset)
+    _secondary_capture_equipment(capture)
+    _pixels(capture, picture(grey, answer, local_time(source, answer)))
+    return capture
+
+
+def _general_image(capture: Dataset, header: Dataset, answer: Answer) -> None:
+    capture.ImageType = ["DERIVED", "SECONDARY"]
+    capture.PatientOrientation = header.get("PatientOrientation", "")
+    capture.BodyPartExamined = "CHEST"
+    capture.BurnedInAnnotation = header.get("BurnedInAnnotation") or "YES"
+    capture.RecognizableVisualFeatures = "NO"
+    if header.get("RequestAttributesSequence"):
+        capture.RequestAttributesSequence = header.RequestAttributesSequence
+    steps = "; ".join(answer.steps)
+    capture.DerivationDescription = (
+        f"Radiograph with the class activation map and answer of an image classifier drawn in. {steps}"
+    )[:_SHORT_TEXT]
+    capture.SourceImageSequence = [_source_image(header)]
+
+
+def _source_image(header: Dataset) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = header.SOPClassUID
+    item.ReferencedSOPInstanceUID = header.SOPInstanceUID
+    item.PurposeOfReferenceCodeSequence = [code_item(codes.DCM.SourceImageForImageProcessingOperation)]
+    return item
+
+
+def _lossy_compression(capture: Dataset, header: Dataset) -> None:
+    for keyword in ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+        if header.get(keyword):
+            capture[keyword] = header[keyword]
+
+
+def _secondary_capture_equipment(capture: Dataset) -> None:
+    capture.ConversionType = "WSD"
+    capture.SecondaryCaptureDeviceManufacturer = MANUFACTURER
+    capture.SecondaryCaptureDeviceManufacturerModelName = capture.ManufacturerModelName
+    capture.SecondaryCaptureDeviceSoftwareVersions = capture.SoftwareVersions
+    capture.DateOfSecondaryCapture = capture.ContentDate
+    capture.TimeOfSecondaryCapture = capture.ContentTime
+
+
+def _pixels(capture: Dataset, pixels: NDArray[np.uint8]) -> None:
+    capture.Rows, capture.Columns, capture.SamplesPerPixel = pixels.shape
+    capture.PhotometricInterpretation = "RGB"
+    capture.PlanarConfiguration = 0
+    capture.BitsAllocated = capture.BitsStored = 8
+    capture.HighBit = 7
+    capture.PixelRepresentation = 0
+    capture.PixelData = pixels.tobytes()
+    capture["PixelData"].VR = "OB"

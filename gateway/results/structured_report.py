@@ -1,0 +1,97 @@
+"""The answer as a Structured Report: the record of what the gateway said."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage
+
+from gateway.records import ResultKind
+from gateway.results.answer import Answer, Predecessor
+from gateway.results.content_tree import content_tree
+from gateway.results.modules import shared_modules
+from gateway.results.source_header import SourceHeader
+
+SRClass = Literal["comprehensive-3d", "comprehensive"]
+SOP_CLASS: dict[SRClass, UID] = {
+    "comprehensive-3d": Comprehensive3DSRStorage,
+    "comprehensive": ComprehensiveSRStorage,
+}
+
+
+def structured_report(
+    source: SourceHeader, answer: Answer, sr_class: SRClass = "comprehensive-3d"
+) -> Dataset:
+    """Return the report on one image (PS3.3 A.35.13 or A.35.3, PS3.16 TID 1500).
+
+    Parameters
+    ----------
+    source
+        Header of the image, whose patient and study the report joins.
+    answer
+        What it says.
+    sr_class
+        The same content in a Comprehensive 3D SR, or in a Comprehensive SR for a PACS that refuses 3D.
+    """
+    report = shared_modules(source, answer, ResultKind.SR, SOP_CLASS[sr_class], modality="SR")
+    _document(report)
+    requests = source.dataset.get("RequestAttributesSequence") or ()
+    if requests:
+        report.ReferencedRequestSequence = [_referenced_request(source.dataset, each) for each in requests]
+    report.CurrentRequestedProcedureEvidenceSequence = [_evidence(source.dataset)]
+    if answer.predecessors:
+        report.PredecessorDocumentsSequence = [_predecessor(each) for each in answer.predecessors]
+    report.update(content_tree(source.dataset, answer))
+    return report
+
+
+def _document(report: Dataset) -> None:
+    report.CompletionFlag = "COMPLETE"
+    report.VerificationFlag = "UNVERIFIED"
+    report.PreliminaryFlag = "PRELIMINARY"
+    report.PerformedProcedureCodeSequence = []
+    report.ReferencedPerformedProcedureStepSequence = []
+
+
+def _evidence(header: Dataset) -> Dataset:
+    return _reference(
+        header.StudyInstanceUID, header.SeriesInstanceUID, header.SOPClassUID, header.SOPInstanceUID
+    )
+
+
+def _predecessor(earlier: Predecessor) -> Dataset:
+    return _reference(
+        earlier.study_instance_uid,
+        earlier.series_instance_uid,
+        earlier.sop_class_uid,
+        earlier.sop_instance_uid,
+    )
+
+
+def _reference(
+    study_instance_uid: str, series_instance_uid: str, sop_class_uid: str, sop_instance_uid: str
+) -> Dataset:
+    """Return an item of the SOP Instance Reference macros (PS3.3 C.17.2.1)."""
+    instance, series, study = Dataset(), Dataset(), Dataset()
+    instance.ReferencedSOPClassUID = sop_class_uid
+    instance.ReferencedSOPInstanceUID = sop_instance_uid
+    series.SeriesInstanceUID = series_instance_uid
+    series.ReferencedSOPSequence = [instance]
+    study.StudyInstanceUID = study_instance_uid
+    study.ReferencedSeriesSequence = [series]
+    return study
+
+
+def _referenced_request(header: Dataset, request: Dataset) -> Dataset:
+    """Return what was ordered (PS3.3 C.17.2), from an item of the image's Request Attributes Sequence."""
+    item = Dataset()
+    item.StudyInstanceUID = request.get("StudyInstanceUID") or header.StudyInstanceUID
+    item.ReferencedStudySequence = []
+    item.AccessionNumber = request.get("AccessionNumber") or header.get("AccessionNumber", "")
+    item.PlacerOrderNumberImagingServiceRequest = ""
+    item.FillerOrderNumberImagingServiceRequest = ""
+    for keyword in ("RequestedProcedureID", "RequestedProcedureDescription"):
+        setattr(item, keyword, request.get(keyword, ""))
+    item.RequestedProcedureCodeSequence = request.get("RequestedProcedureCodeSequence") or []
+    return item

@@ -1,0 +1,64 @@
+"""Values as PS3.5 6.2 wants them: what does not conform is None."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+
+_MAX_LENGTH = {"SH": 16, "LO": 64, "ST": 1024, "LT": 10240}
+_PATTERN = {
+    "AS": re.compile(r"[0-9]{3}[DWMY]"),
+    "CS": re.compile(r"[A-Z0-9 _]{1,16}"),
+    "DS": re.compile(r"(?=.{1,16}$)[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"),
+    "TM": re.compile(r"([01][0-9]|2[0-3])([0-5][0-9]([0-5][0-9](\.[0-9]{1,6})?)?)?"),
+    "UI": re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)*"),
+}
+_LINE_BREAKS = re.compile(r"[\t\n\f\r]")
+
+
+def conforming(vr: str, text: str) -> str | None:
+    """Return one value of the given VR without its padding, or None where it does not conform.
+
+    An empty value conforms. Replacement characters, which bad decoding leaves behind, do not.
+    """
+    value = text.strip(" \x00")
+    if value == "":
+        return ""
+    return value if "\ufffd" not in value and _CHECKS[vr](value) else None
+
+
+def _matches(vr: str) -> Callable[[str], bool]:
+    return lambda value: _PATTERN[vr].fullmatch(value) is not None
+
+
+def _fits(vr: str) -> Callable[[str], bool]:
+    multi_line = vr in ("ST", "LT")
+    return lambda value: len(value) <= _MAX_LENGTH[vr] and (multi_line or not _LINE_BREAKS.search(value))
+
+
+def _is_date(value: str) -> bool:
+    if not re.fullmatch(r"[0-9]{8}", value):
+        return False
+    try:
+        date(int(value[:4]), int(value[4:6]), int(value[6:]))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_person_name(value: str) -> bool:
+    groups = value.split("=")
+    return (
+        len(groups) <= 3
+        and all(len(group) <= 64 and group.count("^") <= 4 for group in groups)
+        and not _LINE_BREAKS.search(value)
+    )
+
+
+_CHECKS: dict[str, Callable[[str], bool]] = {
+    **{vr: _matches(vr) for vr in _PATTERN},
+    **{vr: _fits(vr) for vr in _MAX_LENGTH},
+    "DA": _is_date,
+    "PN": _is_person_name,
+}

@@ -1,0 +1,48 @@
+"""Answers of a model that was never trained: what the gateway might say about an image."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.records import Label, ModelIdentity, Prediction
+from gateway.results.answer import Answer
+
+MODEL = ModelIdentity("CXR ResNet-50", "1.2.0", "5e" * 32, 0.5, "temperature 1.31")
+NOON = datetime(2026, 5, 17, 12, 30, 15, 250000, tzinfo=UTC)
+
+
+def activation_map() -> NDArray[np.float32]:
+    """Return a map, shape (7, 7): one region for pneumonia, one against, the rest silent."""
+    activation = np.zeros((7, 7), np.float32)
+    activation[4:6, 4:6] = 6
+    activation[1, 1] = -5
+    return activation
+
+
+def prediction(
+    label: Label, p_pneumonia: float | None, reason: str | None = None, model: ModelIdentity = MODEL
+) -> Prediction:
+    """Return a prediction by `model` with the map of `activation_map`."""
+    return Prediction(label, p_pneumonia, reason, activation_map(), model)
+
+
+PNEUMONIA = prediction(Label.PNEUMONIA, 0.875)
+NORMAL = prediction(Label.NORMAL, 0.031)
+UNDETERMINED = prediction(Label.UNDETERMINED, None, "The image does not look like a chest radiograph.")
+
+
+def answer(given: Prediction = PNEUMONIA, **overrides: Any) -> Answer:
+    """Return an answer given at noon UTC; overrides by field of `Answer`."""
+    fields: dict[str, Any] = {
+        "prediction": given,
+        "pixel_digest": "d1" * 32,
+        "configuration": "c0" * 32,
+        "software_version": "0.1.0",
+        "created_at": NOON,
+        "steps": ("window 2048/4096, LINEAR", "scaled to 0-65535"),
+    }
+    return Answer(**(fields | overrides))

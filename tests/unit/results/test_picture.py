@@ -1,0 +1,114 @@
+"""The picture: what is where, and that nothing is stretched, hidden or cut."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from answers import NOON, NORMAL, PNEUMONIA, UNDETERMINED, answer
+from numpy.typing import NDArray
+
+from gateway.records import GreyImage, Prediction
+from gateway.results.activation_overlay import colour_scale, map_range, overlay
+from gateway.results.canvas import Box, Canvas, drawable, shortened, wrapped
+from gateway.results.picture import HEIGHT, WIDTH, picture
+
+LEFT_HALF, RIGHT_HALF = np.s_[80:830, : WIDTH // 2], np.s_[80:830, WIDTH // 2 :]
+
+
+def draw(given: Prediction, rows: int = 500, columns: int = 400) -> NDArray[np.uint8]:
+    """Draw an answer on a radiograph that is white all over: no caption in its half is that bright."""
+    grey = GreyImage(np.full((rows, columns), 0xFFFF, np.uint16), ())
+    return picture(grey, answer(given), NOON)
+
+
+def is_grey(pixels: NDArray[np.uint8]) -> bool:
+    return bool((pixels == pixels[..., :1]).all())
+
+
+def extent(shown: NDArray[np.bool_]) -> tuple[int, int]:
+    rows, columns = np.nonzero(shown)
+    return int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+
+
+@pytest.mark.parametrize("given", [PNEUMONIA, NORMAL, UNDETERMINED])
+def test_the_banner_spans_the_picture(given: Prediction) -> None:
+    pixels = draw(given)
+    assert pixels.shape == (HEIGHT, WIDTH, 3)
+    assert (pixels[5, :] == (255, 176, 0)).all()
+    assert (pixels[20:56, 300:1300] == 0).all(axis=-1).any(axis=0).mean() > 0.5
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(2500, 2048), (2048, 2500), (3000, 300), (300, 3000), (7, 5)])
+def test_the_radiograph_keeps_its_shape(rows: int, columns: int) -> None:
+    pixels = draw(PNEUMONIA, rows, columns)
+    height, width = extent((pixels[LEFT_HALF] == 0xFF).all(axis=-1))
+    assert height / width == pytest.approx(rows / columns, rel=0.02)
+    assert height == 690 or width == 764
+
+
+def test_the_map_colours_one_copy_and_leaves_the_other_alone() -> None:
+    pixels = draw(PNEUMONIA)
+    assert is_grey(pixels[LEFT_HALF])
+    assert not is_grey(pixels[RIGHT_HALF])
+
+
+def test_an_abstention_shows_no_map() -> None:
+    pixels = draw(UNDETERMINED)
+    assert is_grey(pixels[80:, WIDTH // 2 :])
+    assert pixels[RIGHT_HALF].any()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_broken_map_does_not_break_the_picture(value: float) -> None:
+    assert draw(replace(PNEUMONIA, activation=np.full((7, 7), value, np.float32))).any()
+
+
+def test_a_silent_map_leaves_the_radiograph_unchanged() -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert (overlay(grey, np.full((7, 7), 0.5, np.float32)) == grey[..., None]).all()
+
+
+def test_orange_speaks_for_pneumonia_and_blue_against() -> None:
+    activation = np.zeros((7, 7), np.float32)
+    activation[:, 0], activation[:, 6] = 9, -9
+    red, _, blue = np.moveaxis(overlay(np.full((70, 70), 90, np.uint8), activation).astype(int), -1, 0)
+    assert (red - blue)[35, 5] > 50
+    assert (blue - red)[35, 65] > 25
+    assert (red - blue)[35, 35] == 0
+
+
+def test_colours_grow_lighter_and_stronger_away_from_zero() -> None:
+    weights = np.array([0.2126, 0.7152, 0.0722])
+    lightness = (colour_scale(1, 255)[0] / 255) ** 2.2 @ weights
+    for arm in (lightness[255 // 2 + 40 :], lightness[: 255 // 2 - 40][::-1]):
+        assert arm[-1] > arm[0]
+        assert (np.diff(arm) > -0.005).all()
+
+
+@pytest.mark.parametrize(
+    ("largest", "expected"), [(0, 4), (3.9, 4), (4.1, 5), (10.3, 12), (17, 20), (99, 100)]
+)
+def test_the_scale_ends_at_a_round_number(largest: float, expected: float) -> None:
+    assert map_range(np.array([[-largest, 0]], np.float32)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "text", ["one two three " * 30, "x" * 400, "", "a " * 500, "Größe ≥ 5 × 3 — naïve", "山田太郎"]
+)
+def test_text_stays_in_its_box(text: str) -> None:
+    canvas = Canvas(400, 200)
+    canvas.paragraph(Box(50, 40, 300, 100), text, 24, (255, 255, 255))
+    ink = canvas.pixels.any(axis=-1)
+    ink[40:140, 48:352] = False
+    assert not ink.any()
+
+
+def test_what_does_not_fit_ends_in_dots() -> None:
+    lines = wrapped("several words that go on and on " * 5, 200, 24, max_lines=2)
+    assert len(lines) == 2
+    assert lines[-1].endswith("...")
+    assert shortened("fits", 200, 24) == "fits"
+
+
+def test_letters_that_the_font_lacks_are_replaced() -> None:
+    assert drawable("Größe ≥ 5 – naïve") == "Gro?e >= 5 - naive"

@@ -1,0 +1,156 @@
+"""What is copied from a source that no other system would call clean."""
+
+from io import BytesIO
+from typing import Any
+
+import pytest
+from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+from sources import cr, dx, encoded, item, with_raw
+
+from gateway.errors import Reject
+from gateway.records import Reason
+from gateway.results.source_header import SourceHeader, source_header
+
+
+def read(character_set: bytes, name: bytes) -> SourceHeader:
+    return source_header(with_raw({0x00080005: ("CS", character_set), 0x00100010: ("PN", name)}))
+
+
+@pytest.mark.parametrize(
+    ("character_set", "name", "expected"),
+    [
+        (b"", b"Doe^Jane", "Doe^Jane"),
+        (b"ISO_IR 100", "Müller^Jörg".encode("latin-1"), "Müller^Jörg"),
+        (b"ISO_IR 192", "山田^太郎".encode(), "山田^太郎"),
+        (b"ISO IR 192", "Müller^Jörg".encode(), "Müller^Jörg"),
+        (b"ISO-IR 192", "Müller^Jörg".encode(), "Müller^Jörg"),
+        (b"UTF-8", "Müller^Jörg".encode(), "Müller^Jörg"),
+        (b"ISO_IR 126", "Διονυσιος".encode("iso8859_7"), "Διονυσιος"),
+        (b"ISO_IR 127", "قباني^لنزار".encode("iso8859_6"), "قباني^لنزار"),
+        (b"ISO_IR 144", "Люкceмбypг".encode("iso8859_5"), "Люкceмбypг"),
+        (b"GB18030", "王^小东".encode("gb18030"), "王^小东"),
+        (
+            rb"\ISO 2022 IR 87",
+            b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B",
+            "Yamada^Tarou=山田^太郎",
+        ),
+        (
+            rb"\ISO 2022 IR 149",
+            b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7",
+            "Hong^Gildong=洪^吉洞",
+        ),
+        (rb"\ISO 2022 IR 149", b"Hong^Gildong=\xfb\xf3^\xd1\xce\xd4\xd7", "Hong^Gildong=洪^吉洞"),
+    ],
+)
+def test_text_is_read_in_the_character_set_that_was_meant(
+    character_set: bytes, name: bytes, expected: str
+) -> None:
+    assert read(character_set, name).dataset.PatientName == expected
+    assert read(character_set, name).repairs == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Müller^Jörg".encode(), "Müller^Jörg"),
+        ("Müller^Jörg".encode("latin-1"), "Müller^Jörg"),
+        (b"O\x92Brien^Pat", "O’Brien^Pat"),
+    ],
+)
+def test_text_without_a_usable_declaration_is_read_as_the_field_writes_it(name: bytes, expected: str) -> None:
+    header = read(b"Not Supplied", name)
+    assert header.dataset.PatientName == expected
+    assert header.repairs == ("SpecificCharacterSet",)
+
+
+def test_text_that_nothing_can_read_is_left_out() -> None:
+    header = read(b"ISO_IR 192", b"M\x81\x8dller")
+    assert "PatientName" not in header.dataset
+    assert header.repairs == ("PatientName",)
+
+
+@pytest.mark.parametrize(
+    ("number", "vr", "value", "keyword"),
+    [
+        (0x00100040, "CS", b"X ", "PatientSex"),
+        (0x00100040, "CS", b"female", "PatientSex"),
+        (0x00080030, "TM", b"2510", "StudyTime"),
+        (0x00080030, "TM", b"10:15:30", "StudyTime"),
+        (0x00080020, "DA", b"20250231", "StudyDate"),
+        (0x00080020, "DA", b"01/04/25", "StudyDate"),
+        (0x00100030, "DA", b"unknown ", "PatientBirthDate"),
+        (0x00101010, "AS", b"57", "PatientAge"),
+        (0x00101030, "DS", b"70 kg ", "PatientWeight"),
+        (0x00080050, "SH", b"A" * 18, "AccessionNumber"),
+        (0x00080050, "SH", b"A1\\A2 ", "AccessionNumber"),
+        (0x00100010, "PN", b"A" * 66, "PatientName"),
+        (0x00100010, "PN", b"A^B^C^D^E^F ", "PatientName"),
+        (0x00100020, "LO", b"P-00\r\n42", "PatientID"),
+        (0x00080201, "SH", b"Berlin", "TimezoneOffsetFromUTC"),
+        (0x00200020, "CS", b"L ", "PatientOrientation"),
+    ],
+)
+def test_what_is_bad_is_left_out_and_told_by_keyword(
+    number: int, vr: str, value: bytes, keyword: str
+) -> None:
+    header = source_header(with_raw({number: (vr, value)}))
+    assert keyword not in header.dataset
+    assert header.repairs == (keyword,)
+
+
+def test_absent_stays_absent() -> None:
+    keywords = "PatientName PatientID PatientSex PatientBirthDate StudyDate StudyTime StudyID AccessionNumber"
+    header = source_header(dx(**dict.fromkeys(keywords.split())))
+    assert not set(keywords.split()) & set(header.dataset.dir())
+    assert header.repairs == ()
+
+
+def test_values_that_pydicom_has_converted_read_the_same() -> None:
+    as_read = dcmread(BytesIO(encoded(dx(PatientName="山田^太郎", PatientAge="067Y", PatientWeight="70.5"))))
+    untouched = source_header(as_read)
+    for element in as_read:
+        assert element.value is not ...
+    assert source_header(as_read) == untouched
+    assert untouched.dataset.PatientWeight == 70.5
+
+
+@pytest.mark.parametrize(
+    "keyword", ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
+)
+def test_an_image_that_nothing_can_refer_to_is_rejected(keyword: str) -> None:
+    source = dx()
+    del source[keyword]
+    with pytest.raises(Reject, match=keyword) as rejected:
+        source_header(source)
+    assert rejected.value.reason is Reason.UNDECODABLE
+
+
+def code(**overrides: Any) -> Dataset:
+    attributes = {"CodeValue": "RPID3", "CodingSchemeDesignator": "99X", "CodeMeaning": "Chest PA"}
+    return item(**(attributes | overrides))
+
+
+@pytest.mark.parametrize("incomplete", [{"CodeValue": None}, {"CodeMeaning": None}, {"CodeValue": "C" * 17}])
+def test_an_incomplete_code_is_dropped(incomplete: dict[str, Any]) -> None:
+    whole, broken = code(), code()
+    for keyword, value in incomplete.items():
+        if value is None:
+            del broken[keyword]
+        else:
+            broken[keyword] = RawDataElement(Tag(keyword), "SH", len(value), value.encode(), 0, False, True)
+    header = source_header(cr(ProcedureCodeSequence=[broken, whole]))
+    assert [each.CodeMeaning for each in header.dataset.ProcedureCodeSequence] == ["Chest PA"]
+    assert "ProcedureCodeSequence" in header.repairs
+
+
+def test_a_sequence_that_cannot_be_parsed_is_left_out() -> None:
+    header = source_header(with_raw({0x00081032: ("SQ", b"\xfe\xff\x00\xe0\x08\x00\x00\x00junk")}))
+    assert "ProcedureCodeSequence" not in header.dataset
+    assert header.repairs == ("ProcedureCodeSequence",)
+
+
+def test_the_pixels_are_not_copied() -> None:
+    assert "PixelData" not in source_header(dx()).dataset

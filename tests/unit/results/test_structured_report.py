@@ -1,0 +1,178 @@
+"""The report around its content: patient, study, marking, references."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from io import BytesIO
+from typing import Any
+
+import pytest
+from answers import MODEL, NOON, answer, prediction
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import config, dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, ExplicitVRLittleEndian
+from sources import cr, dx, item, with_raw
+
+from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Label
+from gateway.results.answer import Answer, Predecessor
+from gateway.results.encoding import encode
+from gateway.results.source_header import source_header
+from gateway.results.structured_report import structured_report
+
+
+def report_on(source: Dataset, given: Answer | None = None) -> Dataset:
+    """Return the report as a strict reader sees it."""
+    written = encode(structured_report(source_header(source), given or answer()))
+    with config.strict_reading():
+        read = dcmread(BytesIO(written))
+        read.decode()
+        str(read)
+    return read
+
+
+def test_it_is_marked_as_research() -> None:
+    report = report_on(dx())
+    assert report.ContentQualification == "RESEARCH"
+    assert report.SeriesDescription == "AI RESEARCH ONLY - NOT FOR DIAGNOSTIC USE"
+    assert (report.CompletionFlag, report.VerificationFlag) == ("COMPLETE", "UNVERIFIED")
+    assert report.PreliminaryFlag == "PRELIMINARY"
+
+
+def test_the_algorithm_is_identified_alike_in_header_and_tree() -> None:
+    report = report_on(dx())
+    (equipment,) = report.ContributingEquipmentSequence
+    tree = {
+        node.ConceptNameCodeSequence[0].CodeValue: node.get("TextValue") or node.get("UID")
+        for node in (*report.ContentSequence, *report.ContentSequence[-1].ContentSequence[0].ContentSequence)
+    }
+    assert equipment.PurposeOfReferenceCodeSequence[0].CodeValue == "109102"
+    assert equipment.Manufacturer == tree["121014"]
+    assert equipment.ManufacturerModelName == tree["121015"] == tree["111001"]
+    assert equipment.SoftwareVersions == tree["111003"]
+    assert equipment.DeviceUID == tree["121012"] == MODEL.device_uid
+
+
+def test_a_long_model_name_stays_valid_and_equal() -> None:
+    model = replace(MODEL, name="a model\\with a name " * 8, version="1.0 " * 40)
+    report = report_on(dx(), answer(prediction(Label.PNEUMONIA, 0.9, model=model)))
+    (equipment,) = report.ContributingEquipmentSequence
+    assert len(equipment.ManufacturerModelName) <= 64
+    assert equipment.ManufacturerModelName == report.ContentSequence[5].TextValue
+
+
+def test_patient_and_study_are_the_sources() -> None:
+    attributes: dict[str, Any] = {
+        "PatientName": "Yamada^Tarou=山田^太郎",
+        "PatientID": "P-7",
+        "IssuerOfPatientID": "HOSPITAL",
+        "PatientBirthDate": "19600101",
+        "PatientSex": "M",
+        "PatientAge": "065Y",
+        "StudyDate": "20250401",
+        "StudyTime": "101530.25",
+        "StudyID": "S-9",
+        "StudyDescription": "Thorax p.a., Größe",
+        "AccessionNumber": "A-77",
+        "ReferringPhysicianName": "Référent^René",
+    }
+    source = dx(**attributes)
+    report = report_on(source)
+    assert {keyword: str(report[keyword].value) for keyword in attributes} == attributes
+    assert report.StudyInstanceUID == source.StudyInstanceUID
+    assert report.SpecificCharacterSet == "ISO_IR 192"
+
+
+def test_what_the_source_lacks_is_empty_where_the_standard_wants_it() -> None:
+    keywords = "PatientName PatientID PatientSex PatientBirthDate StudyDate StudyTime StudyID AccessionNumber"
+    report = report_on(dx(**dict.fromkeys(keywords.split()), ReferringPhysicianName=None))
+    assert all(report[keyword].is_empty for keyword in (*keywords.split(), "ReferringPhysicianName"))
+    assert "PatientAge" not in report
+
+
+TEXT = {0x00080005: "CS", 0x00080020: "DA", 0x00080030: "TM", 0x00080050: "SH", 0x00080201: "SH"} | {
+    0x00081030: "LO",
+    0x00081032: "SQ",
+    0x00100010: "PN",
+    0x00100020: "LO",
+    0x00100040: "CS",
+    0x00101010: "AS",
+    0x00101030: "DS",
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(TEXT)), st.binary(max_size=80), min_size=1))
+def test_no_bytes_in_the_header_make_the_report_invalid(values: dict[int, bytes]) -> None:
+    report = report_on(with_raw({tag: (TEXT[tag], value) for tag, value in values.items()}))
+    assert report.ContentQualification == "RESEARCH"
+
+
+def test_the_evidence_is_the_source() -> None:
+    source = cr()
+    (study,) = report_on(source).CurrentRequestedProcedureEvidenceSequence
+    (series,) = study.ReferencedSeriesSequence
+    (instance,) = series.ReferencedSOPSequence
+    assert study.StudyInstanceUID == source.StudyInstanceUID
+    assert series.SeriesInstanceUID == source.SeriesInstanceUID
+    assert instance.ReferencedSOPClassUID == source.SOPClassUID
+    assert instance.ReferencedSOPInstanceUID == source.SOPInstanceUID
+
+
+def test_the_request_is_referenced() -> None:
+    request = item(RequestedProcedureID="RP-5", ScheduledProcedureStepID="SPS-5", AccessionNumber="A-5")
+    source = dx(RequestAttributesSequence=[request, item(RequestedProcedureID="RP-6")])
+    first, second = report_on(source).ReferencedRequestSequence
+    assert (first.RequestedProcedureID, first.AccessionNumber) == ("RP-5", "A-5")
+    assert (second.RequestedProcedureID, second.AccessionNumber) == ("RP-6", source.AccessionNumber)
+    assert first.StudyInstanceUID == source.StudyInstanceUID
+    assert "ReferencedRequestSequence" not in report_on(dx())
+
+
+def test_a_changed_model_names_its_predecessor() -> None:
+    source = dx()
+    earlier = structured_report(source_header(source), answer(configuration="old"))
+    predecessor = Predecessor(
+        earlier.StudyInstanceUID, earlier.SeriesInstanceUID, earlier.SOPClassUID, earlier.SOPInstanceUID
+    )
+    (study,) = report_on(source, answer(predecessors=(predecessor,))).PredecessorDocumentsSequence
+    (instance,) = study.ReferencedSeriesSequence[0].ReferencedSOPSequence
+    assert instance.ReferencedSOPInstanceUID == earlier.SOPInstanceUID
+    assert "PredecessorDocumentsSequence" not in earlier
+
+
+@pytest.mark.parametrize(
+    ("source_offset", "created_at", "date", "time"),
+    [
+        (None, NOON, "20260517", "123015.250000"),
+        (None, NOON.astimezone(timezone(timedelta(hours=9))), "20260517", "213015.250000"),
+        ("+1300", NOON, "20260518", "013015.250000"),
+        ("-0330", NOON, "20260517", "090015.250000"),
+    ],
+)
+def test_times_are_in_the_zone_of_the_study(
+    source_offset: str | None, created_at: datetime, date: str, time: str
+) -> None:
+    report = report_on(dx(TimezoneOffsetFromUTC=source_offset), answer(created_at=created_at))
+    assert (report.ContentDate, report.ContentTime) == (date, time)
+    assert report.get("TimezoneOffsetFromUTC") == source_offset
+    (equipment,) = report.ContributingEquipmentSequence
+    assert datetime.strptime(equipment.ContributionDateTime, "%Y%m%d%H%M%S.%f%z") == NOON
+
+
+@pytest.mark.parametrize(
+    ("sr_class", "sop_class_uid"),
+    [("comprehensive-3d", Comprehensive3DSRStorage), ("comprehensive", ComprehensiveSRStorage)],
+)
+def test_both_sop_classes_are_offered(sr_class: Any, sop_class_uid: str) -> None:
+    written = encode(structured_report(source_header(dx()), answer(), sr_class))
+    read = dcmread(BytesIO(written))
+    assert read.SOPClassUID == read.file_meta.MediaStorageSOPClassUID == sop_class_uid
+
+
+def test_the_file_names_its_writer() -> None:
+    meta = report_on(dx()).file_meta
+    assert meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
+    assert meta.ImplementationVersionName == IMPLEMENTATION_VERSION_NAME
+    assert len(IMPLEMENTATION_VERSION_NAME) <= 16
+    assert meta.TransferSyntaxUID == ExplicitVRLittleEndian
