@@ -1,0 +1,48 @@
+"""DECODE: from a data set to a grey image (PS3.4 N.2), as fast as one table look-up."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from gateway.imaging.aspect import make_square
+from gateway.imaging.grayscale import grayscale_table
+from gateway.imaging.image_pixel import read_image_pixel
+from gateway.imaging.pixel_data import pixel_data, read_stored_values
+from gateway.imaging.shutter import blacken_outside
+from gateway.imaging.stored_values import Cells
+from gateway.records import GreyImage
+
+_ROWS_AT_ONCE = 64  # keeps the widened indices of `take` in the processor's cache: twice as fast
+
+
+def decode(ds: Dataset) -> GreyImage:
+    """Return the radiograph in `ds` as it is meant to be seen, without overlays.
+
+    Parameters
+    ----------
+    ds
+        A data set with its file meta information, read with any of `SUPPORTED_TRANSFER_SYNTAXES`.
+
+    Raises
+    ------
+    Reject
+        NO_PIXELS, MULTI_FRAME, COLOUR or UNDECODABLE.
+    """
+    data = pixel_data(ds)
+    image_pixel = read_image_pixel(ds)
+    stored = read_stored_values(ds, data, image_pixel)
+    table, grayscale_steps = grayscale_table(ds, stored, image_pixel.inverted)
+    pixels = _look_up(table, stored.cells)
+    shutter_steps = blacken_outside(ds, pixels)
+    pixels, aspect_steps = make_square(ds, pixels)
+    return GreyImage(pixels, (stored.step, *grayscale_steps, *shutter_steps, *aspect_steps))
+
+
+def _look_up(table: NDArray[np.uint16], cells: Cells) -> NDArray[np.uint16]:
+    pixels = np.empty(cells.shape, np.uint16)
+    for top in range(0, len(cells), _ROWS_AT_ONCE):
+        rows = slice(top, top + _ROWS_AT_ONCE)
+        np.take(table, cells[rows], out=pixels[rows], mode="clip")  # "clip" alone writes into `out` directly
+    return pixels

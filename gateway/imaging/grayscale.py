@@ -1,0 +1,93 @@
+"""The grey-scale transformations folded into one table over all bit patterns of a pixel cell.
+
+Order of PS3.4 N.2: modality, values of interest (VOI), presentation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from gateway.imaging import header
+from gateway.imaging.look_up_table import first_look_up_table
+from gateway.imaging.modality import ModalityValues, modality_values
+from gateway.imaging.stored_values import StoredValues, sign_extended
+from gateway.imaging.window import first_window
+
+_SHAPES = {False: "IDENTITY", True: "INVERSE"}  # by "is MONOCHROME1" (PS3.3 C.8.11.3.1.2)
+
+
+def grayscale_table(
+    ds: Dataset, stored: StoredValues, inverted: bool
+) -> tuple[NDArray[np.uint16], tuple[str, ...]]:
+    """Return the display value of every bit pattern of a pixel cell, and the steps behind it.
+
+    Parameters
+    ----------
+    ds
+        The image.
+    stored
+        Its decoded frame.
+    inverted
+        Photometric Interpretation is MONOCHROME1.
+
+    Returns
+    -------
+    table
+        uint16, shape (256,) or (65536,), 0 is black and 65535 white.
+    steps
+        In words.
+    """
+    modality = modality_values(ds, stored)
+    with np.errstate(all="ignore"):  # a window of extreme width saturates; the clip below settles it
+        shown, voi_step = _values_of_interest(ds, modality)
+    shown, presentation_steps = _presented(ds, shown, inverted)
+    table = np.rint(np.clip(np.nan_to_num(shown), 0, 1) * 65535).astype(np.uint16)
+    padding_steps = _blacken_padding(ds, stored, table)
+    return table, (*modality.steps, voi_step, *presentation_steps, *padding_steps)
+
+
+def _values_of_interest(ds: Dataset, modality: ModalityValues) -> tuple[NDArray[np.float64], str]:
+    """VOI LUT, else window, else the full theoretical range (PS3.3 C.11.2)."""
+    table = first_look_up_table(ds, "VOILUTSequence", signed=modality.lowest < 0)
+    window, remark = first_window(ds)
+    if table:
+        remark = ", used instead of the window that is also given" if window else ""
+        return table(modality.values) / table.highest, f"VOI LUT, {table}{remark}"
+    if window:
+        return window(modality.values), f"VOI {window}{remark}"
+    full_range = f"no VOI: full range {modality.lowest:g} to {modality.highest:g}"
+    return (modality.values - modality.lowest) / (modality.highest - modality.lowest), full_range + remark
+
+
+def _presented(
+    ds: Dataset, shown: NDArray[np.float64], inverted: bool
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Invert once, by Photometric Interpretation; Presentation LUT Shape says the same or is overruled."""
+    steps: tuple[str, ...] = ("inverted: MONOCHROME1",) if inverted else ()
+    shape = header.first_code_string(ds, "PresentationLUTShape")
+    if shape in _SHAPES.values() and shape != _SHAPES[inverted]:
+        interpretation = "MONOCHROME1" if inverted else "MONOCHROME2"
+        steps += (
+            f"conflict: Presentation LUT Shape {shape} contradicts {interpretation}, which was followed",
+        )
+    return 1 - shown if inverted else shown, steps
+
+
+def _blacken_padding(ds: Dataset, stored: StoredValues, table: NDArray[np.uint16]) -> tuple[str, ...]:
+    """Pixel Padding Value to Pixel Padding Range Limit, both in stored values (PS3.3 C.7.5.1.1.2).
+
+    Padding that Bits Stored cannot hold was written across the whole cell, and is looked for there.
+    """
+    value = header.integer(ds, "PixelPaddingValue")
+    if value is None:
+        return ()
+    limit = header.integer(ds, "PixelPaddingRangeLimit")
+    ends = np.array([value & 0xFFFF, (value if limit is None else limit) & 0xFFFF])
+    lowest, highest = np.sort(sign_extended(ends, 16, stored.signed))
+    values = stored.of_pattern
+    if lowest < stored.lowest or highest > stored.highest:
+        values = sign_extended(np.arange(len(table)), 16, stored.signed)
+    table[(values >= lowest) & (values <= highest)] = 0
+    return (f"padding {lowest} to {highest} made black",)

@@ -1,0 +1,157 @@
+"""Header values as they stand: what cannot be read counts as absent and never raises.
+
+pydicom warns or raises when it converts the malformed values that a receiver meets. Elements that
+still lie undecoded in the data set are therefore parsed here, from their bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+_BINARY = {"US": "u2", "SS": "i2", "US or SS": "u2", "UL": "u4", "SL": "i4", "FL": "f4", "FD": "f8"}
+_LARGEST = 1e30  # beyond it no pixel arithmetic is meaningful, and some would overflow
+_WORD = re.compile(r"[^\W\d_]+")
+_CODE = re.compile(r"[A-Z0-9.-]{1,16} (SCT|SRT)")
+STANDARD_SCHEMES = ("SCT", "SRT")
+_SNOMED_RT = ("SRT", "SNM3", "99SDM")  # PS3.16 §8.1
+_CODE_STRING = re.compile(r"[A-Z0-9 _]{1,16}")
+
+
+def texts(ds: Dataset, keyword: str) -> tuple[str, ...]:
+    """Return the element's values as text without surrounding blanks; empty values are left out."""
+    values = (str(value).strip(" \0\t\r\n") for value in _values(ds, keyword))
+    return tuple(value for value in values if value)
+
+
+def code_strings(ds: Dataset, keyword: str) -> tuple[str, ...]:
+    """Return the element's values in upper case (PS3.5 §6.2, CS)."""
+    return tuple(value.upper() for value in texts(ds, keyword))
+
+
+def first_code_string(ds: Dataset, keyword: str) -> str:
+    """Return the element's first value in upper case, or an empty string."""
+    return next(iter(code_strings(ds, keyword)), "")
+
+
+def numbers(ds: Dataset, keyword: str) -> tuple[float, ...]:
+    """Return the element's values as finite numbers; none at all when one of them is not a number."""
+    parsed = [_number(text) for text in texts(ds, keyword)]
+    return tuple(value for value in parsed if value is not None) if None not in parsed else ()
+
+
+def integers(ds: Dataset, keyword: str) -> tuple[int, ...]:
+    """Return the element's values as whole numbers; none at all when one of them is not whole."""
+    values = numbers(ds, keyword)
+    return tuple(int(value) for value in values) if all(value.is_integer() for value in values) else ()
+
+
+def integer(ds: Dataset, keyword: str) -> int | None:
+    """Return the element's first value as a whole number, or None."""
+    return next(iter(integers(ds, keyword)), None)
+
+
+def items(ds: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """Return the items of a sequence (PS3.5 §7.5)."""
+    try:
+        value = ds[keyword].value if keyword in ds else ()
+        return tuple(item for item in value if isinstance(item, Dataset))
+    except Exception:  # a malformed sequence fails inside pydicom in any number of ways
+        return ()
+
+
+def binary(ds: Dataset, keyword: str) -> bytes:
+    """Return the element's bytes, 16-bit words in little endian order."""
+    element = _element(ds, keyword)
+    if element is None or element.value is None:
+        return b""
+    if isinstance(element.value, bytes | bytearray):
+        data = bytes(element.value)
+        return data if _is_little_endian(ds, element) else swap_bytes(data)
+    words = [int(value) & 0xFFFF for value in integers(ds, keyword)]
+    return np.array(words, "<u2").tobytes()
+
+
+def swap_bytes(data: bytes) -> bytes:
+    """Return `data` with the two bytes of every 16-bit word exchanged."""
+    return np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").tobytes()
+
+
+def codes(ds: Dataset, keyword: str) -> tuple[tuple[str, str], ...]:
+    """Return (Code Value, Coding Scheme Designator) of each item, the older names of SNOMED RT as SRT."""
+    pairs = (
+        (first_code_string(item, "CodeValue"), first_code_string(item, "CodingSchemeDesignator"))
+        for item in items(ds, keyword)
+    )
+    return tuple((value, "SRT" if scheme in _SNOMED_RT else scheme) for value, scheme in pairs if value)
+
+
+def words(ds: Dataset, keyword: str) -> tuple[str, ...]:
+    """Return the words of a description in upper case."""
+    return tuple(word for value in texts(ds, keyword) for word in words_of(value))
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of `text` in upper case; `p.a.` is one word."""
+    return _WORD.findall(text.upper().replace(".", ""))
+
+
+def quoted(value: str) -> str:
+    """Return `value` fit for a log: itself where it is a Code String, else words that reveal nothing."""
+    return value if _CODE_STRING.fullmatch(value) else "a value that is not a Code String"
+
+
+def quoted_codes(found: Iterable[tuple[str, str]]) -> str:
+    """Return codes fit for a log."""
+    return ", ".join(
+        f"({value}, {scheme})" if _CODE.fullmatch(f"{value} {scheme}") else "an unreadable code"
+        for value, scheme in found
+    )
+
+
+def _element(ds: Dataset, keyword: str) -> DataElement | RawDataElement | None:
+    tag = tag_for_keyword(keyword)
+    if tag is None or tag not in ds:
+        return None
+    element = ds.get_item(tag)
+    return element if isinstance(element, DataElement | RawDataElement) else None
+
+
+def _is_little_endian(ds: Dataset, element: DataElement | RawDataElement) -> bool:
+    if isinstance(element, RawDataElement):
+        return element.is_little_endian
+    return ds.original_encoding[1] is not False
+
+
+def _values(ds: Dataset, keyword: str) -> list[Any]:
+    element = _element(ds, keyword)
+    if element is None or element.value is None:
+        return []
+    if isinstance(element, RawDataElement):
+        return _parse(element)
+    return list(element.value) if isinstance(element.value, MultiValue | list | tuple) else [element.value]
+
+
+def _parse(element: RawDataElement) -> list[Any]:
+    vr = element.VR if element.VR not in (None, "UN") else dictionary_VR(element.tag)
+    value = element.value or b""
+    if vr not in _BINARY:
+        return list(value.decode("latin-1").split("\\"))
+    dtype = np.dtype("<>"[not element.is_little_endian] + _BINARY[vr])
+    return list(np.frombuffer(value, dtype, count=len(value) // dtype.itemsize).tolist())
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and abs(value) <= _LARGEST else None

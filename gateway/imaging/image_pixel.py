@@ -1,0 +1,93 @@
+"""The Image Pixel module of a single grey frame (PS3.3 C.7.6.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+
+from gateway.errors import Reject
+from gateway.imaging import header
+from gateway.records import Reason
+
+MAX_PIXELS = 100_000_000  # a plate of 43 × 43 cm at 50 µm has 74 million
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePixel:
+    """How the stored values lie in the pixel data.
+
+    Attributes
+    ----------
+    rows, columns
+        Size of the frame.
+    bits_allocated
+        8 or 16.
+    bits_stored, high_bit
+        Which bits of a pixel cell count: `bits_stored` of them, the most significant being `high_bit`.
+    signed
+        Pixel Representation: two's complement.
+    inverted
+        MONOCHROME1: the lowest value is shown white.
+    """
+
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    signed: bool
+    inverted: bool
+
+
+def read_image_pixel(ds: Dataset) -> ImagePixel:
+    """Return how the single grey frame in `ds` is stored.
+
+    Raises
+    ------
+    Reject
+        MULTI_FRAME, COLOUR, or UNDECODABLE where the module is incomplete or contradicts itself.
+    """
+    _require_one_frame(ds)
+    photometric_interpretation = _grey_interpretation(ds)
+    rows, columns = _size(ds)
+    bits_allocated = _one_of(ds, "BitsAllocated", range(8, 17, 8))
+    bits_stored = _one_of(ds, "BitsStored", range(1, bits_allocated + 1))
+    high_bit = header.integer(ds, "HighBit")
+    if high_bit is None or not bits_stored <= high_bit + 1 <= bits_allocated:
+        high_bit = bits_stored - 1
+    signed = _one_of(ds, "PixelRepresentation", range(2)) == 1
+    inverted = photometric_interpretation == "MONOCHROME1"
+    return ImagePixel(rows, columns, bits_allocated, bits_stored, high_bit, signed, inverted)
+
+
+def _require_one_frame(ds: Dataset) -> None:
+    frames = header.integer(ds, "NumberOfFrames")
+    if frames is not None and frames > 1:
+        raise Reject(Reason.MULTI_FRAME, f"The image has {frames} frames; one is expected.")
+
+
+def _grey_interpretation(ds: Dataset) -> str:
+    value = header.first_code_string(ds, "PhotometricInterpretation")
+    samples = header.integer(ds, "SamplesPerPixel")
+    if value in ("MONOCHROME1", "MONOCHROME2") and samples in (None, 1):
+        return value
+    if value.startswith("MONOCHROME") or not value:
+        raise Reject(Reason.UNDECODABLE, "Photometric Interpretation does not say which value is white.")
+    raise Reject(Reason.COLOUR, f"Photometric Interpretation is {header.quoted(value)}, not MONOCHROME.")
+
+
+def _size(ds: Dataset) -> tuple[int, int]:
+    rows = _one_of(ds, "Rows", range(1, 65536))
+    columns = _one_of(ds, "Columns", range(1, 65536))
+    if rows * columns > MAX_PIXELS:
+        raise Reject(Reason.UNDECODABLE, f"{rows} × {columns} pixels are more than {MAX_PIXELS}.")
+    return rows, columns
+
+
+def _one_of(ds: Dataset, keyword: str, allowed: range) -> int:
+    value = header.integer(ds, keyword)
+    if value is None or value not in allowed:
+        stated = "absent or unreadable" if value is None else str(value)
+        raise Reject(Reason.UNDECODABLE, f"{keyword} is {stated}; a grey radiograph cannot have that.")
+    return value

@@ -1,0 +1,132 @@
+"""SELECT: is this a frontal chest radiograph that is due an answer? By the header alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+)
+
+from gateway.imaging import header
+from gateway.imaging.age import age_in_years
+from gateway.imaging.anatomy import refuse_other_anatomy
+from gateway.imaging.own_result import is_own_result
+from gateway.imaging.view import judge_view
+from gateway.records import Eligible, Ineligible, Reason
+
+_MODALITIES = {"CR", "DX"}
+_SOP_CLASSES = {
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRules:
+    """What the configuration decides.
+
+    Attributes
+    ----------
+    secondary_capture
+        Admit Secondary Captures whose Modality is CR or DX (converted radiographs).
+    min_age_years, max_age_years
+        Inclusive limits; None: no limit. An image of unknown age is within them.
+    own_device_uids
+        Device UIDs of this gateway's models, past and present: an image that carries one is its own result.
+    """
+
+    secondary_capture: bool = False
+    min_age_years: float | None = 1.0
+    max_age_years: float | None = None
+    own_device_uids: frozenset[str] = field(default_factory=frozenset)
+
+
+def select(ds: Dataset, rules: SelectionRules) -> Eligible | Ineligible:
+    """Return whether an answer is due, and if not, why: the first rule that refuses gives the reason.
+
+    Never raises: an attribute that cannot be read counts as absent.
+    """
+    for refuse in _RULES:
+        refusal = refuse(ds, rules)
+        if refusal:
+            return refusal
+    return judge_view(ds)
+
+
+def _own_result(ds: Dataset, rules: SelectionRules) -> Ineligible | None:
+    if is_own_result(ds, rules.own_device_uids):
+        return Ineligible(Reason.OWN_RESULT, "It is a result of a CXR Gateway.")
+    return None
+
+
+def _other_modality(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+    modality = header.first_code_string(ds, "Modality")
+    if modality not in _MODALITIES:
+        stated = header.quoted(modality) if modality else "absent"
+        return Ineligible(Reason.NOT_RADIOGRAPH, f"Modality is {stated}, not CR or DX.")
+    if not _SOP_CLASSES.intersection(header.texts(ds, "SOPClassUID")):
+        return Ineligible(Reason.NOT_RADIOGRAPH, "The SOP Class is not one of CR, DX or Secondary Capture.")
+    return None
+
+
+def _secondary_capture(ds: Dataset, rules: SelectionRules) -> Ineligible | None:
+    if SecondaryCaptureImageStorage in header.texts(ds, "SOPClassUID") and not rules.secondary_capture:
+        return Ineligible(Reason.SECONDARY_CAPTURE, "The configuration admits no Secondary Captures.")
+    return None
+
+
+def _for_processing(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+    by_class = DigitalXRayImageStorageForProcessing in header.texts(ds, "SOPClassUID")
+    if by_class or "FOR PROCESSING" in header.code_strings(ds, "PresentationIntentType"):
+        return Ineligible(Reason.FOR_PROCESSING, "The image is FOR PROCESSING, not for presentation.")
+    return None
+
+
+def _quality_control(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+    if "YES" in header.code_strings(ds, "QualityControlImage"):
+        return Ineligible(Reason.QUALITY_CONTROL, "Quality Control Image is YES.")
+    return None
+
+
+def _pixels(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+    if (header.integer(ds, "NumberOfFrames") or 1) > 1:
+        return Ineligible(Reason.MULTI_FRAME, "The image has more than one frame.")
+    interpretation = header.first_code_string(ds, "PhotometricInterpretation") or "MONOCHROME"
+    if not interpretation.startswith("MONOCHROME") or (header.integer(ds, "SamplesPerPixel") or 1) > 1:
+        return Ineligible(Reason.COLOUR, f"Photometric Interpretation is {header.quoted(interpretation)}.")
+    return None
+
+
+def _anatomy(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+    return refuse_other_anatomy(ds)
+
+
+def _age(ds: Dataset, rules: SelectionRules) -> Ineligible | None:
+    age = age_in_years(ds)
+    if age is None:
+        return None
+    if rules.min_age_years is not None and age < rules.min_age_years:
+        return Ineligible(Reason.AGE_OUT_OF_RANGE, f"The patient is under {rules.min_age_years:g} years.")
+    if rules.max_age_years is not None and age > rules.max_age_years:
+        return Ineligible(Reason.AGE_OUT_OF_RANGE, f"The patient is over {rules.max_age_years:g} years.")
+    return None
+
+
+_RULES: tuple[Callable[[Dataset, SelectionRules], Ineligible | None], ...] = (
+    _own_result,
+    _other_modality,
+    _secondary_capture,
+    _for_processing,
+    _quality_control,
+    _pixels,
+    _anatomy,
+    _age,
+)

@@ -1,0 +1,286 @@
+"""Every accepted transfer syntax decodes: streams of imagecodecs, GDCM, CharLS and of vendors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import gdcm
+import imagecodecs
+import jpeg_ls
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import dcmread, dcmwrite, uid
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from tiny_image import grey, ramp, reread, tiny_image
+
+from gateway.errors import Reject
+from gateway.imaging.codecs import SUPPORTED_TRANSFER_SYNTAXES, register_codecs
+from gateway.imaging.decode import decode
+from gateway.records import Reason
+
+Pixels = NDArray[np.integer]
+
+LOSSLESS: dict[str, tuple[str, Callable[[Pixels, int], bytes]]] = {
+    "JPEG Lossless": (
+        uid.JPEGLossless,
+        lambda p, b: imagecodecs.jpeg_encode(p, lossless=True, predictor=6, bitspersample=b),
+    ),
+    "JPEG Lossless SV1": (
+        uid.JPEGLosslessSV1,
+        lambda p, b: imagecodecs.jpeg_encode(p, lossless=True, predictor=1, bitspersample=b),
+    ),
+    "JPEG-LS": (uid.JPEGLSLossless, lambda p, _: imagecodecs.jpegls_encode(p)),
+    "JPEG-LS near-lossless, error 0": (uid.JPEGLSNearLossless, lambda p, _: imagecodecs.jpegls_encode(p)),
+    "JPEG 2000 reversible": (uid.JPEG2000Lossless, lambda p, b: _jpeg_2000(p, b)),
+    "JPEG 2000": (uid.JPEG2000, lambda p, b: _jpeg_2000(p, b)),
+    "HTJ2K reversible": (uid.HTJ2KLossless, lambda p, _: imagecodecs.htj2k_encode(p, reversible=True)),
+    "HTJ2K RPCL": (uid.HTJ2KLosslessRPCL, lambda p, _: imagecodecs.htj2k_encode(p, reversible=True)),
+    "HTJ2K": (uid.HTJ2K, lambda p, _: imagecodecs.htj2k_encode(p, reversible=True)),
+}
+LOSSY: dict[str, tuple[str, int, Callable[[Pixels], bytes], int]] = {
+    # what: transfer syntax, bits, encoder, largest error of a stored value
+    "JPEG Baseline": (uid.JPEGBaseline8Bit, 8, lambda p: imagecodecs.jpeg_encode(p, 95), 3),
+    "JPEG Extended, 8 bits": (uid.JPEGExtended12Bit, 8, lambda p: imagecodecs.jpeg_encode(p, 95), 3),
+    "JPEG Extended, 12 bits": (
+        uid.JPEGExtended12Bit,
+        12,
+        lambda p: imagecodecs.jpeg_encode(p, 95, bitspersample=12),
+        16,
+    ),
+    "JPEG-LS near-lossless": (uid.JPEGLSNearLossless, 12, lambda p: imagecodecs.jpegls_encode(p, level=2), 2),
+    "JPEG 2000 irreversible": (
+        uid.JPEG2000,
+        12,
+        lambda p: imagecodecs.jpeg2k_encode(p, 70, codecformat="j2k", reversible=False, bitspersample=12),
+        4,
+    ),
+}
+
+
+def test_all_accepted_transfer_syntaxes_are_shown_here() -> None:
+    native = {
+        uid.ImplicitVRLittleEndian,
+        uid.ExplicitVRLittleEndian,
+        uid.ExplicitVRBigEndian,
+        uid.DeflatedExplicitVRLittleEndian,
+    }
+    shown = {syntax for syntax, *_ in (*LOSSLESS.values(), *LOSSY.values())} | native | {uid.RLELossless}
+    assert shown == set(SUPPORTED_TRANSFER_SYNTAXES)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_lossless_is_bit_exact(name: str, bits: int) -> None:
+    syntax, encode = LOSSLESS[name]
+    pixels = _cells(bits)
+    ds = _compressed(tiny_image(pixels, bits), syntax, encode(pixels, bits))
+    assert grey(reread(ds)) == grey(tiny_image(pixels, bits))
+
+
+@pytest.mark.parametrize("predictor", range(1, 8))
+def test_every_predictor_of_jpeg_lossless(predictor: int) -> None:
+    pixels = ramp(14)
+    encoded = imagecodecs.jpeg_encode(pixels, lossless=True, predictor=predictor, bitspersample=14)
+    assert grey(_compressed(tiny_image(pixels, 14), uid.JPEGLossless, encoded)) == grey(
+        tiny_image(pixels, 14)
+    )
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_lossy_is_close(name: str) -> None:
+    syntax, bits, encode, error = LOSSY[name]
+    pixels = _cells(bits)
+    ds = _compressed(tiny_image(pixels, bits), syntax, encode(pixels))
+    difference = np.array(grey(reread(ds))) - grey(tiny_image(pixels, bits))
+    assert np.abs(difference).max() <= error * 65535 / ((1 << bits) - 1) + 1
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [uid.ImplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian, uid.ExplicitVRLittleEndian],
+)
+def test_native_little_endian(syntax: str) -> None:
+    ds = tiny_image(ramp(12), 12)
+    ds.file_meta.TransferSyntaxUID = syntax
+    assert grey(reread(ds)) == grey(tiny_image(ramp(12), 12))
+
+
+@pytest.mark.parametrize("name", ["MR_small_bigendian.dcm", "MR_small_expb.dcm", "MR_small_RLE.dcm"])
+@pytest.mark.parametrize("twin", ["MR_small.dcm"])
+def test_shipped_twins_are_equal(name: str, twin: str) -> None:
+    assert grey(_shipped(name)) == grey(_shipped(twin))
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    ["JPEGLosslessProcess14", "JPEGLosslessProcess14_1", "JPEGLSLossless", "JPEG2000Lossless", "RLELossless"],
+)
+@pytest.mark.parametrize(("bits", "signed"), [(8, False), (12, False), (16, False), (16, True)])
+def test_what_gdcm_encodes_losslessly(syntax: str, bits: int, signed: bool, tmp_path: Path) -> None:
+    pixels = _cells(bits).astype(np.int64) - (1 << (bits - 1) if signed else 0)
+    plain = tiny_image(pixels, bits, signed)
+    assert grey(_encoded_by_gdcm(plain, syntax, tmp_path)) == grey(plain)
+
+
+@pytest.mark.parametrize("precision", [12, 16])
+def test_jpeg_2000_precision_may_differ_from_bits_stored(precision: int) -> None:
+    pixels = ramp(12)
+    encoded = _jpeg_2000(pixels, precision)
+    ds = _compressed(tiny_image(pixels, 12), uid.JPEG2000Lossless, encoded)
+    assert grey(ds) == grey(tiny_image(pixels, 12))
+
+
+def test_values_beyond_bits_stored_are_kept_apart() -> None:
+    pixels = ramp(14)
+    ds = _compressed(tiny_image(pixels, 12), uid.JPEG2000Lossless, _jpeg_2000(pixels, 14))
+    assert grey(ds) == grey(tiny_image(pixels, 14))
+    assert decode(ds).steps[0].endswith("its values need 14 bits")
+
+
+def test_overshoot_of_lossy_coding_stays_white() -> None:
+    pixels = np.full((64, 64), 1023, np.uint16)
+    pixels[20:40, 20:40] = 0
+    encoded = imagecodecs.jpeg_encode(pixels, 40, bitspersample=12)
+    assert imagecodecs.jpeg_decode(encoded).max() > 1023
+    ds = _compressed(tiny_image(pixels, 10), uid.JPEGExtended12Bit, encoded)
+    difference = decode(ds).pixels.astype(int) - decode(tiny_image(pixels, 10)).pixels
+    assert np.abs(difference).max() < 0.1 * 65535
+
+
+def test_bits_beside_the_stored_value_are_dropped_after_jpeg_lossless() -> None:
+    pixels = ramp(12)
+    encoded = imagecodecs.jpeg_encode(pixels | 0x8000, lossless=True, predictor=1, bitspersample=16)
+    ds = _compressed(tiny_image(pixels, 12), uid.JPEGLosslessSV1, encoded)
+    assert grey(ds) == grey(tiny_image(pixels, 12))
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_signed_values_in_jpeg_ls_which_knows_no_sign(bits: int) -> None:
+    values = ramp(bits).astype(np.int64) - (1 << (bits - 1))
+    patterns = (values & ((1 << bits) - 1)).astype(np.uint16)
+    encoded = bytes(jpeg_ls.encode_array(patterns))
+    plain = tiny_image(values, bits, signed=True)
+    ds = _compressed(tiny_image(values, bits, signed=True), uid.JPEGLSLossless, encoded)
+    assert grey(ds) == grey(plain)
+
+
+@pytest.mark.parametrize("name", ["J2K_pixelrep_mismatch.dcm", "693_J2KI.dcm"])
+def test_jpeg_2000_sign_that_differs_from_pixel_representation(name: str) -> None:
+    ds = _shipped(name)
+    for keyword in ("WindowCenter", "WindowWidth", "PixelPaddingValue", "RescaleSlope", "RescaleIntercept"):
+        if keyword in ds:
+            del ds[keyword]
+    stored = ds.pixel_array.astype(np.int64)
+    lowest = -(1 << (ds.BitsStored - 1))
+    expected = (stored - lowest) / ((1 << ds.BitsStored) - 1) * 65535
+    assert np.abs(decode(ds).pixels - expected).max() < 1
+
+
+def test_jpeg_extended_of_12_bits_that_another_vendor_wrote() -> None:
+    ds = _shipped("JPGExtended.dcm")
+    pixels = decode(ds).pixels
+    assert (pixels.shape, pixels.max() // 16) == ((1024, 256), 264)
+
+
+@pytest.mark.parametrize("with_table", [True, False])
+def test_fragments_are_joined(with_table: bool) -> None:
+    pixels = ramp(12)
+    encoded = imagecodecs.jpegls_encode(pixels)
+    ds = tiny_image(pixels, 12)
+    data = encapsulate([encoded], fragments_per_frame=5, has_bot=with_table)
+    _replace_pixel_data(
+        ds, uid.JPEGLSLossless, data + b"\xfe\xff\x00\xe0\0\0\0\0"
+    )  # a last fragment of no bytes
+    assert grey(ds) == grey(tiny_image(pixels, 12))
+
+
+DAMAGED: dict[str, bytes] = {
+    "no items": b"\xff" * 32,
+    "empty frame": encapsulate([b"\0\0"]),
+    "not JPEG-LS": encapsulate([b"<html>no picture</html>"]),
+    "cut off": encapsulate([imagecodecs.jpegls_encode(ramp(12))[:60]]),
+    "another size": encapsulate([imagecodecs.jpegls_encode(ramp(12, 20, 20))]),
+    "three colours": encapsulate([imagecodecs.jpegls_encode(np.zeros((24, 40, 3), np.uint8))]),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_streams_are_rejected(name: str) -> None:
+    ds = tiny_image(ramp(12), 12)
+    _replace_pixel_data(ds, uid.JPEGLSLossless, DAMAGED[name])
+    with pytest.raises(Reject) as caught:
+        decode(ds)
+    assert caught.value.reason is Reason.UNDECODABLE
+
+
+@pytest.mark.parametrize("syntax", [s for s in SUPPORTED_TRANSFER_SYNTAXES if uid.UID(s).is_encapsulated])
+def test_random_bytes_are_rejected(syntax: str) -> None:
+    ds = tiny_image(ramp(12), 12)
+    noise = np.random.default_rng(0).bytes(500)
+    _replace_pixel_data(ds, syntax, encapsulate([noise]))
+    with pytest.raises(Reject) as caught:
+        decode(ds)
+    assert caught.value.reason is Reason.UNDECODABLE
+
+
+def test_a_codestream_that_claims_a_gigapixel_is_refused_before_it_is_decoded() -> None:
+    encoded = bytearray(_jpeg_2000(ramp(12), 12))
+    encoded[8:16] = (60_000).to_bytes(4, "big") * 2
+    ds = tiny_image(ramp(12), 12)
+    _replace_pixel_data(ds, uid.JPEG2000Lossless, encapsulate([bytes(encoded)]))
+    with pytest.raises(Reject, match="size"):
+        decode(ds)
+
+
+def test_registering_twice_is_harmless() -> None:
+    register_codecs()
+    register_codecs()
+
+
+def _cells(bits: int) -> Pixels:
+    return ramp(bits).astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+def _jpeg_2000(pixels: Pixels, bits: int) -> bytes:
+    return bytes(imagecodecs.jpeg2k_encode(pixels, codecformat="j2k", reversible=True, bitspersample=bits))
+
+
+def _compressed(ds: Dataset, syntax: str, encoded: bytes) -> Dataset:
+    _replace_pixel_data(ds, syntax, encapsulate([bytes(encoded)]))
+    return ds
+
+
+def _replace_pixel_data(ds: Dataset, syntax: str, data: bytes) -> None:
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.add_new("PixelData", "OB", data)
+    ds["PixelData"].is_undefined_length = True
+
+
+def _encoded_by_gdcm(ds: Dataset, syntax: str, folder: Path) -> Dataset:
+    plain, compressed = folder / "plain.dcm", folder / "compressed.dcm"
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    dcmwrite(plain, ds, enforce_file_format=True)
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(plain))
+    assert reader.Read()
+    change = gdcm.ImageChangeTransferSyntax()
+    change.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, syntax)))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer = gdcm.ImageWriter()
+    writer.SetFileName(str(compressed))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    return dcmread(compressed)
+
+
+def _shipped(name: str) -> Dataset:
+    path = get_testdata_file(name, download=False)
+    assert isinstance(path, str)
+    return dcmread(path)

@@ -1,0 +1,87 @@
+"""PNG and JPEG in every mode that people send."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gateway.errors import Reject
+from gateway.imaging.picture import read_picture
+from gateway.records import Reason
+
+GREY = np.array([[0, 51, 255], [102, 153, 204]], np.uint8)
+UPRIGHT = GREY.astype(int) * 257
+
+
+def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P"])
+def test_modes_of_8_bits(mode: str) -> None:
+    assert np.array_equal(read_picture(encode(Image.fromarray(GREY).convert(mode))).pixels, UPRIGHT)
+
+
+def test_16_bits_are_kept() -> None:
+    pixels = np.array([[0, 1], [40000, 65535]], np.uint16)
+    grey = read_picture(encode(Image.fromarray(pixels)))
+    assert grey.pixels.tolist() == pixels.tolist()
+    assert grey.pixels.dtype == np.uint16
+
+
+def test_one_bit() -> None:
+    assert read_picture(encode(Image.fromarray(GREY > 100))).pixels.tolist() == [[0, 0, 65535], [65535] * 3]
+
+
+def test_transparency_is_black() -> None:
+    image = Image.new("RGBA", (2, 1), (255, 255, 255, 0))
+    image.putpixel((1, 0), (255, 255, 255, 255))
+    assert read_picture(encode(image)).pixels.tolist() == [[0, 65535]]
+
+
+def test_transparent_palette() -> None:
+    image = Image.fromarray(GREY).convert("P")
+    assert read_picture(encode(image, transparency=bytes([0] * 256))).pixels.max() == 0
+
+
+def test_jpeg_is_close() -> None:
+    flat = Image.new("RGB", (32, 32), (120, 120, 120))
+    assert np.abs(read_picture(encode(flat, "JPEG")).pixels.astype(int) - 120 * 257).max() <= 257
+
+
+def test_exif_orientation_is_followed() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: rotate by 90° clockwise
+    turned = read_picture(encode(Image.fromarray(GREY), exif=exif)).pixels
+    assert np.array_equal(turned, np.rot90(UPRIGHT, -1))
+
+
+def test_the_step_names_what_was_read() -> None:
+    assert read_picture(encode(Image.fromarray(GREY))).steps == ("PNG picture, mode L",)
+
+
+def _claim(width: int, height: int) -> bytes:
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+BAD = {
+    "empty": b"",
+    "text": b"<html></html>",
+    "cut off": encode(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)))[:900],
+    "another kind": encode(Image.fromarray(GREY), "BMP"),
+    "a bomb": _claim(60_000, 60_000),
+    "a small bomb": _claim(10_000, 10_001),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_picture_is_rejected(name: str) -> None:
+    with pytest.raises(Reject) as caught:
+        read_picture(BAD[name])
+    assert caught.value.reason is Reason.UNDECODABLE
