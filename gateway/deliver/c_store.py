@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pynetdicom.association import Association
 
 from gateway.deliver.outcome import Outcome, Verdict
-from gateway.deliver.storage_scu import DicomNode, associate, content_of, store
+from gateway.deliver.storage_scu import DicomNode, Unsupported, associate, content_of, store
 from gateway.errors import Retry
 from gateway.settings import DicomDestination
 from gateway.store.entries import PendingDelivery
@@ -29,11 +29,13 @@ def deliver_by_c_store(
         with associate(node, [content_of(delivery.path) for delivery in pending]) as assoc:
             while left and assoc.is_established:
                 yield _send(assoc, left.pop(0))
-        error = f"{node}: the association ended early"
+        verdict, error = Verdict.LATER, f"{node}: the association ended early"
     except Retry as problem:
-        error = str(problem)
+        verdict, error = Verdict.LATER, str(problem)
+    except Unsupported as problem:
+        verdict, error = Verdict.NEVER, str(problem)
     for delivery in left:
-        yield Outcome(delivery, Verdict.LATER, error)
+        yield Outcome(delivery, verdict, error)
 
 
 def _send(assoc: Association, delivery: PendingDelivery) -> Outcome:

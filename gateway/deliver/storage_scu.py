@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydicom import dcmread
 from pydicom.filereader import read_file_meta_info
@@ -15,14 +17,19 @@ from pynetdicom import _config
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.transport import AssociationSocket
 
-from gateway.errors import Retry
+from gateway.errors import GatewayError, Retry
 
 MAXIMUM_PDU_SIZE = 128 * 1024
 MAX_CONTEXTS = 128  # PS3.8 Table 9-11: context IDs are odd and one byte wide
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # a file's own bytes, read as they are sent
 logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # outcomes are told by our own events
+
+
+class Unsupported(GatewayError):  # noqa: N818 - reads as what the node said
+    """The node does not take this kind of object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,21 @@ def content_of(path: Path) -> Content:
     return Content(str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID))
 
 
+class _Requestor(ApplicationEntity):
+    """Can close the socket of a failed connection, which pynetdicom leaves to the garbage collector."""
+
+    _socket: socket.socket | None = None
+
+    def _create_socket(self, *arguments: Any) -> AssociationSocket:
+        transport = super()._create_socket(*arguments)
+        self._socket = transport.socket
+        return transport
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
+
 @contextmanager
 def associate(node: DicomNode, contents: Iterable[Content]) -> Iterator[Association]:
     """Open an association that offers what `contents` need, and release it at the end.
@@ -67,20 +89,23 @@ def associate(node: DicomNode, contents: Iterable[Content]) -> Iterator[Associat
     ------
     Retry
         If the node is away, rejects or aborts; the message names node and reason.
+    Unsupported
+        If it accepts no presentation context at all.
     """
-    ae = ApplicationEntity(ae_title=node.calling_ae_title)
+    ae = _Requestor(ae_title=node.calling_ae_title)
     ae.maximum_pdu_size = MAXIMUM_PDU_SIZE
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = node.timeout_seconds
     for sop_class_uid, transfer_syntaxes in _contexts(contents):
         ae.add_requested_context(sop_class_uid, transfer_syntaxes)
     assoc = ae.associate(node.host, node.port, ae_title=node.ae_title, max_pdu=MAXIMUM_PDU_SIZE)
-    if not assoc.is_established:
-        raise Retry(f"{node}: {_why_not(assoc)}")
     try:
+        if not assoc.is_established:
+            raise _why_not(node, assoc)
         yield assoc
     finally:
         if assoc.is_established:
             assoc.release()
+        ae.close()
 
 
 def echo(node: DicomNode) -> None:
@@ -91,7 +116,7 @@ def echo(node: DicomNode) -> None:
     Retry
         If it does not answer 0x0000.
     """
-    with associate(node, [Content(Verification, ImplicitVRLittleEndian)]) as assoc:
+    with associate(node, [Content(Verification, ExplicitVRLittleEndian)]) as assoc:
         status = assoc.send_c_echo()
         if "Status" not in status:
             raise Retry(f"{node}: no answer to C-ECHO within {node.timeout_seconds:g} s")
@@ -133,10 +158,11 @@ def _contexts(contents: Iterable[Content]) -> list[tuple[str, list[str]]]:
     return offered
 
 
-def _why_not(assoc: Association) -> str:
-    if assoc.is_rejected:
-        primitive = assoc.acceptor.primitive
-        return f"association rejected: {primitive.reason_str}" if primitive else "association rejected"
-    if assoc.is_aborted:
-        return "association aborted, or nothing listens there"
-    return "no association"
+def _why_not(node: DicomNode, assoc: Association) -> GatewayError:
+    if assoc.is_rejected and assoc.acceptor.primitive:
+        return Retry(f"{node}: association rejected: {assoc.acceptor.primitive.reason_str}")
+    if assoc.rejected_contexts:
+        return Unsupported(f"{node}: accepts none of the offered presentation contexts")
+    if assoc.acceptor.primitive is None:
+        return Retry(f"{node}: nothing answers there")
+    return Retry(f"{node}: association aborted")

@@ -31,7 +31,7 @@ class DeliveryState(StrEnum):
 class StoredInstance:
     """A received image that waits for its answer; `path` is absolute.
 
-    `attempts` counts how often its batch was begun, `solo_attempts` how often it was begun alone.
+    `attempts` counts how often its batch was begun.
     """
 
     id: int
@@ -41,7 +41,6 @@ class StoredInstance:
     path: Path
     batch: str
     attempts: int
-    solo_attempts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,6 @@ _STORED = (
     instances.c.path,
     instances.c.batch,
     instances.c.attempts,
-    instances.c.solo_attempts,
 )
 
 
@@ -118,12 +117,12 @@ class Ledger:
             rows = connection.execute(sa.select(*_STORED).where(mine).order_by(instances.c.id)).all()
         return [self._stored(row) for row in rows]
 
-    def begin_alone(self, instance_id: int) -> int:
-        """Count one attempt at an image that is worked on alone; return how many there were."""
+    def count_death(self, instance_id: int) -> int:
+        """Count that the image ended the process that had it alone; return how often it did."""
         this = instances.c.id == instance_id
-        statement = sa.update(instances).where(this).values(solo_attempts=instances.c.solo_attempts + 1)
+        statement = sa.update(instances).where(this).values(deaths=instances.c.deaths + 1)
         with self.transaction() as connection:
-            return int(connection.execute(statement.returning(instances.c.solo_attempts)).scalar_one())
+            return int(connection.execute(statement.returning(instances.c.deaths)).scalar_one())
 
     def release(self, batch: str, delay_seconds: float, *, keep_count: bool = False) -> None:
         """Give the batch's unanswered images back to the collectors, for later.
@@ -133,7 +132,7 @@ class Ledger:
         mine = (instances.c.batch == batch) & (instances.c.state == State.RECEIVED)
         values: dict[str, Any] = {"batch": None, "not_before": now() + timedelta(seconds=delay_seconds)}
         if not keep_count:
-            values |= {"attempts": 0, "solo_attempts": 0}
+            values["attempts"] = 0
         with self.transaction() as connection:
             connection.execute(sa.update(instances).where(mine).values(values))
 

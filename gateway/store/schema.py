@@ -30,10 +30,10 @@ instances = sa.Table(
     sa.Column("state_at", UTCDateTime, nullable=False),
     sa.Column("reason", sa.String(32)),
     sa.Column("detail", sa.Text),
-    # claimed by a batch workflow, how often begun in company and alone, and not before when
+    # claimed by a batch workflow, how often begun, how often it ended its process, not before when
     sa.Column("batch", sa.String(255)),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("solo_attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("deaths", sa.Integer, nullable=False, server_default="0"),
     sa.Column("not_before", UTCDateTime),
     # the answer
     sa.Column("pixel_digest", sa.String(64)),

@@ -91,11 +91,16 @@ def test_attempts_are_counted_and_start_anew_after_an_orderly_release(ledger: Le
     (image,) = claim(ledger, "a")
     assert image.attempts == 1
     assert ledger.begin_batch("a")[0].attempts == 2
-    assert [ledger.begin_alone(image.id) for _ in range(2)] == [1, 2]
     ledger.release("a", 0, keep_count=True)
-    assert claim(ledger, "b")[0].solo_attempts == 2
+    assert claim(ledger, "b")[0].attempts == 3
     ledger.release("b", 0)
     assert claim(ledger, "c")[0].attempts == 1
+
+
+def test_deaths_are_counted(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.record_received(received(tmp_path))
+    (image,) = claim(ledger, "a")
+    assert [ledger.count_death(image.id) for _ in range(2)] == [1, 2]
 
 
 def test_a_released_image_waits(ledger: Ledger, tmp_path: Path) -> None:

@@ -1,0 +1,249 @@
+"""The `gateway` command: reads arguments, calls one function, prints what came of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.progress import Progress
+
+from gateway import __version__
+from gateway.errors import ConfigurationError, GatewayError
+from gateway.settings import Settings, load_settings
+
+app = typer.Typer(
+    help="DICOM gateway for chest radiographs. Research only, not for diagnostic use.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings file; default $GATEWAY_CONFIG, else config/gateway.yaml."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Supervised = Annotated[bool, typer.Option(hidden=True, help="Started by `gateway serve`.")]
+Node = Annotated[str, typer.Argument(metavar="AE@HOST:PORT", help="DICOM node.")]
+
+out = Console()
+err = Console(stderr=True)
+
+
+def main() -> None:
+    """Run the command; a problem with a known cause ends as one line and exit status 1 or 2."""
+    try:
+        app()
+    except ConfigurationError as error:
+        _fail(error, 2)
+    except GatewayError as error:
+        _fail(error, 1)
+
+
+def _fail(error: GatewayError, status: int) -> None:
+    for line in str(error).splitlines():
+        err.print(f"gateway: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(status)
+
+
+# --- serving
+
+
+@app.command()
+def serve(config: Config = None) -> None:
+    """Run the whole gateway on this machine until SIGTERM."""
+    from gateway.supervise import Supervisor
+
+    Supervisor(load_settings(config), ["--config", str(config)] if config else []).run()
+
+
+@app.command()
+def receive(config: Config = None, supervised: Supervised = False) -> None:
+    """Run the DICOM listener alone."""
+    from gateway import roles
+
+    roles.receive(load_settings(config), supervised=supervised)
+
+
+@app.command()
+def work(config: Config = None, supervised: Supervised = False) -> None:
+    """Run one worker alone: it answers and delivers."""
+    from gateway import roles
+
+    roles.work(load_settings(config), supervised=supervised)
+
+
+# --- DICOM peers
+
+
+@app.command()
+def echo(node: Node, config: Config = None) -> None:
+    """Verify a DICOM node by C-ECHO."""
+    from gateway.deliver.storage_scu import echo as verify
+
+    verify(_node(node, load_settings(config)))
+    out.print(f"{node} answers")
+
+
+@app.command()
+def send(
+    paths: Annotated[list[Path], typer.Argument(help="DICOM files or folders.")],
+    to: Annotated[str, typer.Option("--to", metavar="AE@HOST:PORT", help="Where to send.")],
+    config: Config = None,
+) -> None:
+    """Send DICOM files by C-STORE."""
+    from gateway.deliver.send import send_files
+    from gateway.predict import find_files
+
+    files = find_files(paths)
+    node = _node(to, load_settings(config))
+    failures = 0
+    with _progress("sending", len(files)) as advance:
+        for sent in send_files(files, node):
+            advance()
+            if not sent.stored:
+                failures += 1
+                err.print(f"{sent.file}: {sent.problem}", markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{len(files) - failures} of {len(files)} stored by {node}")
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(help="DICOM, PNG or JPEG files, or folders.")],
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Write the SR and SC of DICOM files below this folder.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Answer for files, one JSON line each on standard output."""
+    from gateway.pipeline import open_predictor
+    from gateway.predict import find_files, predict_files, write_results
+
+    settings = load_settings(config)
+    files = find_files(paths)
+    predictor = open_predictor(settings)
+    failed = False
+    with _progress("predicting", len(files)) as advance:
+        for prediction in predict_files(files, predictor, settings, with_results=out_dir is not None):
+            line = prediction.line
+            if out_dir is not None:
+                line |= write_results(prediction, out_dir)
+            sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+            failed |= prediction.failed
+            advance()
+    if failed:
+        raise typer.Exit(1)
+
+
+# --- what happened
+
+
+@app.command(name="list")
+def list_instances(
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
+    state: Annotated[str | None, typer.Option(help="Only images in this state.")] = None,
+    study: Annotated[str | None, typer.Option(help="Only this Study Instance UID.")] = None,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """List received images, newest first."""
+    rows = _inquiry(config).instances(limit=limit, state=state, study_instance_uid=study)
+    if as_json:
+        _print_json(rows)
+        return
+    for row in rows:
+        outcome = row["label"] or row["reason"] or ""
+        sys.stdout.write(
+            f"{row['received_at']:%Y-%m-%d %H:%M:%S}  {row['calling_ae_title']:<16}  {row['state']:<10}  "
+            f"{outcome:<18}  {_score(row):<5}  {row['sop_instance_uid']}\n"
+        )
+
+
+@app.command()
+def show(uid: str, as_json: AsJson = False, config: Config = None) -> None:
+    """Tell what happened to one image, and why."""
+    versions = _inquiry(config).instance(uid)
+    if not versions:
+        raise GatewayError(f"{uid}: no image with this SOP Instance UID was received")
+    if as_json:
+        _print_json(versions)
+        return
+    from gateway.account import account_of
+
+    for version in versions:
+        out.print(account_of(version), markup=False, highlight=False, soft_wrap=True)
+
+
+# --- settings
+
+
+@config_app.command()
+def check(config: Config = None) -> None:
+    """Say whether the settings are right; list every problem."""
+    load_settings(config)
+    out.print("the settings are right")
+
+
+@config_app.command(name="show")
+def show_settings(config: Config = None) -> None:
+    """Print the settings in force, file and environment together."""
+    settings = load_settings(config)
+    content = settings.model_dump(mode="json")
+    if settings.web.token:
+        content["web"]["token"] = "********"  # noqa: S105 - this hides it
+    content["database"] = re.sub(r"(://[^:/@]+:)[^@]+@", r"\1********@", content["database"])
+    sys.stdout.write(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    out.print(__version__)
+
+
+# --- pieces
+
+
+def _inquiry(config: Path | None) -> Any:
+    from gateway.roles import open_database
+    from gateway.store.inquiry import Inquiry
+
+    return Inquiry(open_database(load_settings(config))[1])
+
+
+def _node(text: str, settings: Settings) -> Any:
+    from gateway.deliver.storage_scu import DicomNode
+
+    match = re.fullmatch(r"([^@]{1,16})@(.+):(\d{1,5})", text)
+    if not match:
+        raise ConfigurationError(f"{text}: write a DICOM node as AE@HOST:PORT")
+    ae_title, host, port = match.groups()
+    return DicomNode(ae_title, host.strip("[]"), int(port), settings.scp.ae_title)
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Any]:
+    with Progress(console=err, transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
+
+
+def _score(row: dict[str, Any]) -> str:
+    return f"{row['probabilities']['Pneumonia']:.3f}" if row["probabilities"] else ""
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")

@@ -1,0 +1,262 @@
+"""The stages in order. What happens to an image is read here from top to bottom."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+
+from gateway import __version__
+from gateway.errors import Reject, Retry
+from gateway.imaging.decode import decode
+from gateway.imaging.fingerprint import pixel_digest
+from gateway.imaging.preprocess import to_model_input
+from gateway.imaging.select import SelectionRules, select
+from gateway.log import log_bug
+from gateway.model.predictor import Predictor
+from gateway.records import GreyImage, Ineligible, ModelIdentity, Reason, ResultKind, State
+from gateway.results.answer import Answer
+from gateway.results.encoding import encode
+from gateway.results.secondary_capture import secondary_capture
+from gateway.results.source_header import SourceHeader, source_header
+from gateway.results.structured_report import structured_report
+from gateway.settings import Settings
+from gateway.store.entries import AnswerRecord, StoredInstance, StoredResult
+from gateway.store.spool import Spool
+
+LARGEST_BATCH_ON_CPU = 4  # more gains nothing there, and the first of a batch waits for its last
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An eligible image, ready for the model: `tensor` is float32 (3, 224, 224), -1 to 1."""
+
+    source: Dataset
+    grey: GreyImage
+    tensor: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """No answer will come."""
+
+    state: State
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultObject:
+    """A complete SR or SC."""
+
+    kind: ResultKind
+    sop_class_uid: str
+    sop_instance_uid: str
+    content: bytes
+
+
+def prepare(source: Dataset, rules: SelectionRules) -> Prepared | End:
+    """SELECT, DECODE and PREPROCESS one image."""
+    try:
+        choice = select(source, rules)
+        if isinstance(choice, Ineligible):
+            return End(State.INELIGIBLE, choice.reason, choice.detail)
+        grey = decode(source)
+        return Prepared(source, grey, to_model_input(grey.pixels))
+    except Reject as error:
+        return End(State.FAILED, error.reason, error.detail)
+
+
+def infer(prepared: Sequence[Prepared], predictor: Predictor, settings: Settings) -> list[Answer]:
+    """INFER all images in one forward pass."""
+    predictions = predictor.predict(np.stack([image.tensor for image in prepared]))
+    return [
+        Answer(
+            prediction=prediction,
+            pixel_digest=pixel_digest(image.grey),
+            configuration=configuration_hash(settings),
+            software_version=__version__,
+            created_at=datetime.now(UTC).astimezone(),
+            steps=image.grey.steps,
+        )
+        for image, prediction in zip(prepared, predictions, strict=True)
+    ]
+
+
+def encode_results(
+    header: SourceHeader, grey: GreyImage, answer: Answer, settings: Settings
+) -> Iterator[ResultObject]:
+    """ENCODE the SR and, where configured, the SC."""
+    yield _result_object(ResultKind.SR, structured_report(header, answer, settings.results.sr))
+    if settings.results.secondary_capture:
+        yield _result_object(ResultKind.SC, secondary_capture(header, grey, answer))
+
+
+def configuration_hash(settings: Settings) -> str:
+    """Return the hash of every setting that changes a result's bytes."""
+    relevant = {"threshold": settings.model.threshold, "sr": settings.results.sr}
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+def selection_rules(settings: Settings, model: ModelIdentity) -> SelectionRules:
+    """Return what SELECT needs to know beyond the standard."""
+    return SelectionRules(**settings.select.model_dump(), own_device_uids=frozenset({model.device_uid}))
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one image: its answer, or why there is none."""
+
+    instance: StoredInstance
+    outcome: AnswerRecord | End
+
+
+class Pipeline:
+    """From stored images to answers whose results are on disk, ready to be recorded.
+
+    Parameters
+    ----------
+    results
+        Where SR and SC files are kept; each is written once.
+    """
+
+    def __init__(self, settings: Settings, predictor: Predictor, results: Spool) -> None:
+        self._settings = settings
+        self._rules = selection_rules(settings, predictor.identity)
+        self._predictor = predictor
+        self._results = results
+
+    @property
+    def model(self) -> ModelIdentity:
+        """Which model answers."""
+        return self._predictor.identity
+
+    @property
+    def batch_size(self) -> int:
+        """How many images share a forward pass."""
+        size = self._settings.model.batch_size
+        return size if self._predictor.on_gpu else min(size, LARGEST_BATCH_ON_CPU)
+
+    def answer(self, instances: Sequence[StoredInstance]) -> list[Settled]:
+        """Return what became of each image; one that goes wrong harms no other.
+
+        Raises
+        ------
+        Retry
+            When files cannot be read or written now; nothing has been recorded then.
+        """
+        settled: list[Settled] = []
+        ready: list[tuple[StoredInstance, Prepared]] = []
+        for instance in instances:
+            outcome = self._prepare(instance)
+            if isinstance(outcome, End):
+                settled.append(Settled(instance, outcome))
+            else:
+                ready.append((instance, outcome))
+        if ready:
+            answers = infer([image for _, image in ready], self._predictor, self._settings)
+            for (instance, image), answer in zip(ready, answers, strict=True):
+                settled.append(Settled(instance, self._encode(instance, image, answer)))
+        return settled
+
+    def _prepare(self, instance: StoredInstance) -> Prepared | End:
+        try:
+            return prepare(read_source(instance.path), self._rules)
+        except Reject as error:
+            return End(State.FAILED, error.reason, error.detail)
+        except Retry:
+            raise
+        except Exception:
+            return _bug(instance)
+
+    def _encode(self, instance: StoredInstance, image: Prepared, answer: Answer) -> AnswerRecord | End:
+        try:
+            header = source_header(image.source)
+            objects = list(encode_results(header, image.grey, answer, self._settings))
+        except Reject as error:
+            return End(State.FAILED, error.reason, error.detail)
+        except Exception:
+            return _bug(instance)
+        return AnswerRecord(
+            pixel_digest=answer.pixel_digest,
+            label=answer.prediction.label,
+            p_pneumonia=answer.prediction.p_pneumonia,
+            record=_record_of(answer) | {"repaired": list(header.repairs)},
+            results=tuple(self._keep(result) for result in objects),
+            destinations=self._settings.destinations_for(instance.calling_ae_title),
+        )
+
+    def _keep(self, result: ResultObject) -> StoredResult:
+        try:
+            path = self._results.keep(f"{result.sop_instance_uid}.dcm", [result.content])
+            kept = path.read_bytes()  # an earlier attempt's file wins over what was encoded now
+        except OSError as error:
+            raise Retry(f"{self._results.root}: {error.strerror or error}") from error
+        digest = hashlib.sha256(kept).hexdigest()
+        return StoredResult(result.kind, result.sop_class_uid, result.sop_instance_uid, path, digest)
+
+
+def open_pipeline(settings: Settings) -> Pipeline:
+    """Open the model and the folder of results.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model cannot be opened.
+    """
+    return Pipeline(settings, open_predictor(settings), Spool(settings.data_dir / "results"))
+
+
+def open_predictor(settings: Settings) -> Predictor:
+    """Open the configured model."""
+    model = settings.model
+    return Predictor.open(model.path, device=model.device, threads=model.threads, threshold=model.threshold)
+
+
+def read_source(path: Path) -> Dataset:
+    """Read a Part 10 file.
+
+    Raises
+    ------
+    Reject
+        If it is gone or not DICOM.
+    Retry
+        If the disk does not give it now.
+    """
+    try:
+        return dcmread(path)
+    except FileNotFoundError:
+        raise Reject(Reason.UNDECODABLE, "the received file is gone from the spool") from None
+    except OSError as error:
+        raise Retry(f"{path}: {error.strerror or error}") from error
+    except Exception as error:
+        raise Reject(Reason.UNDECODABLE, f"the data set cannot be read: {error}") from error
+
+
+def _bug(instance: StoredInstance) -> End:
+    log_bug("bug", sop_instance_uid=instance.sop_instance_uid)
+    return End(State.FAILED, Reason.INTERNAL_ERROR, "a bug in the gateway: its log has the traceback")
+
+
+def _result_object(kind: ResultKind, ds: Dataset) -> ResultObject:
+    return ResultObject(kind, str(ds.SOPClassUID), str(ds.SOPInstanceUID), encode(ds))
+
+
+def _record_of(answer: Answer) -> dict[str, Any]:
+    prediction, model = answer.prediction, answer.model
+    return {
+        "model": asdict(model) | {"device_uid": model.device_uid},
+        "configuration": answer.configuration,
+        "software_version": answer.software_version,
+        "steps": list(answer.steps),
+        "abstained": prediction.reason,
+        "activation": np.round(prediction.activation.astype(float), 4).tolist(),
+    }

@@ -1,0 +1,58 @@
+"""Writes down what became of an image: in the ledger within the caller's transaction, then in the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.log import log_event
+from gateway.pipeline import End, Settled
+from gateway.records import Reason, State
+from gateway.store.entries import AnswerRecord, StoredInstance
+from gateway.store.ledger import Ledger
+
+UNCHANGED = End(
+    State.INELIGIBLE,
+    Reason.PIXELS_UNCHANGED,
+    "sent again with another header; the same picture under this UID has its answer",
+)
+
+
+def record(
+    settled: Settled, ledger: Ledger, connection: sa.Connection
+) -> tuple[Settled | None, dict[str, list[int]]]:
+    """Record one image's end or answer.
+
+    Returns what was recorded (None where the image had been settled before, by a run that was thought
+    lost) and the new deliveries by destination.
+    """
+    instance, outcome = settled.instance, settled.outcome
+    if isinstance(outcome, AnswerRecord):
+        if not ledger.has_twin(connection, instance, outcome.pixel_digest):
+            deliveries = ledger.record_answer(connection, instance, outcome)
+            return (None, {}) if deliveries is None else (settled, deliveries)
+        outcome = UNCHANGED
+    ended = ledger.end(connection, instance, outcome.state, outcome.reason, outcome.detail)
+    return (Settled(instance, outcome) if ended else None), {}
+
+
+def log(settled: Settled) -> None:
+    """Tell the log, once the transaction is on disk."""
+    instance, outcome = settled.instance, settled.outcome
+    if isinstance(outcome, AnswerRecord):
+        _log("inferred", instance, label=outcome.label.value, p_pneumonia=outcome.p_pneumonia)
+        for result in outcome.results:
+            _log("encoded", instance, kind=result.kind.value, result_sop_instance_uid=result.sop_instance_uid)
+    else:
+        _log(outcome.state.value, instance, reason=outcome.reason.value, detail=outcome.detail)
+
+
+def _log(event: str, instance: StoredInstance, **data: Any) -> None:
+    log_event(
+        event,
+        sop_instance_uid=instance.sop_instance_uid,
+        study_instance_uid=instance.study_instance_uid,
+        calling_ae_title=instance.calling_ae_title,
+        **data,
+    )

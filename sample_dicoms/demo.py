@@ -1,0 +1,153 @@
+"""`make demo`: sends every sample to a gateway of its own and checks what came of it.
+
+Exit status 0 only if each file ends as `expected.yaml` says.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydicom import dcmread
+from rich.console import Console
+from rich.table import Table
+
+from gateway.deliver.send import Sent, send_files
+from gateway.deliver.storage_scu import DicomNode
+from gateway.records import State
+from gateway.roles import open_database
+from gateway.settings import Settings
+from gateway.store.inquiry import Inquiry
+
+SAMPLES = Path(__file__).parent
+DATA_DIR = Path("var/demo").resolve()
+PATIENCE_SECONDS = 120.0
+LAST_STATES = {State.DELIVERED, State.INELIGIBLE, State.FAILED}
+NOWHERE = "-"
+
+console = Console(width=None if sys.stdout.isatty() else 200)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one sample."""
+
+    file: str
+    state: str
+    answer_or_reason: str
+    probability: str = ""
+    sr: str = NOWHERE
+    sc: str = NOWHERE
+
+
+def main() -> int:
+    """Run the demonstration; return the exit status."""
+    expected = yaml.safe_load((SAMPLES / "expected.yaml").read_text())
+    shutil.rmtree(DATA_DIR, ignore_errors=True)
+    with gateway_process():
+        console.print("starting a gateway …")
+        node = wait_for(ready_node)
+        console.print(f"sending {len(expected)} files to {node}")
+        outcomes = demonstrate([SAMPLES / entry["file"] for entry in expected], node)
+    wrong = [o.file for o, entry in zip(outcomes, expected, strict=True) if not as_expected(o, entry)]
+    console.print(table_of(outcomes, wrong))
+    console.print(f"results and log are in {DATA_DIR}")
+    if wrong:
+        console.print(f"not as expected: {', '.join(wrong)}", style="red")
+    return 1 if wrong else 0
+
+
+@contextmanager
+def gateway_process() -> Iterator[None]:
+    """Run `gateway serve` on its embedded defaults, but for a data directory and port of its own."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GATEWAY_")}
+    environment |= {"GATEWAY_DATA_DIR": str(DATA_DIR), "GATEWAY_SCP__PORT": "0"}
+    (DATA_DIR / "log").mkdir(parents=True)
+    with (DATA_DIR / "log" / "stderr.txt").open("wb") as stderr:
+        process = subprocess.Popen([sys.executable, "-m", "gateway", "serve"], env=environment, stderr=stderr)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def ready_node() -> DicomNode | None:
+    """Return where the gateway listens, once it is ready."""
+    log = DATA_DIR / "log" / "gateway.jsonl"
+    for event in map(json.loads, log.read_text().splitlines() if log.exists() else []):
+        if event["event"] == "ready":
+            return DicomNode(event["ae_title"], event["host"], int(event["port"]), "DEMO")
+    return None
+
+
+def demonstrate(files: list[Path], node: DicomNode) -> list[Outcome]:
+    """Send all files over one association and wait for what comes of them."""
+    sent = {each.file: each for each in send_files(files, node)}
+    database, ledger = open_database(Settings(data_dir=DATA_DIR))
+    inquiry = Inquiry(ledger)
+    outcomes = [wait_for(lambda f=file: outcome_of(sent[f], inquiry)) for file in files]  # type: ignore[misc]
+    database.dispose()
+    return outcomes
+
+
+def outcome_of(sent: Sent, inquiry: Inquiry) -> Outcome | None:
+    """Return what came of one file, or None while it is being worked on."""
+    if not sent.stored:
+        return Outcome(sent.file.name, "refused", sent.problem)
+    uid = str(dcmread(sent.file, stop_before_pixels=True).SOPInstanceUID)
+    version = next(iter(inquiry.instance(uid)), None)
+    if version is None or version["state"] not in LAST_STATES:
+        return None
+    paths = {result["kind"]: str(Path(result["path"]).relative_to(DATA_DIR)) for result in version["results"]}
+    probability = f"{version['probabilities']['Pneumonia']:.3f}" if version["probabilities"] else ""
+    answer_or_reason = version["label"] or version["reason"]
+    return Outcome(sent.file.name, version["state"], answer_or_reason, probability, **paths)
+
+
+def as_expected(outcome: Outcome, entry: dict[str, Any]) -> bool:
+    """Compare with the entry of `expected.yaml`."""
+    if outcome.state != entry["state"]:
+        return False
+    if outcome.state == "refused":
+        pattern = f"status 0x{entry['status'].replace('x', '?')} *"
+        return fnmatch.fnmatchcase(outcome.answer_or_reason, pattern)
+    if "reason" in entry:
+        return bool(outcome.answer_or_reason == entry["reason"])
+    answered = entry["answer"] == "any" or outcome.answer_or_reason in entry["answer"]
+    return answered and NOWHERE not in (outcome.sr, outcome.sc)
+
+
+def table_of(outcomes: list[Outcome], wrong: list[str]) -> Table:
+    """Lay the outcomes out for a person."""
+    table = Table("file", "state", "answer or reason", "P(pneumonia)", "SR", "SC", box=None)
+    for o in outcomes:
+        style = "red" if o.file in wrong else None
+        table.add_row(o.file, o.state, o.answer_or_reason, o.probability, o.sr, o.sc, style=style)
+    return table
+
+
+def wait_for(look: Callable[[], T | None]) -> T:
+    """Return what `look` finds; give up with a sentence when it takes too long."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (found := look()) is None:
+        if time.monotonic() > deadline:
+            sys.exit(f"the gateway does not get on; its log is in {DATA_DIR / 'log'}")
+        time.sleep(0.1)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Nothing acknowledged is lost and nothing is answered twice, whenever the gateway is killed."""
+
+import random
+import threading
+from collections import Counter
+from pathlib import Path
+
+from pydicom import dcmread
+
+from gateway.errors import Retry
+from tests.gateway_process import GatewayProcess, running, wait_for
+from tests.sources import dx, encoded
+
+IMAGES = 40
+KILLS = 5
+
+
+def write_images(folder: Path) -> list[Path]:
+    """Write as many radiographs, each its own instance."""
+    paths = []
+    for number in range(IMAGES):
+        path = folder / f"{number}.dcm"
+        path.write_bytes(encoded(dx(InstanceNumber=number)))
+        paths.append(path)
+    return paths
+
+
+class Sender(threading.Thread):
+    """Sends every file again and again until it is acknowledged, as a modality does."""
+
+    def __init__(self, gateway: GatewayProcess, files: list[Path]) -> None:
+        super().__init__()
+        self._gateway = gateway
+        self._left = files
+        self.acknowledged: list[Path] = []
+        self._more = threading.Event()
+
+    def run(self) -> None:
+        while self._left:
+            self._send_once()
+
+    def _send_once(self) -> None:
+        try:
+            stored = [sent.file for sent in self._gateway.send(*self._left[:4]) if sent.stored]
+        except (Retry, RuntimeError, IndexError):
+            self._more.wait(0.1)  # nobody listens now
+            return
+        self.acknowledged += stored
+        self._left = [file for file in self._left if file not in stored]
+
+
+def test_a_killed_gateway_answers_everything_once(tmp_path: Path) -> None:
+    chance = random.Random(1)  # noqa: S311 - repeatable moments
+    (tmp_path / "images").mkdir()
+    files = write_images(tmp_path / "images")
+    with running(tmp_path, workers=1) as gateway:
+        sender = Sender(gateway, list(files))
+        sender.start()
+        for _ in range(KILLS):
+            answered = len(gateway.events("inferred"))
+            wait_for(
+                lambda before=answered: len(gateway.events("inferred")) > before or not sender.is_alive()
+            )
+            threading.Event().wait(chance.uniform(0, 0.5))
+            gateway.kill()
+            gateway.start()
+        sender.join(60)
+        assert not sender.is_alive()
+        wait_for(lambda: len(gateway.ask("list", "--state", "delivered", "--limit", "1000")) == IMAGES)
+        assert gateway.stop() == 0
+    assert sorted(sender.acknowledged) == sorted(files)
+    assert_answered_once(files, gateway.data_dir / "outbox")
+
+
+def assert_answered_once(files: list[Path], outbox: Path) -> None:
+    """Each image has one SR and one SC in the outbox, and nothing else is there."""
+    kinds: Counter[tuple[str, str]] = Counter()
+    for path in outbox.rglob("*"):
+        if path.is_file():
+            result = dcmread(path, stop_before_pixels=True)
+            kinds[source_of(result), result.Modality] += 1
+    uids = [dcmread(file, stop_before_pixels=True).SOPInstanceUID for file in files]
+    assert kinds == Counter({(uid, modality): 1 for uid in uids for modality in ("SR", "OT")})
+
+
+def source_of(result: object) -> str:
+    """Return the SOP Instance UID of the image that an SR or SC is about."""
+    if "SourceImageSequence" in result:
+        return str(result.SourceImageSequence[0].ReferencedSOPInstanceUID)
+    (study,) = result.CurrentRequestedProcedureEvidenceSequence
+    return str(study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID)

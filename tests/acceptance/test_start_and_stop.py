@@ -1,0 +1,68 @@
+"""A gateway starts, says in one line why it cannot, restarts what dies, and stops in order."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.gateway_process import GatewayProcess, running, wait_for
+
+
+def refused(gateway: GatewayProcess) -> list[str]:
+    """Start a gateway that must not start; return what it tells the person, exit status 2 checked."""
+    done = gateway.command("serve")
+    assert done.returncode == 2, done.stderr
+    return [line for line in done.stderr.splitlines() if line.startswith("gateway: ")]
+
+
+def test_it_stops_in_order_when_told(tmp_path: Path) -> None:
+    with running(tmp_path) as gateway:
+        assert gateway.stop() == 0
+        assert gateway.events("stopped")
+        assert "Traceback" not in gateway.stderr()
+
+
+def test_a_role_that_dies_is_started_again(tmp_path: Path) -> None:
+    with running(tmp_path) as gateway:
+        died = gateway.role("receive")
+        os.kill(died, signal.SIGKILL)
+        wait_for(lambda: len(gateway.events("started")) == 3)
+        assert gateway.role("receive") != died
+        (event,) = gateway.events("role_died")
+        assert event["died"] == "receive"
+
+
+def test_roles_end_with_their_supervisor(tmp_path: Path) -> None:
+    with running(tmp_path) as gateway:
+        children = gateway.children()
+        os.kill(gateway.process.pid, signal.SIGKILL)
+        gateway.process.wait()
+        wait_for(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in children))
+
+
+def test_two_gateways_do_not_share_a_data_directory(tmp_path: Path) -> None:
+    with running(tmp_path) as gateway:
+        (line,) = refused(gateway)
+        assert "another gateway runs on" in line
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        lines = refused(GatewayProcess(tmp_path, scp={"port": port}))
+    assert any(str(port) in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"model": {"path": "/nowhere/model.pth"}}, ["/nowhere/model.pth"]),
+        ({"database": "postgresql://nobody@127.0.0.1:1/none"}, ["database: cannot be opened"]),
+        ({"scp": {"port": -1}, "wrong": 1, "workers": 0}, ["scp.port", "wrong", "workers"]),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path: Path, settings: dict[str, object], told: list[str]) -> None:
+    lines = "\n".join(refused(GatewayProcess(tmp_path, **settings)))
+    assert all(words in lines for words in told), lines

@@ -1,0 +1,119 @@
+"""Delivery by C-STORE to a peer that takes, refuses, aborts or is not there."""
+
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.sop_class import Comprehensive3DSRStorage, Verification
+
+from gateway.deliver.c_store import deliver_by_c_store, verdict_of
+from gateway.deliver.outcome import Outcome, Verdict
+from gateway.deliver.storage_scu import DicomNode, echo
+from gateway.errors import Retry
+from gateway.records import ResultKind
+from gateway.settings import DicomDestination
+from gateway.store.entries import PendingDelivery
+from tests.sources import dx, encoded
+from tests.storage_peer import StoragePeer, storage_peer
+
+
+@pytest.fixture
+def pending(tmp_path: Path) -> list[PendingDelivery]:
+    """Three objects that wait for delivery."""
+    made = []
+    for number in (1, 2, 3):
+        image = dx()
+        path = tmp_path / f"{number}.dcm"
+        path.write_bytes(encoded(image, ExplicitVRLittleEndian))
+        uid = str(image.SOPInstanceUID)
+        made.append(
+            PendingDelivery(
+                number, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SC, str(image.SOPClassUID), uid, path,
+                datetime.now(UTC),
+            )
+        )  # fmt: skip
+    return made
+
+
+def deliver(peer: StoragePeer, pending: list[PendingDelivery], ae_title: str = "PACS") -> list[Outcome]:
+    destination = DicomDestination(
+        name="pacs", kind="dicom", ae_title=ae_title, host=peer.host, port=peer.port, timeout_seconds=5
+    )
+    return list(deliver_by_c_store(destination, pending, "CXR_GATEWAY"))
+
+
+def test_everything_goes_over_one_association(pending: list[PendingDelivery]) -> None:
+    with storage_peer() as peer:
+        outcomes = deliver(peer, pending)
+        assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED] * 3
+        assert peer.received == [delivery.sop_instance_uid for delivery in pending]
+        assert peer.associations == 1
+
+
+def test_a_peer_that_takes_only_implicit_vr_gets_it(pending: list[PendingDelivery]) -> None:
+    with storage_peer(transfer_syntax=ImplicitVRLittleEndian) as peer:
+        assert {outcome.verdict for outcome in deliver(peer, pending)} == {Verdict.DELIVERED}
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (0x0000, Verdict.DELIVERED),
+        (0xB000, Verdict.DELIVERED),
+        (0xA700, Verdict.LATER),
+        (0x0110, Verdict.LATER),
+        (None, Verdict.LATER),
+        (0xA900, Verdict.NEVER),
+        (0xC000, Verdict.NEVER),
+        (0x0117, Verdict.NEVER),
+        (0x0122, Verdict.NEVER),
+    ],
+)
+def test_a_status_means(status: int | None, verdict: Verdict) -> None:
+    assert verdict_of(status) is verdict
+
+
+def test_one_refused_object_harms_no_other(pending: list[PendingDelivery]) -> None:
+    refused = pending[1].sop_instance_uid
+    with storage_peer(lambda uid: 0xC123 if uid == refused else 0x0000) as peer:
+        outcomes = deliver(peer, pending)
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED, Verdict.NEVER, Verdict.DELIVERED]
+    assert outcomes[1].error == "status 0xC123"
+
+
+def test_what_an_abort_left_is_for_later(pending: list[PendingDelivery]) -> None:
+    aborting = pending[1].sop_instance_uid
+    with storage_peer(lambda uid: None if uid == aborting else 0x0000) as peer:
+        outcomes = deliver(peer, pending)
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED, Verdict.LATER, Verdict.LATER]
+
+
+def test_a_peer_without_the_sop_class_never_takes_it(pending: list[PendingDelivery]) -> None:
+    with storage_peer(sop_classes=(Verification, Comprehensive3DSRStorage)) as peer:
+        outcomes = deliver(peer, pending)
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.NEVER}
+    assert "presentation context" in str(outcomes[0].error)
+
+
+def test_a_rejection_is_for_later_and_says_why(pending: list[PendingDelivery]) -> None:
+    with storage_peer() as peer:
+        outcomes = deliver(peer, pending, ae_title="OTHER")
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.LATER}
+    assert "Called AE title not recognised" in str(outcomes[0].error)
+
+
+def test_nobody_there_is_for_later(pending: list[PendingDelivery]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        peer = StoragePeer(*closed.getsockname())
+    outcomes = deliver(peer, pending)
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.LATER}
+    assert "nothing answers there" in str(outcomes[0].error)
+
+
+def test_echo() -> None:
+    with storage_peer() as peer:
+        echo(DicomNode("PACS", peer.host, peer.port, "CXR_GATEWAY", 5))
+        with pytest.raises(Retry, match="not recognised"):
+            echo(DicomNode("OTHER", peer.host, peer.port, "CXR_GATEWAY", 5))

@@ -1,0 +1,52 @@
+"""Delivery to a folder."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.deliver.folder import deliver_to_folder
+from gateway.deliver.outcome import Verdict
+from gateway.records import ResultKind
+from gateway.settings import FolderDestination
+from gateway.store.entries import PendingDelivery
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> PendingDelivery:
+    path = tmp_path / "result"
+    path.write_bytes(b"result")
+    return PendingDelivery(
+        1, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SR, "1.2.840", "2.25.1", path, datetime.now(UTC)
+    )
+
+
+def folder(path: Path) -> FolderDestination:
+    return FolderDestination(name="outbox", kind="folder", path=path)
+
+
+def test_a_result_lies_under_its_study(tmp_path: Path, delivery: PendingDelivery) -> None:
+    outbox = tmp_path / "outbox"
+    for _ in range(2):  # again, as after a crash between writing and recording
+        (outcome,) = deliver_to_folder(folder(outbox), [delivery])
+        assert outcome.verdict is Verdict.DELIVERED
+    assert [path for path in outbox.rglob("*") if path.is_file()] == [outbox / "1.2.3" / "2.25.1.dcm"]
+    assert (outbox / "1.2.3" / "2.25.1.dcm").read_bytes() == b"result"
+
+
+@pytest.mark.parametrize("hostile", ["..", ".", "1..2", "../../etc", "1.2/../..", ""])
+def test_a_hostile_study_uid_leads_nowhere(tmp_path: Path, delivery: PendingDelivery, hostile: str) -> None:
+    outbox = tmp_path / "outbox"
+    (outcome,) = deliver_to_folder(folder(outbox), [replace(delivery, study_instance_uid=hostile)])
+    assert outcome.verdict is Verdict.DELIVERED
+    (written,) = outbox.rglob("*.dcm")
+    assert written.parent.parent == outbox
+    assert {path.name for path in tmp_path.iterdir()} == {"outbox", "result"}
+
+
+def test_a_folder_that_cannot_be_written_is_for_later(tmp_path: Path, delivery: PendingDelivery) -> None:
+    (tmp_path / "outbox").write_bytes(b"a file stands in the way")
+    (outcome,) = deliver_to_folder(folder(tmp_path / "outbox"), [delivery])
+    assert outcome.verdict is Verdict.LATER
+    assert str(tmp_path / "outbox") in str(outcome.error)
