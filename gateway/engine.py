@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, EnqueueOptions
+from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowHandle
 
 from gateway import settle
 from gateway.deliver.attempt import attempt, delay_seconds
@@ -84,6 +84,7 @@ class Engine:
         DBOS.launch()
         self._client = DBOSClient(system_database_engine=self._database)
         self._register_queues()
+        self._see_queues_run()
         self._threads = [self._every(POLL_SECONDS, self._collect), self._every(BEAT_SECONDS, self._watch)]
 
     def stop(self) -> None:
@@ -111,6 +112,12 @@ class Engine:
         )
         for name in self._destinations:
             DBOS.register_queue(_deliveries_to(name), worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
+
+    def _see_queues_run(self) -> None:
+        """Let an empty batch through: DBOS takes a second to notice a new queue, a first image need not."""
+        with self._database.begin() as connection:
+            handle = self._enqueue_batch(connection, f"{self._executor_id}:{uuid.uuid4()}")
+        handle.get_result(polling_interval_sec=POLL_SECONDS)
 
     def _every(self, seconds: float, task: Callable[[], None]) -> threading.Thread:
         def repeat() -> None:
@@ -146,13 +153,13 @@ class Engine:
             if not claimed:
                 self._in_flight.discard(batch)
 
-    def _enqueue_batch(self, connection: sa.Connection, batch: str) -> None:
+    def _enqueue_batch(self, connection: sa.Connection, batch: str) -> WorkflowHandle[None]:
         options: EnqueueOptions = {
             "workflow_name": "answer",
             "queue_name": _answers_of(self._executor_id),
             "workflow_id": batch,
         }
-        self._client.enqueue_in_transaction(connection, options, batch)
+        return self._client.enqueue_in_transaction(connection, options, batch)
 
     def _watch(self) -> None:
         """Say that this worker lives; take over from workers that do not."""

@@ -18,7 +18,7 @@ from gateway import __version__
 from gateway.errors import Reject, Retry
 from gateway.imaging.decode import decode
 from gateway.imaging.fingerprint import pixel_digest
-from gateway.imaging.preprocess import to_model_input
+from gateway.imaging.preprocess import SIDE, to_model_input
 from gateway.imaging.select import SelectionRules, select
 from gateway.log import log_bug
 from gateway.model.predictor import Predictor
@@ -144,6 +144,10 @@ class Pipeline:
         """How many images share a forward pass."""
         size = self._settings.model.batch_size
         return size if self._predictor.on_gpu else min(size, LARGEST_BATCH_ON_CPU)
+
+    def warm_up(self) -> None:
+        """Spend the first forward pass, which is several times as slow as the others."""
+        self._predictor.predict(np.zeros((1, 3, SIDE, SIDE), np.float32))
 
     def answer(self, instances: Sequence[StoredInstance]) -> list[Settled]:
         """Return what became of each image; one that goes wrong harms no other.

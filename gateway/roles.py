@@ -56,7 +56,7 @@ def receive(settings: Settings, *, supervised: bool = False) -> None:
     host, port = scp.address
     _announce(supervised=supervised, ae_title=settings.scp.ae_title, host=host, port=port)
     stop.wait()
-    scp.stop()
+    scp.stop(settings.shutdown_seconds)
     log_event("stopped")
 
 
@@ -69,6 +69,7 @@ def work(settings: Settings, *, supervised: bool = False) -> None:
     open_log(settings.data_dir, role="work")
     database, ledger = open_database(settings)
     pipeline = open_pipeline(settings)
+    pipeline.warm_up()
     executor_id = _take_slot(settings.data_dir / "run")
     engine = Engine(settings, database, ledger, pipeline, executor_id)
     engine.start()

@@ -254,7 +254,12 @@ def _absolute(settings: Settings) -> Settings:
     model = settings.model
     if model.path is not None:
         model = model.model_copy(update={"path": root / model.path.expanduser()})
-    return settings.model_copy(update={"data_dir": root, "destinations": destinations, "model": model})
+    scp = settings.scp
+    if scp.tls is not None:
+        files = {name: root / path for name, path in scp.tls if path is not None}
+        scp = scp.model_copy(update={"tls": scp.tls.model_copy(update=files)})
+    changed = {"data_dir": root, "destinations": destinations, "model": model, "scp": scp}
+    return settings.model_copy(update=changed)
 
 
 def _all_problems(error: ValidationError) -> str:

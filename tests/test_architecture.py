@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.imaging.codecs import SUPPORTED_TRANSFER_SYNTAXES
+from gateway.receive.presentation import TRANSFER_SYNTAXES
+
 ROOT = Path(__file__).parents[1] / "gateway"
 PURE = {"gateway", "records", "errors"}
 ADAPTERS = {"store", "settings", "log"}
@@ -72,3 +75,7 @@ def test_the_core_is_pure(part: str) -> None:
 def test_only_the_engine_knows_dbos() -> None:
     knowing = [part_of(path) for path in MODULES if any(n.split(".")[0] == "dbos" for n in imports_of(path))]
     assert set(knowing) <= {"engine"}
+
+
+def test_what_is_accepted_can_be_decoded() -> None:
+    assert set(TRANSFER_SYNTAXES) == set(SUPPORTED_TRANSFER_SYNTAXES)

@@ -1,5 +1,6 @@
 """The settings: one file and the environment, all problems at once."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("GATEWAY_CONFIG", raising=False)
+    for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
+        monkeypatch.delenv(name)
 
 
 def write(tmp_path: Path, content: object) -> Path:

@@ -15,12 +15,12 @@ from pydicom import dcmread, dcmwrite, uid
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from tiny_image import grey, ramp, reread, tiny_image
 
 from gateway.errors import Reject
 from gateway.imaging.codecs import SUPPORTED_TRANSFER_SYNTAXES, register_codecs
 from gateway.imaging.decode import decode
 from gateway.records import Reason
+from tests.unit.imaging.tiny_image import grey, ramp, reread, tiny_image
 
 Pixels = NDArray[np.integer]
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_image import grey, look_up_table, raw, reread, scaled, tiny_image
 
 from gateway.errors import Reject
 from gateway.imaging.decode import decode
 from gateway.imaging.fingerprint import pixel_digest
 from gateway.records import GreyImage, Reason
+from tests.unit.imaging.tiny_image import grey, look_up_table, raw, reread, scaled, tiny_image
 
 STEP = 1 / (1 + np.exp(-1))
 

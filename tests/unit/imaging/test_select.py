@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
-from tiny_image import raw, reread, tiny_image
 
 from gateway.imaging.select import SelectionRules, select
 from gateway.records import Eligible, Ineligible, Reason
+from tests.unit.imaging.tiny_image import raw, reread, tiny_image
 
 RULES = SelectionRules()
 CR = "1.2.840.10008.5.1.4.1.1.1"

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import highdicom
 import pytest
-from answers import MODEL, NORMAL, PNEUMONIA, UNDETERMINED, answer
 from pydicom.dataset import Dataset
-from sources import PLAIN_CHEST_XRAY, dx, item
 
 from gateway.records import Prediction
 from gateway.results.source_header import source_header
 from gateway.results.structured_report import SOP_CLASS, SRClass, structured_report
+from tests.answers import MODEL, NORMAL, PNEUMONIA, UNDETERMINED, answer
+from tests.sources import PLAIN_CHEST_XRAY, dx, item
 
 SOURCE = dx()
 Row = tuple[int, str | None, str, str, str]  # depth, relationship, value type, name, value

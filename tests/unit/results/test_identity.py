@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from answers import MODEL, PNEUMONIA, answer, prediction
-from sources import dx
 
 from gateway.records import GreyImage, Label, ResultKind
 from gateway.results.answer import Answer, percent
@@ -15,6 +13,8 @@ from gateway.results.identity import result_uid, series_uid
 from gateway.results.secondary_capture import secondary_capture
 from gateway.results.source_header import source_header
 from gateway.results.structured_report import structured_report
+from tests.answers import MODEL, PNEUMONIA, answer, prediction
+from tests.sources import dx
 
 GREY = GreyImage(np.full((60, 50), 30000, np.uint16), ())
 NAME = {

@@ -5,17 +5,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from answers import UNDETERMINED, answer
 from pydicom import config, dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000, ExplicitVRLittleEndian, JPEG2000Lossless, SecondaryCaptureImageStorage
-from sources import cr, dx, encoded, item
 
 from gateway.records import GreyImage
 from gateway.results.encoding import encode
 from gateway.results.picture import HEIGHT, WIDTH
 from gateway.results.secondary_capture import secondary_capture
 from gateway.results.source_header import source_header
+from tests.answers import UNDETERMINED, answer
+from tests.sources import cr, dx, encoded, item
 
 GREY = GreyImage(np.full((60, 50), 30000, np.uint16), ())
 

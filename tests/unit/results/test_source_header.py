@@ -8,11 +8,11 @@ from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
-from sources import cr, dx, encoded, item, with_raw
 
 from gateway.errors import Reject
 from gateway.records import Reason
 from gateway.results.source_header import SourceHeader, source_header
+from tests.sources import cr, dx, encoded, item, with_raw
 
 
 def read(character_set: bytes, name: bytes) -> SourceHeader:

@@ -6,19 +6,19 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from answers import MODEL, NOON, answer, prediction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import config, dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, ExplicitVRLittleEndian
-from sources import cr, dx, item, with_raw
 
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Label
 from gateway.results.answer import Answer, Predecessor
 from gateway.results.encoding import encode
 from gateway.results.source_header import source_header
 from gateway.results.structured_report import structured_report
+from tests.answers import MODEL, NOON, answer, prediction
+from tests.sources import cr, dx, item, with_raw
 
 
 def report_on(source: Dataset, given: Answer | None = None) -> Dataset:

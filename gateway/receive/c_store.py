@@ -1,0 +1,150 @@
+"""Storage (PS3.4 Annex B): the bytes are on disk and the row is committed before the sender hears 0x0000."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import cast
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dsutils import create_file_meta, encode_file_meta
+from pynetdicom.events import Event
+
+from gateway.errors import Retry
+from gateway.log import log_bug, log_event
+from gateway.receive.association import who
+from gateway.receive.capacity import Capacity
+from gateway.receive.data_set import Header, read_header
+from gateway.receive.statuses import Refuse, Status
+from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Received
+from gateway.store.ledger import Ledger
+from gateway.store.spool import Spool
+
+_PREAMBLE = bytes(128) + b"DICM"  # PS3.10 7.1
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRequest:
+    """One C-STORE request: its command, its presentation context, its data set as it came, its sender."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    abstract_syntax: str
+    transfer_syntax_uid: str
+    data: memoryview
+    sender: dict[str, str]
+
+    @classmethod
+    def of(cls, event: Event) -> StoreRequest:
+        """Take what is needed out of pynetdicom's event, without a copy."""
+        command = cast(C_STORE, event.request)
+        return cls(
+            str(command.AffectedSOPClassUID),
+            str(command.AffectedSOPInstanceUID),
+            str(event.context.abstract_syntax),
+            str(event.context.transfer_syntax),
+            cast(BytesIO, command.DataSet).getbuffer(),
+            who(event.assoc),
+        )
+
+
+class CStore:
+    """Answers C-STORE requests.
+
+    The encoded bytes are kept as they came; nothing is decoded here.
+    """
+
+    def __init__(self, capacity: Capacity, spool: Spool, ledger: Ledger) -> None:
+        self._capacity = capacity
+        self._spool = spool
+        self._ledger = ledger
+
+    def answer(self, event: Event) -> Dataset:
+        """Return the status of one request; whatever goes wrong, the association lives on."""
+        request = StoreRequest.of(event)
+        about = {"sop_instance_uid": request.sop_instance_uid, **request.sender}
+        try:
+            self._receive(request)
+        except Refuse as refusal:
+            log_event("refused", status=str(refusal.status), reason=refusal.reason, **about)
+            return _response(refusal.status, refusal.error_comment)
+        except Exception:
+            log_bug("refused", status=str(Status.INTERNAL), reason="a bug", **about)
+            return _response(Status.INTERNAL, "internal error of the gateway")
+        return _response(Status.SUCCESS)
+
+    def _receive(self, request: StoreRequest) -> None:
+        try:
+            self._capacity.check()
+            received = self._keep(request)
+            arrival = self._ledger.record_received(received)
+        except Retry as retry:
+            raise Refuse(Status.OUT_OF_RESOURCES, str(retry)) from retry
+        log_event(
+            "received",
+            sop_instance_uid=received.sop_instance_uid,
+            study_instance_uid=received.study_instance_uid,
+            transfer_syntax_uid=received.transfer_syntax_uid,
+            size_bytes=received.size_bytes,
+            arrival=arrival,
+            **request.sender,
+        )
+
+    def _keep(self, request: StoreRequest) -> Received:
+        header = read_header(request.data, request.transfer_syntax_uid)
+        _check_against_command(header, request)
+        sha256 = hashlib.sha256(request.data).hexdigest()
+        return Received(
+            sop_class_uid=header.sop_class_uid,
+            sop_instance_uid=header.sop_instance_uid,
+            study_instance_uid=header.study_instance_uid,
+            series_instance_uid=header.series_instance_uid,
+            transfer_syntax_uid=request.transfer_syntax_uid,
+            sha256=sha256,
+            size_bytes=len(request.data),
+            path=self._write(f"{sha256}.dcm", request),
+            received_at=datetime.now(UTC),
+            **request.sender,
+        )
+
+    def _write(self, name: str, request: StoreRequest) -> Path:
+        try:
+            return self._spool.keep(name, [_part_10_head(request), request.data])
+        except OSError as error:
+            reason = f"the spool cannot be written: {error.strerror}"
+            raise Refuse(Status.OUT_OF_RESOURCES, reason) from error
+
+
+def _check_against_command(header: Header, request: StoreRequest) -> None:
+    """Compare data set, command and presentation context (PS3.4 B.2.3, PS3.7 9.1.1.1.9)."""
+    if not header.sop_class_uid == request.sop_class_uid == request.abstract_syntax:
+        reason = "SOP Class differs between data set, command and context"
+        raise Refuse(Status.SOP_CLASS_MISMATCH, reason)
+    if header.sop_instance_uid != request.sop_instance_uid:
+        raise Refuse(Status.INVALID_SOP_INSTANCE, "SOP Instance UID differs from the command's")
+
+
+def _part_10_head(request: StoreRequest) -> bytes:
+    """Return preamble and file meta information (PS3.10 7.1)."""
+    meta = create_file_meta(
+        sop_class_uid=UID(request.sop_class_uid),
+        sop_instance_uid=UID(request.sop_instance_uid),
+        transfer_syntax=UID(request.transfer_syntax_uid),
+        implementation_uid=UID(IMPLEMENTATION_CLASS_UID),
+        implementation_version=IMPLEMENTATION_VERSION_NAME,
+    )
+    meta.SourceApplicationEntityTitle = request.sender["calling_ae_title"]
+    return _PREAMBLE + encode_file_meta(meta)
+
+
+def _response(status: Status, error_comment: str | None = None) -> Dataset:
+    response = Dataset()
+    response.Status = int(status)
+    if error_comment is not None:
+        response.ErrorComment = error_comment
+    return response

@@ -1,0 +1,169 @@
+"""Connections: TLS, timeouts and bounds on what a peer may make the gateway hold.
+
+pynetdicom waits without limit for the rest of a PDU, believes the length that it claims, lets a malformed
+command end a thread by exception, and does the TLS handshake of one peer while all others wait. What is
+overridden here is the least that changes that.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from socketserver import BaseServer
+from time import monotonic
+from typing import Any, cast
+
+from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.events import Event
+from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+
+from gateway.errors import ConfigurationError
+from gateway.log import log_event
+from gateway.receive.association import who
+from gateway.settings import TLS
+
+MAX_PDU_BYTES = 1024 * 1024
+"""What a PDU may claim: eight times the length that we advertise, which does not bind A-ASSOCIATE-RQ."""
+
+READ_AHEAD_BYTES = 512 * 1024
+"""What is read from a connection in one go: four PDUs of the length that we advertise."""
+
+MAX_MESSAGE_BYTES = 512 * 1024 * 1024
+"""What one C-STORE may carry: several times the largest radiograph."""
+
+
+class PDUSocket(AssociationSocket):
+    """A connection that reads one PDU within the idle timeout, and none that claims too much.
+
+    It reads ahead: each wait for the network costs a turn among all threads, so several PDUs come in one.
+    """
+
+    def __init__(self, accepted: AssociationSocket) -> None:
+        vars(self).update(vars(accepted))  # already announced to the state machine: not a second time
+        self._buffer = memoryview(bytearray(READ_AHEAD_BYTES))
+        self._ahead = self._buffer[:0]
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether something can be read without waiting."""
+        return (bool(self._ahead) and self.socket is not None) or super().ready
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Return `nr_bytes` bytes, or fewer when the peer has closed.
+
+        Raises
+        ------
+        OSError
+            When more is claimed than `MAX_PDU_BYTES`, or it takes too long: the connection is closed.
+        """
+        if nr_bytes > MAX_PDU_BYTES:
+            raise ConnectionAbortedError(f"a PDU of {nr_bytes} bytes is claimed")
+        connection = cast(socket.socket, self.socket)
+        deadline = monotonic() + (connection.gettimeout() or float("inf"))
+        received = bytearray()
+        while len(received) < nr_bytes and (self._ahead or self._read_ahead(connection, deadline)):
+            taken = self._ahead[: nr_bytes - len(received)]
+            received += taken
+            self._ahead = self._ahead[len(taken) :]
+        return received
+
+    def _read_ahead(self, connection: socket.socket, deadline: float) -> bool:
+        if monotonic() > deadline:
+            raise TimeoutError("the PDU does not end")
+        self._ahead = self._buffer[: connection.recv_into(self._buffer)]
+        return bool(self._ahead)
+
+    def _shutdown_socket(self) -> None:
+        """Close also what the peer has reset: pynetdicom leaves that to the garbage collector."""
+        super()._shutdown_socket()
+        if self.socket is not None:
+            self.socket.close()
+
+
+class MessageReader(DIMSEServiceProvider):
+    """Puts messages together; one that is none, or that does not end, aborts its association."""
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """Take the next fragments of a message."""
+        try:
+            super().receive_primitive(primitive)
+            self._check_size()
+        except Exception as error:
+            log_event("refused", reason=f"no DIMSE message: {error!r}", **who(self.assoc))
+            self.message = None
+            self.dul.event_queue.put("Evt19")  # invalid PDU (PS3.8 Table 9-10): A-ABORT
+
+    def _check_size(self) -> None:
+        message = self.message
+        parts = (message.encoded_command_set, message.data_set) if message is not None else ()
+        if any(part is not None and part.tell() > MAX_MESSAGE_BYTES for part in parts):
+            raise OverflowError(f"more than {MAX_MESSAGE_BYTES >> 20} MiB")
+
+
+class Connection(RequestHandler):
+    """One accepted connection, before its association."""
+
+    def _create_association(self) -> Association:
+        assoc = super()._create_association()
+        assoc.dimse = MessageReader(assoc)
+        assoc.dul.socket = PDUSocket(cast(AssociationSocket, assoc.dul.socket))
+        return assoc
+
+
+class Listener(ThreadedAssociationServer):
+    """The listening socket."""
+
+    request_queue_size = 128
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
+        """Drop connections that flood: more than any associations and probes together can be."""
+        return len(self.ae.active_associations) < self.ae.maximum_associations
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; its TLS handshake comes later, in its own thread."""
+        return cast(socket.socket, self.socket).accept()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Hand the connection over to its association."""
+        request.settimeout(self.ae.network_timeout)
+        request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.ssl_context is not None:
+            request = self.ssl_context.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """Log a connection that failed before its association: a probe, a TLS handshake."""
+        log_event("association_rejected", why="the connection failed", peer_address=client_address[0])
+
+    def shutdown(self) -> None:
+        """Take no more connections; associations go on."""
+        BaseServer.shutdown(self)  # pynetdicom's also unregisters from the AE, which never knew of it
+        self.server_close()
+
+
+def tls_context(tls: TLS) -> ssl.SSLContext:
+    """Return the server's side of TLS (PS3.15 B.12): 1.2 or newer, both sides authenticated given a CA.
+
+    Raises
+    ------
+    ConfigurationError
+        When a file cannot be read or does not fit.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(tls.certificate, tls.key)
+        if tls.ca is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(tls.ca)
+    except OSError as error:
+        raise ConfigurationError(f"scp.tls: certificate, key or ca cannot be used ({error})") from None
+    return context
+
+
+def end_before_association(event: Event) -> None:
+    """Wake an association's thread when its peer leaves without a word, as probes do."""
+    if event.assoc.requestor.primitive is None:
+        event.assoc.dul.to_user_queue.put(None)  # type: ignore[arg-type] # as if it had timed out

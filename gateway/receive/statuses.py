@@ -1,0 +1,48 @@
+"""C-STORE statuses (PS3.4 Table B.2-1, PS3.7 9.1.1.1.9 and Annex C) and the refusal that carries one."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+MAX_ERROR_COMMENT = 64
+"""Characters that Error Comment (0000,0902), an LO, can hold (PS3.7 Annex C)."""
+
+
+class Status(IntEnum):
+    """What the sender is told. The values 0xC1xx are this gateway's own sub-codes of Cxxx."""
+
+    SUCCESS = 0x0000  # PS3.7 C.1.1: the bytes are fsynced and the row is committed
+    INVALID_SOP_INSTANCE = 0x0117  # PS3.7 C.5.6
+    SOP_CLASS_NOT_SUPPORTED = 0x0122  # PS3.7 C.5.6 and 9.1.1.1.9
+    OUT_OF_RESOURCES = 0xA700  # PS3.4 B.2.3, A7xx: the sender may try again later
+    SOP_CLASS_MISMATCH = 0xA900  # PS3.4 B.2.3, A9xx: data set does not match SOP Class
+    # PS3.4 B.2.3, Cxxx: cannot understand; never will
+    NOT_PARSABLE = 0xC101
+    TRUNCATED = 0xC102  # ends within an element, a sequence or a compressed stream
+    PIXELS_TRUNCATED = 0xC103  # Pixel Data shorter than Rows and Columns say
+    UID_MISSING = 0xC104  # no SOP Class, SOP Instance or Study Instance UID
+    UID_INVALID = 0xC105  # Study or Series Instance UID
+    PART_10_FILE = 0xC106  # a file with preamble and file meta information, not a data set
+    WRONG_ENCODING = 0xC107  # implicit VR where explicit was agreed
+    EMPTY = 0xC108
+    INFLATES_TOO_FAR = 0xC109  # a compression bomb
+    NESTED_TOO_DEEP = 0xC10A
+    INTERNAL = 0xC1FF  # a bug here; its traceback is in the log
+
+    def __str__(self) -> str:
+        """Return `0xNNNN`, as the log and the conformance statement write it."""
+        return f"0x{self:04X}"
+
+
+class Refuse(Exception):  # noqa: N818 - reads as what is answered
+    """The image is not taken: the sender gets `status` and, as Error Comment, `reason`."""
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+    @property
+    def error_comment(self) -> str:
+        """The reason, cut to what an Error Comment can hold."""
+        return self.reason[:MAX_ERROR_COMMENT]

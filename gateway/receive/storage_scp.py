@@ -1,0 +1,146 @@
+"""The DICOM listener: wires connections, associations and DIMSE services."""
+
+from __future__ import annotations
+
+from threading import Thread
+from time import monotonic
+from typing import cast
+
+from pydicom.dataset import Dataset
+from pynetdicom import _config, evt
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
+from pynetdicom.events import Event
+
+from gateway.errors import ConfigurationError
+from gateway.receive import listener
+from gateway.receive.association import Admission, log_opened
+from gateway.receive.c_echo import answer_c_echo
+from gateway.receive.c_store import CStore
+from gateway.receive.capacity import Capacity
+from gateway.receive.command import answer_unusable
+from gateway.receive.in_flight import InFlight
+from gateway.receive.presentation import presentation_contexts
+from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from gateway.settings import SCP
+from gateway.store.ledger import Ledger
+from gateway.store.spool import Spool
+
+MAXIMUM_PDU_SIZE = 128 * 1024
+ASSOCIATION_TIMEOUT_SECONDS = 15
+"""How long a connection may stay without an association (ARTIM, PS3.8 9.1.5)."""
+
+CONNECTIONS_PER_ASSOCIATION = 3
+"""Connections held for each association that is allowed: probes come beside senders."""
+
+_POLL_SECONDS = 0.2
+
+
+class StorageSCP:
+    """Receives images and keeps them.
+
+    Parameters
+    ----------
+    settings
+        Titles, address, limits.
+    spool, ledger
+        Where images go, both ready to be used.
+    """
+
+    def __init__(self, settings: SCP, spool: Spool, ledger: Ledger) -> None:
+        self._settings = settings
+        self._admission = Admission(settings)
+        self._c_store = CStore(Capacity(settings, spool, ledger), spool, ledger)
+        self._in_flight = InFlight()
+        self._ae = _application_entity(settings)
+        self._listener: listener.Listener | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The address and port that are really bound; only between start and stop."""
+        assert self._listener is not None  # noqa: S101 - asked before the start
+        host, port, *_ = self._listener.server_address
+        return str(host), int(port)
+
+    def start(self) -> None:
+        """Listen, without blocking; when this returns, peers can associate.
+
+        Raises
+        ------
+        ConfigurationError
+            When the address cannot be bound or the TLS files cannot be used.
+        """
+        _config.LOG_HANDLER_LEVEL = "none"  # else pynetdicom renders every PDU for its own debug log
+        self._listener = self._bound()
+        Thread(target=self._listener.serve_forever, args=(_POLL_SECONDS,), name="StorageSCP").start()
+
+    def stop(self, timeout_seconds: float = 30) -> None:
+        """Take nothing new, let the requests that are being served finish, then close.
+
+        Parameters
+        ----------
+        timeout_seconds
+            The longest that this may take.
+        """
+        if self._listener is None:
+            return
+        deadline = monotonic() + timeout_seconds
+        self._listener.shutdown()
+        self._in_flight.wait_until_none(timeout_seconds)
+        associations = self._ae.active_associations
+        for assoc in associations:
+            _close(assoc)
+        for assoc in associations:
+            assoc.join(max(0.0, deadline - monotonic()))
+        self._listener = None
+
+    def _bound(self) -> listener.Listener:
+        bind, port, tls = self._settings.bind, self._settings.port, self._settings.tls
+        try:
+            server = self._ae.make_server(
+                (bind, port),
+                ssl_context=listener.tls_context(tls) if tls else None,
+                evt_handlers=self._handlers(),
+                server_class=listener.Listener,
+                request_handler=listener.Connection,
+            )
+            return cast(listener.Listener, server)
+        except OSError as error:
+            problem = f"scp.port: cannot listen on {bind}:{port} ({error.strerror}); is a gateway running?"
+            raise ConfigurationError(problem) from None
+
+    def _handlers(self) -> list[evt.EventHandlerType]:
+        return [
+            (evt.EVT_REQUESTED, self._admission.decide),
+            (evt.EVT_ACCEPTED, log_opened),
+            (evt.EVT_DIMSE_RECV, answer_unusable),
+            (evt.EVT_C_ECHO, answer_c_echo),
+            (evt.EVT_C_STORE, self._answer_c_store),
+            (evt.EVT_PDU_SENT, self._in_flight.end),
+            (evt.EVT_CONN_CLOSE, self._in_flight.end),
+            (evt.EVT_CONN_CLOSE, listener.end_before_association),
+        ]
+
+    def _answer_c_store(self, event: Event) -> Dataset:
+        self._in_flight.begin(event.assoc)
+        return self._c_store.answer(event)
+
+
+def _application_entity(settings: SCP) -> ApplicationEntity:
+    ae = ApplicationEntity(settings.ae_title)
+    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    ae.supported_contexts = presentation_contexts()
+    ae.maximum_pdu_size = MAXIMUM_PDU_SIZE
+    ae.maximum_associations = settings.max_associations * CONNECTIONS_PER_ASSOCIATION  # Admission is stricter
+    ae.network_timeout = settings.idle_timeout_seconds
+    ae.dimse_timeout = settings.idle_timeout_seconds
+    ae.acse_timeout = min(ASSOCIATION_TIMEOUT_SECONDS, settings.idle_timeout_seconds)
+    return ae
+
+
+def _close(assoc: Association) -> None:
+    if assoc.is_established:
+        assoc.abort(block=False)
+    elif assoc.dul.socket is not None:
+        assoc.dul.socket.close()

@@ -1,0 +1,216 @@
+"""What is kept, in which order, and what a resend or a stop does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, RLELossless
+from pynetdicom import AE
+from pynetdicom.presentation import build_context
+from pynetdicom.sop_class import Verification
+
+from gateway.errors import ConfigurationError
+from gateway.receive.presentation import SOP_CLASSES, TRANSFER_SYNTAXES
+from gateway.receive.statuses import Status
+from gateway.receive.storage_scp import MAXIMUM_PDU_SIZE, StorageSCP
+from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Received
+from gateway.settings import SCP
+from gateway.store.entries import Arrival
+from gateway.store.ledger import Ledger
+from gateway.store.spool import Buffer, Spool
+from tests.receiving import A_ABORT, RawPeer, Receiver, data_set_of, receiving
+from tests.sources import cr, dx, encoded
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    with receiving(tmp_path) as running:
+        yield running
+
+
+def send(address: tuple[str, int], *sources: Dataset, syntax: str = ExplicitVRLittleEndian) -> list[int]:
+    """Send with pynetdicom's SCU; return the statuses."""
+    ae = AE("MODALITY")
+    for sop_class in {ds.SOPClassUID for ds in sources}:
+        ae.add_requested_context(sop_class, syntax)
+    assoc = ae.associate(*address, ae_title="CXR_GATEWAY")
+    assert assoc.is_established
+    statuses = [assoc.send_c_store(ds).Status for ds in sources]
+    assoc.release()
+    return statuses
+
+
+def test_echo_and_what_is_advertised(receiver: Receiver) -> None:
+    ae = AE("MODALITY")
+    ae.add_requested_context(Verification)
+    assoc = ae.associate(*receiver.address, ae_title="CXR_GATEWAY")
+    assert assoc.send_c_echo().Status == Status.SUCCESS
+    assert assoc.acceptor.maximum_length == MAXIMUM_PDU_SIZE == 131072
+    assert assoc.acceptor.implementation_class_uid == IMPLEMENTATION_CLASS_UID
+    assert assoc.acceptor.implementation_version_name == IMPLEMENTATION_VERSION_NAME
+    assoc.release()
+
+
+@pytest.mark.parametrize("sop_class", SOP_CLASSES)
+def test_every_transfer_syntax_is_accepted(receiver: Receiver, sop_class: str) -> None:
+    ae = AE("MODALITY")
+    ae.requested_contexts = [build_context(sop_class, syntax) for syntax in TRANSFER_SYNTAXES]
+    assoc = ae.associate(*receiver.address, ae_title="CXR_GATEWAY")
+    accepted = [context.transfer_syntax[0] for context in assoc.accepted_contexts]
+    assoc.release()
+    assert accepted == list(TRANSFER_SYNTAXES)
+
+
+def test_of_several_transfer_syntaxes_the_one_without_codec_is_taken(receiver: Receiver) -> None:
+    ae = AE("MODALITY")
+    ae.add_requested_context(SOP_CLASSES[0], [*reversed(TRANSFER_SYNTAXES)])
+    assoc = ae.associate(*receiver.address, ae_title="CXR_GATEWAY")
+    assert assoc.accepted_contexts[0].transfer_syntax == [ExplicitVRLittleEndian]
+    assoc.release()
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless])
+def test_the_bytes_are_kept_as_they_came(receiver: Receiver, syntax: str) -> None:
+    source = dx()
+    data = data_set_of(encoded(source, syntax))
+    assert send(receiver.address, source, syntax=syntax) == [Status.SUCCESS]
+    (file,), (row,) = receiver.files(), receiver.rows()
+    assert data_set_of(file.read_bytes()) == data
+    assert file.name == f"{sha256(data).hexdigest()}.dcm"
+    assert row.path == str(file.relative_to(receiver.spool.root.parent))
+    assert (row.sop_instance_uid, row.transfer_syntax_uid) == (source.SOPInstanceUID, syntax)
+    assert (row.calling_ae_title, row.called_ae_title) == ("MODALITY", "CXR_GATEWAY")
+    assert (row.peer_address, row.size_bytes) == ("127.0.0.1", len(data))
+    stored = dcmread(file)
+    assert stored.file_meta.TransferSyntaxUID == syntax
+    assert stored.file_meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
+    assert stored.file_meta.SourceApplicationEntityTitle == "MODALITY"
+    assert stored.pixel_array.shape == (96, 80)
+
+
+def test_the_log_names_uids_and_titles_but_no_patient(receiver: Receiver) -> None:
+    source = dx()
+    send(receiver.address, source)
+    (received,) = receiver.events("received")
+    assert received["sop_instance_uid"] == source.SOPInstanceUID
+    assert received["study_instance_uid"] == source.StudyInstanceUID
+    assert received["calling_ae_title"] == "MODALITY"
+    assert received["arrival"] == Arrival.NEW
+    text = str(receiver.log)
+    assert not any(
+        str(each) in text for each in (source.PatientName, source.PatientID, source.AccessionNumber)
+    )
+
+
+def test_duplicates(receiver: Receiver) -> None:
+    first, changed = cr(SOPInstanceUID="1.2.3"), cr(SOPInstanceUID="1.2.3", PatientComments="corrected")
+    assert send(receiver.address, first, first, changed) == [Status.SUCCESS] * 3
+    arrivals = [entry["arrival"] for entry in receiver.events("received")]
+    assert arrivals == [Arrival.NEW, Arrival.RESENT, Arrival.CHANGED]
+    assert len(receiver.rows()) == len(receiver.files()) == 2
+
+
+order: list[str] = []
+
+
+class WitnessingSpool(Spool):
+    def keep(self, name: str, parts: Iterable[Buffer]) -> Path:
+        path = super().keep(name, parts)
+        order.append("kept")
+        return path
+
+
+class WitnessingLedger(Ledger):
+    def record_received(self, received: Received) -> Arrival:
+        assert sha256(data_set_of(received.path.read_bytes())).hexdigest() == received.sha256
+        arrival = super().record_received(received)
+        order.append("committed")
+        return arrival
+
+
+def test_file_then_row_then_success(tmp_path: Path) -> None:
+    order.clear()
+    with receiving(tmp_path, spool=WitnessingSpool, ledger=WitnessingLedger) as receiver:
+        assert send(receiver.address, dx()) == [Status.SUCCESS]
+        order.append("acknowledged")
+    assert order == ["kept", "committed", "acknowledged"]
+
+
+def test_four_senders_at_once(receiver: Receiver) -> None:
+    batches = [[dx() for _ in range(10)] for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(
+            pool.map(lambda batch: send(receiver.address, *batch, syntax=RLELossless), batches_rle(batches))
+        )
+    assert statuses == [[Status.SUCCESS] * 10] * 4
+    sent = {ds.SOPInstanceUID for batch in batches for ds in batch}
+    assert {row.sop_instance_uid for row in receiver.rows()} == sent
+    assert len(receiver.files()) == 40
+
+
+def batches_rle(batches: list[list[Dataset]]) -> list[list[Dataset]]:
+    for ds in (ds for batch in batches for ds in batch):
+        encoded(ds, RLELossless)
+    return batches
+
+
+# --- start and stop
+
+
+def test_a_port_in_use_is_one_clear_line(receiver: Receiver, tmp_path: Path) -> None:
+    _, port = receiver.address
+    second = StorageSCP(SCP(port=port), receiver.spool, Ledger(receiver.engine, tmp_path))
+    with pytest.raises(ConfigurationError, match=f"scp.port: cannot listen on 127.0.0.1:{port}") as problem:
+        second.start()
+    assert "\n" not in str(problem.value)
+
+
+gate, entered = threading.Event(), threading.Event()
+
+
+class SlowLedger(Ledger):
+    def record_received(self, received: Received) -> Arrival:
+        entered.set()
+        assert gate.wait(10)
+        return super().record_received(received)
+
+
+def test_stop_lets_a_running_c_store_finish_and_then_closes(tmp_path: Path) -> None:
+    gate.clear(), entered.clear()
+    source = dx()
+    data = data_set_of(encoded(source))
+    with receiving(tmp_path, ledger=SlowLedger) as receiver, RawPeer(receiver.address) as peer:
+        address = receiver.address
+        peer.associate(source.SOPClassUID)
+        with ThreadPoolExecutor(2) as pool:
+            response = pool.submit(peer.c_store, source.SOPClassUID, source.SOPInstanceUID, data)
+            assert entered.wait(10)
+            stopped = pool.submit(receiver.scp.stop, 10)
+            wait_until_refused(address)
+            assert not stopped.done()
+            gate.set()
+            answer = response.result(10)
+            stopped.result(10)
+        assert answer is not None
+        assert answer.Status == Status.SUCCESS
+        ending = peer.read_pdu()
+        assert ending is not None
+        assert ending[0] == A_ABORT
+        assert len(receiver.rows()) == 1
+
+
+def wait_until_refused(address: tuple[str, int]) -> None:
+    """Connect until nobody listens any more."""
+    for _ in range(10_000):
+        try:
+            RawPeer(address).__exit__()
+        except OSError:
+            return
+    raise AssertionError("the listener still takes connections")
