@@ -36,7 +36,7 @@ PATIENCE_SECONDS = 120.0
 LAST_STATES = {State.DELIVERED, State.INELIGIBLE, State.FAILED}
 NOWHERE = "-"
 
-console = Console(width=None if sys.stdout.isatty() else 200)
+console = Console(width=None if sys.stdout.isatty() else 250)
 T = TypeVar("T")
 
 
@@ -132,7 +132,9 @@ def as_expected(outcome: Outcome, entry: dict[str, Any]) -> bool:
 
 def table_of(outcomes: list[Outcome], wrong: list[str]) -> Table:
     """Lay the outcomes out for a person."""
-    table = Table("file", "state", "answer or reason", "P(pneumonia)", "SR", "SC", box=None)
+    table = Table(box=None)
+    for heading in ("file", "state", "answer or reason", "P(pneumonia)", "SR", "SC"):
+        table.add_column(heading, overflow="fold")
     for o in outcomes:
         style = "red" if o.file in wrong else None
         table.add_row(o.file, o.state, o.answer_or_reason, o.probability, o.sr, o.sc, style=style)

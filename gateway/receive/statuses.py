@@ -9,7 +9,7 @@ MAX_ERROR_COMMENT = 64
 
 
 class Status(IntEnum):
-    """What the sender is told. The values 0xC1xx are this gateway's own sub-codes of Cxxx."""
+    """What the sender is told. The values 0xC0xx are this gateway's own sub-codes of Cxxx."""
 
     SUCCESS = 0x0000  # PS3.7 C.1.1: the bytes are fsynced and the row is committed
     INVALID_SOP_INSTANCE = 0x0117  # PS3.7 C.5.6
@@ -17,17 +17,17 @@ class Status(IntEnum):
     OUT_OF_RESOURCES = 0xA700  # PS3.4 B.2.3, A7xx: the sender may try again later
     SOP_CLASS_MISMATCH = 0xA900  # PS3.4 B.2.3, A9xx: data set does not match SOP Class
     # PS3.4 B.2.3, Cxxx: cannot understand; never will
-    NOT_PARSABLE = 0xC101
-    TRUNCATED = 0xC102  # ends within an element, a sequence or a compressed stream
-    PIXELS_TRUNCATED = 0xC103  # Pixel Data shorter than Rows and Columns say
-    UID_MISSING = 0xC104  # no SOP Class, SOP Instance or Study Instance UID
-    UID_INVALID = 0xC105  # Study or Series Instance UID
-    PART_10_FILE = 0xC106  # a file with preamble and file meta information, not a data set
-    WRONG_ENCODING = 0xC107  # implicit VR where explicit was agreed
-    EMPTY = 0xC108
-    INFLATES_TOO_FAR = 0xC109  # a compression bomb
-    NESTED_TOO_DEEP = 0xC10A
-    INTERNAL = 0xC1FF  # a bug here; its traceback is in the log
+    NOT_PARSABLE = 0xC001
+    TRUNCATED = 0xC002  # ends within an element, a sequence or a compressed stream
+    PIXELS_TRUNCATED = 0xC003  # Pixel Data shorter than Rows and Columns say
+    UID_MISSING = 0xC004  # no SOP Class, SOP Instance or Study Instance UID
+    UID_INVALID = 0xC005  # Study or Series Instance UID
+    PART_10_FILE = 0xC006  # a file with preamble and file meta information, not a data set
+    WRONG_ENCODING = 0xC007  # implicit VR where explicit was agreed
+    EMPTY = 0xC008
+    INFLATES_TOO_FAR = 0xC009  # a compression bomb
+    NESTED_TOO_DEEP = 0xC00A
+    INTERNAL = 0xC0FF  # a bug here; its traceback is in the log
 
     def __str__(self) -> str:
         """Return `0xNNNN`, as the log and the conformance statement write it."""
