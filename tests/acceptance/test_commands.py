@@ -1,0 +1,121 @@
+"""The commands that need no running gateway, as a person runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+from pydicom import dcmread
+
+from tests.storage_peer import storage_peer
+
+SAMPLES = Path(__file__).parents[2] / "sample_dicoms"
+
+
+def gateway(*arguments: object, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder without settings of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | environment,
+        timeout=100,
+        check=False,
+    )
+
+
+def told(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the one line that says what is wrong."""
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+def test_predict_answers_one_json_line_a_file(tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    Image.fromarray(dcmread(SAMPLES / "dx_pa_normal.dcm").pixel_array.astype("uint16")).save(picture)
+    files = [SAMPLES / "dx_pa_normal.dcm", picture, SAMPLES / "dx_lateral.dcm"]
+    done = gateway("predict", *files, "--out", tmp_path / "results", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    dicom, png, lateral = map(json.loads, done.stdout.splitlines())
+    assert [line["file"] for line in (dicom, png, lateral)] == [str(file) for file in files]
+    for line in (dicom, png):
+        if line["label"] == "Undetermined":
+            assert line["probabilities"] is None
+            assert line["reason"]
+        else:
+            assert sum(line["probabilities"].values()) == pytest.approx(1)
+    assert (lateral["label"], lateral["probabilities"], lateral["reason"]) == (
+        "Undetermined",
+        None,
+        "lateral",
+    )
+    assert [dcmread(dicom[kind]).Modality for kind in ("sr", "sc")] == ["SR", "OT"]
+    assert "sr" not in png
+
+
+def test_predict_goes_on_after_a_file_that_is_no_image(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.dcm").write_bytes(b"<html>not found</html>")
+    (tmp_path / "folder" / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    (tmp_path / "folder" / "c.dcm").write_bytes((SAMPLES / "dx_pa_normal.dcm").read_bytes())
+    done = gateway("predict", tmp_path / "folder", folder=tmp_path)
+    assert done.returncode == 1
+    reasons = [json.loads(line)["reason"] for line in done.stdout.splitlines()]
+    assert reasons[:2] == ["undecodable", "undecodable"]
+    assert len(reasons) == 3
+
+
+def test_predict_of_nothing_says_so(tmp_path: Path) -> None:
+    done = gateway("predict", tmp_path / "absent", folder=tmp_path)
+    assert done.returncode == 1
+    assert "no such file or folder" in told(done)
+
+
+def test_send_and_echo(tmp_path: Path) -> None:
+    with storage_peer() as peer:
+        node = f"PACS@127.0.0.1:{peer.port}"
+        assert gateway("echo", node, folder=tmp_path).returncode == 0
+        done = gateway(
+            "send", SAMPLES / "dx_pa_normal.dcm", SAMPLES / "README.md", "--to", node, folder=tmp_path
+        )
+    assert done.returncode == 1
+    assert "README.md: not a DICOM file" in done.stderr
+    assert "1 of 2 stored" in done.stdout
+    assert peer.received == [dcmread(SAMPLES / "dx_pa_normal.dcm").SOPInstanceUID]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["echo", "PACS@127.0.0.1:1"], 1, "nothing answers there"),
+        (["echo", "PACS"], 2, "AE@HOST:PORT"),
+        (["send", "."], 2, "--to"),
+        (["show", "1.2.3"], 1, "no image with this SOP Instance UID"),
+        (["list", "--config", "absent.yaml"], 2, "absent.yaml"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path: Path, arguments: list[str], status: int, words: str) -> None:
+    done = gateway(*arguments, folder=tmp_path)
+    assert done.returncode == status, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_config_show_prints_what_is_in_force_and_no_secret(tmp_path: Path) -> None:
+    done = gateway("config", "show", folder=tmp_path, GATEWAY_WEB__TOKEN="hush", GATEWAY_SCP__PORT="4242")
+    shown = yaml.safe_load(done.stdout)
+    assert shown["scp"]["port"] == 4242
+    assert "hush" not in done.stdout
+
+
+def test_config_check_lists_every_problem(tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text("scp: {port: x}\nunknown: 1\n")
+    done = gateway("config", "check", "--config", "wrong.yaml", folder=tmp_path)
+    assert done.returncode == 2
+    assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == ["scp.port", "unknown"]
