@@ -1,1 +1,1 @@
-"""INFER: the classifier, its weights and its card."""
+"""INFER: from tensor to prediction; and how the network is trained and measured."""

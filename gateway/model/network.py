@@ -1,13 +1,21 @@
-"""The classifier: torchvision's ResNet-50 with two outputs, and its class activation map."""
+"""The classifier: torchvision's ResNet-50 with two outputs, and what one forward pass of it yields."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
-from typing import NamedTuple, cast
+from itertools import chain
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+STAGES = ("layer1", "layer2", "layer3", "layer4")
+DESCRIBED = ("layer2", "layer3", "layer4")  # stages that describe the image for abstention
+BANDS = 3  # horizontal bands: a chest has an up and a down, and may be mirrored
+DESCRIPTION = BANDS * (512 + 1024 + 2048)
 
 
 class Output(NamedTuple):
@@ -18,12 +26,15 @@ class Output(NamedTuple):
     logits
         float32, shape (n, 2): Normal, Pneumonia.
     activation
-        float32, shape (n, 7, 7): the difference of the two class activation maps
+        float32, shape (n, rows / 32, columns / 32): the difference of the two class activation maps
         (Zhou et al. 2016), so that its mean plus the biases' difference is the log-odds of pneumonia.
+    description
+        float32, shape (n, `DESCRIPTION`): stages 2 to 4, each averaged over three horizontal bands.
     """
 
     logits: Tensor
     activation: Tensor
+    description: Tensor
 
 
 def build_network() -> nn.Module:
@@ -31,20 +42,35 @@ def build_network() -> nn.Module:
     _declare_torchvision_operators()
     from torchvision.models import resnet50
 
-    return cast(nn.Module, resnet50(weights=None, num_classes=2))
+    return cast(nn.Module, resnet50(weights=None, num_classes=2, zero_init_residual=True))
 
 
 def forward(network: nn.Module, images: Tensor) -> Output:
-    """Classify `images`, float (n, 3, 224, 224); the map costs nothing beside the logits."""
-    x = images
-    for name, stage in network.named_children():
-        if name == "avgpool":
-            break
-        x = stage(x)
-    head = cast(nn.Linear, network.fc)
-    logits = head(x.mean(dim=(2, 3)))
-    activation = torch.einsum("nchw,c->nhw", x, head.weight[1] - head.weight[0])
-    return Output(logits.float(), activation.float())
+    """Classify `images`, float (n, 3, rows, columns); map and description cost nothing beside the logits."""
+    net = cast(Any, network)
+    x = net.maxpool(net.relu(net.bn1(net.conv1(images))))
+    described = []
+    for name in STAGES:
+        x = getattr(net, name)(x)
+        if name in DESCRIBED:
+            described.append(adaptive_avg_pool2d(x, (BANDS, 1)).flatten(1))
+    logits = net.fc(x.mean(dim=(2, 3)))
+    activation = torch.einsum("nchw,c->nhw", x, net.fc.weight[1] - net.fc.weight[0])
+    return Output(logits.float(), activation.float(), torch.cat(described, dim=1).float())
+
+
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """Return `network`, in evaluation mode, with every batch normalisation folded into its convolution."""
+    net = cast(Any, network.eval())
+    net.conv1, net.bn1 = fuse_conv_bn_eval(net.conv1, net.bn1), nn.Identity()
+    for block in chain.from_iterable(getattr(net, name) for name in STAGES):
+        for i in (1, 2, 3):
+            folded = fuse_conv_bn_eval(getattr(block, f"conv{i}"), getattr(block, f"bn{i}"))
+            setattr(block, f"conv{i}", folded)
+            setattr(block, f"bn{i}", nn.Identity())
+        if block.downsample is not None:
+            block.downsample = fuse_conv_bn_eval(*block.downsample)
+    return network
 
 
 def _declare_torchvision_operators() -> None:
@@ -56,7 +82,7 @@ def _declare_torchvision_operators() -> None:
     except RuntimeError:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
-        library = torch.library.Library("torchvision", "DEF")
+        library: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.define(
             "qnms(Tensor dets, Tensor scores, float order_dets, float order_scores, int nms) -> Tensor"
@@ -64,4 +90,4 @@ def _declare_torchvision_operators() -> None:
         _DECLARATIONS.append(library)
 
 
-_DECLARATIONS: list[torch.library.Library] = []  # a library that is collected takes its operators along
+_DECLARATIONS: list[Any] = []  # a library that is collected takes its operators along

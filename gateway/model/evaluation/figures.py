@@ -1,0 +1,83 @@
+"""Figures of a binary classifier, with bootstrap intervals. Arrays in, numbers out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[np.int64]  # 0 Normal, 1 Pneumonia
+Scores = NDArray[np.float64]  # P(pneumonia), 0–1
+Figure = Callable[[Labels, Scores], float]
+
+BINS = 15
+RESAMPLES = 2000
+
+
+class Estimate(TypedDict):
+    """A figure with its 95 % interval over resampled images."""
+
+    value: float
+    low: float
+    high: float
+
+
+def at_threshold(threshold: float) -> dict[str, Figure]:
+    """Return the figures that need an answer: P(pneumonia) at or above `threshold` is Pneumonia."""
+
+    def share(part: Callable[[Labels, NDArray[np.bool_]], NDArray[np.bool_]]) -> Figure:
+        def of(labels: Labels, scores: Scores) -> float:
+            hits = part(labels, scores >= threshold)
+            return float(hits.mean()) if hits.size else float("nan")
+
+        return of
+
+    sensitivity = share(lambda labels, positive: positive[labels == 1])
+    precision = share(lambda labels, positive: labels[positive] == 1)
+
+    def f1(labels: Labels, scores: Scores) -> float:
+        p, r = precision(labels, scores), sensitivity(labels, scores)
+        return 2 * p * r / (p + r) if p + r > 0 else float("nan")
+
+    return {
+        "accuracy": share(lambda labels, positive: positive == (labels == 1)),
+        "precision": precision,
+        "sensitivity": sensitivity,
+        "specificity": share(lambda labels, positive: ~positive[labels == 0]),
+        "f1": f1,
+    }
+
+
+def auc(labels: Labels, scores: Scores) -> float:
+    """Return the area under the ROC curve: the chance that a pneumonia scores above a normal, ties half."""
+    positive = labels == 1
+    n, m = int(positive.sum()), int((~positive).sum())
+    if not n or not m:
+        return float("nan")
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def calibration_error(labels: Labels, scores: Scores) -> float:
+    """Return the expected calibration error over `BINS` bins of equal width (Guo et al. 2017)."""
+    bins = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+    gaps = np.bincount(bins, labels - scores, BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def calibration_floor(scores: Scores, rng: np.random.Generator) -> float:
+    """Return the calibration error of a perfectly calibrated model with these scores."""
+    truths = ((rng.random(len(scores)) < scores).astype(np.int64) for _ in range(200))
+    return float(np.mean([calibration_error(labels, scores) for labels in truths]))
+
+
+def with_interval(figure: Figure, labels: Labels, scores: Scores, rng: np.random.Generator) -> Estimate:
+    """Return `figure` with its 95 % bootstrap interval (percentiles over resampled images)."""
+    n = len(labels)
+    drawn = (rng.integers(0, n, n) for _ in range(RESAMPLES))
+    values = [figure(labels[rows], scores[rows]) for rows in drawn]
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return Estimate(value=figure(labels, scores), low=float(low), high=float(high))

@@ -1,0 +1,72 @@
+"""Fixed changes of a validation image: a set that is unlike the training images, to choose models on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate, pad
+
+Shift = Callable[[Tensor], Tensor]
+
+
+def _window(zoom_x: float, zoom_y: float, degrees: float = 0.0, x: float = 0.0, y: float = 0.0) -> Shift:
+    def shift(images: Tensor) -> Tensor:
+        angle = torch.deg2rad(torch.tensor(degrees))
+        cos, sin = float(angle.cos()), float(angle.sin())
+        row = torch.tensor([[cos * zoom_x, -sin * zoom_y, x], [sin * zoom_x, cos * zoom_y, y]])
+        theta = row.expand(len(images), 2, 3).to(images.device)
+        return grid_sample(
+            images, affine_grid(theta, list(images.shape), align_corners=False), align_corners=False
+        )
+
+    return shift
+
+
+def _gamma(exponent: float) -> Shift:
+    return lambda images: images**exponent
+
+
+def _low_resolution(side: int) -> Shift:
+    def shift(images: Tensor) -> Tensor:
+        small = interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+        return interpolate(small, size=images.shape[-2:], mode="bilinear")
+
+    return shift
+
+
+def _local_contrast(images: Tensor) -> Tensor:
+    half = images.shape[-1] // 8
+    mean = avg_pool2d(images, 2 * half + 1, stride=1, padding=half, count_include_pad=False)
+    square = avg_pool2d(images * images, 2 * half + 1, stride=1, padding=half, count_include_pad=False)
+    return (0.5 + 0.2 * (images - mean) / ((square - mean * mean).clamp(min=0).sqrt() + 0.05)).clamp(0, 1)
+
+
+def _border(images: Tensor) -> Tensor:
+    side = images.shape[-1]
+    margin = side // 10
+    inner = interpolate(images, size=(side - 2 * margin,) * 2, mode="bilinear", antialias=True)
+    return pad(inner, (margin,) * 4)
+
+
+def _noise(images: Tensor) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return (images + 0.06 * torch.randn(images.shape, generator=generator).to(images.device)).clamp(0, 1)
+
+
+SHIFTS: dict[str, Shift] = {
+    "as it is": lambda images: images,
+    "closer": _window(0.75, 0.75),
+    "wider": _window(0.8, 1.0),
+    "taller": _window(1.0, 0.8),
+    "turned": _window(0.95, 0.95, degrees=12),
+    "moved": _window(0.9, 0.9, x=0.12, y=-0.12),
+    "border": _border,
+    "darker": _gamma(1.7),
+    "brighter": _gamma(0.6),
+    "local contrast": _local_contrast,
+    "low resolution": _low_resolution(80),
+    "noise": _noise,
+}
+"""Name → what is done to images, float (n, 1, rows, columns), 0–1."""

@@ -1,0 +1,111 @@
+"""Weights files: read without executing anything in them, checked before they are used."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from gateway.errors import ConfigurationError
+from gateway.model.network import build_network
+
+State = dict[str, Tensor]
+
+_CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model")  # where training scripts put the state
+
+
+def read_bytes(path: Path) -> tuple[bytes, str]:
+    """Return the bytes of a weights file and their hexadecimal SHA-256."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"weights file {path} cannot be read: {error.strerror}") from error
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def check_hash(path: Path, actual: str, expected: str) -> None:
+    """Refuse weights other than those that the card describes."""
+    if actual != expected:
+        raise ConfigurationError(
+            f"weights file {path} has SHA-256 {actual}, its model card says {expected}: "
+            "restore the file or write a card for it"
+        )
+
+
+def decode_weights(path: Path, content: bytes) -> State:
+    """Return the tensors in `content`: safetensors, or a `state_dict` saved by torch; nothing is executed.
+
+    Raises
+    ------
+    ConfigurationError
+        `content` is neither, or holds anything else than tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load(content)
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise ConfigurationError(f"weights file {path} holds no plain weights: {reason}") from error
+    return _torchvision_names(_state_in(found, path))
+
+
+def load_into(network: nn.Module, state: State, path: Path) -> None:
+    """Give `network` the tensors of `state`, as float32; `path` is named where they do not fit."""
+    expected = network.state_dict()
+    counters = {name for name in expected if name.endswith("num_batches_tracked")}
+    problem = _difference(
+        {name: tensor.shape for name, tensor in state.items() if name not in counters},
+        {name: tensor.shape for name, tensor in expected.items() if name not in counters},
+    )
+    if problem:
+        raise ConfigurationError(f"weights file {path} is not a ResNet-50 with two outputs: {problem}")
+    weights = {name: tensor.float() for name, tensor in state.items() if name not in counters}
+    unused = {name: torch.zeros((), dtype=torch.long) for name in counters}
+    network.load_state_dict(weights | unused, assign=True)
+
+
+def network_with(state: State, path: Path) -> nn.Module:
+    """Return a ResNet-50 with the weights in `state`."""
+    with torch.device("meta"):
+        network = build_network()
+    load_into(network, state, path)
+    return network
+
+
+def _state_in(found: Any, path: Path) -> State:
+    for key in _CHECKPOINT_KEYS:
+        if isinstance(found, dict) and isinstance(found.get(key), dict):
+            found = found[key]
+    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise ConfigurationError(f"weights file {path} holds no state_dict: save model.state_dict()")
+    return dict(found)
+
+
+def _torchvision_names(state: State) -> State:
+    """Strip what DataParallel and a Sequential around the last layer add to the names."""
+    plain = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    head = {name for name in plain if re.fullmatch(r"fc\.\d+\.(weight|bias)", name)}
+    if len(head) != 2:
+        return plain
+    return {re.sub(r"^fc\.\d+\.", "fc.", name): tensor for name, tensor in plain.items()}
+
+
+def _difference(found: dict[str, torch.Size], expected: dict[str, torch.Size]) -> str | None:
+    """Say in a few words how two sets of tensors differ, or None."""
+    for name in [*expected, *found]:
+        if name not in found:
+            return f"{name} is missing"
+        if name not in expected:
+            return f"{name} is not part of it"
+        if found[name] != expected[name]:
+            return f"{name} has shape {tuple(found[name])}, expected {tuple(expected[name])}"
+    return None
