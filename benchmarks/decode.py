@@ -1,74 +1,41 @@
-"""Time from a decoded header to the model's input: a 2500 × 2048 radiograph, 12 bits in 16, on one core.
-
-Usage: python benchmarks/decode.py
-"""
+"""DECODE: from stored values to the model's input, beside the way that most examples go."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels import apply_modality_lut, apply_voi_lut
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
+from benchmarks.figure import Effort, Figure, Yardstick
+from benchmarks.radiograph import radiograph
+from benchmarks.stopwatch import shortest_ms
 from gateway.imaging.decode import decode
 from gateway.imaging.fingerprint import pixel_digest
 from gateway.imaging.preprocess import to_model_input
 
-REPEATS = 15
+
+def measure(effort: Effort) -> list[Figure]:
+    """Time a MONOCHROME1 radiograph with rescale and window, on one core."""
+    ds = radiograph(PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="INVERSE")
+    assert np.abs(obvious(ds) - to_model_input(decode(ds).pixels)).max() < 0.001, "the two ways differ"
+    theirs = shortest_ms(lambda: obvious(ds), effort.repeats)
+    ours = shortest_ms(lambda: to_model_input(decode(ds).pixels), effort.repeats)
+    grey = decode(ds)
+    digest = shortest_ms(lambda: pixel_digest(grey), effort.repeats)
+    return [
+        Figure("decode to tensor, one core", ours, "ms", Yardstick("pydicom and Pillow", theirs)),
+        Figure("pixel digest, one core", digest, "ms", Yardstick("decode to tensor", ours)),
+    ]
 
 
-def radiograph() -> Dataset:
-    """Return a MONOCHROME1 image of smooth shades and noise with rescale and window."""
-    y, x = np.mgrid[:2500, :2048]
-    noise = np.random.default_rng(0).normal(0, 20, x.shape)
-    pixels = np.clip((np.sin(x / 300) + np.cos(y / 400) + 2) * 1000 + noise, 0, 4095).astype("<u2")
-    ds = Dataset()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.Rows, ds.Columns = pixels.shape
-    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME1"
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
-    ds.RescaleSlope, ds.RescaleIntercept = "1", "0"
-    ds.WindowCenter, ds.WindowWidth = "2048", "4096"
-    ds.PixelData = pixels.tobytes()
-    return ds
-
-
-def obvious(ds: Dataset) -> np.ndarray:
+def obvious(ds: Dataset) -> NDArray[Any]:
     """Return the model's input the way of most examples: pydicom, floats, Pillow."""
     ds._pixel_array = None  # pydicom keeps the array between calls
     shown = apply_voi_lut(apply_modality_lut(ds.pixel_array, ds), ds)
     grey = 1 - (shown / 4095)
     small = Image.fromarray(grey.astype(np.float32)).resize((224, 224), Image.Resampling.BILINEAR)
     return np.repeat(((np.asarray(small) - 0.5) / 0.5)[None], 3, axis=0)
-
-
-def milliseconds(call: Callable[[], object]) -> float:
-    """Return the shortest duration of `call`: other work on the machine only adds."""
-    durations = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        call()
-        durations.append(1000 * (time.perf_counter() - start))
-    return min(durations)
-
-
-def main() -> None:
-    """Print the two ways side by side."""
-    ds = radiograph()
-    assert np.abs(obvious(ds) - to_model_input(decode(ds).pixels)).max() < 0.001
-    ours = milliseconds(lambda: to_model_input(decode(ds).pixels))
-    theirs = milliseconds(lambda: obvious(ds))
-    grey = decode(ds)
-    digest = milliseconds(lambda: pixel_digest(grey))
-    print(f"decode and preprocess  {ours:6.1f} ms")
-    print(f"pydicom and Pillow     {theirs:6.1f} ms  ({theirs / ours:.1f} times as long)")
-    print(f"pixel digest           {digest:6.1f} ms")
-
-
-if __name__ == "__main__":
-    main()

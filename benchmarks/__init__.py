@@ -1,0 +1,7 @@
+"""What the README's figures come from: `python -m benchmarks` measures, each figure beside its yardstick.
+
+MODEL        the bare network on ready tensors                       model.py
+DECODE       stored values to tensor, beside pydicom and Pillow      decode.py
+RECEIVE      C-STORE to disk, beside DCMTK's storescp                receive.py
+END TO END   C-STORE to the SR in a receiving storescp, and memory   end_to_end.py
+"""

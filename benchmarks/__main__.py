@@ -1,0 +1,57 @@
+"""`make bench`: measure everything once and print it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks import decode, end_to_end, machine, model, receive
+from benchmarks.dcmtk import missing
+from benchmarks.figure import FULL, QUICK, Effort, Figure
+from benchmarks.table import print_table, to_json
+from gateway.pipeline import open_predictor
+from gateway.settings import load_settings
+
+progress = Console(stderr=True)
+
+
+def main(
+    quick: Annotated[bool, typer.Option("--quick", help="A minute's look, too short for figures.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures there.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Measure on this disk (2 GB); default the one of temporary files.")
+    ] = None,
+) -> None:
+    """Measure the gateway, each figure beside a yardstick from the same run."""
+    if absent := missing():
+        progress.print(f"benchmarks: install DCMTK, {' and '.join(absent)} missing (apt-get install dcmtk)")
+        raise typer.Exit(2)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="benchmarks-") as temporary:
+        where, figures = measure(Path(temporary), QUICK if quick else FULL)
+    print_table(where, figures, markdown=markdown)
+    if json_file:
+        json_file.write_text(to_json(where, figures))
+
+
+def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
+    """Return the machine in words and every figure."""
+    with progress.status("model") as status:
+        predictor = open_predictor(load_settings())
+        where = machine.describe(root, predictor.identity, on_gpu=predictor.on_gpu)
+        bare = model.measure(predictor, effort)
+        status.update("decode")
+        decoding = decode.measure(effort)
+        status.update("receive")
+        receiving = receive.measure(root, effort)
+        storescp_mb = receive.storescp_peak_mb(root, effort)
+        status.update("end to end")
+        answering = end_to_end.measure(root, effort, bare, storescp_mb)
+    return where, [*bare.figures(), *decoding, *receiving, *answering]
+
+
+typer.run(main)

@@ -1,0 +1,144 @@
+"""END TO END: from the modality's C-STORE to the SR in the PACS, the real gateway between them.
+
+Throughput: from the first C-STORE to the last SR, senders as fast as they can. Latency: from the 0x0000
+at the sender to the SR in the receiving storescp, senders paced, so that no queue builds up.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydicom import dcmread
+
+from benchmarks.dcmtk import storescp
+from benchmarks.figure import Effort, Figure, Yardstick
+from benchmarks.model import BareModel
+from benchmarks.radiograph import shares, write_radiographs
+from benchmarks.sender import Sender
+from benchmarks.stopwatch import peak_mb
+from tests.gateway_process import GatewayProcess, running, wait_for
+
+SENDERS = (1, 4)
+LOAD = 0.5  # of the throughput, where the time of an answer and not of the queue is measured
+LEAD_SECONDS = 0.2  # from telling the senders to the first C-STORE
+PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """When things happened to images, in seconds since 1970, by SOP Instance UID of the image."""
+
+    started: float
+    acknowledged: dict[str, float]
+    arrived: dict[str, float]
+
+    @property
+    def images_per_second(self) -> float:
+        """From the first C-STORE to the last SR."""
+        return len(self.arrived) / (max(self.arrived.values()) - self.started)
+
+    def latency_ms(self, percentile: float) -> float:
+        """From the acknowledgement to the SR."""
+        waits = [self.arrived[uid] - at for uid, at in self.acknowledged.items()]
+        return 1000 * float(np.percentile(waits, percentile))
+
+
+def measure(root: Path, effort: Effort, bare: BareModel, storescp_mb: float) -> list[Figure]:
+    """Measure throughput, latency and memory of one gateway."""
+    figures = []
+    with hospital(root) as (gateway, pacs):
+        for senders in SENDERS:
+            figures += _figures(root, gateway, pacs, senders, effort.answered, bare)
+        figures += _memory(gateway, bare, storescp_mb)
+    return figures
+
+
+@contextmanager
+def hospital(root: Path) -> Iterator[tuple[GatewayProcess, Path]]:
+    """Run a gateway that delivers to a storescp; yield it and the folder of what arrives."""
+    pacs = root / "pacs"
+    pacs.mkdir()
+    with storescp(pacs) as listener:
+        address = {"ae_title": "PACS", "host": "127.0.0.1", "port": listener.port}
+        destinations = [{"name": "pacs", "kind": "dicom"} | address]
+        routes = [{"calling_ae_title": "*", "to": ["pacs"]}]
+        with running(root, destinations=destinations, routes=routes) as gateway:
+            yield gateway, pacs
+            gateway.stop()
+
+
+def _figures(
+    root: Path, gateway: GatewayProcess, pacs: Path, senders: int, images: int, bare: BareModel
+) -> list[Figure]:
+    fast = run(root / "sent", gateway, pacs, senders, images)
+    rate = LOAD * fast.images_per_second
+    paced = run(root / "sent", gateway, pacs, senders, images, rate)
+    many = f"{senders} sender{'s' * (senders > 1)}"
+    alone = Yardstick("bare model, one image", 1000 / bare.images_per_second[1])
+    batch = Yardstick("bare model, batch 4", bare.images_per_second[4])
+    return [
+        Figure(f"C-STORE to SR, {many}", fast.images_per_second, "images/s", batch),
+        *(
+            Figure(f"0x0000 to SR, {many}, {rate:.1f} images/s, p{p}", paced.latency_ms(p), "ms", alone)
+            for p in (50, 95)
+        ),
+    ]
+
+
+def run(
+    folder: Path, gateway: GatewayProcess, pacs: Path, senders: int, images: int, rate: float | None = None
+) -> Course:
+    """Send so many images, `rate` a second over all senders or as fast as they can; wait for every SR."""
+    files = write_radiographs(folder, images)
+    step = 1 / rate if rate else 0.0
+    sending = [Sender(gateway.node, step * senders, share) for share in shares(files, senders)]
+    start = time.time() + LEAD_SECONDS
+    for number, sender in enumerate(sending):
+        sender.start(start + number * step)
+    acknowledged = {uid: at for sender in sending for uid, at in sender.acknowledged().items()}
+    _wait_for_results(2 * images, gateway, pacs)
+    course = Course(start, acknowledged, _arrivals(pacs))
+    assert acknowledged.keys() == course.arrived.keys(), "an image has no SR"
+    shutil.rmtree(folder)
+    for path in _results(pacs):
+        path.unlink()
+    return course
+
+
+def _wait_for_results(count: int, gateway: GatewayProcess, pacs: Path) -> None:
+    try:
+        wait_for(lambda: len(_results(pacs)) == count, PATIENCE_SECONDS)
+    except AssertionError:
+        raise RuntimeError(f"results are missing; the gateway said:\n{gateway.stderr()[-1000:]}") from None
+
+
+def _results(pacs: Path) -> list[Path]:
+    return list(pacs.iterdir())
+
+
+def _arrivals(pacs: Path) -> dict[str, float]:
+    """Return when each image's SR was last written to, to the kernel's tick (at most 4 ms early)."""
+    reports = [path for path in _results(pacs) if path.name.startswith("SR")]
+    return {_evidence(path): path.stat().st_mtime for path in reports}
+
+
+def _evidence(report: Path) -> str:
+    """Return the one image that the SR references (PS3.3 C.17.2.3)."""
+    (study,) = dcmread(report).CurrentRequestedProcedureEvidenceSequence
+    (series,) = study.ReferencedSeriesSequence
+    (image,) = series.ReferencedSOPSequence
+    return str(image.ReferencedSOPInstanceUID)
+
+
+def _memory(gateway: GatewayProcess, bare: BareModel, storescp_mb: float) -> list[Figure]:
+    receiver, worker = (peak_mb(gateway.role(role)) for role in ("receive", "work"))
+    return [
+        Figure("peak memory of the receiver", receiver, "MB", Yardstick("storescp", storescp_mb)),
+        Figure("peak memory of the worker", worker, "MB", Yardstick("bare model", bare.peak_mb)),
+    ]

@@ -1,0 +1,40 @@
+"""One line on what the figures were measured on."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from benchmarks.stopwatch import shortest_ms
+from gateway.records import ModelIdentity
+
+
+def describe(folder: Path, model: ModelIdentity, *, on_gpu: bool) -> str:
+    """Say which machine and model, how fast the disk under `folder` syncs, and when."""
+    device = torch.cuda.get_device_name() if on_gpu else f"{torch.get_num_threads()} torch threads"
+    cores = len(os.sched_getaffinity(0))
+    now = datetime.now(UTC)
+    return (
+        f"{cores} cores of {_cpu()}, {device}, fsync {_fsync_ms(folder):.1f} ms, "
+        f"load before {os.getloadavg()[0]:.1f}, model {model.name} {model.version}, {now:%Y-%m-%d}"
+    )
+
+
+def _cpu() -> str:
+    found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    return found[1] if found else os.uname().machine
+
+
+def _fsync_ms(folder: Path) -> float:
+    with (folder / "fsync").open("wb", buffering=0) as file:
+
+        def write() -> None:
+            file.write(time.ctime().encode())
+            os.fsync(file.fileno())
+
+        return shortest_ms(write, 20)

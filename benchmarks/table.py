@@ -1,0 +1,62 @@
+"""The figures as a table for a terminal or a Markdown file, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.figure import Figure
+
+WIDTH = 120  # where no terminal says how wide it is
+NOTES = (
+    "Images are DX, 2500 × 2048, 12 bits in 16, 10 MB; the gateway answers each with an SR and an SC.",
+    "End to end, the senders and the receiving storescp share the cores with the gateway; the bare model "
+    "had them alone.",
+    "0x0000 to SR is measured at half of the full speed: the time of an answer, not of the queue.",
+)
+HEADER = ("what", "gateway", "yardstick", "", "ratio")
+
+
+def print_table(machine: str, figures: Sequence[Figure], *, markdown: bool) -> None:
+    """Print machine and figures; Markdown is ready to be pasted."""
+    if markdown:
+        print(_markdown(machine, figures))
+        return
+    table = Table(*HEADER, box=box.SIMPLE)
+    for column in (1, 3, 4):
+        table.columns[column].justify = "right"
+    for figure in figures:
+        table.add_row(*_cells(figure))
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    console.print(machine)
+    console.print(table)
+    console.print("\n".join(NOTES))
+
+
+def to_json(machine: str, figures: Sequence[Figure]) -> str:
+    """Return everything, unrounded."""
+    lines = [asdict(figure) | {"ratio": figure.ratio} for figure in figures]
+    return json.dumps({"machine": machine, "figures": lines}, indent=2) + "\n"
+
+
+def _markdown(machine: str, figures: Sequence[Figure]) -> str:
+    rows = [HEADER, ("---", "---:", "---", "---:", "---:"), *map(_cells, figures)]
+    return "\n".join([machine, "", *(f"| {' | '.join(row)} |" for row in rows), "", *NOTES])
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    value = f"{_number(figure.value)} {figure.unit}"
+    if figure.yardstick is None or figure.ratio is None:
+        return (figure.name, value, "", "", "")
+    yardstick = f"{_number(figure.yardstick.value)} {figure.unit}"
+    return (figure.name, value, figure.yardstick.name, yardstick, f"{figure.ratio:.2f}")
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
