@@ -1,0 +1,75 @@
+"""Where and when to kill: the same seed, the same plan."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+RECEIVE, WORK, SERVE, ALL = "receive", "work", "serve", "all"
+ITSELF = "itself"
+
+
+def _points(role: str, *stages: str) -> list[str]:
+    return [f"{role}.{stage}.{side}" for stage in stages for side in ("before", "after")]
+
+
+RECEIVE_POINTS = _points(RECEIVE, "receive", "fsync", "commit")
+STAGES_OF_WORK = _points(WORK, "select", "decode", "infer", "encode", "deliver")
+DURABILITY_OF_WORK = _points(WORK, "fsync", "commit")
+LONGEST_WAIT = {RECEIVE: 3.0, WORK: 12.0}  # seconds: twice as long as a start takes
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One SIGKILL.
+
+    Attributes
+    ----------
+    number
+        Unique in its plan.
+    lane
+        `receive` or `work`: one kill of each lane is due at a time.
+    victim
+        `itself` (who passes the point), `receive`, `work`, `serve` (the supervisor) or `all`.
+    point
+        `ROLE.STAGE.SIDE`; None for a moment in time.
+    passage
+        At which passage of the point, from 1.
+    wait_seconds
+        Without a point: how long after the lane's last kill.
+    """
+
+    number: int
+    lane: str
+    victim: str
+    point: str | None = None
+    passage: int = 1
+    wait_seconds: float = 0.0
+
+
+def plan_kills(kills: int, seed: int) -> list[Kill]:
+    """Return the kills in order: of a hundred, 68 where or when the receiver works."""
+    chance = random.Random(seed)  # noqa: S311 - repeatable, keeps no secret
+    deck = _decks(chance)
+    return [_kill(number, *next(deck), chance) for number in range(kills)]
+
+
+def _decks(chance: random.Random) -> Iterator[tuple[str | None, str]]:
+    """Yield (point, victim) for ever. Receivers are back sooner than workers, so they die more often."""
+    while True:
+        at_points = RECEIVE_POINTS * 8 + STAGES_OF_WORK + DURABILITY_OF_WORK * 2
+        victims = [SERVE, ALL] * 2 + [ITSELF] * (len(at_points) - 4)
+        chance.shuffle(victims)
+        at_moments = [RECEIVE] * 20 + [WORK] * 6 + [SERVE, ALL] * 4
+        deck = [*zip(at_points, victims, strict=True), *((None, victim) for victim in at_moments)]
+        chance.shuffle(deck)
+        yield from deck
+
+
+def _kill(number: int, point: str | None, victim: str, chance: random.Random) -> Kill:
+    if point is None:
+        lane = RECEIVE if victim == RECEIVE else WORK
+        return Kill(number, lane, victim, wait_seconds=chance.uniform(0, LONGEST_WAIT[lane]))
+    lane = point.split(".")[0]
+    return Kill(number, lane, victim, point, chance.randint(1, 3 if lane == RECEIVE else 6))

@@ -1,0 +1,77 @@
+"""Senders that send each image until it is acknowledged, as modalities do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gateway.deliver.send import send_files
+from gateway.deliver.storage_scu import DicomNode
+from gateway.errors import Retry
+
+IMAGES_PER_ASSOCIATION = 8
+PAUSE_SECONDS = 0.1
+
+
+class Senders:
+    """Several senders at once; each has its own share of the images.
+
+    Parameters
+    ----------
+    images
+        SOP Instance UID of each file, in the order of sending.
+    """
+
+    def __init__(self, images: Mapping[Path, str], node: DicomNode, count: int) -> None:
+        self._images = images
+        self._node = node
+        self._acknowledged: set[Path] = set()
+        self._released = 0
+        self._stopping = threading.Event()
+        files = list(enumerate(images))
+        self._threads = [
+            threading.Thread(target=self._send, args=(files[number::count],)) for number in range(count)
+        ]
+
+    @property
+    def acknowledged(self) -> set[str]:
+        """SOP Instance UIDs of what the gateway said it has stored."""
+        return {self._images[file] for file in self._acknowledged.copy()}
+
+    @property
+    def released(self) -> int:
+        """How many images may be sent by now."""
+        return self._released
+
+    def release(self, count: int) -> None:
+        """Let the first `count` images be sent, at least."""
+        self._released = min(max(self._released, count), len(self._images))
+
+    def start(self) -> None:
+        """Start sending what is released."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _send(self, share: Sequence[tuple[int, Path]]) -> None:
+        while not self._stopping.is_set():
+            due = [file for number, file in share if number < self._released]
+            due = [file for file in due if file not in self._acknowledged][:IMAGES_PER_ASSOCIATION]
+            if not (due and self._send_once(due)):
+                self._stopping.wait(PAUSE_SECONDS)
+
+    def _send_once(self, files: Sequence[Path]) -> bool:
+        """Send over one association; False if nobody listens now."""
+        try:
+            for sent in send_files(files, self._node):
+                if sent.stored:
+                    self._acknowledged.add(sent.file)
+        except (Retry, RuntimeError):  # pynetdicom's, when the association ends between two images
+            return False
+        return True
