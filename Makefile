@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check bench peers clean
+.PHONY: help setup demo serve test slow prove check bench peers clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,8 +26,14 @@ demo: $(READY)  ## send sample_dicoms/ to a gateway and print what came of each 
 serve: $(READY)  ## run the gateway for a real PACS (config/gateway.yaml)
 	$(BIN)/gateway serve
 
-test: $(READY) peers  ## run the whole test suite
-	$(BIN)/python -m pytest
+test: $(READY) peers  ## run the test suite
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(READY) peers  ## run the tests that take gigabytes, full disks and long waits
+	$(BIN)/python -m pytest -m slow
+
+prove: $(READY) peers  ## kill a gateway a hundred times, on SQLite and on PostgreSQL; show that nothing is lost
+	$(BIN)/python -m tests.prove
 
 check: $(READY)  ## format, lint, types, import layers
 	$(BIN)/ruff format --check .

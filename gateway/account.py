@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 
@@ -15,7 +16,8 @@ def _head(instance: dict[str, Any]) -> Iterator[str]:
     yield f"image      {instance['sop_instance_uid']}"
     yield f"study      {instance['study_instance_uid']}"
     yield f"from       {instance['calling_ae_title']} at {instance['received_at']:%Y-%m-%d %H:%M:%S} UTC"
-    yield f"file       {instance['source']} ({instance['size_bytes']:,} bytes)"
+    gone = _deleted(instance["source_deleted_at"])
+    yield f"file       {instance['source']} ({instance['size_bytes']:,} bytes){gone}"
     yield f"state      {instance['state']} since {instance['state_at']:%Y-%m-%d %H:%M:%S} UTC"
     if instance["reason"]:
         yield f"reason     {instance['reason']}: {instance['detail']}"
@@ -42,9 +44,14 @@ def _score(instance: dict[str, Any]) -> str:
     return f", P(pneumonia) {instance['probabilities']['Pneumonia']:.3f}, threshold {threshold:g}"
 
 
+def _deleted(time: datetime | None) -> str:
+    return f", deleted at {time:%Y-%m-%d %H:%M:%S} UTC" if time else ""
+
+
 def _results(instance: dict[str, Any]) -> Iterator[str]:
     for result in instance["results"]:
-        yield f"{result['kind'].upper():<10} {result['path']}"
+        earlier = " (superseded)" if result["superseded_at"] else ""
+        yield f"{result['kind'].upper():<10} {result['path']}{earlier}{_deleted(result['deleted_at'])}"
     for delivery in instance["deliveries"]:
         error = f": {delivery['last_error']}" if delivery["last_error"] else ""
         tries = f"{delivery['attempts']} attempt{'' if delivery['attempts'] == 1 else 's'}"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +20,7 @@ from rich.progress import Progress
 
 from gateway import __version__
 from gateway.errors import ConfigurationError, GatewayError
+from gateway.records import State
 from gateway.settings import Settings, load_settings
 
 app = typer.Typer(
@@ -140,12 +144,40 @@ def predict(
             line = prediction.line
             if out_dir is not None:
                 line |= write_results(prediction, out_dir)
-            sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps(line) + "\n")  # escaped: a file's name need not be Unicode
             sys.stdout.flush()
             failed |= prediction.failed
             advance()
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def prove(
+    images: Annotated[int, typer.Option(min=1, help="How many images are sent.")] = 500,
+    kills: Annotated[int, typer.Option(min=0, help="How often a process is killed.")] = 100,
+    senders: Annotated[int, typer.Option(min=1, help="How many send at once.")] = 4,
+    database: Annotated[str, typer.Option(help="sqlite, or postgresql://… without images.")] = "sqlite",
+    seed: Annotated[int, typer.Option(help="The same seed, the same kills.")] = 1,
+    config: Config = None,
+) -> None:
+    """Kill a gateway of its own again and again; show that nothing is lost or answered twice."""
+    from gateway.prove.conduct import Experiment, conduct
+    from gateway.prove.report import cases_of, table_of
+
+    folder = Path(tempfile.mkdtemp(prefix="gateway-prove-"))
+    err.print(f"settings, log and data are in {folder}", highlight=False, soft_wrap=True)
+    experiment = Experiment(images, kills, senders, seed)
+    with Progress(console=err, transient=True) as progress:
+        task = progress.add_task("proving", total=1)
+        tell = partial(progress.update, task)
+        findings = conduct(experiment, load_settings(config), database, folder, lambda x: tell(completed=x))
+    out.print(table_of(findings))
+    for case in cases_of(findings):
+        err.print(case, style="red", markup=False, highlight=False, soft_wrap=True)
+    if not findings.proven:
+        raise typer.Exit(1)
+    shutil.rmtree(folder)
 
 
 # --- what happened
@@ -154,7 +186,7 @@ def predict(
 @app.command(name="list")
 def list_instances(
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 50,
-    state: Annotated[str | None, typer.Option(help="Only images in this state.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only images in this state.")] = None,
     study: Annotated[str | None, typer.Option(help="Only this Study Instance UID.")] = None,
     as_json: AsJson = False,
     config: Config = None,
@@ -175,9 +207,7 @@ def list_instances(
 @app.command()
 def show(uid: str, as_json: AsJson = False, config: Config = None) -> None:
     """Tell what happened to one image, and why."""
-    versions = _inquiry(config).instance(uid)
-    if not versions:
-        raise GatewayError(f"{uid}: no image with this SOP Instance UID was received")
+    versions = _versions(_open(config)[1], uid)
     if as_json:
         _print_json(versions)
         return
@@ -185,6 +215,39 @@ def show(uid: str, as_json: AsJson = False, config: Config = None) -> None:
 
     for version in versions:
         out.print(account_of(version), markup=False, highlight=False, soft_wrap=True)
+
+
+# --- once more
+
+
+@app.command()
+def retry(
+    uid: Annotated[str | None, typer.Argument(help="SOP Instance UID of an image.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Everything that has failed.")] = False,
+    config: Config = None,
+) -> None:
+    """Begin anew what has failed: deliveries that were given up, images without an answer."""
+    from gateway.store.again import Again
+
+    if (uid is None) != failed:
+        raise ConfigurationError("state the SOP Instance UID of an image, or --failed")
+    _, ledger = _open(config)
+    begun = Again(ledger).retry(uid)
+    if uid is not None and not (begun.images or begun.deliveries):
+        _versions(ledger, uid)
+        raise GatewayError(f"{uid}: nothing to retry: it has not failed, or its files have been deleted")
+    out.print(f"{begun.deliveries} deliveries and {begun.images} images begin anew", soft_wrap=True)
+
+
+@app.command()
+def reprocess(uid: str, config: Config = None) -> None:
+    """Let the present model and configuration answer an image again, in place of an earlier answer."""
+    from gateway.reprocess import reprocess as begin
+
+    settings, ledger = _open(config)
+    begun = begin(settings, ledger, _versions(ledger, uid))
+    told = "is answered again" if begun else "has its answer by this model and configuration; nothing to do"
+    out.print(f"{uid}: {told}", highlight=False, soft_wrap=True)
 
 
 # --- settings
@@ -217,6 +280,22 @@ def version() -> None:
 # --- pieces
 
 
+def _open(config: Path | None) -> Any:
+    from gateway.roles import open_database
+
+    settings = load_settings(config)
+    return settings, open_database(settings)[1]
+
+
+def _versions(ledger: Any, uid: str) -> list[dict[str, Any]]:
+    from gateway.store.inquiry import Inquiry
+
+    versions: list[dict[str, Any]] = Inquiry(ledger).instance(uid)
+    if not versions:
+        raise GatewayError(f"{uid}: no image with this SOP Instance UID was received")
+    return versions
+
+
 def _inquiry(config: Path | None) -> Any:
     from gateway.roles import open_database
     from gateway.store.inquiry import Inquiry
@@ -231,6 +310,8 @@ def _node(text: str, settings: Settings) -> Any:
     if not match:
         raise ConfigurationError(f"{text}: write a DICOM node as AE@HOST:PORT")
     ae_title, host, port = match.groups()
+    if not 0 < int(port) < 65536:
+        raise ConfigurationError(f"{text}: a port is between 1 and 65535")
     return DicomNode(ae_title, host.strip("[]"), int(port), settings.scp.ae_title)
 
 

@@ -1,4 +1,4 @@
-"""Durable execution: claims batches of images, answers them, delivers results, resumes after a kill.
+"""Durable execution: claims batches of images, answers them, resumes after a kill.
 
 The only file that imports DBOS. The ledger decides what is done: a workflow that runs twice finds
 nothing left to do, so it may always be run again.
@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import uuid
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowHandle
 
 from gateway import settle
-from gateway.deliver.attempt import attempt, delay_seconds
+from gateway.deliver.courier import Courier
 from gateway.errors import Retry
 from gateway.isolation import Isolation
 from gateway.log import log_bug, log_event
-from gateway.pipeline import End, Pipeline, Settled
+from gateway.pipeline import End, Pipeline, Settled, bug
 from gateway.records import Reason, State
 from gateway.settings import Settings
 from gateway.store.entries import StoredInstance
-from gateway.store.ledger import Ledger
+from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
+from gateway.store.retention import Cleaner
 
 APPLICATION_VERSION = "1"  # of the workflows: another one only where old rows could not be resumed
+ANSWERS = "answers"  # the queue of batches; whichever worker is free takes the next
 POLL_SECONDS = 0.05
 BATCHES_IN_FLIGHT = 2  # one is encoded while the next is in the network
 ATTEMPTS_TOGETHER = 3  # begun so often without an end, a batch holds suspects
@@ -35,6 +40,9 @@ DEATHS = 2  # an image that ended its own process so often is poison
 RETRY_SECONDS = 5.0
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 60.0
+KEEP_FINISHED = timedelta(hours=1)  # workflows that have ended; the ledger keeps what they did
+FORGET_AT_ONCE = 500
+UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
 
 logging.getLogger("dbos").setLevel(logging.ERROR)
 
@@ -61,10 +69,12 @@ class Engine:
         self._pipeline = pipeline
         self._isolation = Isolation(settings)
         self._executor_id = executor_id
-        self._destinations = {destination.name: destination for destination in settings.destinations}
-        self._in_flight: set[str] = set()
+        self._running: set[str] = set()  # workflows in this process, by ID
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._couriers: list[Courier] = []
+        folders = [settings.data_dir / "spool", settings.data_dir / "results"]
+        self._cleaner = Cleaner(settings.retention, ledger, folders)
 
     # --- life
 
@@ -80,44 +90,66 @@ class Engine:
             }
         )
         self._register_workflows()
-        self._ledger.beat(self._executor_id)
+        self._beat()
         DBOS.launch()
         self._client = DBOSClient(system_database_engine=self._database)
         self._register_queues()
         self._see_queues_run()
-        self._threads = [self._every(POLL_SECONDS, self._collect), self._every(BEAT_SECONDS, self._watch)]
+        self._threads = [
+            self._every(POLL_SECONDS, self._collect),
+            self._every(BEAT_SECONDS, self._watch),
+            self._every(60 * self._settings.retention.every_minutes, self._cleaner.clean),
+        ]
+        self._couriers = [self._courier(name) for name in self._destinations()]
+        for courier in self._couriers:
+            courier.start()
 
     def stop(self) -> None:
         """Claim nothing more, finish what is in hand within the configured time."""
+        deadline = time.monotonic() + self._settings.shutdown_seconds
         self._stopping.set()
+        for courier in self._couriers:
+            courier.stop()
         for thread in self._threads:
             thread.join()
-        self._isolation.close()
         DBOS.destroy(workflow_completion_timeout_sec=round(self._settings.shutdown_seconds))
+        for courier in self._couriers:
+            courier.join(max(0.0, deadline - time.monotonic()))
+
+    def _destinations(self) -> set[str]:
+        """Return those configured, and those of which only undelivered results are left."""
+        return {each.name for each in self._settings.destinations} | set(self._outbox.destinations())
+
+    def _courier(self, destination: str) -> Courier:
+        return Courier(destination, self._settings, self._ledger, self._executor_id)
 
     def _register_workflows(self) -> None:
         @DBOS.workflow(name="answer", max_recovery_attempts=None)
         def answer(batch: str) -> None:
-            self._answer(batch)
+            with self._noted():
+                self._answer(batch)
 
-        @DBOS.workflow(name="deliver", max_recovery_attempts=None)
-        def deliver(destination: str, delivery_ids: list[int], attempts: int) -> None:
-            self._until_database_answers(lambda: self._deliver(destination, delivery_ids, attempts))
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        workflow_id = str(DBOS.workflow_id)
+        self._running.add(workflow_id)
+        try:
+            yield
+        finally:
+            self._running.discard(workflow_id)
 
     def _register_queues(self) -> None:
-        DBOS.register_queue(
-            _answers_of(self._executor_id),
-            worker_concurrency=BATCHES_IN_FLIGHT,
-            polling_interval_sec=POLL_SECONDS,
-        )
-        for name in self._destinations:
-            DBOS.register_queue(_deliveries_to(name), worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
+        DBOS.register_queue(ANSWERS, worker_concurrency=BATCHES_IN_FLIGHT, polling_interval_sec=POLL_SECONDS)
 
     def _see_queues_run(self) -> None:
-        """Let an empty batch through: DBOS takes a second to notice a new queue, a first image need not."""
+        """Let an empty batch through: DBOS takes a second to notice a new queue, a first image need not.
+
+        Where batches were left, they come first: once one runs, so does the queue.
+        """
         with self._database.begin() as connection:
             handle = self._enqueue_batch(connection, f"{self._executor_id}:{uuid.uuid4()}")
-        handle.get_result(polling_interval_sec=POLL_SECONDS)
+        while not self._running and handle.get_status().status in UNDER_WAY:
+            time.sleep(POLL_SECONDS)
 
     def _every(self, seconds: float, task: Callable[[], None]) -> threading.Thread:
         def repeat() -> None:
@@ -128,7 +160,7 @@ class Engine:
                     log_event("waiting", reason=str(error))
                     self._stopping.wait(RETRY_SECONDS)
                 except Exception:
-                    log_bug("failed", reason=Reason.INTERNAL_ERROR)
+                    log_bug("bug", task=task.__name__)
                     self._stopping.wait(RETRY_SECONDS)
 
         thread = threading.Thread(target=repeat, name=task.__name__)
@@ -139,141 +171,116 @@ class Engine:
 
     def _collect(self) -> None:
         """Claim what has arrived and enqueue it, in one transaction."""
-        if len(self._in_flight) >= BATCHES_IN_FLIGHT or not self._ledger.has_work():
+        if not self._ledger.has_work() or self._batches_in_flight() >= BATCHES_IN_FLIGHT:
             return
         batch = f"{self._executor_id}:{uuid.uuid4()}"
-        self._in_flight.add(batch)
-        claimed = 0
-        try:
-            with self._ledger.transaction() as connection:
-                claimed = self._ledger.claim(connection, batch, self._pipeline.batch_size)
-                if claimed:
-                    self._enqueue_batch(connection, batch)
-        finally:
-            if not claimed:
-                self._in_flight.discard(batch)
+        with self._ledger.transaction() as connection:
+            if self._ledger.claim(connection, batch, self._pipeline.batch_size):
+                self._enqueue_batch(connection, batch)
+
+    def _batches_in_flight(self) -> int:
+        return len(self._ledger.open_batches(f"{self._executor_id}:"))
 
     def _enqueue_batch(self, connection: sa.Connection, batch: str) -> WorkflowHandle[None]:
-        options: EnqueueOptions = {
-            "workflow_name": "answer",
-            "queue_name": _answers_of(self._executor_id),
-            "workflow_id": batch,
-        }
+        options: EnqueueOptions = {"workflow_name": "answer", "queue_name": ANSWERS, "workflow_id": batch}
         return self._client.enqueue_in_transaction(connection, options, batch)
 
+    # --- what was left
+
     def _watch(self) -> None:
-        """Say that this worker lives; take over from workers that do not."""
-        self._ledger.beat(self._executor_id)
+        """Say that this worker lives; take up what others, or DBOS, have left."""
+        self._beat()
         for executor_id in self._ledger.silent_executors(SILENT_SECONDS):
             self._take_over(executor_id)
+        self._resume_lost()
         self._free_orphans()
+        self._forget_finished()
+
+    def _beat(self) -> None:
+        if self._ledger.beat(self._executor_id):
+            log_event("clock_set_back", executor_id=self._executor_id)
 
     def _take_over(self, executor_id: str) -> None:
-        left = DBOS.list_workflows(executor_id=executor_id, status="PENDING", load_input=False)
-        left += DBOS.list_workflows(queue_name=_answers_of(executor_id), status="ENQUEUED", load_input=False)
-        DBOS.resume_workflows([workflow.workflow_id for workflow in left])
+        """Resume what a worker had begun that is not heard of any more."""
+        left = _workflows(executor_id=executor_id, status="PENDING")
+        DBOS.resume_workflows(left)
+        self._outbox.release(executor_id)
         self._ledger.forget_executor(executor_id)
         log_event("taken_over", executor_id=executor_id, workflows=len(left))
 
+    def _resume_lost(self) -> None:
+        """Resume what counts as begun here and does not run: its end could not be written (a full disk)."""
+        begun_before = (now() - timedelta(seconds=SILENT_SECONDS)).isoformat()
+        begun = _workflows(executor_id=self._executor_id, status="PENDING", dequeued_before=begun_before)
+        lost = [workflow_id for workflow_id in begun if workflow_id not in self._running]
+        if lost:
+            DBOS.resume_workflows(lost)
+            log_event("resumed", workflows=len(lost))
+
     def _free_orphans(self) -> None:
         """Release images whose workflow ended without them, as after a database that went away."""
-        open_batches = set(self._ledger.open_batches())
-        if not open_batches:
+        batches = self._ledger.open_batches()
+        if not batches:
             return
-        ended = DBOS.list_workflows(
-            workflow_ids=sorted(open_batches), status=["SUCCESS", "ERROR", "CANCELLED"], load_input=False
-        )
-        for workflow in ended:
-            self._ledger.release(workflow.workflow_id, RETRY_SECONDS, keep_count=True)
+        under_way = _workflows(workflow_ids=batches, status=UNDER_WAY)
+        for batch in set(batches).difference(under_way):
+            self._ledger.release(batch, RETRY_SECONDS, keep_count=True)
+
+    def _forget_finished(self) -> None:
+        ended_before = (now() - KEEP_FINISHED).isoformat()
+        ended = _workflows(status=["SUCCESS", "ERROR"], completed_before=ended_before, limit=FORGET_AT_ONCE)
+        if ended:
+            DBOS.delete_workflows(ended)
 
     # --- answering
 
     def _answer(self, batch: str) -> None:
+        """Answer what the batch holds; what cannot be answered now is left to a later batch."""
         try:
             instances = self._ledger.begin_batch(batch)
             if any(instance.attempts > ATTEMPTS_TOGETHER for instance in instances):
-                for instance in instances:
-                    self._answer_isolated(instance)
+                settled = sum(self._answer_isolated(instance) for instance in instances)
             else:
-                self._record(self._pipeline.answer(instances))
+                settled = self._record(self._pipeline.answer(instances))
+            if settled < len(instances):
+                self._ledger.release(batch, RETRY_SECONDS)
         except Retry as error:
             log_event("waiting", reason=str(error))
             self._ledger.release(batch, RETRY_SECONDS)
-        finally:
-            self._in_flight.discard(batch)
+        except Exception:
+            log_bug("bug", batch=batch)
+            self._ledger.release(batch, RETRY_SECONDS, keep_count=True)
 
-    def _answer_isolated(self, instance: StoredInstance) -> None:
-        """Find the image that ends its process; the others of its batch are answered on the way."""
+    def _answer_isolated(self, instance: StoredInstance) -> bool:
+        """Find the image that does harm; the others of its batch are answered on the way."""
+        try:
+            self._record([self._settle_alone(instance)])
+        except Retry as error:
+            log_event("waiting", sop_instance_uid=instance.sop_instance_uid, reason=str(error))
+            return False
+        except Exception:
+            self._record([Settled(instance, bug(instance))])
+        return True
+
+    def _settle_alone(self, instance: StoredInstance) -> Settled:
         while (settled := self._isolation.answer(instance)) is None:
             if self._ledger.count_death(instance.id) >= DEATHS:
                 detail = f"its own process ended {DEATHS} times while this image was worked on"
-                settled = Settled(instance, End(State.FAILED, Reason.POISON, detail))
-                break
-        self._record([settled])
+                return Settled(instance, End(State.FAILED, Reason.POISON, detail))
+        return settled
 
-    def _record(self, outcomes: Sequence[Settled]) -> None:
-        """One transaction: answers, results, what is to be delivered, and the workflows that deliver."""
-        recorded: list[Settled] = []
-        due: dict[str, list[int]] = defaultdict(list)
+    def _record(self, outcomes: Sequence[Settled]) -> int:
+        """One transaction: answers, results, and what is to be delivered.
+
+        Returns how many images have come to their end or answer.
+        """
         with self._ledger.transaction() as connection:
-            for outcome in outcomes:
-                written, deliveries = settle.record(outcome, self._ledger, connection)
-                recorded += [written] if written else []
-                for destination, delivery_ids in deliveries.items():
-                    due[destination] += delivery_ids
-            for destination, delivery_ids in due.items():
-                self._enqueue_delivery(connection, destination, delivery_ids, attempts=0)
-        for outcome in recorded:
+            written = [settle.record(outcome, self._ledger, connection) for outcome in outcomes]
+        for outcome in filter(None, written):
             settle.log(outcome)
-
-    # --- delivering
-
-    def _until_database_answers(self, task: Callable[[], None]) -> None:
-        while True:
-            try:
-                return task()
-            except Retry as error:
-                log_event("waiting", reason=str(error))
-                if self._stopping.wait(RETRY_SECONDS):
-                    raise
-
-    def _deliver(self, name: str, delivery_ids: list[int], attempts: int) -> None:
-        left = self._attempt(name, delivery_ids)
-        if left:
-            delay = delay_seconds(attempts + 1, self._settings.delivery)
-            with self._ledger.transaction() as connection:
-                self._enqueue_delivery(connection, name, left, attempts=attempts + 1, delay=delay)
-
-    def _attempt(self, name: str, delivery_ids: list[int]) -> list[int]:
-        destination = self._destinations.get(name)
-        if destination is None:
-            log_event("waiting", destination=name, reason="no destination of this name is configured")
-            return delivery_ids
-        calling_ae_title = self._settings.scp.ae_title
-        return attempt(destination, delivery_ids, self._outbox, self._settings.delivery, calling_ae_title)
-
-    def _enqueue_delivery(
-        self,
-        connection: sa.Connection,
-        destination: str,
-        delivery_ids: list[int],
-        *,
-        attempts: int,
-        delay: float | None = None,
-    ) -> None:
-        options: EnqueueOptions = {
-            "workflow_name": "deliver",
-            "queue_name": _deliveries_to(destination),
-            "workflow_id": f"{destination}:{delivery_ids[0]}:{attempts}",
-        }
-        if delay is not None:
-            options["delay_seconds"] = delay
-        self._client.enqueue_in_transaction(connection, options, destination, delivery_ids, attempts)
+        return len(outcomes)
 
 
-def _answers_of(executor_id: str) -> str:
-    return f"answers of {executor_id}"
-
-
-def _deliveries_to(destination: str) -> str:
-    return f"deliveries to {destination}"
+def _workflows(**which: Any) -> list[str]:
+    found = DBOS.list_workflows(**which, load_input=False, load_output=False)
+    return [workflow.workflow_id for workflow in found]

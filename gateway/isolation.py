@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from gateway.errors import Retry
 from gateway.log import open_log
 from gateway.pipeline import Pipeline, Settled, open_pipeline
 from gateway.settings import Settings
@@ -32,37 +34,49 @@ class Isolation:
         Raises
         ------
         Retry
-            As `Pipeline.answer` does.
+            If the image's files cannot be read or written now, or the process cannot be started.
         """
         with self._one_at_a_time:
-            pool = self._pool or ProcessPoolExecutor(
-                1, multiprocessing.get_context("spawn"), initializer=_prepare, initargs=(self._settings,)
-            )
-            self._pool = pool
+            self._pool = self._serving_pool()
             try:
-                return pool.submit(_answer, instance).result()
+                settled = self._pool.submit(_answer, instance).result()
             except BrokenProcessPool:
-                self._pool = None
                 return None
+        if not settled:
+            raise Retry("the files of this image cannot be read or written now")
+        return settled[0]
 
-    def close(self) -> None:
-        """End the process, if there is one."""
-        if self._pool:
-            self._pool.shutdown(cancel_futures=True)
+    def _serving_pool(self) -> ProcessPoolExecutor:
+        """Return the process that runs, or a new one: no image is blamed for one that does not start."""
+        if self._pool and _serves(self._pool):
+            return self._pool
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(self._settings,))
+        if not _serves(pool):
+            raise Retry("the process for suspect images does not start; its own lines above say why")
+        return pool
+
+
+def _serves(pool: ProcessPoolExecutor) -> bool:
+    try:
+        return pool.submit(bool, True).result()
+    except BrokenProcessPool:
+        return False
 
 
 _pipelines: list[Pipeline] = []  # of the spare process
 
 
 def _prepare(settings: Settings) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):  # sent to the whole group: the worker decides
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_worker, daemon=True).start()
     open_log(settings.data_dir, role="work")
     _pipelines.append(open_pipeline(settings))
 
 
-def _answer(instance: StoredInstance) -> Settled:
-    (settled,) = _pipelines[0].answer([instance])
-    return settled
+def _answer(instance: StoredInstance) -> list[Settled]:
+    return _pipelines[0].answer([instance])
 
 
 def _end_with_worker() -> None:

@@ -8,20 +8,30 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from gateway.errors import ConfigurationError
+
 
 def open_log(data_dir: Path, *, role: str) -> None:
-    """Send every event of this process to the log file and to stderr."""
-    folder = data_dir / "log"
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(
-        folder / "gateway.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640
-    )
+    """Send every event of this process to the log file and to stderr.
+
+    Raises
+    ------
+    ConfigurationError
+        If the log file cannot be opened.
+    """
+    path = data_dir / "log" / "gateway.jsonl"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise ConfigurationError(f"data_dir: {path}: {error.strerror}") from None
     structlog.configure(
         processors=[
             structlog.processors.format_exc_info,
@@ -53,8 +63,16 @@ class _Tee:
         time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         event = fields.pop("event")
         line = {"time": time, "event": event, "role": self._role, **fields}
-        os.write(self._descriptor, (json.dumps(line, default=str, ensure_ascii=False) + "\n").encode())
+        written = json.dumps(line, default=str, ensure_ascii=False) + "\n"
         readable = " ".join(f"{key}={value}" for key, value in fields.items() if value is not None)
-        sys.stderr.write(f"{time} {event:<20} {readable}\n")
-        sys.stderr.flush()
+        with suppress(OSError):  # a full disk must not end what is told
+            self._append(written.encode(errors="backslashreplace"))
+        with suppress(OSError):  # nobody reads it any more
+            sys.stderr.write(f"{time} {event:<20} {readable}\n")
+            sys.stderr.flush()
         raise structlog.DropEvent
+
+    def _append(self, line: bytes) -> None:
+        written = os.write(self._descriptor, line)
+        if written < len(line):  # the disk is full: rather no line than half of one
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)

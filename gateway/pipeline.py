@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from gateway.imaging.decode import decode
 from gateway.imaging.fingerprint import pixel_digest
 from gateway.imaging.preprocess import SIDE, to_model_input
 from gateway.imaging.select import SelectionRules, select
-from gateway.log import log_bug
+from gateway.log import log_bug, log_event
 from gateway.model.predictor import Predictor
 from gateway.records import GreyImage, Ineligible, ModelIdentity, Reason, ResultKind, State
-from gateway.results.answer import Answer
+from gateway.results.answer import Answer, Predecessor
 from gateway.results.encoding import encode
+from gateway.results.identity import series_uid
 from gateway.results.secondary_capture import secondary_capture
 from gateway.results.source_header import SourceHeader, source_header
 from gateway.results.structured_report import structured_report
@@ -152,23 +154,22 @@ class Pipeline:
     def answer(self, instances: Sequence[StoredInstance]) -> list[Settled]:
         """Return what became of each image; one that goes wrong harms no other.
 
-        Raises
-        ------
-        Retry
-            When files cannot be read or written now; nothing has been recorded then.
+        Images whose files cannot be read or written now are left out.
         """
         settled: list[Settled] = []
         ready: list[tuple[StoredInstance, Prepared]] = []
         for instance in instances:
-            outcome = self._prepare(instance)
-            if isinstance(outcome, End):
-                settled.append(Settled(instance, outcome))
-            else:
-                ready.append((instance, outcome))
+            with _left_out_on_retry(instance):
+                outcome = self._prepare(instance)
+                if isinstance(outcome, End):
+                    settled.append(Settled(instance, outcome))
+                else:
+                    ready.append((instance, outcome))
         if ready:
             answers = infer([image for _, image in ready], self._predictor, self._settings)
             for (instance, image), answer in zip(ready, answers, strict=True):
-                settled.append(Settled(instance, self._encode(instance, image, answer)))
+                with _left_out_on_retry(instance):
+                    settled.append(Settled(instance, self._encode(instance, image, answer)))
         return settled
 
     def _prepare(self, instance: StoredInstance) -> Prepared | End:
@@ -179,16 +180,17 @@ class Pipeline:
         except Retry:
             raise
         except Exception:
-            return _bug(instance)
+            return bug(instance)
 
     def _encode(self, instance: StoredInstance, image: Prepared, answer: Answer) -> AnswerRecord | End:
         try:
+            answer = replace(answer, predecessors=_predecessors(instance))
             header = source_header(image.source)
             objects = list(encode_results(header, image.grey, answer, self._settings))
         except Reject as error:
             return End(State.FAILED, error.reason, error.detail)
         except Exception:
-            return _bug(instance)
+            return bug(instance)
         return AnswerRecord(
             pixel_digest=answer.pixel_digest,
             label=answer.prediction.label,
@@ -245,9 +247,30 @@ def read_source(path: Path) -> Dataset:
         raise Reject(Reason.UNDECODABLE, f"the data set cannot be read: {error}") from error
 
 
-def _bug(instance: StoredInstance) -> End:
+@contextmanager
+def _left_out_on_retry(instance: StoredInstance) -> Iterator[None]:
+    try:
+        yield
+    except Retry as error:
+        log_event("waiting", sop_instance_uid=instance.sop_instance_uid, reason=str(error))
+
+
+def bug(instance: StoredInstance) -> End:
+    """Log the exception that is being handled; return the end of the image that met it."""
     log_bug("bug", sop_instance_uid=instance.sop_instance_uid)
     return End(State.FAILED, Reason.INTERNAL_ERROR, "a bug in the gateway: its log has the traceback")
+
+
+def _predecessors(instance: StoredInstance) -> tuple[Predecessor, ...]:
+    return tuple(
+        Predecessor(
+            instance.study_instance_uid,
+            series_uid(report.sop_instance_uid),
+            report.sop_class_uid,
+            report.sop_instance_uid,
+        )
+        for report in instance.earlier_reports
+    )
 
 
 def _result_object(kind: ResultKind, ds: Dataset) -> ResultObject:

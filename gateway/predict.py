@@ -105,6 +105,8 @@ def _prepare(file: Path, rules: SelectionRules) -> Prepared | End:
         return End(State.FAILED, error.reason, error.detail)
     except (GatewayError, OSError) as error:
         return End(State.FAILED, Reason.UNDECODABLE, str(error))
+    except Exception as error:
+        return End(State.FAILED, Reason.INTERNAL_ERROR, f"a bug in the gateway: {error!r}")
 
 
 def _answer(
@@ -117,20 +119,39 @@ def _answer(
 ) -> Iterator[FilePrediction]:
     ready = [image for image in images if isinstance(image, Prepared)]
     answers = iter(infer(ready, predictor, settings) if ready else [])
+    model = f"{predictor.identity.name} {predictor.identity.version}"
     for file, image in zip(files, images, strict=True):
-        model = f"{predictor.identity.name} {predictor.identity.version}"
-        line: dict[str, Any] = {"file": str(file), "label": Label.UNDETERMINED.value, "probabilities": None}
         if isinstance(image, End):
-            line |= {"reason": image.reason.value, "detail": image.detail, "model": model}
-            yield FilePrediction(line, failed=image.state is State.FAILED)
+            yield _without_answer(file, image, model)
             continue
         answer = next(answers)
-        prediction = answer.prediction
-        line |= {"label": prediction.label.value, "probabilities": probabilities(prediction.p_pneumonia)}
-        line |= {"reason": prediction.reason, "model": model}
-        results = _results(image, answer, settings) if with_results and image.source else ()
-        study = str(image.source.get("StudyInstanceUID", ""))
-        yield FilePrediction(line, failed=False, study_instance_uid=study, results=results)
+        try:
+            results = _results(image, answer, settings) if with_results and image.source else ()
+        except Reject as error:
+            yield _without_answer(file, End(State.FAILED, error.reason, error.detail), model)
+        else:
+            yield _with_answer(file, image, answer, model, results)
+
+
+def _without_answer(file: Path, end: End, model: str) -> FilePrediction:
+    line = {"file": str(file), "label": Label.UNDETERMINED.value, "probabilities": None}
+    line |= {"reason": end.reason.value, "detail": end.detail, "model": model}
+    return FilePrediction(line, failed=end.state is State.FAILED)
+
+
+def _with_answer(
+    file: Path, image: Prepared, answer: Answer, model: str, results: tuple[ResultObject, ...]
+) -> FilePrediction:
+    prediction = answer.prediction
+    line = {
+        "file": str(file),
+        "label": prediction.label.value,
+        "probabilities": probabilities(prediction.p_pneumonia),
+        "reason": prediction.reason,
+        "model": model,
+    }
+    study = str(image.source.get("StudyInstanceUID", ""))
+    return FilePrediction(line, failed=False, study_instance_uid=study, results=results)
 
 
 def _results(image: Prepared, answer: Answer, settings: Settings) -> tuple[ResultObject, ...]:
@@ -138,11 +159,20 @@ def _results(image: Prepared, answer: Answer, settings: Settings) -> tuple[Resul
 
 
 def write_results(prediction: FilePrediction, folder: Path) -> dict[str, str]:
-    """Write the SR and SC as `<StudyInstanceUID>/<SOPInstanceUID>.dcm`; return their paths by kind."""
+    """Write the SR and SC as `<StudyInstanceUID>/<SOPInstanceUID>.dcm`; return their paths by kind.
+
+    Raises
+    ------
+    GatewayError
+        If the folder cannot be written.
+    """
     paths = {}
     for result in prediction.results:
         path = folder / study_folder(prediction.study_instance_uid) / f"{result.sop_instance_uid}.dcm"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(result.content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(result.content)
+        except OSError as error:
+            raise GatewayError(f"{error.filename}: {error.strerror}") from None
         paths[result.kind.value] = str(path)
     return paths

@@ -8,7 +8,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -18,40 +20,61 @@ from gateway.log import log_event, open_log
 from gateway.settings import Settings
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
-from gateway.store.schema import create_tables
+from gateway.store.migrate import upgrade
 from gateway.store.spool import Spool
 
 READY = "ready"  # what a supervised role writes to its standard output once it serves
+PULSE_SECONDS = 5.0  # then it writes an empty line so often: it is neither stopped nor stuck
 
 
 def open_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
-    """Open the ledger, and create what is missing.
+    """Open the ledger, and bring it to this version's schema.
 
     Raises
     ------
     ConfigurationError
-        If the data directory cannot be written or the database does not answer.
+        If the data directory cannot be written, or the database does not answer or is of a newer gateway.
     """
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        with writing(settings.data_dir):
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
         engine = open_engine(settings.database_url)
-        create_tables(engine)
-    except OSError as error:
-        raise ConfigurationError(f"data_dir: {settings.data_dir}: {error.strerror}") from None
+        upgrade(engine)
     except sa.exc.SQLAlchemyError as error:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        raise ConfigurationError(f"database: cannot be opened: {' '.join(str(cause).split())}") from None
+        where = "" if settings.database != "sqlite" else f" ({settings.data_dir})"
+        told = " ".join(str(cause).split())
+        raise ConfigurationError(f"database: cannot be opened{where}: {told}") from None
     return engine, Ledger(engine, settings.data_dir)
+
+
+@contextmanager
+def writing(data_dir: Path) -> Iterator[None]:
+    """Turn what a disk refuses at the start into one clear line.
+
+    Raises
+    ------
+    ConfigurationError
+        If something below the data directory cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"data_dir: {error.filename or data_dir}: {error.strerror}") from None
 
 
 def receive(settings: Settings, *, supervised: bool = False) -> None:
     """Listen for images until SIGTERM."""
+    from gateway.receive.memory import return_what_is_freed
     from gateway.receive.storage_scp import StorageSCP
 
     stop = _until_told(supervised=supervised)
     open_log(settings.data_dir, role="receive")
     _, ledger = open_database(settings)
-    scp = StorageSCP(settings.scp, Spool(settings.data_dir / "spool"), ledger)
+    with writing(settings.data_dir):
+        spool = Spool(settings.data_dir / "spool")
+    scp = StorageSCP(settings.scp, spool, ledger)
+    return_what_is_freed()
     scp.start()
     host, port = scp.address
     _announce(supervised=supervised, ae_title=settings.scp.ae_title, host=host, port=port)
@@ -68,22 +91,35 @@ def work(settings: Settings, *, supervised: bool = False) -> None:
     stop = _until_told(supervised=supervised)
     open_log(settings.data_dir, role="work")
     database, ledger = open_database(settings)
-    pipeline = open_pipeline(settings)
+    with writing(settings.data_dir):
+        pipeline = open_pipeline(settings)
+        executor_id = _take_slot(settings.data_dir / "run")
     pipeline.warm_up()
-    executor_id = _take_slot(settings.data_dir / "run")
     engine = Engine(settings, database, ledger, pipeline, executor_id)
     engine.start()
     _announce(supervised=supervised, executor_id=executor_id, model=pipeline.model.name)
     stop.wait()
     engine.stop()
     log_event("stopped", executor_id=executor_id)
+    os._exit(0)  # what has not ended in time is resumed by the next start: nothing here waits for it
 
 
 def _announce(*, supervised: bool, **data: object) -> None:
     log_event("started" if supervised else "ready", **data)
     if supervised:
-        sys.stdout.write(f"{READY} {' '.join(f'{key}={value}' for key, value in data.items())}\n")
-        sys.stdout.flush()
+        _tell_supervisor(f"{READY} {' '.join(f'{key}={value}' for key, value in data.items())}")
+        threading.Thread(target=_tell_of_life, name="pulse", daemon=True).start()
+
+
+def _tell_of_life() -> None:
+    while True:
+        time.sleep(PULSE_SECONDS)
+        _tell_supervisor("")
+
+
+def _tell_supervisor(line: str) -> None:
+    with suppress(OSError):  # without a supervisor the role is about to end
+        os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
 def _until_told(*, supervised: bool) -> threading.Event:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 from fnmatch import fnmatchcase
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from gateway.errors import ConfigurationError
 
@@ -20,13 +30,14 @@ DEFAULT_FILE = Path("config/gateway.yaml")
 AETitle = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")
 ]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Section(BaseModel):
     """A part of the settings: unknown keys are errors, values never change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Peer(Section):
@@ -55,7 +66,9 @@ class SCP(Section):
     tls: TLS | None = None
     idle_timeout_seconds: float = Field(60, gt=0)
     min_free_disk_mb: int = Field(512, ge=0)
+    reject_below_disk_mb: int = Field(128, ge=0)
     max_queued_images: int = Field(10_000, ge=1)
+    max_memory_mb: int = Field(192, ge=1)
 
 
 class Selection(Section):
@@ -86,7 +99,7 @@ class Results(Section):
 class FolderDestination(Section):
     """Results as files: `<StudyInstanceUID>/<SOPInstanceUID>.dcm`."""
 
-    name: str
+    name: Name
     kind: Literal["folder"]
     path: Path
 
@@ -94,15 +107,52 @@ class FolderDestination(Section):
 class DicomDestination(Section):
     """A PACS that takes results by C-STORE."""
 
-    name: str
+    name: Name
     kind: Literal["dicom"]
     ae_title: AETitle
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
     timeout_seconds: float = Field(30, gt=0)
+    storage_commitment: bool = False
+    commitment_timeout_seconds: float = Field(300, gt=0)
 
 
-Destination = Annotated[FolderDestination | DicomDestination, Field(discriminator="kind")]
+class StowDestination(Section):
+    """A DICOMweb server that takes results by STOW-RS (PS3.18 10.5).
+
+    A secret that is not stated is looked for in the environment: `GATEWAY_<NAME>_PASSWORD` and
+    `GATEWAY_<NAME>_BEARER_TOKEN`, the name in capitals and with `_` for everything but letters and digits.
+    Only workers need it: `gateway list` and its like run without.
+    """
+
+    name: Name
+    kind: Literal["stow"]
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@]+(/[^?#]*)?$")]
+    username: str | None = None
+    password: SecretStr | None = None
+    bearer_token: SecretStr | None = None
+    ca: Path | None = None
+    timeout_seconds: float = Field(30, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_of_the_environment(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        prefix = "GATEWAY_" + re.sub(r"[^A-Z0-9]", "_", str(values.get("name", "")).upper())
+        secrets = {key: os.environ.get(f"{prefix}_{key.upper()}") for key in ("password", "bearer_token")}
+        return {key: secret for key, secret in secrets.items() if secret} | values
+
+    @model_validator(mode="after")
+    def _one_way_to_authenticate(self) -> Self:
+        if self.password and not self.username:
+            raise ValueError("state the username that the password belongs to")
+        if self.username and self.bearer_token:
+            raise ValueError("state a username or a bearer_token, not both")
+        return self
+
+
+Destination = Annotated[FolderDestination | DicomDestination | StowDestination, Field(discriminator="kind")]
 
 
 class Route(Section):
@@ -117,7 +167,17 @@ class Delivery(Section):
 
     first_retry_seconds: float = Field(5, gt=0)
     longest_retry_seconds: float = Field(3600, gt=0)
-    give_up_after_hours: float = Field(72, gt=0)
+    give_up_after_hours: float = Field(72, gt=0, le=87_600)
+
+
+class Retention(Section):
+    """For how many days after its end the files of an image are kept; null keeps them."""
+
+    received_days: float | None = Field(30, ge=0)
+    results_days: float | None = Field(30, ge=0)
+    failed_days: float | None = Field(90, ge=0)
+    max_disk_gb: float | None = Field(None, ge=0)
+    every_minutes: float = Field(10, gt=0)
 
 
 class Web(Section):
@@ -133,6 +193,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         frozen=True,
+        allow_inf_nan=False,
         extra="forbid",
         env_prefix="GATEWAY_",
         env_nested_delimiter="__",
@@ -150,6 +211,7 @@ class Settings(BaseSettings):
     )
     routes: tuple[Route, ...] = (Route(calling_ae_title="*", to=("outbox",)),)
     delivery: Delivery = Delivery()
+    retention: Retention = Retention()
     web: Web = Web()
     workers: int = Field(1, ge=1, le=64)
     shutdown_seconds: float = Field(30, gt=0)
@@ -180,6 +242,8 @@ class Settings(BaseSettings):
         for number, route in enumerate(self.routes):
             unknown = sorted(set(route.to) - set(names))
             problems += [f"routes.{number}.to: no destination is named {name!r}" for name in unknown]
+            twice = sorted({name for name in route.to if route.to.count(name) > 1})
+            problems += [f"routes.{number}.to: {name!r} is named more than once" for name in twice]
         return problems
 
     def _exposure_problems(self) -> list[str]:
@@ -191,7 +255,7 @@ class Settings(BaseSettings):
         return problems
 
     def _database_problems(self) -> list[str]:
-        if self.database == "sqlite" or self.database.startswith("postgresql://"):
+        if self.database == "sqlite" or _is_postgresql(self.database):
             return []
         return ["database: must be sqlite or postgresql://USER:PASSWORD@HOST:PORT/NAME"]
 
@@ -205,7 +269,7 @@ class Settings(BaseSettings):
     def destinations_for(self, calling_ae_title: str) -> tuple[str, ...]:
         """Return the destinations of the first route that matches, or none."""
         for route in self.routes:
-            if fnmatchcase(calling_ae_title, route.calling_ae_title):
+            if fnmatchcase(calling_ae_title, route.calling_ae_title.replace("[", "[[]")):
                 return route.to
         return ()
 
@@ -225,6 +289,8 @@ def load_settings(file: Path | None = None) -> Settings:
         return _absolute(Settings(**_content(file)))
     except ValidationError as error:
         raise ConfigurationError(_all_problems(error)) from None
+    except SettingsError as error:  # a variable of the environment that must hold JSON, and does not
+        raise ConfigurationError(f"the environment: {error}") from None
 
 
 def _content(file: Path | None) -> dict[str, Any]:
@@ -247,10 +313,7 @@ def _content(file: Path | None) -> dict[str, Any]:
 
 def _absolute(settings: Settings) -> Settings:
     root = settings.data_dir.expanduser().resolve()
-    destinations = tuple(
-        d.model_copy(update={"path": root / d.path}) if isinstance(d, FolderDestination) else d
-        for d in settings.destinations
-    )
+    destinations = tuple(_absolute_destination(root, each) for each in settings.destinations)
     model = settings.model
     if model.path is not None:
         model = model.model_copy(update={"path": root / model.path.expanduser()})
@@ -262,6 +325,14 @@ def _absolute(settings: Settings) -> Settings:
     return settings.model_copy(update=changed)
 
 
+def _absolute_destination(root: Path, destination: Destination) -> Destination:
+    if isinstance(destination, FolderDestination):
+        return destination.model_copy(update={"path": root / destination.path})
+    if isinstance(destination, StowDestination) and destination.ca is not None:
+        return destination.model_copy(update={"ca": root / destination.ca})
+    return destination
+
+
 def _all_problems(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False):
@@ -269,6 +340,13 @@ def _all_problems(error: ValidationError) -> str:
         message = problem["msg"].removeprefix("Value error, ")
         lines.extend(message.split("; ") if not key else [f"{key}: {message}"])
     return "\n".join(lines)
+
+
+def _is_postgresql(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme == "postgresql" and urlsplit(url).port != 0
+    except ValueError:  # the port is no number
+        return False
 
 
 def _is_loopback(bind: str) -> bool:

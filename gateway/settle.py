@@ -19,22 +19,18 @@ UNCHANGED = End(
 )
 
 
-def record(
-    settled: Settled, ledger: Ledger, connection: sa.Connection
-) -> tuple[Settled | None, dict[str, list[int]]]:
-    """Record one image's end or answer.
+def record(settled: Settled, ledger: Ledger, connection: sa.Connection) -> Settled | None:
+    """Record one image's end or answer; return what was recorded.
 
-    Returns what was recorded (None where the image had been settled before, by a run that was thought
-    lost) and the new deliveries by destination.
+    That is None where the image had been settled before, by a run that was thought lost.
     """
     instance, outcome = settled.instance, settled.outcome
     if isinstance(outcome, AnswerRecord):
         if not ledger.has_twin(connection, instance, outcome.pixel_digest):
-            deliveries = ledger.record_answer(connection, instance, outcome)
-            return (None, {}) if deliveries is None else (settled, deliveries)
+            return settled if ledger.record_answer(connection, instance, outcome) else None
         outcome = UNCHANGED
     ended = ledger.end(connection, instance, outcome.state, outcome.reason, outcome.detail)
-    return (Settled(instance, outcome) if ended else None), {}
+    return Settled(instance, outcome) if ended else None
 
 
 def log(settled: Settled) -> None:

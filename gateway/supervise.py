@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -12,14 +13,14 @@ from collections.abc import Sequence
 
 from gateway.errors import ConfigurationError
 from gateway.log import log_event, open_log
-from gateway.roles import READY, open_database, try_lock
+from gateway.roles import READY, open_database, try_lock, writing
 from gateway.settings import Settings
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
-STEADY_SECONDS = 60.0  # after so long a life the next start is not delayed further
 LOCK_WAIT_SECONDS = 10.0
-WRONG_CONFIGURATION = 2  # a role's exit status, which a restart would not mend
+HUNG_SECONDS = 30.0  # a role that has served and gives no sign of life for so long is ended
+WRONG_CONFIGURATION = 2  # a role's exit status: one that has never served would not be mended by a restart
 
 
 class Supervisor:
@@ -34,9 +35,12 @@ class Supervisor:
     def __init__(self, settings: Settings, arguments: Sequence[str]) -> None:
         self._settings = settings
         self._arguments = list(arguments)
+        self._names = ["receive", *(f"work {number}" for number in range(settings.workers))]
         self._stop = threading.Event()
         self._wrong = threading.Event()
         self._children: dict[str, subprocess.Popen[str]] = {}
+        self._told: dict[str, dict[str, str]] = {}  # by each role when it first served
+        self._telling = threading.Lock()
 
     def run(self) -> None:
         """Serve until SIGTERM.
@@ -51,13 +55,9 @@ class Supervisor:
         open_database(self._settings)
         open_log(self._settings.data_dir, role="serve")
         self._lock = self._lock_data_dir()
-        names = ["receive", *(f"work {number}" for number in range(self._settings.workers))]
-        for name in names:
-            self._spawn(name)
-        told = [self._wait_until_ready(name) for name in names]
-        if not self._stop.is_set():
-            log_event("ready", **{key: value for words in told for key, value in words.items()})
-        watchers = [threading.Thread(target=self._watch, args=(name,), name=name) for name in names]
+        watchers = [
+            threading.Thread(target=self._keep_running, args=(name,), name=name) for name in self._names
+        ]
         for watcher in watchers:
             watcher.start()
         self._stop.wait()
@@ -69,9 +69,10 @@ class Supervisor:
             raise ConfigurationError("a role of the gateway cannot start; its own line above says why")
 
     def _lock_data_dir(self) -> int:
-        folder = self._settings.data_dir / "run"
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "gateway.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        path = self._settings.data_dir / "run" / "gateway.lock"
+        with writing(self._settings.data_dir):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         deadline = time.monotonic() + LOCK_WAIT_SECONDS  # the roles of a killed gateway are still ending
         while not try_lock(descriptor):
             if time.monotonic() > deadline:
@@ -81,8 +82,26 @@ class Supervisor:
             self._stop.wait(0.1)
         return descriptor
 
-    def _spawn(self, name: str) -> None:
-        self._children[name] = subprocess.Popen(
+    def _keep_running(self, name: str) -> None:
+        """Start the role, and again whenever it dies, more and more slowly while it does not get ready."""
+        delay = FIRST_DELAY
+        while not self._stop.is_set():
+            child = self._spawn(name)
+            has_served = self._wait_until_ready(name, child)
+            status = self._outlive(name, child) if has_served else child.wait()
+            if self._stop.is_set():
+                return
+            if status == WRONG_CONFIGURATION and name not in self._told:
+                self._wrong.set()
+                self._stop.set()
+                return
+            delay = FIRST_DELAY if has_served else delay
+            log_event("role_died", died=name, exit_status=status, restart_in_seconds=delay)
+            self._stop.wait(delay)
+            delay = min(2 * delay, LONGEST_DELAY)
+
+    def _spawn(self, name: str) -> subprocess.Popen[str]:
+        child = subprocess.Popen(
             [sys.executable, "-m", "gateway", name.split()[0], "--supervised", *self._arguments],
             stdin=subprocess.PIPE,  # a leash: the role ends when this end is gone
             stdout=subprocess.PIPE,
@@ -90,41 +109,49 @@ class Supervisor:
             pass_fds=[self._lock],  # the data directory is free again when the last role has ended
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then drains the roles
         )
+        self._children[name] = child
+        if self._stop.is_set():  # too late for `_end_children` to have seen it
+            child.terminate()
+        return child
 
-    def _wait_until_ready(self, name: str) -> dict[str, str]:
-        """Return what a role tells about itself once it serves, or nothing if it ended before."""
-        child = self._children[name]
+    def _wait_until_ready(self, name: str, child: subprocess.Popen[str]) -> bool:
+        """Note what a role tells about itself once it serves, False if it ends before.
+
+        With the last role the gateway is ready.
+        """
         assert child.stdout is not None  # noqa: S101 - it is a pipe
         line = child.stdout.readline()
-        if line.startswith(READY):
-            return dict(word.split("=", 1) for word in line.split()[1:])
-        if child.wait() == WRONG_CONFIGURATION:
-            self._wrong.set()
-            self._stop.set()
-        return {}
+        if not line.startswith(READY):
+            return False
+        with self._telling:
+            complete = len(self._told) == len(self._names)
+            self._told[name] = dict(word.split("=", 1) for word in line.split()[1:])
+            if not complete and len(self._told) == len(self._names):
+                words = {key: value for told in self._told.values() for key, value in told.items()}
+                log_event("ready", **words)
+        return True
 
-    def _watch(self, name: str) -> None:
-        """Start the role again whenever it dies, more slowly the more often."""
-        delay = FIRST_DELAY
-        while True:
-            started_at = time.monotonic()
-            status = self._children[name].wait()
-            if self._stop.is_set():
-                return
-            delay = FIRST_DELAY if time.monotonic() - started_at > STEADY_SECONDS else delay
-            log_event("role_died", died=name, exit_status=status, restart_in_seconds=delay)
-            if self._stop.wait(delay):
-                return
-            delay = min(2 * delay, LONGEST_DELAY)
-            self._spawn(name)
-            self._wait_until_ready(name)
+    def _outlive(self, name: str, child: subprocess.Popen[str]) -> int:
+        """Return the role's exit status once it has ended, or has been ended because it hangs."""
+        assert child.stdout is not None  # noqa: S101 - it is a pipe
+        heard_at = time.monotonic()
+        while child.poll() is None:
+            if select.select([child.stdout], [], [], 1.0)[0]:
+                if not os.read(child.stdout.fileno(), 4096):
+                    break
+                heard_at = time.monotonic()
+            elif time.monotonic() - heard_at > HUNG_SECONDS:
+                log_event("role_hangs", hangs=name, silent_seconds=HUNG_SECONDS)
+                child.kill()
+        return child.wait()
 
     def _end_children(self) -> None:
         """Ask every role to drain; kill what has not ended in time: the next start resumes its work."""
-        for child in self._children.values():
+        children = list(self._children.values())
+        for child in children:
             child.terminate()
         deadline = time.monotonic() + self._settings.shutdown_seconds + 5
-        for child in self._children.values():
+        for child in children:
             try:
                 child.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:

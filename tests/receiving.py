@@ -29,7 +29,8 @@ from gateway.receive.storage_scp import StorageSCP
 from gateway.settings import SCP
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
-from gateway.store.schema import create_tables, instances
+from gateway.store.migrate import upgrade
+from gateway.store.schema import instances
 from gateway.store.spool import Spool
 
 A_ASSOCIATE_AC, A_ASSOCIATE_RJ, P_DATA_TF, A_RELEASE_RP, A_ABORT = 2, 3, 4, 6, 7
@@ -65,7 +66,7 @@ def receiving(
 ) -> Iterator[Receiver]:
     """Run a StorageSCP; when the block ends it has stopped and left no thread."""
     engine = open_engine(f"sqlite:///{folder / 'gateway.sqlite'}")
-    create_tables(engine)
+    upgrade(engine)
     kept = spool(folder / "spool")
     scp = StorageSCP(SCP.model_validate({"port": 0} | settings), kept, ledger(engine, folder))
     before = set(threading.enumerate())

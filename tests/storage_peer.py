@@ -40,6 +40,7 @@ def storage_peer(
     sop_classes: tuple[str, ...] = SOP_CLASSES,
     transfer_syntax: str = ExplicitVRLittleEndian,
     ae_title: str = "PACS",
+    port: int = 0,
 ) -> Iterator[StoragePeer]:
     """Run a peer that answers each SOP Instance UID with a status; None aborts the association."""
     ae = AE(ae_title=ae_title)
@@ -61,7 +62,7 @@ def storage_peer(
         peer.associations += 1
 
     server = ae.start_server(
-        ("127.0.0.1", 0),
+        ("127.0.0.1", port),
         block=False,
         evt_handlers=[(evt.EVT_C_STORE, on_store), (evt.EVT_ACCEPTED, on_accept)],
     )

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from datetime import timedelta
+
+from pydicom.uid import generate_uid
 
 from gateway.deliver.c_store import deliver_by_c_store
 from gateway.deliver.folder import deliver_to_folder
 from gateway.deliver.outcome import Outcome, Verdict
-from gateway.log import log_event
-from gateway.settings import Delivery, Destination, FolderDestination
-from gateway.store.entries import PendingDelivery
+from gateway.deliver.storage_commitment import request_commitment
+from gateway.deliver.storage_scu import Unsupported
+from gateway.deliver.stow import deliver_by_stow
+from gateway.errors import Retry
+from gateway.log import log_bug
+from gateway.settings import Delivery, DicomDestination, FolderDestination, Settings, StowDestination
+from gateway.store.commitments import Commitments
+from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.ledger import now
-from gateway.store.outbox import Outbox
+from gateway.store.outbox import Outbox, log_delivery
 
-
-def attempt(
-    destination: Destination,
-    delivery_ids: Sequence[int],
-    outbox: Outbox,
-    rules: Delivery,
-    calling_ae_title: str,
-) -> list[int]:
-    """Try everything that the destination does not have yet; return what must be tried again."""
-    pending = outbox.pending(delivery_ids)
-    outcomes = _deliver(destination, pending, calling_ae_title) if pending else ()
-    return [
-        outcome.delivery.id
-        for outcome in outcomes
-        if _record(outcome, destination.name, outbox, rules) is Verdict.LATER
-    ]
+ENDED = {Verdict.DELIVERED, Verdict.NEVER}
 
 
 def delay_seconds(attempts: int, rules: Delivery) -> float:
@@ -39,39 +33,149 @@ def delay_seconds(attempts: int, rules: Delivery) -> float:
     return longest * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, keeps no secret
 
 
-def _deliver(
-    destination: Destination, pending: Sequence[PendingDelivery], calling_ae_title: str
-) -> Iterator[Outcome]:
-    if isinstance(destination, FolderDestination):
-        return deliver_to_folder(destination, pending)
-    return deliver_by_c_store(destination, pending, calling_ae_title)
+class Attempt:
+    """Sends what a destination does not have yet, and asks it to commit what it has.
 
+    Parameters
+    ----------
+    name
+        Of the destination, which need not be configured any more.
+    stopping
+        Once set, nothing more is begun.
+    """
 
-def _record(outcome: Outcome, destination: str, outbox: Outbox, rules: Delivery) -> Verdict:
-    delivery = outcome.delivery
-    error = outcome.error or ""
-    if outcome.verdict is Verdict.DELIVERED:
-        outbox.record_delivered(delivery, destination)
-        _log("delivered", delivery, destination)
-        return Verdict.DELIVERED
-    outbox.record_failure(delivery, destination, error)
-    _log("delivery_failed", delivery, destination, error=error)
-    too_old = now() - delivery.created_at > timedelta(hours=rules.give_up_after_hours)
-    if outcome.verdict is Verdict.NEVER or too_old:
-        outbox.record_dead(delivery, destination, error)
-        _log("dead_lettered", delivery, destination, error=error)
-        return Verdict.NEVER
-    return Verdict.LATER
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        outbox: Outbox,
+        commitments: Commitments,
+        stopping: threading.Event,
+    ) -> None:
+        self._name = name
+        self._destination = next((each for each in settings.destinations if each.name == name), None)
+        self._calling_ae_title = settings.scp.ae_title
+        self._rules = settings.delivery
+        self._outbox = outbox
+        self._commitments = commitments
+        self._stopping = stopping
 
+    def run(self, claimed: Sequence[PendingDelivery]) -> None:
+        """Do for each what is due. What is not begun stays as it is."""
+        self._send([each for each in claimed if each.state is DeliveryState.PENDING])
+        if not self._stopping.is_set():
+            self._ask([each for each in claimed if each.state is DeliveryState.DELIVERED])
 
-def _log(event: str, delivery: PendingDelivery, destination: str, **data: str) -> None:
-    log_event(
-        event,
-        sop_instance_uid=delivery.source_sop_instance_uid,
-        study_instance_uid=delivery.study_instance_uid,
-        calling_ae_title=delivery.calling_ae_title,
-        destination=destination,
-        kind=delivery.kind.value,
-        result_sop_instance_uid=delivery.sop_instance_uid,
-        **data,
-    )
+    # --- sending
+
+    def _send(self, pending: Sequence[PendingDelivery]) -> None:
+        away: list[PendingDelivery] = []
+        error = ""
+        reached = False
+        with closing(self._outcomes(pending)) as outcomes:
+            for outcome in outcomes:
+                if outcome.verdict is Verdict.AWAY:
+                    away.append(outcome.delivery)
+                    error = outcome.error or ""
+                else:
+                    self._record(outcome)
+                    reached |= outcome.verdict in ENDED
+                if self._stopping.is_set():
+                    return
+        if reached:
+            self._note_reached()
+        elif away:
+            self._postpone(away, error)
+
+    def _outcomes(self, pending: Sequence[PendingDelivery]) -> Generator[Outcome]:
+        """One outcome for each, also where a bug ends the attempt."""
+        left = {delivery.id: delivery for delivery in pending}
+        try:
+            for outcome in self._deliver(pending):
+                del left[outcome.delivery.id]
+                yield outcome
+        except Exception as error:
+            log_bug("bug", destination=self._name)
+            told = f"a bug in the gateway: its log has the traceback of {error!r}"
+            for delivery in left.values():
+                yield Outcome(delivery, Verdict.LATER, told)
+
+    def _deliver(self, pending: Sequence[PendingDelivery]) -> Iterator[Outcome]:
+        match self._destination:
+            case FolderDestination() as folder:
+                return deliver_to_folder(folder, pending)
+            case DicomDestination() as node:
+                return deliver_by_c_store(node, pending, self._calling_ae_title)
+            case StowDestination() as server:
+                return deliver_by_stow(server, pending)
+            case None:
+                unknown = "no destination of this name is configured"
+                return (Outcome(delivery, Verdict.AWAY, unknown) for delivery in pending)
+
+    # --- asking
+
+    def _ask(self, stored: Sequence[PendingDelivery]) -> None:
+        young = [delivery for delivery in stored if not self._is_too_old(delivery)]
+        for delivery in stored:
+            if delivery not in young:
+                hours = self._rules.give_up_after_hours
+                self._give_up(
+                    delivery, f"stored, but not committed within {hours:g} h; {delivery.last_error}"
+                )
+        try:
+            if young:
+                self._request_commitment(young)
+        except Unsupported as problem:
+            for delivery in young:
+                self._give_up(delivery, f"stored, but not committed: {problem}")
+        except Retry as problem:
+            self._postpone(young, str(problem))
+
+    def _request_commitment(self, stored: Sequence[PendingDelivery]) -> None:
+        node = self._destination
+        if not isinstance(node, DicomDestination):
+            raise Unsupported("the destination is no DICOM node any more")
+        transaction_uid = str(generate_uid(prefix=None))
+        for delivery in stored:
+            backoff = delay_seconds(delivery.attempts, self._rules)
+            again_in = max(node.commitment_timeout_seconds, backoff)
+            self._commitments.record_asked(delivery, transaction_uid, again_in)
+        request_commitment(node, stored, transaction_uid, self._calling_ae_title, self._commitments)
+
+    # --- recording
+
+    def _record(self, outcome: Outcome) -> None:
+        delivery, error = outcome.delivery, outcome.error or ""
+        if outcome.verdict is Verdict.DELIVERED:
+            self._outbox.record_delivered(delivery, to_be_committed=self._wants_commitment())
+            log_delivery("delivered", delivery)
+            return
+        self._outbox.record_failure(delivery, error, delay_seconds(delivery.attempts + 1, self._rules))
+        log_delivery("delivery_failed", delivery, error=error)
+        if outcome.verdict is Verdict.NEVER or self._is_too_old(delivery):
+            self._give_up(delivery, error)
+
+    def _wants_commitment(self) -> bool:
+        return isinstance(self._destination, DicomDestination) and self._destination.storage_commitment
+
+    def _note_reached(self) -> None:
+        if self._outbox.failures(self._name):
+            self._outbox.record_reached(self._name)
+
+    def _postpone(self, tried: Sequence[PendingDelivery], error: str) -> None:
+        """Leave the destination alone for a while: nothing else waits for its timeout in the meantime."""
+        delay = delay_seconds(self._outbox.failures(self._name) + 1, self._rules)
+        self._outbox.record_away(self._name, error, delay)
+        for delivery in tried:
+            self._outbox.record_failure(delivery, error)
+            log_delivery("delivery_failed", delivery, error=error)
+        limit = now() - timedelta(hours=self._rules.give_up_after_hours)
+        for delivery in self._outbox.overdue(self._name, limit):
+            self._give_up(delivery, error)
+
+    def _is_too_old(self, delivery: PendingDelivery) -> bool:
+        return now() - delivery.begun_at > timedelta(hours=self._rules.give_up_after_hours)
+
+    def _give_up(self, delivery: PendingDelivery, error: str) -> None:
+        self._outbox.record_dead(delivery, error)
+        log_delivery("dead_lettered", delivery, error=error)

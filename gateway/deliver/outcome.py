@@ -12,8 +12,9 @@ class Verdict(StrEnum):
     """What an attempt means for the object."""
 
     DELIVERED = "delivered"
-    LATER = "later"  # the world may heal: refused association, timeout, out of resources
+    LATER = "later"  # this object may be taken another time: no answer, out of resources
     NEVER = "never"  # it will not: unsupported SOP class, data set refused
+    AWAY = "away"  # no object's turn: nobody there, association rejected or ended early
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,10 @@ def _send(assoc: Association, file: Path) -> Sent:
         status, comment = store(assoc, file)
     except ValueError:
         return Sent(file, stored=False, problem="the node accepts no presentation context for it")
+    except OSError as error:
+        return Sent(file, stored=False, problem=error.strerror or str(error))
     if status is None:
-        return Sent(file, stored=False, problem="the node gave no answer")
+        return Sent(file, stored=False, problem=comment)
     if status == 0x0000 or status >> 12 == 0xB:
         return Sent(file, stored=True)
     return Sent(file, stored=False, problem=f"status 0x{status:04X} {comment}".rstrip())

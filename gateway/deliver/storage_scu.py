@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import _config
+from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import AssociationSocket
 
 from gateway.errors import GatewayError, Retry
+from gateway.settings import DicomDestination
 
 MAXIMUM_PDU_SIZE = 128 * 1024
 MAX_CONTEXTS = 128  # PS3.8 Table 9-11: context IDs are odd and one byte wide
@@ -44,6 +45,17 @@ class DicomNode:
 
     def __str__(self) -> str:
         return f"{self.ae_title}@{self.host}:{self.port}"
+
+
+def node_of(destination: DicomDestination, calling_ae_title: str) -> DicomNode:
+    """Return where a destination is, and as whom the gateway calls it."""
+    return DicomNode(
+        destination.ae_title,
+        destination.host,
+        destination.port,
+        calling_ae_title,
+        destination.timeout_seconds,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +94,12 @@ class _Requestor(ApplicationEntity):
 
 
 @contextmanager
-def associate(node: DicomNode, contents: Iterable[Content]) -> Iterator[Association]:
+def associate(
+    node: DicomNode, contents: Iterable[Content], handlers: Sequence[evt.EventHandlerType] = ()
+) -> Iterator[Association]:
     """Open an association that offers what `contents` need, and release it at the end.
+
+    `handlers` answer what the node asks on it.
 
     Raises
     ------
@@ -97,7 +113,16 @@ def associate(node: DicomNode, contents: Iterable[Content]) -> Iterator[Associat
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = node.timeout_seconds
     for sop_class_uid, transfer_syntaxes in _contexts(contents):
         ae.add_requested_context(sop_class_uid, transfer_syntaxes)
-    assoc = ae.associate(node.host, node.port, ae_title=node.ae_title, max_pdu=MAXIMUM_PDU_SIZE)
+    try:
+        assoc = ae.associate(
+            node.host,
+            node.port,
+            ae_title=node.ae_title,
+            max_pdu=MAXIMUM_PDU_SIZE,
+            evt_handlers=list(handlers),
+        )
+    except (OSError, UnicodeError) as error:  # a name that cannot be resolved, or is none
+        raise Retry(f"{node}: the host is not known ({error})") from error
     try:
         if not assoc.is_established:
             raise _why_not(node, assoc)
@@ -135,12 +160,19 @@ def store(assoc: Association, path: Path) -> tuple[int | None, str]:
         If the peer accepted no presentation context for it.
     """
     try:
-        status = assoc.send_c_store(path)
-    except ValueError:
-        status = assoc.send_c_store(dcmread(path))
+        status = _send_as_accepted(assoc, path)
+    except RuntimeError:  # the peer aborted after the last look at the association
+        return None, "the association ended early"
     if "Status" not in status:
         return None, "no answer"
     return int(status.Status), str(status.get("ErrorComment", "") or "")
+
+
+def _send_as_accepted(assoc: Association, path: Path) -> Dataset:
+    try:
+        return assoc.send_c_store(path)
+    except ValueError:
+        return assoc.send_c_store(dcmread(path))
 
 
 def _contexts(contents: Iterable[Content]) -> list[tuple[str, list[str]]]:

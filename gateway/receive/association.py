@@ -13,6 +13,7 @@ from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from gateway.log import log_bug, log_event
+from gateway.receive.capacity import Capacity
 from gateway.settings import SCP, Peer
 
 
@@ -28,6 +29,7 @@ class Rejection:
 
 CALLED_NOT_RECOGNISED = Rejection(1, 1, 7, "the called AE title is not the gateway's")
 CALLING_NOT_RECOGNISED = Rejection(1, 1, 3, "the calling AE title and address are not among scp.peers")
+DISK_FULL = Rejection(2, 3, 1, "less disk is free than scp.reject_below_disk_mb")
 LIMIT_EXCEEDED = Rejection(2, 3, 2, "as many associations as scp.max_associations are open")
 TEMPORARY_CONGESTION = Rejection(2, 3, 1, "the gateway failed to decide; the traceback is in the log")
 
@@ -35,8 +37,9 @@ TEMPORARY_CONGESTION = Rejection(2, 3, 1, "the gateway failed to decide; the tra
 class Admission:
     """Accepts or rejects association requests."""
 
-    def __init__(self, settings: SCP) -> None:
+    def __init__(self, settings: SCP, capacity: Capacity) -> None:
         self._settings = settings
+        self._capacity = capacity
         self._admitted: set[Association] = set()
         self._lock = Lock()
 
@@ -58,6 +61,8 @@ class Admission:
             return CALLED_NOT_RECOGNISED
         if not is_known(self._settings.peers, titles["calling_ae_title"], titles["peer_address"]):
             return CALLING_NOT_RECOGNISED
+        if self._capacity.is_exhausted():
+            return DISK_FULL
         return None if self._admit(assoc) else LIMIT_EXCEEDED
 
     def _admit(self, assoc: Association) -> bool:

@@ -15,7 +15,7 @@ COUNT_LASTS_SECONDS = 1.0
 
 
 class Capacity:
-    """The limits `min_free_disk_mb` and `max_queued_images`."""
+    """The limits `min_free_disk_mb`, `reject_below_disk_mb` and `max_queued_images`."""
 
     def __init__(self, settings: SCP, spool: Spool, ledger: Ledger) -> None:
         self._settings = settings
@@ -24,6 +24,10 @@ class Capacity:
         self._lock = Lock()
         self._queued = 0
         self._counted_at = float("-inf")
+
+    def is_exhausted(self) -> bool:
+        """Tell whether the disk is so full that not even an association is worth it."""
+        return self._spool.free_mb() < self._settings.reject_below_disk_mb
 
     def check(self) -> None:
         """Raise `Refuse` (A700) where an image has no room, `Retry` where the ledger does not answer."""

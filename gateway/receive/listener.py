@@ -22,6 +22,7 @@ from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAsso
 from gateway.errors import ConfigurationError
 from gateway.log import log_event
 from gateway.receive.association import who
+from gateway.receive.memory import Memory
 from gateway.settings import TLS
 
 MAX_PDU_BYTES = 1024 * 1024
@@ -40,15 +41,24 @@ class PDUSocket(AssociationSocket):
     It reads ahead: each wait for the network costs a turn among all threads, so several PDUs come in one.
     """
 
-    def __init__(self, accepted: AssociationSocket) -> None:
+    def __init__(self, accepted: AssociationSocket, memory: Memory) -> None:
         vars(self).update(vars(accepted))  # already announced to the state machine: not a second time
+        self._memory = memory
         self._buffer = memoryview(bytearray(READ_AHEAD_BYTES))
         self._ahead = self._buffer[:0]
 
     @property
     def ready(self) -> bool:
-        """Tell whether something can be read without waiting."""
+        """Tell whether something can be read without waiting, and may be."""
+        if not self._may_read():
+            self.assoc.dul._idle_timer.restart()  # it is not the peer that is silent
+            return False
         return (bool(self._ahead) and self.socket is not None) or super().ready
+
+    def _may_read(self) -> bool:
+        """A peer that sends more without waiting for its answer is read no further, as one without room."""
+        assoc = self.assoc
+        return not assoc.is_established or (assoc.dimse.msg_queue.empty() and self._memory.has_room(assoc))
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Return `nr_bytes` bytes, or fewer when the peer has closed.
@@ -85,8 +95,13 @@ class PDUSocket(AssociationSocket):
 class MessageReader(DIMSEServiceProvider):
     """Puts messages together; one that is none, or that does not end, aborts its association."""
 
+    def __init__(self, assoc: Association, memory: Memory) -> None:
+        super().__init__(assoc)
+        self._memory = memory
+
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the next fragments of a message."""
+        self._memory.hold(self.assoc, sum(len(data) for _, data in primitive.presentation_data_value_list))
         try:
             super().receive_primitive(primitive)
             self._check_size()
@@ -107,15 +122,17 @@ class Connection(RequestHandler):
 
     def _create_association(self) -> Association:
         assoc = super()._create_association()
-        assoc.dimse = MessageReader(assoc)
-        assoc.dul.socket = PDUSocket(cast(AssociationSocket, assoc.dul.socket))
+        memory = cast(Listener, self.server).memory
+        assoc.dimse = MessageReader(assoc, memory)
+        assoc.dul.socket = PDUSocket(cast(AssociationSocket, assoc.dul.socket), memory)
         return assoc
 
 
 class Listener(ThreadedAssociationServer):
-    """The listening socket."""
+    """The listening socket; `memory` is shared by its connections."""
 
     request_queue_size = 128
+    memory: Memory
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
         """Drop connections that flood: more than any associations and probes together can be."""

@@ -40,6 +40,14 @@ TRANSFER_SYNTAXES: tuple[str, ...] = (
 
 
 def presentation_contexts() -> list[PresentationContext]:
-    """Return what is offered to every peer: Verification, and each SOP class in every transfer syntax."""
+    """Return what is offered to every peer: Verification, storage in every transfer syntax, reports."""
     verification = build_context(sop_class.Verification)  # type: ignore[attr-defined]
-    return [verification, *(build_context(each, list(TRANSFER_SYNTAXES)) for each in SOP_CLASSES)]
+    storage = [build_context(each, list(TRANSFER_SYNTAXES)) for each in SOP_CLASSES]
+    return [verification, *storage, _commitment_reports()]
+
+
+def _commitment_reports() -> PresentationContext:
+    """Storage Commitment with the peer as SCP: a PACS answers our requests on an association of its own."""
+    context = build_context(sop_class.StorageCommitmentPushModel)  # type: ignore[attr-defined]
+    context.scu_role, context.scp_role = False, True  # PS3.7 D.3.3.4
+    return context

@@ -12,6 +12,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.events import Event
 
+from gateway.commitment import answer_report
 from gateway.errors import ConfigurationError
 from gateway.receive import listener
 from gateway.receive.association import Admission, log_opened
@@ -20,9 +21,11 @@ from gateway.receive.c_store import CStore
 from gateway.receive.capacity import Capacity
 from gateway.receive.command import answer_unusable
 from gateway.receive.in_flight import InFlight
+from gateway.receive.memory import Memory
 from gateway.receive.presentation import presentation_contexts
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.settings import SCP
+from gateway.store.commitments import Commitments
 from gateway.store.ledger import Ledger
 from gateway.store.spool import Spool
 
@@ -49,9 +52,12 @@ class StorageSCP:
 
     def __init__(self, settings: SCP, spool: Spool, ledger: Ledger) -> None:
         self._settings = settings
-        self._admission = Admission(settings)
-        self._c_store = CStore(Capacity(settings, spool, ledger), spool, ledger)
+        capacity = Capacity(settings, spool, ledger)
+        self._admission = Admission(settings, capacity)
+        self._c_store = CStore(capacity, spool, ledger)
+        self._commitments = Commitments(ledger)
         self._in_flight = InFlight()
+        self._memory = Memory(settings.max_memory_mb << 20)
         self._ae = _application_entity(settings)
         self._listener: listener.Listener | None = None
 
@@ -104,10 +110,12 @@ class StorageSCP:
                 server_class=listener.Listener,
                 request_handler=listener.Connection,
             )
-            return cast(listener.Listener, server)
         except OSError as error:
             problem = f"scp.port: cannot listen on {bind}:{port} ({error.strerror}); is a gateway running?"
             raise ConfigurationError(problem) from None
+        listening = cast(listener.Listener, server)
+        listening.memory = self._memory
+        return listening
 
     def _handlers(self) -> list[evt.EventHandlerType]:
         return [
@@ -116,8 +124,11 @@ class StorageSCP:
             (evt.EVT_DIMSE_RECV, answer_unusable),
             (evt.EVT_C_ECHO, answer_c_echo),
             (evt.EVT_C_STORE, self._answer_c_store),
+            (evt.EVT_N_EVENT_REPORT, answer_report, [self._commitments]),
             (evt.EVT_PDU_SENT, self._in_flight.end),
+            (evt.EVT_PDU_SENT, self._memory.release),
             (evt.EVT_CONN_CLOSE, self._in_flight.end),
+            (evt.EVT_CONN_CLOSE, self._memory.release),
             (evt.EVT_CONN_CLOSE, listener.end_before_association),
         ]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-LOCK_WAIT_MS = 30_000
+LOCK_WAIT_MS = 10_000  # a sender that waits 30 s, as is usual, still hears of a longer lock
 
 
 class UTCDateTime(sa.types.TypeDecorator[datetime]):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from gateway.records import Label, ResultKind
+
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""A delivery's `not_before` that is past also for a clock that was set back."""
 
 
 class Arrival(StrEnum):
@@ -24,14 +27,23 @@ class DeliveryState(StrEnum):
 
     PENDING = "pending"
     DELIVERED = "delivered"
+    COMMITTED = "committed"  # delivered, and the destination has promised to keep it
     DEAD = "dead"  # refused for good, or given up
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierReport:
+    """The SR of an image that is answered again."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
 
 
 @dataclass(frozen=True, slots=True)
 class StoredInstance:
     """A received image that waits for its answer; `path` is absolute.
 
-    `attempts` counts how often its batch was begun.
+    `attempts` counts how often its batch was begun. `earlier_reports` are of the answer that is replaced.
     """
 
     id: int
@@ -41,6 +53,7 @@ class StoredInstance:
     path: Path
     batch: str
     attempts: int
+    earlier_reports: tuple[EarlierReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +84,11 @@ class AnswerRecord:
 
 @dataclass(frozen=True, slots=True)
 class PendingDelivery:
-    """One result that one destination does not have yet; `path` is absolute."""
+    """One result with which one destination is not done yet; `path` is absolute.
+
+    `state` is `pending` while it is to be sent, `delivered` while its storage is to be committed. The
+    time after which it is given up counts from `begun_at`.
+    """
 
     id: int
     instance_id: int
@@ -82,4 +99,8 @@ class PendingDelivery:
     sop_class_uid: str
     sop_instance_uid: str
     path: Path
-    created_at: datetime
+    begun_at: datetime
+    destination: str
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: int = 0
+    last_error: str | None = None

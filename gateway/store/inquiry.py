@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from gateway.records import probabilities
 from gateway.store.ledger import Ledger
-from gateway.store.schema import deliveries, events, instances, results
+from gateway.store.schema import deliveries, destinations, events, instances, results
 
 
 class Inquiry:
@@ -49,6 +49,7 @@ class Inquiry:
             "size_bytes": row["size_bytes"],
             "transfer_syntax_uid": row["transfer_syntax_uid"],
             "source": str(self._ledger.absolute(row["path"])),
+            "source_deleted_at": row["file_deleted_at"],
             "answer": row["answer"],
             "results": [self._result(result) for result in kept],
             "deliveries": _deliveries(connection, row["id"]),
@@ -57,7 +58,13 @@ class Inquiry:
 
     def _result(self, row: sa.RowMapping) -> dict[str, Any]:
         path = str(self._ledger.absolute(row["path"]))
-        return {"kind": row["kind"], "sop_instance_uid": row["sop_instance_uid"], "path": path}
+        return {
+            "kind": row["kind"],
+            "sop_instance_uid": row["sop_instance_uid"],
+            "path": path,
+            "deleted_at": row["file_deleted_at"],
+            "superseded_at": row["superseded_at"],
+        }
 
 
 def _brief(row: sa.RowMapping) -> dict[str, Any]:
@@ -83,10 +90,14 @@ def _deliveries(connection: sa.Connection, instance_id: int) -> list[dict[str, A
             results.c.kind,
             deliveries.c.state,
             deliveries.c.attempts,
-            deliveries.c.last_error,
+            sa.func.coalesce(
+                deliveries.c.last_error,
+                sa.case((deliveries.c.open, destinations.c.error)),  # it is away: this one waits untried
+            ).label("last_error"),
             deliveries.c.state_at,
         )
         .join(results, results.c.id == deliveries.c.result_id)
+        .outerjoin(destinations, destinations.c.name == deliveries.c.destination)
         .where(results.c.instance_id == instance_id)
         .order_by(deliveries.c.id)
     )

@@ -13,9 +13,21 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.errors import Retry
-from gateway.records import Reason, Received, State
-from gateway.store.entries import AnswerRecord, Arrival, DeliveryState, StoredInstance, StoredResult
+from gateway.records import Reason, Received, ResultKind, State
+from gateway.store.conclusion import conclude
+from gateway.store.entries import (
+    AT_ONCE,
+    AnswerRecord,
+    Arrival,
+    DeliveryState,
+    EarlierReport,
+    StoredInstance,
+    StoredResult,
+)
 from gateway.store.schema import deliveries, events, executors, instances, results
+from gateway.store.waits import forget_waits
+
+CLOCK_TOLERANCE = timedelta(seconds=10)  # a clock set back by less makes nothing wait for long
 
 _STORED = (
     instances.c.id,
@@ -52,7 +64,7 @@ class Ledger:
             with self._engine.begin() as connection:
                 yield connection
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-            raise Retry(f"the database does not answer: {error.args[0]}") from error
+            raise Retry(f"the database does not answer: {' '.join(str(error.args[0]).split())}") from error
 
     # --- RECEIVE
 
@@ -70,7 +82,7 @@ class Ledger:
         statement = _insert_if_new(connection, row | {"state_at": received.received_at})
         new: int | None = connection.execute(statement).scalar_one_or_none()
         if new is None:
-            return int(connection.execute(_same_bytes(received)).scalar_one()), Arrival.RESENT
+            return int(connection.execute(_there_again(received)).scalar_one()), Arrival.RESENT
         changed = connection.execute(_other_bytes(received)).first() is not None
         return new, Arrival.CHANGED if changed else Arrival.NEW
 
@@ -115,7 +127,8 @@ class Ledger:
         with self.transaction() as connection:
             connection.execute(sa.update(instances).where(mine).values(attempts=instances.c.attempts + 1))
             rows = connection.execute(sa.select(*_STORED).where(mine).order_by(instances.c.id)).all()
-        return [self._stored(row) for row in rows]
+            reports = _standing_reports(connection, [row.id for row in rows])
+        return [self._stored(row, reports.get(row.id, ())) for row in rows]
 
     def count_death(self, instance_id: int) -> int:
         """Count that the image ended the process that had it alone; return how often it did."""
@@ -136,21 +149,31 @@ class Ledger:
         with self.transaction() as connection:
             connection.execute(sa.update(instances).where(mine).values(values))
 
-    def open_batches(self) -> list[str]:
-        """Return the batches that still hold unanswered images."""
-        query = sa.select(instances.c.batch).distinct()
-        query = query.where(instances.c.state == State.RECEIVED, instances.c.batch.is_not(None))
+    def open_batches(self, prefix: str = "") -> list[str]:
+        """Return the batches that still hold unanswered images and whose names begin like this."""
+        held = (instances.c.state == State.RECEIVED) & instances.c.batch.is_not(None)
+        named = instances.c.batch.startswith(prefix, autoescape=True)
+        query = sa.select(instances.c.batch).distinct().where(held & named)
         with self.transaction() as connection:
             return [batch for batch in connection.scalars(query) if batch is not None]
 
     # --- workers
 
-    def beat(self, executor_id: str) -> None:
-        """Record that this worker lives."""
+    def beat(self, executor_id: str) -> bool:
+        """Record that this worker lives; tell whether the clock has been set back since its last beat.
+
+        What was to wait is due at once then: nobody knows any more for how long.
+        """
+        this = executors.c.executor_id == executor_id
         with self.transaction() as connection:
-            update = sa.update(executors).where(executors.c.executor_id == executor_id)
-            if not connection.execute(update.values(beat_at=now())).rowcount:
+            last = connection.scalars(sa.select(executors.c.beat_at).where(this)).first()
+            set_back = last is not None and last > now() + CLOCK_TOLERANCE
+            if set_back:
+                forget_waits(connection, now())
+            if last is None:
                 connection.execute(sa.insert(executors).values(executor_id=executor_id, beat_at=now()))
+            connection.execute(sa.update(executors).where(this).values(beat_at=now()))
+            return set_back
 
     def silent_executors(self, seconds: float) -> list[str]:
         """Return the workers that have not been heard of for so long."""
@@ -187,31 +210,39 @@ class Ledger:
 
     def record_answer(
         self, connection: sa.Connection, instance: StoredInstance, answer: AnswerRecord
-    ) -> dict[str, list[int]] | None:
+    ) -> bool:
         """Register the answer, its result objects and what is to be delivered where.
 
-        Returns the new deliveries by destination; None, and nothing is changed, if the image already has
-        its end or its answer.
+        The results of an earlier answer stay, superseded. Returns False, and nothing is changed, if the image
+        already has its end or its answer.
         """
-        state = State.INFERRED if answer.destinations else State.DELIVERED
         if not _leave_received(
             connection,
             instance,
-            state=state,
+            state=State.INFERRED,
             pixel_digest=answer.pixel_digest,
             label=answer.label,
             p_pneumonia=answer.p_pneumonia,
             answer=answer.record,
         ):
-            return None
+            return False
         record_event(connection, instance.id, "inferred", label=answer.label, p_pneumonia=answer.p_pneumonia)
-        result_ids = [self._record_result(connection, instance.id, result) for result in answer.results]
-        return {
-            destination: [_record_delivery(connection, result_id, destination) for result_id in result_ids]
-            for destination in answer.destinations
-        }
+        _supersede(connection, instance.id)
+        for result in answer.results:
+            result_id = self._record_result(connection, instance.id, result)
+            for destination in answer.destinations:
+                _record_delivery(connection, result_id, destination)
+        conclude(connection, instance.id, now())
+        return True
 
     def _record_result(self, connection: sa.Connection, instance_id: int, result: StoredResult) -> int:
+        """Register a result object; one that was superseded and is the answer again stands as it was."""
+        this = results.c.sop_instance_uid == result.sop_instance_uid
+        stands = {"superseded_at": None, "file_deleted_at": None}
+        again = sa.update(results).where(this).values(stands).returning(results.c.id)
+        known: int | None = connection.execute(again).scalar_one_or_none()
+        if known is not None:
+            return known
         row = {
             "instance_id": instance_id,
             "kind": result.kind,
@@ -235,9 +266,9 @@ class Ledger:
         """Return a kept path as a file's."""
         return self._data_dir / path
 
-    def _stored(self, row: Any) -> StoredInstance:
+    def _stored(self, row: Any, reports: tuple[EarlierReport, ...]) -> StoredInstance:
         values = dict(row._mapping)
-        return StoredInstance(**values | {"path": self.absolute(values["path"])})
+        return StoredInstance(**values | {"path": self.absolute(values["path"]), "earlier_reports": reports})
 
 
 def record_event(connection: sa.Connection, instance_id: int | None, event: str, **data: Any) -> None:
@@ -246,10 +277,30 @@ def record_event(connection: sa.Connection, instance_id: int | None, event: str,
     connection.execute(sa.insert(events).values(row))
 
 
-def _record_delivery(connection: sa.Connection, result_id: int, destination: str) -> int:
-    row = {"result_id": result_id, "destination": destination, "state": DeliveryState.PENDING}
-    statement = sa.insert(deliveries).values(row | {"state_at": now()})
-    return int(connection.execute(statement.returning(deliveries.c.id)).scalar_one())
+def _standing_reports(
+    connection: sa.Connection, instance_ids: list[int]
+) -> dict[int, tuple[EarlierReport, ...]]:
+    """Return the SRs of images that are answered again, by image."""
+    query = sa.select(results.c.instance_id, results.c.sop_class_uid, results.c.sop_instance_uid).where(
+        results.c.instance_id.in_(instance_ids),
+        results.c.kind == ResultKind.SR,
+        results.c.superseded_at.is_(None),
+    )
+    rows = connection.execute(query)
+    return {row.instance_id: (EarlierReport(row.sop_class_uid, row.sop_instance_uid),) for row in rows}
+
+
+def _supersede(connection: sa.Connection, instance_id: int) -> None:
+    standing = (results.c.instance_id == instance_id) & results.c.superseded_at.is_(None)
+    connection.execute(sa.update(results).where(standing).values(superseded_at=now()))
+
+
+def _record_delivery(connection: sa.Connection, result_id: int, destination: str) -> None:
+    this = (deliveries.c.result_id == result_id) & (deliveries.c.destination == destination)
+    if connection.execute(sa.select(deliveries.c.id).where(this)).first() is None:
+        row = {"result_id": result_id, "destination": destination, "state": DeliveryState.PENDING}
+        times = {"state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
+        connection.execute(sa.insert(deliveries).values(row | times))
 
 
 def now() -> datetime:
@@ -272,10 +323,10 @@ def _insert_if_new(connection: sa.Connection, row: dict[str, Any]) -> sa.Executa
     return unless_known.returning(instances.c.id)
 
 
-def _same_bytes(received: Received) -> sa.Executable:
-    return sa.select(instances.c.id).where(
-        instances.c.sop_instance_uid == received.sop_instance_uid, instances.c.sha256 == received.sha256
-    )
+def _there_again(received: Received) -> sa.Executable:
+    """Find the image that has come again; its file, if it had been deleted, has been written again."""
+    same = instances.c.sop_instance_uid == received.sop_instance_uid, instances.c.sha256 == received.sha256
+    return sa.update(instances).where(*same).values(file_deleted_at=None).returning(instances.c.id)
 
 
 def _other_bytes(received: Received) -> sa.Executable:

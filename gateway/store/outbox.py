@@ -1,109 +1,210 @@
-"""What is still to be delivered where; the image's state follows from it."""
+"""What is still to be delivered where, and which destinations are away."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.records import Reason, ResultKind, State
-from gateway.store.entries import DeliveryState, PendingDelivery
+from gateway.log import log_event
+from gateway.records import ResultKind
+from gateway.store.conclusion import conclude
+from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery
 from gateway.store.ledger import Ledger, now, record_event
-from gateway.store.schema import deliveries, instances, results
+from gateway.store.schema import deliveries, destinations, instances, results
 
 
 class Outbox:
-    """The ledger's deliveries. Methods raise `Retry` when the database is away or locked."""
+    """The ledger's deliveries. Methods raise `Retry` when the database is away or locked.
+
+    A worker claims what is due and says what became of each; what it still holds when it ends is released
+    by itself at its next start, or by another worker.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def pending(self, delivery_ids: Sequence[int]) -> list[PendingDelivery]:
-        """Return those of the deliveries that have not ended, in the order of their images."""
-        query = (
-            sa.select(
-                deliveries.c.id,
-                results.c.instance_id,
-                instances.c.sop_instance_uid.label("source_sop_instance_uid"),
-                instances.c.study_instance_uid,
-                instances.c.calling_ae_title,
-                results.c.kind,
-                results.c.sop_class_uid,
-                results.c.sop_instance_uid,
-                results.c.path,
-                results.c.created_at,
-            )
-            .join(results, results.c.id == deliveries.c.result_id)
-            .join(instances, instances.c.id == results.c.instance_id)
-            .where(deliveries.c.id.in_(delivery_ids), deliveries.c.state == DeliveryState.PENDING)
-            .order_by(deliveries.c.id)
-        )
+    # --- claims
+
+    def has_due(self, destination: str) -> bool:
+        """Tell whether something can be claimed, without a write lock."""
+        query = sa.select(deliveries.c.id).where(_due(destination)).limit(1)
         with self._ledger.transaction() as connection:
-            return [self._pending(row) for row in connection.execute(query)]
+            return connection.scalars(query).first() is not None
+
+    def claim(self, destination: str, worker: str, limit: int) -> list[PendingDelivery]:
+        """Take up to `limit` deliveries in hand, those that have waited longest first."""
+        due = sa.select(deliveries.c.id).where(_due(destination))
+        due = due.order_by(deliveries.c.not_before, deliveries.c.id).limit(limit)
+        with self._ledger.transaction() as connection:
+            if connection.dialect.name == "postgresql":
+                due = due.with_for_update(skip_locked=True)
+            claim = sa.update(deliveries).where(deliveries.c.id.in_(due)).values(held_by=worker)
+            ids = connection.scalars(claim.returning(deliveries.c.id)).all()
+            return self.read(connection, deliveries.c.id.in_(ids))
+
+    def release(self, worker: str, destination: str | None = None) -> None:
+        """Give back what the worker holds, for that destination or for all."""
+        held = deliveries.c.held_by == worker
+        if destination is not None:
+            held &= deliveries.c.destination == destination
+        with self._ledger.transaction() as connection:
+            connection.execute(sa.update(deliveries).where(held).values(held_by=None))
+
+    def overdue(self, destination: str, begun_before: datetime) -> list[PendingDelivery]:
+        """Return what is neither done nor in anybody's hand, and was begun before that time."""
+        old = deliveries.c.open & deliveries.c.held_by.is_(None) & (deliveries.c.begun_at < begun_before)
+        with self._ledger.transaction() as connection:
+            return self.read(connection, old & (deliveries.c.destination == destination))
+
+    def read(self, connection: sa.Connection, which: sa.ColumnElement[bool]) -> list[PendingDelivery]:
+        """Return the deliveries that the condition picks, oldest first."""
+        rows = connection.execute(_PENDING.where(which).order_by(deliveries.c.id))
+        return [self._pending(row) for row in rows]
 
     def _pending(self, row: Any) -> PendingDelivery:
         values = dict(row._mapping)
-        converted = {"kind": ResultKind(values["kind"]), "path": self._ledger.absolute(values["path"])}
-        return PendingDelivery(**values | converted)
+        values |= {"kind": ResultKind(values["kind"]), "state": DeliveryState(values["state"])}
+        return PendingDelivery(**values | {"path": self._ledger.absolute(values["path"])})
 
-    def record_delivered(self, delivery: PendingDelivery, destination: str) -> None:
+    # --- what became of one
+
+    def record_delivered(self, delivery: PendingDelivery, *, to_be_committed: bool = False) -> None:
         """The destination has the object; with the last one the image is `delivered`."""
-        with self._ledger.transaction() as connection:
-            if _end(connection, delivery, DeliveryState.DELIVERED, None):
-                record_event(connection, delivery.instance_id, "delivered", **_what(delivery, destination))
-                _conclude(connection, delivery.instance_id)
+        values = {"attempts": deliveries.c.attempts + 1, "open": to_be_committed}
+        values |= {"not_before": AT_ONCE} if to_be_committed else {"last_error": None}
+        self._record("delivered", delivery, DeliveryState.DELIVERED, values)
 
-    def record_failure(self, delivery: PendingDelivery, destination: str, error: str) -> None:
+    def record_failure(self, delivery: PendingDelivery, error: str, delay_seconds: float = 0) -> None:
         """This attempt failed; another one follows."""
-        with self._ledger.transaction() as connection:
-            pending = (deliveries.c.id == delivery.id) & (deliveries.c.state == DeliveryState.PENDING)
-            values = {"attempts": deliveries.c.attempts + 1, "last_error": error}
-            connection.execute(sa.update(deliveries).where(pending).values(values))
-            what = _what(delivery, destination)
-            record_event(connection, delivery.instance_id, "delivery_failed", **what, error=error)
+        values = {"attempts": deliveries.c.attempts + 1, "last_error": error}
+        later = {"not_before": now() + timedelta(seconds=delay_seconds)} if delay_seconds else {}
+        self._record("delivery_failed", delivery, delivery.state, values | later, error=error)
 
-    def record_dead(self, delivery: PendingDelivery, destination: str, error: str) -> None:
+    def record_dead(self, delivery: PendingDelivery, error: str) -> None:
         """No attempt follows: refused for good, or given up."""
+        self._record(
+            "dead_lettered",
+            delivery,
+            DeliveryState.DEAD,
+            {"last_error": error, "open": False},
+            error=error,
+        )
+
+    def _record(
+        self,
+        event: str,
+        delivery: PendingDelivery,
+        state: DeliveryState,
+        values: dict[str, Any],
+        **data: str,
+    ) -> None:
         with self._ledger.transaction() as connection:
-            if _end(connection, delivery, DeliveryState.DEAD, error):
-                what = _what(delivery, destination)
-                record_event(connection, delivery.instance_id, "dead_lettered", **what, error=error)
-                _conclude(connection, delivery.instance_id)
+            if change(connection, delivery.id, delivery.state, state, values):
+                record_event(connection, delivery.instance_id, event, **what(delivery), **data)
+                conclude(connection, delivery.instance_id, now())
+
+    # --- destinations
+
+    def destinations(self) -> list[str]:
+        """Return the destinations for which something is left to do."""
+        query = sa.select(deliveries.c.destination).where(deliveries.c.open).distinct()
+        with self._ledger.transaction() as connection:
+            return list(connection.scalars(query))
+
+    def add_destination(self, name: str) -> None:
+        """Begin to keep account of a destination."""
+        known = sa.select(destinations.c.name).where(destinations.c.name == name)
+        with self._ledger.transaction() as connection:
+            if connection.execute(known).first() is None:
+                connection.execute(sa.insert(destinations).values(name=name))
+
+    def failures(self, name: str) -> int:
+        """Return how often in a row the destination was not reached."""
+        query = sa.select(destinations.c.failures).where(destinations.c.name == name)
+        with self._ledger.transaction() as connection:
+            return connection.scalars(query).first() or 0
+
+    def record_away(self, name: str, error: str, delay_seconds: float) -> None:
+        """The destination was not reached: nothing is claimed for it before the delay is over."""
+        retry_at = now() + timedelta(seconds=delay_seconds)
+        self._set(name, failures=destinations.c.failures + 1, error=error, retry_at=retry_at)
+
+    def record_reached(self, name: str) -> None:
+        """The destination is there."""
+        self._set(name, failures=0, error=None, retry_at=None)
+
+    def _set(self, name: str, **values: Any) -> None:
+        with self._ledger.transaction() as connection:
+            connection.execute(sa.update(destinations).where(destinations.c.name == name).values(values))
 
 
-def _end(
-    connection: sa.Connection, delivery: PendingDelivery, state: DeliveryState, error: str | None
+def change(
+    connection: sa.Connection,
+    delivery_id: int,
+    before: DeliveryState,
+    after: DeliveryState,
+    values: dict[str, Any],
 ) -> bool:
-    pending = (deliveries.c.id == delivery.id) & (deliveries.c.state == DeliveryState.PENDING)
-    values: dict[str, Any] = {"state": state, "state_at": now(), "last_error": error}
-    if state is DeliveryState.DELIVERED:
-        values["attempts"] = deliveries.c.attempts + 1
-    return connection.execute(sa.update(deliveries).where(pending).values(values)).rowcount == 1
+    """Change a delivery that is still where it was; False if another worker was faster."""
+    this = (deliveries.c.id == delivery_id) & deliveries.c.open & (deliveries.c.state == before)
+    moved = {"state": after, "state_at": now()} if after is not before else {}
+    statement = sa.update(deliveries).where(this).values({"held_by": None} | moved | values)
+    return connection.execute(statement).rowcount == 1
 
 
-def _conclude(connection: sa.Connection, instance_id: int) -> None:
-    """Give the image its last state once none of its deliveries is pending."""
-    query = (
-        sa.select(deliveries.c.state, deliveries.c.destination)
-        .join(results, results.c.id == deliveries.c.result_id)
-        .where(results.c.instance_id == instance_id)
-    )
-    rows = connection.execute(query).all()
-    if any(row.state == DeliveryState.PENDING for row in rows):
-        return
-    dead = sorted({row.destination for row in rows if row.state == DeliveryState.DEAD})
-    values: dict[str, Any] = {"state": State.DELIVERED}
-    if dead:
-        detail = f"not delivered to {', '.join(dead)}; see the deliveries for the error"
-        values = {"state": State.FAILED, "reason": Reason.NOT_DELIVERED, "detail": detail}
-    this = (instances.c.id == instance_id) & (instances.c.state == State.INFERRED)
-    connection.execute(sa.update(instances).where(this).values(**values, state_at=now()))
-
-
-def _what(delivery: PendingDelivery, destination: str) -> dict[str, Any]:
+def what(delivery: PendingDelivery) -> dict[str, Any]:
+    """Return what an event tells of a delivery."""
     return {
-        "destination": destination,
+        "destination": delivery.destination,
         "kind": delivery.kind,
         "result_sop_instance_uid": delivery.sop_instance_uid,
     }
+
+
+def log_delivery(event: str, delivery: PendingDelivery, **data: str) -> None:
+    """Tell the log what became of a delivery."""
+    log_event(
+        event,
+        sop_instance_uid=delivery.source_sop_instance_uid,
+        study_instance_uid=delivery.study_instance_uid,
+        calling_ae_title=delivery.calling_ae_title,
+        destination=delivery.destination,
+        kind=delivery.kind.value,
+        result_sop_instance_uid=delivery.sop_instance_uid,
+        **data,
+    )
+
+
+_PENDING = (
+    sa.select(
+        deliveries.c.id,
+        results.c.instance_id,
+        instances.c.sop_instance_uid.label("source_sop_instance_uid"),
+        instances.c.study_instance_uid,
+        instances.c.calling_ae_title,
+        results.c.kind,
+        results.c.sop_class_uid,
+        results.c.sop_instance_uid,
+        results.c.path,
+        deliveries.c.begun_at,
+        deliveries.c.destination,
+        deliveries.c.state,
+        deliveries.c.attempts,
+        deliveries.c.last_error,
+    )
+    .join(results, results.c.id == deliveries.c.result_id)
+    .join(instances, instances.c.id == results.c.instance_id)
+)
+
+
+def _due(destination: str) -> sa.ColumnElement[bool]:
+    away = sa.exists().where(destinations.c.name == destination, destinations.c.retry_at > now())
+    return sa.and_(
+        deliveries.c.destination == destination,
+        deliveries.c.open,
+        deliveries.c.held_by.is_(None),
+        deliveries.c.not_before <= now(),
+        ~away,
+    )

@@ -25,6 +25,7 @@ instances = sa.Table(
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("path", sa.Text, nullable=False),  # under the data directory
+    sa.Column("file_deleted_at", UTCDateTime),
     sa.Column("received_at", UTCDateTime, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("state_at", UTCDateTime, nullable=False),
@@ -54,8 +55,10 @@ results = sa.Table(
     sa.Column("sop_class_uid", sa.String(64), nullable=False),
     sa.Column("sop_instance_uid", sa.String(64), nullable=False, unique=True),
     sa.Column("path", sa.Text, nullable=False),  # under the data directory
+    sa.Column("file_deleted_at", UTCDateTime),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("superseded_at", UTCDateTime),  # by the answer of another model or configuration
 )
 
 deliveries = sa.Table(
@@ -68,7 +71,24 @@ deliveries = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_error", sa.Text),
     sa.Column("state_at", UTCDateTime, nullable=False),
+    # something is still to be done: to send it, or, once delivered, to have its storage committed
+    sa.Column("open", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("held_by", sa.String(255)),  # the worker that has it in hand
+    sa.Column("not_before", UTCDateTime, nullable=False),
+    sa.Column("begun_at", UTCDateTime, nullable=False),  # created, or retried by a person; then given up
+    sa.Column("transaction_uid", sa.String(64), index=True),  # of the last Storage Commitment request
     sa.UniqueConstraint("result_id", "destination"),
+    sa.Index("ix_deliveries_due", "destination", "open", "held_by", "not_before"),
+)
+
+destinations = sa.Table(
+    "destinations",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    # while it is away: how often in a row it was not reached, why, and when it is tried next
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text),
+    sa.Column("retry_at", UTCDateTime),
 )
 
 events = sa.Table(
@@ -87,13 +107,3 @@ executors = sa.Table(
     sa.Column("executor_id", sa.String(255), primary_key=True),
     sa.Column("beat_at", UTCDateTime, nullable=False),
 )
-
-
-def create_tables(engine: sa.Engine) -> None:
-    """Create what is missing; several processes may do so at once."""
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(727311)"))
-        else:
-            connection.execute(sa.text("BEGIN IMMEDIATE"))
-        metadata.create_all(connection)

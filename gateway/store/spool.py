@@ -1,11 +1,13 @@
-"""Files that survive a power cut: written beside, fsynced, renamed, folder fsynced."""
+"""Files that survive a power cut: written beside, fsynced, linked to their name, folder fsynced."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 Buffer = bytes | bytearray | memoryview
@@ -27,6 +29,7 @@ class Spool:
         for number in range(256):  # all of them now: no folder is born while an acknowledgement waits
             (root / f"{number:02x}").mkdir(exist_ok=True)
         sync_folder(root)
+        self.remove_leftovers()
 
     def path_for(self, name: str) -> Path:
         """Return where the file `name` lies or would lie: a hexadecimal hash or a UID, then `.dcm`."""
@@ -45,24 +48,25 @@ class Spool:
         path = self.path_for(name)
         if not path.exists():
             self._write(path, parts)
-        sync_folder(path.parent)  # also for a twin that another thread has renamed but not yet synced
+        sync_folder(path.parent)  # also for a twin that another thread has linked but not yet synced
         return path
 
     def _write(self, path: Path, parts: Iterable[Buffer]) -> None:
         temporary = self._incoming / uuid.uuid4().hex
         try:
             write_durably(temporary, parts)
-            temporary.rename(path)
-        except OSError:
+            path.hardlink_to(temporary)  # a rename would replace the file of a faster twin
+        except FileExistsError:
+            return
+        finally:
             temporary.unlink(missing_ok=True)
-            raise
 
-    def remove_leftovers(self) -> int:
-        """Delete what a killed process left half-written; call it only while no process writes."""
-        leftovers = list(self._incoming.iterdir())
-        for path in leftovers:
-            path.unlink(missing_ok=True)
-        return len(leftovers)
+    def remove_leftovers(self, older_than_seconds: float = 3600) -> None:
+        """Delete what killed processes left half-written."""
+        for path in self._incoming.iterdir():
+            with suppress(FileNotFoundError):  # its writer has just finished
+                if time.time() - path.stat().st_mtime > older_than_seconds:
+                    path.unlink()
 
     def free_mb(self) -> int:
         """Return the free space of the file system in MiB."""
@@ -79,7 +83,7 @@ def write_durably(path: Path, parts: Iterable[Buffer]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut."""
+    """Make a new name in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -34,6 +34,14 @@ def test_a_role_that_dies_is_started_again(tmp_path: Path) -> None:
         assert event["died"] == "receive"
 
 
+def test_a_role_that_has_served_is_back_at_once_however_often_it_dies(tmp_path: Path) -> None:
+    with running(tmp_path) as gateway:
+        for deaths in range(1, 5):
+            os.kill(gateway.role("receive"), signal.SIGKILL)
+            wait_for(lambda expected=deaths + 2: len(gateway.events("started")) == expected)
+        assert [event["restart_in_seconds"] for event in gateway.events("role_died")] == [0.5] * 4
+
+
 def test_roles_end_with_their_supervisor(tmp_path: Path) -> None:
     with running(tmp_path) as gateway:
         children = gateway.children()

@@ -1,13 +1,21 @@
 """The settings: one file and the environment, all problems at once."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from gateway.errors import ConfigurationError
-from gateway.settings import DEFAULT_FILE, FolderDestination, Settings, load_settings
+from gateway.settings import (
+    DEFAULT_FILE,
+    DicomDestination,
+    FolderDestination,
+    Settings,
+    StowDestination,
+    load_settings,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -39,6 +47,13 @@ def test_the_commented_file_states_every_default() -> None:
     for name, section in stated.items():
         if isinstance(section, dict):
             assert set(section) == set(type(getattr(load_settings(), name)).model_fields)
+
+
+def test_the_commented_file_names_every_key_of_a_destination() -> None:
+    text = (REPOSITORY / DEFAULT_FILE).read_text()
+    for kind in (DicomDestination, StowDestination):
+        for key in kind.model_fields:
+            assert re.search(rf"^  # [ -] {key}: ", text, re.MULTILINE), key
 
 
 def test_relative_paths_are_under_data_dir(tmp_path: Path) -> None:
@@ -75,7 +90,12 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         ({"scp": {"bind": "0.0.0.0"}}, "scp.peers"),  # noqa: S104 - refused is what is tested
         ({"web": {"bind": "::"}}, "web.token"),
         ({"routes": [{"calling_ae_title": "*", "to": ["nowhere"]}]}, "no destination is named 'nowhere'"),
+        ({"routes": [{"calling_ae_title": "*", "to": ["outbox", "outbox"]}]}, "more than once"),
         ({"database": "mysql://x"}, "database:"),
+        ({"database": "postgresql://u@h:port/x"}, "database:"),
+        ({"destinations": [{"name": "n" * 65, "kind": "folder", "path": "x"}]}, "name"),
+        ({"shutdown_seconds": float("inf")}, "shutdown_seconds"),
+        ({"delivery": {"give_up_after_hours": 1e12}}, "give_up_after_hours"),
         ({"destinations": [{"name": "a", "kind": "fax"}]}, "destinations"),
     ],
 )
@@ -103,3 +123,50 @@ def test_the_first_matching_route_counts(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, {"destinations": destinations, "routes": routes}))
     assert settings.destinations_for("MODALITY1") == ("b",)
     assert settings.destinations_for("PACS") == ("a", "b")
+
+
+def test_a_variable_that_is_not_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_DESTINATIONS", "outbox")
+    with pytest.raises(ConfigurationError, match="destinations"):
+        load_settings()
+
+
+def test_only_asterisk_and_question_mark_are_wildcards(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, {"routes": [{"calling_ae_title": "CT[12]?", "to": ["outbox"]}]}))
+    assert settings.destinations_for("CT[12]A") == ("outbox",)
+    assert settings.destinations_for("CT1A") == ()
+
+
+def stow(**changes: object) -> dict[str, object]:
+    server = {"name": "the archive", "kind": "stow", "url": "https://pacs/dicom-web"} | changes
+    return {"destinations": [server], "routes": []}
+
+
+def test_a_secret_comes_from_the_environment_and_is_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_THE_ARCHIVE_BEARER_TOKEN", "hidden")
+    settings = load_settings(write(tmp_path, stow(ca="ca.pem")))
+    (server,) = settings.destinations
+    assert isinstance(server, StowDestination)
+    assert server.bearer_token is not None
+    assert server.bearer_token.get_secret_value() == "hidden"
+    assert server.ca == tmp_path / "var" / "ca.pem"
+    assert "hidden" not in repr(settings)
+    assert "hidden" not in str(settings.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"password": "p"}, "username"),
+        ({"username": "u", "bearer_token": "t"}, "not both"),
+        ({"url": "ftp://pacs/dicom-web"}, "url"),
+        ({"url": "https://user:secret@pacs/dicom-web"}, "url"),
+    ],
+)
+def test_a_server_that_cannot_be_addressed_is_refused(
+    tmp_path: Path, wrong: dict[str, object], told: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        load_settings(write(tmp_path, stow(**wrong)))

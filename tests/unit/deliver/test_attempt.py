@@ -1,9 +1,21 @@
-"""Delays between attempts."""
+"""What an attempt records: delays, destinations that are away, results that are given up."""
+
+import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gateway.deliver.attempt import delay_seconds
-from gateway.settings import Delivery
+from gateway.deliver.attempt import Attempt, delay_seconds
+from gateway.records import Reason, State
+from gateway.settings import Delivery, Settings
+from gateway.store.commitments import Commitments
+from gateway.store.inquiry import Inquiry
+from gateway.store.ledger import Ledger
+from gateway.store.outbox import Outbox
+from tests.ledger_rows import answer, claim, received, record_answer, state
+from tests.sources import dx, encoded
+from tests.storage_peer import storage_peer
 
 RULES = Delivery(first_retry_seconds=5, longest_retry_seconds=3600, give_up_after_hours=1)
 
@@ -13,3 +25,81 @@ def test_the_delay_doubles_up_to_its_bound(attempts: int, middle: float) -> None
     delays = [delay_seconds(attempts, RULES) for _ in range(50)]
     assert all(0.8 * middle <= delay <= 1.2 * middle for delay in delays)
     assert len(set(delays)) > 1
+
+
+@pytest.fixture
+def outbox(ledger: Ledger, tmp_path: Path) -> Outbox:
+    """The results of three images, due at `pacs`."""
+    (tmp_path / "results").mkdir()
+    for number in (1, 2, 3):
+        ledger.record_received(received(tmp_path, number))
+    for image in claim(ledger, "a"):
+        record = answer(tmp_path, "pacs", digest=image.sop_instance_uid, uid=f"2.25.{image.id}")
+        record.results[0].path.write_bytes(encoded(dx(SOPInstanceUID=f"2.25.{image.id}")))
+        record_answer(ledger, image, record)
+    outbox = Outbox(ledger)
+    outbox.add_destination("pacs")
+    return outbox
+
+
+def attempt(ledger: Ledger, outbox: Outbox, port: int | None, **rules: Any) -> None:
+    """Deliver what is due, to a PACS or to a destination that is no longer configured."""
+    pacs = {"name": "pacs", "kind": "dicom", "ae_title": "PACS", "host": "127.0.0.1", "port": port}
+    settings = Settings(destinations=[pacs] if port else [], routes=[], delivery=rules)
+    claimed = outbox.claim("pacs", "worker", 100)
+    Attempt("pacs", settings, outbox, Commitments(ledger), threading.Event()).run(claimed)
+    outbox.release("worker")
+
+
+def deliveries(ledger: Ledger) -> list[tuple[str, int]]:
+    versions = [Inquiry(ledger).instance(f"1.2.{number}")[0] for number in (1, 2, 3)]
+    return [(each["state"], each["attempts"]) for version in versions for each in version["deliveries"]]
+
+
+def test_what_an_attempt_did_not_reach_is_tried_at_once_where_others_arrived(
+    ledger: Ledger, outbox: Outbox
+) -> None:
+    with storage_peer(lambda uid: None if uid == "2.25.2" else 0x0000) as peer:
+        attempt(ledger, outbox, peer.port)
+        assert deliveries(ledger) == [("delivered", 1), ("pending", 1), ("pending", 0)]
+        assert outbox.failures("pacs") == 0
+        attempt(ledger, outbox, peer.port)  # the one that broke the association waits
+        assert deliveries(ledger) == [("delivered", 1), ("pending", 1), ("delivered", 1)]
+        assert not outbox.has_due("pacs")
+
+
+def test_a_destination_that_is_away_is_left_alone(ledger: Ledger, outbox: Outbox) -> None:
+    attempt(ledger, outbox, None)
+    assert deliveries(ledger) == [("pending", 1)] * 3
+    assert outbox.failures("pacs") == 1
+    assert not outbox.has_due("pacs")
+
+
+def test_one_success_ends_the_outage_for_all(ledger: Ledger, outbox: Outbox) -> None:
+    outbox.record_away("pacs", "nobody there", -1)
+    with storage_peer() as peer:
+        attempt(ledger, outbox, peer.port)
+    assert deliveries(ledger) == [("delivered", 1)] * 3
+    assert outbox.failures("pacs") == 0
+
+
+def test_what_is_refused_for_good_fails_its_image_alone(ledger: Ledger, outbox: Outbox) -> None:
+    with storage_peer(lambda uid: 0xC123 if uid == "2.25.2" else 0x0000) as peer:
+        attempt(ledger, outbox, peer.port)
+    assert deliveries(ledger) == [("delivered", 1), ("dead", 1), ("delivered", 1)]
+    assert state(ledger, "1.2.2") == (State.FAILED, Reason.NOT_DELIVERED)
+
+
+def test_all_that_is_too_old_is_given_up_with_the_attempt_that_found_nobody(
+    ledger: Ledger, outbox: Outbox
+) -> None:
+    attempt(ledger, outbox, None, give_up_after_hours=1e-9)
+    assert {state for state, _ in deliveries(ledger)} == {"dead"}
+    assert state(ledger, "1.2.3") == (State.FAILED, Reason.NOT_DELIVERED)
+
+
+def test_what_is_to_be_committed_by_what_is_no_dicom_node_is_given_up(ledger: Ledger, outbox: Outbox) -> None:
+    for claimed in outbox.claim("pacs", "worker", 100):
+        outbox.record_delivered(claimed, to_be_committed=True)
+    attempt(ledger, outbox, None)
+    assert {state for state, _ in deliveries(ledger)} == {"dead"}

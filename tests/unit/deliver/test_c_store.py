@@ -31,7 +31,7 @@ def pending(tmp_path: Path) -> list[PendingDelivery]:
         made.append(
             PendingDelivery(
                 number, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SC, str(image.SOPClassUID), uid, path,
-                datetime.now(UTC),
+                datetime.now(UTC), "pacs",
             )
         )  # fmt: skip
     return made
@@ -64,14 +64,13 @@ def test_a_peer_that_takes_only_implicit_vr_gets_it(pending: list[PendingDeliver
         (0xB000, Verdict.DELIVERED),
         (0xA700, Verdict.LATER),
         (0x0110, Verdict.LATER),
-        (None, Verdict.LATER),
         (0xA900, Verdict.NEVER),
         (0xC000, Verdict.NEVER),
         (0x0117, Verdict.NEVER),
         (0x0122, Verdict.NEVER),
     ],
 )
-def test_a_status_means(status: int | None, verdict: Verdict) -> None:
+def test_a_status_means(status: int, verdict: Verdict) -> None:
     assert verdict_of(status) is verdict
 
 
@@ -87,7 +86,7 @@ def test_what_an_abort_left_is_for_later(pending: list[PendingDelivery]) -> None
     aborting = pending[1].sop_instance_uid
     with storage_peer(lambda uid: None if uid == aborting else 0x0000) as peer:
         outcomes = deliver(peer, pending)
-    assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED, Verdict.LATER, Verdict.LATER]
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED, Verdict.LATER, Verdict.AWAY]
 
 
 def test_a_peer_without_the_sop_class_never_takes_it(pending: list[PendingDelivery]) -> None:
@@ -100,7 +99,7 @@ def test_a_peer_without_the_sop_class_never_takes_it(pending: list[PendingDelive
 def test_a_rejection_is_for_later_and_says_why(pending: list[PendingDelivery]) -> None:
     with storage_peer() as peer:
         outcomes = deliver(peer, pending, ae_title="OTHER")
-    assert {outcome.verdict for outcome in outcomes} == {Verdict.LATER}
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.AWAY}
     assert "Called AE title not recognised" in str(outcomes[0].error)
 
 
@@ -108,7 +107,7 @@ def test_nobody_there_is_for_later(pending: list[PendingDelivery]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         peer = StoragePeer(*closed.getsockname())
     outcomes = deliver(peer, pending)
-    assert {outcome.verdict for outcome in outcomes} == {Verdict.LATER}
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.AWAY}
     assert "nothing answers there" in str(outcomes[0].error)
 
 
@@ -117,3 +116,17 @@ def test_echo() -> None:
         echo(DicomNode("PACS", peer.host, peer.port, "CXR_GATEWAY", 5))
         with pytest.raises(Retry, match="not recognised"):
             echo(DicomNode("OTHER", peer.host, peer.port, "CXR_GATEWAY", 5))
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "two..dots"])
+def test_a_host_that_is_not_known_is_for_later(host: str) -> None:
+    with pytest.raises(Retry, match="the host is not known"):
+        echo(DicomNode("PACS", host, 104, "CXR_GATEWAY", 5))
+
+
+def test_a_result_that_cannot_be_read_harms_no_other(pending: list[PendingDelivery]) -> None:
+    pending[0].path.unlink()
+    pending[1].path.write_bytes(b"overwritten")
+    with storage_peer() as peer:
+        verdicts = {outcome.delivery.id: outcome.verdict for outcome in deliver(peer, pending)}
+    assert [verdicts[each.id] for each in pending] == [Verdict.LATER, Verdict.NEVER, Verdict.DELIVERED]

@@ -18,8 +18,9 @@ def delivery(tmp_path: Path) -> PendingDelivery:
     path = tmp_path / "result"
     path.write_bytes(b"result")
     return PendingDelivery(
-        1, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SR, "1.2.840", "2.25.1", path, datetime.now(UTC)
-    )
+        1, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SR, "1.2.840", "2.25.1", path, datetime.now(UTC),
+        "outbox",
+    )  # fmt: skip
 
 
 def folder(path: Path) -> FolderDestination:

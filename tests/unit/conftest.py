@@ -6,12 +6,12 @@ import pytest
 
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
-from gateway.store.schema import create_tables
+from gateway.store.migrate import upgrade
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
     engine = open_engine(f"sqlite:///{tmp_path}/gateway.sqlite")
-    create_tables(engine)
+    upgrade(engine)
     yield Ledger(engine, tmp_path)
     engine.dispose()

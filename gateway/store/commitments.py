@@ -1,0 +1,73 @@
+"""What destinations have been asked to keep for good, and what they promised (PS3.4 Annex J)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from gateway.store.conclusion import conclude
+from gateway.store.entries import DeliveryState, PendingDelivery
+from gateway.store.ledger import Ledger, now, record_event
+from gateway.store.outbox import Outbox, change, what
+from gateway.store.schema import deliveries
+
+
+class Commitments:
+    """The ledger's Storage Commitment requests. Methods raise `Retry` when the database is away."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._outbox = Outbox(ledger)
+
+    def record_asked(self, delivery: PendingDelivery, transaction_uid: str, again_in_seconds: float) -> None:
+        """The destination is about to be asked; without an answer it is asked again after that time."""
+        this = (deliveries.c.id == delivery.id) & (deliveries.c.state == DeliveryState.DELIVERED)
+        not_before = now() + timedelta(seconds=again_in_seconds)
+        values = {"transaction_uid": transaction_uid, "not_before": not_before}
+        with self._ledger.transaction() as connection:
+            connection.execute(sa.update(deliveries).where(this, deliveries.c.open).values(values))
+
+    def record_report(
+        self, transaction_uid: str, committed: Collection[str], failed: Mapping[str, str]
+    ) -> tuple[list[PendingDelivery], list[PendingDelivery]]:
+        """Record a destination's answer; return what it keeps, and what it does not.
+
+        What it does not keep is sent again, not before it would have been asked again.
+
+        Parameters
+        ----------
+        transaction_uid
+            Of the request; an answer to any but the last one finds nothing.
+        committed
+            SOP Instance UIDs that are kept.
+        failed
+            SOP Instance UIDs that are not, with the reason in words.
+        """
+        asked = deliveries.c.open & (deliveries.c.transaction_uid == transaction_uid)
+        with self._ledger.transaction() as connection:
+            waiting = self._outbox.read(connection, asked & (deliveries.c.state == DeliveryState.DELIVERED))
+            lost = [each for each in waiting if each.sop_instance_uid in failed]
+            kept = [each for each in waiting if each.sop_instance_uid in committed and each not in lost]
+            return (
+                [each for each in kept if _keep(connection, each)],
+                [each for each in lost if _lose(connection, each, failed[each.sop_instance_uid])],
+            )
+
+
+def _keep(connection: sa.Connection, delivery: PendingDelivery) -> bool:
+    values = {"open": False, "last_error": None}
+    if not change(connection, delivery.id, delivery.state, DeliveryState.COMMITTED, values):
+        return False
+    record_event(connection, delivery.instance_id, "committed", **what(delivery))
+    conclude(connection, delivery.instance_id, now())
+    return True
+
+
+def _lose(connection: sa.Connection, delivery: PendingDelivery, reason: str) -> bool:
+    values = {"last_error": f"not committed: {reason}"}
+    if not change(connection, delivery.id, delivery.state, DeliveryState.PENDING, values):
+        return False
+    record_event(connection, delivery.instance_id, "commitment_failed", **what(delivery), error=reason)
+    return True

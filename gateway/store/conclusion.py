@@ -1,0 +1,31 @@
+"""An image's last state, which follows from its deliveries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.records import Reason, State
+from gateway.store.entries import DeliveryState
+from gateway.store.schema import deliveries, instances, results
+
+
+def conclude(connection: sa.Connection, instance_id: int, time: datetime) -> None:
+    """Make an `inferred` image `delivered` or `failed` once its answer has nothing left to deliver."""
+    query = (
+        sa.select(deliveries.c.state, deliveries.c.open, deliveries.c.destination)
+        .join(results, results.c.id == deliveries.c.result_id)
+        .where(results.c.instance_id == instance_id, results.c.superseded_at.is_(None))
+    )
+    rows = connection.execute(query).all()
+    if any(row.open for row in rows):
+        return
+    dead = sorted({row.destination for row in rows if row.state == DeliveryState.DEAD})
+    values: dict[str, Any] = {"state": State.DELIVERED}
+    if dead:
+        detail = f"not delivered to {', '.join(dead)}; see the deliveries for the error"
+        values = {"state": State.FAILED, "reason": Reason.NOT_DELIVERED, "detail": detail}
+    this = (instances.c.id == instance_id) & (instances.c.state == State.INFERRED)
+    connection.execute(sa.update(instances).where(this).values(**values, state_at=time))

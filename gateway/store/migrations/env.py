@@ -1,0 +1,6 @@
+"""What Alembic runs: the connection comes from `gateway.store.migrate`, in a transaction of its own."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"])
+context.run_migrations()

@@ -1,0 +1,22 @@
+"""Times in the ledger that lie ahead mean nothing once the clock has been set back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from gateway.store.entries import AT_ONCE
+from gateway.store.schema import deliveries, destinations, executors, instances
+
+
+def forget_waits(connection: sa.Connection, time: datetime) -> None:
+    """Make due at once whatever waits beyond `time`, and let no worker have been heard of after it."""
+    for column, sooner in (
+        (instances.c.not_before, None),
+        (deliveries.c.not_before, AT_ONCE),
+        (destinations.c.retry_at, None),
+        (executors.c.beat_at, time),
+    ):
+        later = sa.update(column.table).where(column > time)
+        connection.execute(later.values({column.name: sooner}))

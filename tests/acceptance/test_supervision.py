@@ -1,0 +1,70 @@
+"""A role that hangs is replaced; a stop waits for the work in hand, and not for ever."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.gateway_process import GatewayProcess, running, wait_for
+from tests.sources import dx, encoded
+from tests.storage_peer import storage_peer
+
+
+def send_one(gateway: GatewayProcess, folder: Path) -> None:
+    file = folder / "image.dcm"
+    file.write_bytes(encoded(dx()))
+    (sent,) = gateway.send(file)
+    assert sent.stored
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
+    with running(tmp_path) as gateway:
+        hung = gateway.role("work")
+        os.kill(hung, signal.SIGSTOP)
+        send_one(gateway, tmp_path)
+        wait_for(lambda: len(gateway.events("delivered")) == 2, 100)
+        (event,) = gateway.events("role_hangs")
+        assert event["hangs"].startswith("work")
+        assert gateway.role("work") != hung
+        assert gateway.stop() == 0
+
+
+def test_a_worker_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
+    with running(tmp_path, workers=2) as gateway:
+        os.kill(gateway.role("work"), signal.SIGSTOP)
+        send_one(gateway, tmp_path)
+        wait_for(lambda: len(gateway.events("delivered")) == 2)
+        assert gateway.stop() == 0
+
+
+def test_a_stop_does_not_wait_for_a_slow_destination(tmp_path: Path) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(_: str) -> int:
+        asked.set()
+        go_on.wait(60)
+        return 0x0000
+
+    with storage_peer(slow) as peer:
+        destination = {"name": "pacs", "kind": "dicom", "ae_title": "PACS"}
+        destination |= {"host": peer.host, "port": peer.port}
+        settings = {
+            "destinations": [destination],
+            "routes": [{"calling_ae_title": "*", "to": ["pacs"]}],
+            "shutdown_seconds": 3,
+        }
+        with running(tmp_path, **settings) as gateway:
+            send_one(gateway, tmp_path)
+            assert asked.wait(60)
+            told_at = time.monotonic()
+            assert gateway.stop() == 0
+            assert time.monotonic() - told_at < 15
+            go_on.set()
+            gateway.start()
+            wait_for(lambda: len(gateway.events("delivered")) == 2)
+            assert gateway.stop() == 0
+        assert len(set(peer.received)) == 2

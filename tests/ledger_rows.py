@@ -1,0 +1,50 @@
+"""Rows for tests of the ledger: images that arrive, are claimed and answered."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.records import Label, Received, ResultKind
+from gateway.store.entries import AnswerRecord, StoredInstance, StoredResult
+from gateway.store.inquiry import Inquiry
+from gateway.store.ledger import Ledger
+
+
+def received(tmp_path: Path, number: int = 1, **changes: Any) -> Received:
+    values = Received(
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.1",
+        sop_instance_uid=f"1.2.{number}",
+        study_instance_uid="1.2.100",
+        series_instance_uid="1.2.100.1",
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
+        calling_ae_title="MODALITY",
+        called_ae_title="CXR_GATEWAY",
+        peer_address="127.0.0.1",
+        sha256=f"{number:064x}",
+        size_bytes=10,
+        path=tmp_path / "spool" / "00" / f"{number:064x}.dcm",
+        received_at=datetime.now(UTC),
+    )
+    return replace(values, **changes)
+
+
+def claim(ledger: Ledger, batch: str, limit: int = 10) -> list[StoredInstance]:
+    with ledger.transaction() as connection:
+        ledger.claim(connection, batch, limit)
+    return ledger.begin_batch(batch)
+
+
+def answer(tmp_path: Path, *destinations: str, digest: str = "d", uid: str = "2.25.1") -> AnswerRecord:
+    result = StoredResult(ResultKind.SR, "1.2.3", uid, tmp_path / "results" / f"{uid}.dcm", "0" * 64)
+    return AnswerRecord(digest, Label.PNEUMONIA, 0.9, {"steps": []}, (result,), destinations)
+
+
+def record_answer(ledger: Ledger, instance: StoredInstance, record: AnswerRecord) -> Any:
+    with ledger.transaction() as connection:
+        return ledger.record_answer(connection, instance, record)
+
+
+def state(ledger: Ledger, uid: str = "1.2.1") -> tuple[str, str | None]:
+    (version, *_) = Inquiry(ledger).instance(uid)
+    return version["state"], version["reason"]

@@ -1,0 +1,130 @@
+"""Orthanc as the PACS: C-STORE, STOW-RS, queries and Storage Commitment, on loopback, ended with the test."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from pydicom import Dataset
+from pynetdicom import AE
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
+
+from gateway.deliver.storage_scu import DicomNode
+from tests.gateway_process import wait_for
+
+AE_TITLE = "ORTHANC"
+PLUGINS = [Path("/usr/share/orthanc/plugins"), Path("/usr/lib/orthanc")]
+USER, PASSWORD = "gateway", "loopback only"
+
+
+@dataclass(frozen=True)
+class Orthanc:
+    """One that runs; `url` is of its DICOMweb server."""
+
+    dicom_port: int
+    http_port: int
+    storage: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}/dicom-web"
+
+    def ask(self, path: str) -> Any:
+        """Return what its own interface answers."""
+        answer = requests.get(self._address(path), auth=(USER, PASSWORD), timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def introduce(self, node: DicomNode) -> None:
+        """Tell it where a node listens: it calls nobody else back."""
+        known = {"AET": node.ae_title, "Host": node.host, "Port": node.port}
+        address = self._address("modalities/introduced")
+        requests.put(address, json=known, auth=(USER, PASSWORD), timeout=10).raise_for_status()
+
+    def find(self, study_instance_uid: str) -> dict[str, str]:
+        """Ask by C-FIND: the modality of each instance of a study."""
+        query = Dataset()
+        query.QueryRetrieveLevel = "IMAGE"
+        query.StudyInstanceUID = study_instance_uid
+        query.SOPInstanceUID = query.Modality = ""
+        ae = AE()
+        ae.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
+        assoc = ae.associate("127.0.0.1", self.dicom_port, ae_title=AE_TITLE)
+        assert assoc.is_established
+        answers = list(assoc.send_c_find(query, StudyRootQueryRetrieveInformationModelFind))
+        assoc.release()
+        return {found.SOPInstanceUID: found.Modality for _, found in answers if found is not None}
+
+    def search(self, study_instance_uid: str) -> dict[str, Dataset]:
+        """Ask by QIDO-RS: the instances of a study."""
+        found = self.ask(f"dicom-web/studies/{study_instance_uid}/instances?includefield=PatientID")
+        instances = [Dataset.from_json(item) for item in found]
+        return {str(instance.SOPInstanceUID): instance for instance in instances}
+
+    def _address(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.http_port}/{path}"
+
+
+@contextmanager
+def running_orthanc(folder: Path) -> Iterator[Orthanc]:
+    """Run one whose files are in `folder`; without it the test is left out, but never in CI."""
+    program = shutil.which("Orthanc", path=f"{os.environ['PATH']}:/usr/sbin")
+    plugin = next((path for path in (p / "libOrthancDicomWeb.so" for p in PLUGINS) if path.exists()), None)
+    if program is None or plugin is None:
+        leave_out = pytest.fail if os.environ.get("GATEWAY_TESTS_NEED_PEERS") else pytest.skip
+        leave_out("Orthanc is missing: apt-get install orthanc orthanc-dicomweb")
+    folder.mkdir()
+    orthanc = Orthanc(*_free_ports(2), folder / "storage")
+    config = folder / "orthanc.json"
+    config.write_text(json.dumps(_settings(orthanc, plugin)))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([program, str(config)], stdout=log, stderr=log)
+    try:
+        wait_for(lambda: process.poll() is not None or _answers(orthanc))
+        assert process.poll() is None, (folder / "log").read_text()
+        yield orthanc
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _settings(orthanc: Orthanc, plugin: Path) -> dict[str, Any]:
+    return {
+        "StorageDirectory": str(orthanc.storage),
+        "IndexDirectory": str(orthanc.storage),
+        "HttpPort": orthanc.http_port,
+        "DicomPort": orthanc.dicom_port,
+        "DicomAet": AE_TITLE,
+        "DicomCheckCalledAet": True,
+        "DicomAlwaysAllowFind": True,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": True,
+        "RegisteredUsers": {USER: PASSWORD},
+        "Plugins": [str(plugin)],
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that were free a moment ago: Orthanc cannot be asked which one it took."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in held]
+    for each in held:
+        each.close()
+    return ports
+
+
+def _answers(orthanc: Orthanc) -> bool:
+    try:
+        orthanc.ask("system")
+    except requests.RequestException:
+        return False
+    return True

@@ -1,0 +1,102 @@
+"""A PostgreSQL server of one's own, for as long as a test needs it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import psycopg
+import pytest
+
+from tests.gateway_process import wait_for
+
+DEBIAN = Path("/usr/lib/postgresql")
+
+
+class PostgreSQL:
+    """A server on a free port of loopback, its data in a temporary folder.
+
+    PostgreSQL refuses to run as root; it then runs as the package's user `postgres`, in a folder that this
+    user can reach.
+
+    Parameters
+    ----------
+    folder
+        For the server's log, `postgresql.log`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "postgresql.log"
+        self._data = Path(tempfile.mkdtemp(prefix="gateway-postgresql-"))
+        self._user = "postgres" if os.geteuid() == 0 else None
+        if self._user:
+            os.chown(self._data, pwd.getpwnam(self._user).pw_uid, -1)
+        self._port = _free_port()
+        self._run(_program("initdb"), "-D", self._data, "-U", "gateway", "-A", "trust", "-E", "UTF8").wait(60)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self._data)
+
+    @property
+    def url(self) -> str:
+        """As the settings' `database` takes it."""
+        return f"postgresql://gateway@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Start the server on what its folder holds; return once it answers."""
+        options = ("-p", str(self._port), "-c", "listen_addresses=127.0.0.1", "-k", "")
+        self._server = self._run(_program("postgres"), "-D", self._data, *options)
+        wait_for(self._answers)
+
+    def stop(self) -> None:
+        """Break off every connection and end (the server's own name for it: fast shutdown)."""
+        if self._server.poll() is None:
+            self._server.send_signal(signal.SIGINT)
+            self._server.wait(60)
+
+    def _run(self, *command: str | Path) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            return subprocess.Popen(command, cwd=self._data, user=self._user, stdout=log, stderr=log)
+
+    def _answers(self) -> bool:
+        assert self._server.poll() is None, self._log.read_text()
+        try:
+            psycopg.connect(self.url, connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """Run a server for the length of a block and yield its URL."""
+    with PostgreSQL(folder) as server:
+        yield server.url
+
+
+def _program(name: str) -> Path:
+    """Return a program of the newest installed version; without it the test is left out, but never in CI."""
+    found = sorted(DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    if not found:
+        leave_out = pytest.fail if os.environ.get("GATEWAY_TESTS_NEED_PEERS") else pytest.skip
+        leave_out(f"PostgreSQL's {name} is missing: apt-get install postgresql")
+    return found[-1]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])

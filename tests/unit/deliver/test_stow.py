@@ -1,0 +1,185 @@
+"""Delivery by STOW-RS to a server that takes, refuses, redirects, hangs up or is not there."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+
+from gateway.deliver.outcome import Verdict
+from gateway.deliver.stow import deliver_by_stow
+from gateway.records import ResultKind
+from gateway.settings import StowDestination
+from gateway.store.entries import PendingDelivery
+from tests.sources import dx, encoded
+
+DELIVERED, LATER, NEVER, AWAY = Verdict.DELIVERED, Verdict.LATER, Verdict.NEVER, Verdict.AWAY
+
+
+class Server(ThreadingHTTPServer):
+    """Gives each request the next of its answers, the last one again and again."""
+
+    daemon_threads = True
+
+    def __init__(self, answers: list[tuple[int, str, str]]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers = answers
+        self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        self.server.headers.append(dict(self.headers))
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        answers = self.server.answers
+        status, media_type, body = answers.pop(0) if len(answers) > 1 else answers[0]
+        if status == 0:
+            self.close_connection = True
+            return
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def server(*answers: tuple[int, str, str]) -> Iterator[Server]:
+    served = Server(list(answers))
+    thread = threading.Thread(target=served.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield served
+    finally:
+        served.shutdown()
+        thread.join()
+        served.server_close()
+
+
+@pytest.fixture
+def pending(tmp_path: Path) -> list[PendingDelivery]:
+    """Two objects that wait for delivery."""
+    made = []
+    for number in (1, 2):
+        image = dx()
+        path = tmp_path / f"{number}.dcm"
+        path.write_bytes(encoded(image))
+        made.append(
+            PendingDelivery(
+                number, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SC, str(image.SOPClassUID),
+                str(image.SOPInstanceUID), path, datetime.now(UTC), "web",
+            )
+        )  # fmt: skip
+    return made
+
+
+def destination(port: int, **changes: Any) -> StowDestination:
+    url = f"http://127.0.0.1:{port}/dicom-web"
+    return StowDestination(name="web", kind="stow", url=url, timeout_seconds=2, **changes)
+
+
+def plain(status: int) -> tuple[int, str, str]:
+    return status, "text/plain", "words"
+
+
+def failed(status: int, reason: int | None, uid: str, media_type: str) -> tuple[int, str, str]:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = "1.2", uid
+    if reason is not None:
+        item.FailureReason = reason
+    answer = Dataset()
+    answer.FailedSOPSequence = [item]
+    return status, media_type, json.dumps(answer.to_json_dict())
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdicts"),
+    [
+        (plain(200), [DELIVERED, DELIVERED]),
+        (plain(202), [DELIVERED, DELIVERED]),
+        (plain(400), [NEVER, NEVER]),
+        (plain(409), [NEVER, NEVER]),
+        (plain(413), [NEVER, NEVER]),
+        (plain(415), [NEVER, NEVER]),
+        (plain(401), [AWAY, AWAY]),
+        (plain(403), [AWAY, AWAY]),
+        (plain(404), [AWAY, AWAY]),
+        (plain(408), [AWAY, AWAY]),
+        (plain(429), [AWAY, AWAY]),
+        (plain(500), [AWAY, AWAY]),
+        (plain(503), [AWAY, AWAY]),
+        (plain(302), [LATER, AWAY]),
+        ((0, "", ""), [LATER, AWAY]),
+    ],
+)
+def test_an_answer_means(
+    answer: tuple[int, str, str], verdicts: list[Verdict], pending: list[PendingDelivery]
+) -> None:
+    with server(answer) as served:
+        outcomes = list(deliver_by_stow(destination(served.server_port), pending))
+    assert [outcome.verdict for outcome in outcomes] == verdicts, outcomes
+
+
+@pytest.mark.parametrize("media_type", ["application/dicom+json", "application/dicom+json; charset=utf-8"])
+@pytest.mark.parametrize("status", [200, 202, 409])
+@pytest.mark.parametrize(
+    ("reason", "verdict"), [(0xA700, LATER), (0x0110, LATER), (0xC123, NEVER), (0xA900, NEVER), (None, NEVER)]
+)
+def test_a_failure_reason_means_what_a_c_store_status_does(
+    reason: int | None, verdict: Verdict, status: int, media_type: str, pending: list[PendingDelivery]
+) -> None:
+    first, second = pending
+    with server(failed(status, reason, first.sop_instance_uid, media_type), plain(200)) as served:
+        outcomes = list(deliver_by_stow(destination(served.server_port), [first, second]))
+    assert [outcome.verdict for outcome in outcomes] == [verdict, DELIVERED], outcomes
+
+
+def test_nobody_there_is_away(pending: list[PendingDelivery]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    outcomes = list(deliver_by_stow(destination(port), pending))
+    assert [outcome.verdict for outcome in outcomes] == [AWAY, AWAY]
+
+
+def test_no_answer_in_time_is_for_later_and_ends_the_round(pending: list[PendingDelivery]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        patience = destination(port).model_copy(update={"timeout_seconds": 0.2})
+        outcomes = list(deliver_by_stow(patience, pending))
+    assert [outcome.verdict for outcome in outcomes] == [LATER, AWAY]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "expected"),
+    [
+        ({"username": "u", "password": "p"}, "Basic dTpw"),
+        ({"bearer_token": "abc"}, "Bearer abc"),
+        ({}, None),
+    ],
+)
+def test_credentials_are_sent(
+    credentials: dict[str, str], expected: str | None, pending: list[PendingDelivery]
+) -> None:
+    with server(plain(200)) as served:
+        list(deliver_by_stow(destination(served.server_port, **credentials), pending))
+    assert [headers.get("Authorization") for headers in served.headers] == [expected] * 2
+
+
+def test_the_bytes_are_sent_as_they_are(pending: list[PendingDelivery]) -> None:
+    with server(plain(200)) as served:
+        list(deliver_by_stow(destination(served.server_port), pending))
+    assert all(d.path.read_bytes() in body for d, body in zip(pending, served.bodies, strict=True))

@@ -1,0 +1,142 @@
+"""Files go when their work is done and their time is over, never before."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.records import Reason, State
+from gateway.settings import Retention
+from gateway.store.again import Again
+from gateway.store.entries import Arrival
+from gateway.store.inquiry import Inquiry
+from gateway.store.ledger import Ledger
+from gateway.store.outbox import Outbox
+from gateway.store.retention import Cleaner
+from tests.ledger_rows import answer, claim, received, record_answer
+
+NEVER = Retention(received_days=None, results_days=None, failed_days=None)
+AT_ONCE = Retention(received_days=0, results_days=0, failed_days=0)
+BYTES = 1000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("spool/00", "results"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
+
+
+def arrive(ledger: Ledger, folder: Path, number: int = 1) -> None:
+    """Receive one image, with its file."""
+    image = received(folder, number)
+    image.path.write_bytes(bytes(BYTES))
+    ledger.record_received(image)
+
+
+def settle(ledger: Ledger, folder: Path, *destinations: str, number: int = 1) -> None:
+    """Answer what has arrived, with the result's file."""
+    (image,) = claim(ledger, f"batch {number}")
+    record = answer(folder, *destinations, uid=f"2.25.{number}")
+    for result in record.results:
+        result.path.write_bytes(bytes(BYTES))
+    record_answer(ledger, image, record)
+
+
+def fail(ledger: Ledger) -> None:
+    (image,) = claim(ledger, "batch")
+    with ledger.transaction() as connection:
+        ledger.end(connection, image, State.FAILED, Reason.UNDECODABLE, "no image")
+
+
+def clean(ledger: Ledger, folder: Path, rules: Retention) -> None:
+    Cleaner(rules, ledger, [folder / "spool", folder / "results"]).clean()
+
+
+def left(folder: Path) -> int:
+    return sum(path.is_file() for name in ("spool", "results") for path in (folder / name).rglob("*"))
+
+
+def test_what_waits_stays(ledger: Ledger, folder: Path) -> None:
+    arrive(ledger, folder)
+    clean(ledger, folder, AT_ONCE)
+    assert left(folder) == 1
+
+
+def test_what_is_not_delivered_everywhere_stays(ledger: Ledger, folder: Path) -> None:
+    arrive(ledger, folder)
+    settle(ledger, folder, "near", "far")
+    (near,) = Outbox(ledger).claim("near", "here-1", 10)
+    Outbox(ledger).record_delivered(near)
+    clean(ledger, folder, AT_ONCE.model_copy(update={"max_disk_gb": 0}))
+    assert left(folder) == 2
+
+
+@pytest.mark.parametrize(
+    ("rules", "files"),
+    [
+        (AT_ONCE, 0),
+        (NEVER, 2),
+        (Retention(), 2),
+        (NEVER.model_copy(update={"received_days": 0}), 1),
+        (NEVER.model_copy(update={"results_days": 0}), 1),
+        (NEVER.model_copy(update={"failed_days": 0}), 2),
+    ],
+)
+def test_what_is_done_goes_by_age(ledger: Ledger, folder: Path, rules: Retention, files: int) -> None:
+    arrive(ledger, folder)
+    settle(ledger, folder)
+    clean(ledger, folder, rules)
+    assert left(folder) == files
+
+
+def test_what_failed_has_its_own_time(ledger: Ledger, folder: Path) -> None:
+    arrive(ledger, folder)
+    fail(ledger)
+    clean(ledger, folder, AT_ONCE.model_copy(update={"failed_days": None, "max_disk_gb": 0}))
+    assert left(folder) == 1
+    clean(ledger, folder, NEVER.model_copy(update={"failed_days": 0}))
+    assert left(folder) == 0
+
+
+def test_beyond_the_disk_s_share_everything_done_goes(ledger: Ledger, folder: Path) -> None:
+    for number in (1, 2):
+        arrive(ledger, folder, number)
+        settle(ledger, folder, number=number)
+    clean(ledger, folder, NEVER.model_copy(update={"max_disk_gb": 5 * BYTES / 1e9}))
+    assert left(folder) == 4
+    clean(ledger, folder, NEVER.model_copy(update={"max_disk_gb": BYTES / 1e9}))
+    assert left(folder) == 0
+
+
+def test_a_deletion_is_told_once(ledger: Ledger, folder: Path) -> None:
+    arrive(ledger, folder)
+    settle(ledger, folder)
+    for _ in range(2):
+        clean(ledger, folder, NEVER.model_copy(update={"received_days": 0}))
+    (image,) = Inquiry(ledger).instance("1.2.1")
+    assert image["source_deleted_at"]
+    (event,) = [event for event in image["events"] if event["event"] == "deleted"]
+    assert (event["what"], event["why"]) == ("received", "older than 0 days")
+
+
+def test_a_file_that_is_gone_is_told_all_the_same(ledger: Ledger, folder: Path) -> None:
+    """As after a kill between the deletion and the commit."""
+    arrive(ledger, folder)
+    settle(ledger, folder)
+    received(folder).path.unlink()
+    clean(ledger, folder, AT_ONCE)
+    (image,) = Inquiry(ledger).instance("1.2.1")
+    assert image["source_deleted_at"]
+
+
+def test_what_is_sent_again_is_there_again(ledger: Ledger, folder: Path) -> None:
+    arrive(ledger, folder)
+    settle(ledger, folder)
+    clean(ledger, folder, AT_ONCE)
+    with pytest.raises(GatewayError, match="send it again"):
+        Again(ledger).reprocess("1.2.1")
+    assert ledger.record_received(received(folder)) is Arrival.RESENT
+    (image,) = Inquiry(ledger).instance("1.2.1")
+    assert image["source_deleted_at"] is None
+    Again(ledger).reprocess("1.2.1")
