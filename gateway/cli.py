@@ -180,6 +180,35 @@ def prove(
     shutil.rmtree(folder)
 
 
+# --- the model
+
+
+@app.command()
+def train(recipe: Annotated[Path, typer.Argument(metavar="CONFIG", help="As config/train.yaml.")]) -> None:
+    """Train a model by a recipe; goes on where it was interrupted."""
+    from gateway.model.training.train import train as run
+
+    with _stages() as progress:
+        folder = run(recipe, progress)
+    out.print(f"the model, its card, figures and plots are in {folder}", soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Card, folder or .pth; `shipped` is the gateway's own.")],
+    dataset: Annotated[Path, typer.Argument(help="A folder with one sub-folder of images for each class.")],
+    config: Config = None,
+) -> None:
+    """Measure a model on labelled images; print the figures as JSON."""
+    from gateway.model.evaluation.evaluate import evaluate as run
+
+    settings = load_settings(config).model
+    path = None if model == "shipped" else Path(model)
+    with _stages() as progress:
+        figures = run(path, dataset, device=settings.device, threads=settings.threads, progress=progress)
+    _print_json(figures)
+
+
 # --- what happened
 
 
@@ -320,6 +349,18 @@ def _progress(what: str, total: int) -> Iterator[Any]:
     with Progress(console=err, transient=True) as progress:
         task = progress.add_task(what, total=total)
         yield lambda: progress.advance(task)
+
+
+@contextmanager
+def _stages() -> Iterator[Any]:
+    """Show long work that names its stages as it comes to them."""
+    with Progress(console=err, transient=True) as progress:
+        task = progress.add_task("")
+
+        def tell(done: int, total: int, what: str) -> None:
+            progress.update(task, completed=done, total=total, description=what)
+
+        yield tell
 
 
 def _score(row: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,7 +43,7 @@ class Abstention(_Frozen):
     junk: float
 
 
-class Source(_Frozen):
+class DataSet(_Frozen):
     """One data set behind the weights, with its licence and what to cite."""
 
     name: str
@@ -76,7 +77,7 @@ class ModelCard(_Frozen):
     temperature: Annotated[float, Field(gt=0)] | None = None
     abstention: Abstention | None = None
     metrics: dict[str, dict[str, Any]] = {}
-    data: tuple[Source, ...] = ()
+    data: tuple[DataSet, ...] = ()
     licence: str = ""
     intended_use: str = ""
 
@@ -84,6 +85,10 @@ class ModelCard(_Frozen):
     def calibration(self) -> str:
         """How log-odds become a probability, in words."""
         return "none" if self.temperature is None else f"temperature {self.temperature:g}"
+
+    def probability(self, log_odds: float) -> float:
+        """Return the calibrated P(pneumonia), 0–1, of the network's log-odds."""
+        return 1 / (1 + math.exp(-max(-700.0, log_odds / (self.temperature or 1.0))))
 
 
 def read_card(path: Path) -> ModelCard:

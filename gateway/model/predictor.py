@@ -3,30 +3,57 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from gateway.errors import ConfigurationError
+from gateway.model.abstention import Detector, reason_to_abstain
 from gateway.model.card import CARD_NAME, ModelCard, Weights, read_card
-from gateway.model.network import Output, fold_batch_norm, forward
+from gateway.model.network import fold_batch_norm, forward
 from gateway.model.weights import check_hash, decode_weights, network_with, read_bytes
 from gateway.records import Label, ModelIdentity, Prediction
 
 SHIPPED = Path(__file__).parent / "weights"
-LOGITS_ONLY = {".pth", ".pt"}  # a state_dict, which may come without a card
+STATE_DICTS = {".pth", ".pt"}  # saved by torch, which may come without a card
+
+
+class Measured(NamedTuple):
+    """What the network says of n images, before anything is concluded from it.
+
+    Attributes
+    ----------
+    log_odds
+        float32 (n,): of pneumonia, not calibrated.
+    outlier
+        float32 (n, 2): distance and junk score of `abstention.Detector`; zero where the model has none.
+    activation
+        float32 (n, 7, 7): class activation maps of the log-odds.
+    """
+
+    log_odds: NDArray[np.float32]
+    outlier: NDArray[np.float32]
+    activation: NDArray[np.float32]
 
 
 class Predictor:
     """A network with its card. `identity` says which model answers."""
 
-    def __init__(self, network: nn.Module, card: ModelCard, device: torch.device, threshold: float) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        detector: Detector | None,
+        card: ModelCard,
+        device: torch.device,
+        threshold: float,
+    ) -> None:
         self._network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._detector = Detector(*(part.to(device) for part in detector)) if detector else None
         self._device = device
-        self._temperature = card.temperature or 1.0
+        self.card = card
         self.identity = ModelIdentity(
             name=card.name,
             version=card.version,
@@ -63,18 +90,19 @@ class Predictor:
         ConfigurationError
             The card or the weights are missing, damaged or not what they should be, or the device is.
         """
-        place = _device(device)
+        place = find_device(device)
         if threads is not None:
             torch.set_num_threads(threads)
         card, weights = _locate(SHIPPED if path is None else path)
         content, sha256 = read_bytes(weights)
         if card is None:
-            card = ModelCard(
-                name=weights.stem, version=sha256[:12], weights=Weights(file=weights.name, sha256=sha256)
-            )
+            file = Weights(file=weights.name, sha256=sha256)
+            card = ModelCard(name=weights.stem, version=sha256[:12], weights=file)
         check_hash(weights, sha256, card.weights.sha256)
-        network = fold_batch_norm(network_with(decode_weights(weights, content), weights))
-        return cls(network, card, place, card.threshold if threshold is None else threshold)
+        state = decode_weights(weights, content)
+        detector = Detector.in_weights(state)
+        network = fold_batch_norm(network_with(state, weights))
+        return cls(network, detector, card, place, card.threshold if threshold is None else threshold)
 
     @property
     def on_gpu(self) -> bool:
@@ -88,24 +116,34 @@ class Predictor:
         """
         if not len(images):
             return []
-        output = self._run(torch.from_numpy(images))
-        log_odds = (output.logits[:, 1] - output.logits[:, 0]) / self._temperature
-        return [
-            self._answer(p, activation)
-            for p, activation in zip(log_odds.sigmoid().tolist(), output.activation.numpy(), strict=True)
-        ]
+        return [self._answer(*of_one) for of_one in zip(*self.measure(images), strict=True)]
 
     @torch.inference_mode()
-    def _run(self, images: Tensor) -> Output:
-        batch = images.to(self._device, memory_format=torch.channels_last)
-        return Output(*(part.cpu() for part in forward(self._network, batch)))
+    def measure(self, images: NDArray[np.float32]) -> Measured:
+        """Return the raw numbers behind `predict`'s answers, for at least one image."""
+        batch = torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
+        output = forward(self._network, batch)
+        outlier = torch.zeros(len(images), 2)
+        if self._detector:
+            outlier = self._detector.score(output.description)
+        log_odds = output.logits[:, 1] - output.logits[:, 0]
+        return Measured(*(part.cpu().numpy() for part in (log_odds, outlier, output.activation)))
 
-    def _answer(self, p: float, activation: NDArray[np.float32]) -> Prediction:
+    def _answer(
+        self, log_odds: np.float32, outlier: NDArray[np.float32], activation: NDArray[np.float32]
+    ) -> Prediction:
+        limits = self.card.abstention
+        distance, junk = outlier.tolist()
+        reason = reason_to_abstain(distance, junk, limits) if limits else None
+        if reason:
+            return Prediction(Label.UNDETERMINED, None, reason, activation, self.identity)
+        p = self.card.probability(float(log_odds))
         label = Label.PNEUMONIA if p >= self.identity.threshold else Label.NORMAL
         return Prediction(label, p, None, activation, self.identity)
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """Return the device called `name` (`auto`: CUDA if there is one), or raise ConfigurationError."""
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
         torch.empty(0, device=device)
@@ -122,7 +160,7 @@ def _locate(path: Path) -> tuple[ModelCard | None, Path]:
     if path.is_dir():
         path = path / CARD_NAME
     card_path = path.with_suffix(".yaml")
-    if path.suffix in LOGITS_ONLY and not card_path.exists():
+    if path.suffix in STATE_DICTS and not card_path.exists():
         return None, path
     card = read_card(card_path)
     return card, card_path.parent / card.weights.file

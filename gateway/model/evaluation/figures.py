@@ -25,12 +25,12 @@ class Estimate(TypedDict):
 
 
 def at_threshold(threshold: float) -> dict[str, Figure]:
-    """Return the figures that need an answer: P(pneumonia) at or above `threshold` is Pneumonia."""
+    """Return the figures that need an answer, Pneumonia from `threshold` on; a share of nothing is 0."""
 
     def share(part: Callable[[Labels, NDArray[np.bool_]], NDArray[np.bool_]]) -> Figure:
         def of(labels: Labels, scores: Scores) -> float:
             hits = part(labels, scores >= threshold)
-            return float(hits.mean()) if hits.size else float("nan")
+            return float(hits.mean()) if hits.size else 0.0
 
         return of
 
@@ -39,7 +39,7 @@ def at_threshold(threshold: float) -> dict[str, Figure]:
 
     def f1(labels: Labels, scores: Scores) -> float:
         p, r = precision(labels, scores), sensitivity(labels, scores)
-        return 2 * p * r / (p + r) if p + r > 0 else float("nan")
+        return 2 * p * r / (p + r) if p + r > 0 else 0.0
 
     return {
         "accuracy": share(lambda labels, positive: positive == (labels == 1)),

@@ -36,10 +36,16 @@ def _low_resolution(side: int) -> Shift:
     return shift
 
 
+def neighbourhood(images: Tensor, half: int) -> Tensor:
+    """Return the mean over the square of 2 × `half` + 1 pixels around each pixel, within the image."""
+    for size, padding in (((2 * half + 1, 1), (half, 0)), ((1, 2 * half + 1), (0, half))):
+        images = avg_pool2d(images, size, stride=1, padding=padding, count_include_pad=False)
+    return images
+
+
 def _local_contrast(images: Tensor) -> Tensor:
     half = images.shape[-1] // 8
-    mean = avg_pool2d(images, 2 * half + 1, stride=1, padding=half, count_include_pad=False)
-    square = avg_pool2d(images * images, 2 * half + 1, stride=1, padding=half, count_include_pad=False)
+    mean, square = neighbourhood(images, half), neighbourhood(images * images, half)
     return (0.5 + 0.2 * (images - mean) / ((square - mean * mean).clamp(min=0).sqrt() + 0.05)).clamp(0, 1)
 
 
@@ -57,9 +63,9 @@ def _noise(images: Tensor) -> Tensor:
 
 SHIFTS: dict[str, Shift] = {
     "as it is": lambda images: images,
-    "closer": _window(0.75, 0.75),
-    "wider": _window(0.8, 1.0),
-    "taller": _window(1.0, 0.8),
+    "closer": _window(0.6, 0.6),
+    "wider": _window(0.65, 1.0),
+    "taller": _window(1.0, 0.65),
     "turned": _window(0.95, 0.95, degrees=12),
     "moved": _window(0.9, 0.9, x=0.12, y=-0.12),
     "border": _border,

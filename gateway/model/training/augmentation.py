@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate
+from torch.nn.functional import affine_grid, grid_sample, interpolate
 
+from gateway.model.evaluation.shifts import neighbourhood
 from gateway.model.training.recipe import Augmentation
 
 Change = Callable[[Tensor], Tensor]
@@ -29,6 +30,7 @@ class Augmenter:
     def __call__(self, images: Tensor) -> Tensor:
         """Return one random view of each image."""
         x = images[:, None].float() / 255
+        x = self._sometimes(self._ranges.fourier, x, self._foreign_spectrum)
         x = self._cut_window(x)
         x = self._photometric(x)
         return x.clamp(0, 1) * 2 - 1
@@ -53,7 +55,6 @@ class Augmenter:
 
     def _photometric(self, x: Tensor) -> Tensor:
         r = self._ranges
-        x = self._sometimes(r.fourier, x, self._foreign_spectrum)
         x = self._sometimes(r.local_contrast, x, self._normalise_locally)
         x = self._sometimes(r.resolution, x, self._change_detail)
         x = x.clamp(1e-4, 1) ** self._spread(x, r.gamma).exp()
@@ -84,7 +85,8 @@ class Augmenter:
         """Return smooth waves, one along each axis: other proportions of the body."""
         shape = (len(grid), 1, 1, 2)
         most, length, phase = (self._uniform(2 * len(grid)).view(shape) for _ in range(3))
-        return self._ranges.warp * most * torch.sin(torch.pi * ((0.5 + length) * grid + 2 * phase))
+        waves: Tensor = self._ranges.warp * most * torch.sin(torch.pi * ((0.5 + length) * grid + 2 * phase))
+        return waves
 
     def _foreign_spectrum(self, x: Tensor) -> Tensor:
         """Give each image another's low-frequency amplitudes (Yang and Soatto 2020), its own phases."""
@@ -93,22 +95,21 @@ class Augmenter:
         other = amplitude[torch.randperm(len(x), generator=self._generator, device=self._device)]
         share = self._uniform(len(x))[:, None, None, None]
         mixed = amplitude + share * (other - amplitude) * self._low_frequencies(x.shape[-1])
-        return torch.fft.irfft2(torch.polar(mixed, spectrum.angle()), s=x.shape[-2:]).clamp(0, 1)
+        changed: Tensor = torch.fft.irfft2(torch.polar(mixed, spectrum.angle()), s=x.shape[-2:])
+        return changed.clamp(0, 1)
 
     def _low_frequencies(self, size: int, cut: float = 0.1) -> Tensor:
         rows = torch.fft.fftfreq(size, device=self._device).abs()[:, None] < cut
         columns = torch.fft.rfftfreq(size, device=self._device)[None] < cut
-        return (rows & columns).float()
+        low: Tensor = rows & columns
+        return low.float()
 
     def _normalise_locally(self, x: Tensor) -> Tensor:
         """Divide out brightness and contrast of the neighbourhood, at a random scale."""
         half = int(self._size * (0.05 + 0.2 * self._number()))
-        mean = self._neighbourhood(x, half)
-        spread = (self._neighbourhood(x * x, half) - mean * mean).clamp(min=1e-4).sqrt()
+        mean = neighbourhood(x, half)
+        spread = (neighbourhood(x * x, half) - mean * mean).clamp(min=1e-4).sqrt()
         return (0.5 + 0.2 * (x - mean) / (spread + 0.05)).clamp(0, 1)
-
-    def _neighbourhood(self, x: Tensor, half: int) -> Tensor:
-        return avg_pool2d(x, 2 * half + 1, stride=1, padding=half, count_include_pad=False)
 
     def _change_detail(self, x: Tensor) -> Tensor:
         """Scale what a random coarser resolution would lose: by 0 it is blurred, above 1 sharpened."""

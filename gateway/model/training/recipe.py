@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway.errors import ConfigurationError
+from gateway.model.card import DataSet
 
 Class = Literal["Normal", "Pneumonia"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -138,6 +139,14 @@ class Stage(_Frozen):
     style_mixing: Fraction = 0.0
 
 
+class Test(_Frozen):
+    """A set that no training image, patient or hospital visit is in; measured once, at the end."""
+
+    name: str
+    folder: Path
+    classes: dict[str, Class]
+
+
 class Recipe(_Frozen):
     """What `gateway train` reads; see `config/train.yaml` for every key with its comment."""
 
@@ -151,6 +160,12 @@ class Recipe(_Frozen):
     sources: tuple[Source, ...]
     augmentations: dict[str, Augmentation]
     stages: tuple[Stage, ...]
+    test: Test | None = None
+    data: tuple[DataSet, ...] = ()
+    licence: str = ""
+    intended_use: str = ""
+    procedure: str = ""
+    limits: str = ""
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Recipe:

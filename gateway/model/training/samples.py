@@ -27,14 +27,6 @@ class Sample:
     patient: str
     part: Part
 
-    @property
-    def subgroup(self) -> str:
-        """Bacterial or viral, where the file name says so (Kermany); else the class."""
-        for kind in ("bacteria", "virus"):
-            if f"_{kind}_" in self.path.stem:
-                return kind
-        return CLASSES[self.label]
-
 
 def find_samples(recipe: Recipe) -> list[Sample]:
     """List every image of the recipe's sources, in a fixed order.

@@ -11,10 +11,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Generator, nn
 
+from gateway.model.evaluation.plots import require_matplotlib
 from gateway.model.network import build_network
+from gateway.model.predictor import find_device
 from gateway.model.training.augmentation import Augmenter
 from gateway.model.training.batches import Batches
 from gateway.model.training.duplicates import first_copies
+from gateway.model.training.finish import Stock, finish
 from gateway.model.training.objectives import Classify, Contrast, Distil, Features, Objective
 from gateway.model.training.pixels import Progress, load_pixels
 from gateway.model.training.recipe import Recipe, Stage, read_recipe
@@ -35,6 +38,7 @@ def train(config: Path, progress: Progress) -> Path:
     ConfigurationError
         The recipe, a folder, an image or a weights file is not what it should be; said before any training.
     """
+    require_matplotlib()
     recipe = read_recipe(config)
     samples = find_samples(recipe)
     check_split(samples)
@@ -46,26 +50,28 @@ class Training:
 
     def __init__(self, recipe: Recipe, samples: list[Sample], progress: Progress) -> None:
         self._recipe, self._progress = recipe, progress
-        self._device = _device(recipe.device)
+        self._device = find_device(recipe.device)
         pixels = load_pixels([sample.path for sample in samples], recipe.out / "cache", progress)
         kept = np.flatnonzero(first_copies(pixels))
-        self._samples = [samples[i] for i in kept]
-        self._pixels = torch.from_numpy(pixels[kept]).to(self._device)
-        self._labels = torch.tensor([sample.label for sample in self._samples], device=self._device)
+        self._stock = Stock([samples[i] for i in kept], pixels[kept])
+        self._pixels = torch.from_numpy(self._stock.pixels).to(self._device)
+        self._labels = torch.tensor([sample.label for sample in self._stock.samples], device=self._device)
         self._features = _compiled(recipe.compiled)
         progress(len(kept), len(samples), "images kept after removing copies")
 
     def run(self) -> Path:
-        """Train every stage that is not finished yet."""
+        """Train every stage that is not finished yet, and make a model of the last."""
         for stage in self._recipe.stages:
             if not (self._folder(stage.name) / "report.json").exists():
                 self._train(stage)
+        network = self._trained(self._recipe.stages[-1].name)
+        finish(self._recipe, network, self._stock, self._progress)
         return self._recipe.out
 
     def _train(self, stage: Stage) -> None:
         generator = Generator(self._device).manual_seed(self._recipe.seed)
         network = self._start(stage)
-        batches = Batches(self._samples, self._drawn_from(stage), stage.batch, generator)
+        batches = Batches(self._stock.samples, self._drawn_from(stage), stage.batch, generator)
         objective = self._objective(stage, network, generator)
         run = StageRun(stage, network, objective, batches, generator, self._folder(stage.name))
         losses = run.run(self._pixels, self._labels, self._progress)
@@ -83,9 +89,9 @@ class Training:
         (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
 
     def _validate(self, network: nn.Module, size: int) -> dict[str, Any]:
-        rows = [i for i, sample in enumerate(self._samples) if sample.part == "validation"]
+        rows = [i for i, sample in enumerate(self._stock.samples) if sample.part == "validation"]
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
-            samples = [self._samples[i] for i in rows]
+            samples = [self._stock.samples[i] for i in rows]
             return validate(network, samples, self._pixels[rows], size, features)
 
     def _objective(self, stage: Stage, network: nn.Module, generator: Generator) -> Objective:
@@ -94,7 +100,7 @@ class Training:
             return Contrast(network, augment, self._features)
         if stage.objective == "classify":
             return Classify(network, stage, augment, self._features, generator)
-        teachers = [(self._teacher(teacher.weights), teacher.size) for teacher in stage.teachers]
+        teachers = [(self._trained(teacher.weights), teacher.size) for teacher in stage.teachers]
         return Distil(network, stage, augment, self._features, generator, teachers)
 
     def _start(self, stage: Stage) -> nn.Module:
@@ -104,7 +110,7 @@ class Training:
             self._load(network, stage.start)
         return cast(nn.Module, cast(Any, network).to(self._device, memory_format=torch.channels_last))
 
-    def _teacher(self, name: str) -> nn.Module:
+    def _trained(self, name: str) -> nn.Module:
         network = build_network()
         self._load(network, name)
         placed = cast(Any, network).to(self._device, memory_format=torch.channels_last)
@@ -120,12 +126,6 @@ class Training:
 
     def _folder(self, name: str) -> Path:
         return self._recipe.out / name
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
 
 
 def _compiled(wanted: bool) -> Features:

@@ -1,0 +1,69 @@
+"""When the model has no business answering: two scores of the network's own description of an image."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from gateway.model.card import Abstention
+
+PREFIX = "abstention."
+
+
+class Detector(NamedTuple):
+    """Scores how far an image is from a frontal chest radiograph; D numbers describe an image.
+
+    `distance` is the Mahalanobis distance to the nearest group of training images (Lee et al. 2018), squared
+    and per dimension; `junk` is the log-odds of a linear classifier that was shown other things (outlier
+    exposure, Hendrycks et al. 2019). The first sees what is strange, the second what is known to be wrong.
+
+    Attributes
+    ----------
+    mean, scale
+        float32 (D,): of the training images' descriptions.
+    axes
+        float32 (D, k): from a standardised description to k numbers of unit variance.
+    centres
+        float32 (groups, k): where each source and class lies among those.
+    weight, bias
+        float32 (D,) and (1,): the linear classifier on standardised descriptions.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    axes: Tensor
+    centres: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    @classmethod
+    def in_weights(cls, state: dict[str, Tensor]) -> Self | None:
+        """Take the detector's tensors out of a weights file's, if it has them."""
+        found = {name: state.pop(PREFIX + name) for name in cls._fields if PREFIX + name in state}
+        return cls(**{name: tensor.float() for name, tensor in found.items()}) if found else None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what `in_weights` takes out."""
+        return {PREFIX + name: tensor for name, tensor in self._asdict().items()}
+
+    def score(self, description: Tensor) -> Tensor:
+        """Return distance and junk score, float32 (n, 2), of descriptions, (n, D)."""
+        standard = (description - self.mean) / self.scale
+        apart = (standard @ self.axes)[:, None] - self.centres
+        distance = apart.square().mean(dim=2).amin(dim=1)
+        junk = standard @ self.weight + self.bias
+        return torch.stack([distance, junk], dim=1)
+
+
+def reason_to_abstain(distance: float, junk: float, limits: Abstention) -> str | None:
+    """Say in one sentence why an image with these scores gets no answer, or None."""
+    if junk >= limits.junk:
+        return f"The image is no frontal chest radiograph (score {junk:.1f}, limit {limits.junk:.1f})."
+    if distance >= limits.distance:
+        return (
+            "The image is unlike the frontal chest radiographs that the model knows "
+            f"(distance {distance:.1f}, limit {limits.distance:.1f})."
+        )
+    return None

@@ -1,0 +1,74 @@
+"""MODEL_CARD.md: the card and its figures, for a person to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.model.card import ModelCard
+
+FIGURES = ("accuracy", "precision", "sensitivity", "specificity", "f1", "auc")
+
+
+def model_card(card: ModelCard, metrics: dict[str, Any], procedure: str, limits: str) -> str:
+    """Return the text of MODEL_CARD.md; `metrics` is by data set, each as `evaluate` returns it."""
+    parts = [
+        f"# {card.name} {card.version}",
+        f"**Research only, not for diagnosis.** {card.intended_use}",
+        "## Model",
+        "\n".join(_model(card)),
+        "## Data",
+        "\n".join(f"- **{d.name}**: {d.images}. Licence: {d.licence}. {d.citation}." for d in card.data),
+        card.licence,
+        "## Procedure",
+        procedure,
+        "## Figures",
+        "Value and 95 % interval over resampled images, at the threshold above. "
+        "Images that the model would abstain on are counted by their score.",
+        "\n".join(_figures(metrics)),
+        *(block for name, of in metrics.items() for block in _details(name, of)),
+        "## Limits",
+        limits,
+    ]
+    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
+
+
+def _model(card: ModelCard) -> Iterator[str]:
+    yield "- torchvision ResNet-50 with two outputs (Normal, Pneumonia), one forward pass at 3 × 224 × 224"
+    yield f"- weights `{card.weights.file}`, SHA-256 `{card.weights.sha256}`"
+    yield f"- grey, squashed to a square, three channels; mean {card.input.mean:g}, std {card.input.std:g}"
+    yield f"- threshold {card.threshold:g}; calibration: {card.calibration}"
+    if card.abstention:
+        yield (
+            "- abstains (Undetermined) from a squared Mahalanobis distance per dimension of "
+            f"{card.abstention.distance:g} (Lee et al. 2018), or a junk score of {card.abstention.junk:g} "
+            "(outlier exposure, Hendrycks et al. 2019)"
+        )
+
+
+def _figures(metrics: dict[str, Any]) -> Iterator[str]:
+    yield "| | " + " | ".join(f"{name} ({of['images']} images)" for name, of in metrics.items()) + " |"
+    yield "|---" * (len(metrics) + 1) + "|"
+    for figure in FIGURES:
+        yield f"| {figure} | " + " | ".join(_estimate(of[figure]) for of in metrics.values()) + " |"
+    yield "| ECE | " + " | ".join(_estimate(of["calibration"]["after"]) for of in metrics.values()) + " |"
+
+
+def _estimate(estimate: dict[str, float]) -> str:
+    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+
+
+def _details(name: str, of: dict[str, Any]) -> Iterator[str]:
+    calibration, occlusion, counts = of["calibration"], of["occlusion"], of["confusion"]
+    lines = [
+        ", ".join(f"{count} {kind}" for kind, count in counts.items()),
+        f"expected calibration error {calibration['before']['value']:.3f} before calibration, "
+        f"{calibration['after']['value']:.3f} after; were the model perfect: {calibration['floor']:.3f}",
+        f"hiding the hottest tenth of the activation map moves the log-odds by "
+        f"{occlusion['hottest tenth']:.2f} on average, a random tenth by {occlusion['random tenth']:.2f}",
+        *(f"{group}: {g['accuracy']:.3f} of {g['images']} right" for group, g in of["subgroups"].items()),
+    ]
+    if of["abstained"] is not None:
+        lines.append(f"would abstain on {of['abstained']:.1%} of these frontal chest radiographs")
+    yield f"### {name}"
+    yield "\n".join(f"- {line}" for line in lines)

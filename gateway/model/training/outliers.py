@@ -1,0 +1,60 @@
+"""Fits the detector of what is no frontal chest radiograph to a trained network's descriptions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from gateway.model.abstention import Detector
+from gateway.model.card import Abstention
+
+DIMENSIONS = 128  # of the space in which distances are measured
+KEPT = 0.99  # share of the validation images of each source and class that either limit lets through
+
+
+def fit_detector(chests: Tensor, groups: Tensor, junk: Tensor) -> Detector:
+    """Fit to descriptions of chest radiographs, (n, D), in `groups`, (n,), and of junk, (m, D)."""
+    mean, scale = chests.mean(dim=0), chests.std(dim=0) + 1e-3
+    standard, other = (chests - mean) / scale, (junk - mean) / scale
+    weight, bias = _linear_classifier(standard, other)
+    axes = _whitening(standard, groups)
+    centres = torch.stack([(standard[groups == g] @ axes).mean(dim=0) for g in set(groups.tolist())])
+    return Detector(mean, scale, axes, centres, weight, bias)
+
+
+def limits(scores: Tensor, groups: Tensor) -> Abstention:
+    """Return the limits that let `KEPT` of every group of validation images through; `scores` is (n, 2)."""
+    of_groups = [torch.quantile(scores[groups == g], KEPT, dim=0) for g in set(groups.tolist())]
+    distance, junk = torch.stack(of_groups).amax(dim=0).tolist()
+    return Abstention(distance=round(distance, 3), junk=round(junk, 3))
+
+
+def _whitening(standard: Tensor, groups: Tensor) -> Tensor:
+    """Return the leading axes within groups, (D, k), each divided by its standard deviation."""
+    within = standard.clone()
+    for g in set(groups.tolist()):
+        within[groups == g] -= standard[groups == g].mean(dim=0)
+    _, spread, axes = torch.svd_lowrank(within, q=min(DIMENSIONS + 16, *within.shape), niter=4)
+    deviation = spread[:DIMENSIONS] / len(within) ** 0.5
+    whitened: Tensor = axes[:, :DIMENSIONS] / (deviation + 0.05 * deviation[0])
+    return whitened
+
+
+def _linear_classifier(chests: Tensor, junk: Tensor) -> tuple[Tensor, Tensor]:
+    """Logistic regression of junk against chests, with L2 decay, both sides weighing the same."""
+    x = torch.cat([chests, junk]).clamp(-10, 10)
+    y = torch.cat([torch.zeros(len(chests)), torch.ones(len(junk))])
+    share = torch.where(y == 0, 0.5 / len(chests), 0.5 / len(junk))
+    weight, bias = torch.zeros(x.shape[1], requires_grad=True), torch.zeros(1, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        errors = binary_cross_entropy_with_logits(x @ weight + bias, y, reduction="none")
+        total = (share * errors).sum() + 0.02 * weight.square().sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        return total
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    return weight.detach(), bias.detach()

@@ -1,0 +1,75 @@
+"""What is known of a finished model: its figures, as JSON, in its card, as a document and as plots."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gateway.model.card import CARD_NAME, ModelCard, write_card
+from gateway.model.evaluation.dataset import CLASSES, LabelledImage, find_labelled, subgroup_of
+from gateway.model.evaluation.evaluate import evaluate_images
+from gateway.model.evaluation.measure import Progress, load_batches
+from gateway.model.evaluation.model_card import model_card
+from gateway.model.evaluation.plots import draw_activation, draw_losses, draw_plots
+from gateway.model.predictor import Predictor
+from gateway.model.training.recipe import Recipe
+from gateway.model.training.samples import Sample
+
+METRICS_NAME = "metrics.json"
+DOCUMENT_NAME = "MODEL_CARD.md"
+
+
+def publish(recipe: Recipe, card: ModelCard, samples: list[Sample], progress: Progress) -> None:
+    """Measure the model in the recipe's folder on images that it never saw; write what came out beside it."""
+    write_card(card, recipe.out / CARD_NAME)
+    metrics = _metrics(recipe, samples, progress)
+    (recipe.out / METRICS_NAME).write_text(json.dumps(metrics, indent=1), encoding="utf-8")
+    card = card.model_copy(update={"metrics": _headlines(metrics)})
+    write_card(card, recipe.out / CARD_NAME)
+    text = model_card(card, metrics, recipe.procedure, recipe.limits)
+    (recipe.out / DOCUMENT_NAME).write_text(text, encoding="utf-8")
+    _draw(recipe, metrics)
+
+
+def _metrics(recipe: Recipe, samples: list[Sample], progress: Progress) -> dict[str, Any]:
+    """Measure the model, as it was written, on the held-out part and on the test set."""
+    predictor = Predictor.open(recipe.out, device=recipe.device)
+    sets: dict[str, list[LabelledImage]] = {}
+    for sample in samples:
+        if sample.part == "heldout":
+            name = f"{sample.source}, held out"
+            group = subgroup_of(sample.path, CLASSES[sample.label])
+            sets.setdefault(name, []).append(LabelledImage(sample.path, sample.label, group))
+    if recipe.test:
+        sets[recipe.test.name] = find_labelled(recipe.root / recipe.test.folder, recipe.test.classes)
+    return {name: evaluate_images(predictor, images, progress) for name, images in sets.items()}
+
+
+def _headlines(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
+    keys = ("accuracy", "sensitivity", "specificity", "auc")
+    return {name: {key: round(of[key]["value"], 4) for key in keys} for name, of in metrics.items()}
+
+
+def _draw(recipe: Recipe, metrics: dict[str, Any]) -> None:
+    """Draw the figures of the last data set measured, and the loss of every stage."""
+    if metrics:
+        name = list(metrics)[-1]
+        draw_plots(metrics[name], f"{recipe.name} {recipe.version}: {name}", recipe.out)
+    reports = {stage.name: recipe.out / stage.name / "report.json" for stage in recipe.stages}
+    losses = {name: json.loads(path.read_text("utf-8"))["losses"] for name, path in reports.items()}
+    draw_losses(losses, recipe.out)
+    if recipe.test:
+        _draw_examples(recipe, find_labelled(recipe.root / recipe.test.folder, recipe.test.classes))
+
+
+def _draw_examples(recipe: Recipe, images: list[LabelledImage]) -> None:
+    """Draw the activation maps of six images, spread over the test set."""
+    shown = images[:: max(1, len(images) // 6)][:6]
+    inputs = next(load_batches([image.path for image in shown]))
+    predictor = Predictor.open(recipe.out, device=recipe.device)
+    measured = predictor.measure(inputs)
+    titles = [
+        f"{CLASSES[image.label]}, P {predictor.card.probability(float(odds)):.2f}"
+        for image, odds in zip(shown, measured.log_odds, strict=True)
+    ]
+    draw_activation(inputs, measured.activation, titles, recipe.out / "activation.png")

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import ConfigurationError
+from gateway.model.card import Abstention, ModelCard, Weights, read_card, write_card
+
+CARD = ModelCard(name="lungs", version="2.1", weights=Weights(file="model.safetensors", sha256="ab" * 32))
+
+
+@pytest.mark.parametrize(
+    "card",
+    [CARD, CARD.model_copy(update={"temperature": 1.31, "abstention": Abstention(distance=2, junk=-0.5)})],
+    ids=["bare", "full"],
+)
+def test_what_is_written_is_read_back(tmp_path: Path, card: ModelCard) -> None:
+    write_card(card, tmp_path / "model.yaml")
+    assert read_card(tmp_path / "model.yaml") == card
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("treshold: 0.4", "treshold: Extra inputs"),
+        ("threshold: 1.5", "threshold: Input should be less than or equal to 1"),
+        ("temperature: 0", "temperature: Input should be greater than 0"),
+        ("architecture: vgg16", "architecture: Input should be 'resnet50'"),
+        ("classes: [Pneumonia, Normal]", "classes.0: Input should be 'Normal'"),
+        ("input: {size: 512}", "input.size"),
+        ("]", "cannot be read"),
+    ],
+)
+def test_a_wrong_card_is_refused_in_one_line(tmp_path: Path, line: str, complaint: str) -> None:
+    path = tmp_path / "model.yaml"
+    write_card(CARD, path)
+    kept = [old for old in path.read_text().splitlines() if not old.startswith(line.split(":")[0] + ":")]
+    if line.startswith(("classes", "input")):
+        kept = [old for old in kept if not old.startswith(("- ", "  size", "  mean", "  std"))]
+    path.write_text("\n".join([*kept, line]))
+    with pytest.raises(ConfigurationError, match=complaint) as refused:
+        read_card(path)
+    assert str(path) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_card_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no model card at"):
+        read_card(tmp_path / "model.yaml")
+
+
+@pytest.mark.parametrize(
+    ("temperature", "log_odds", "p"),
+    [(None, 0.0, 0.5), (None, 2.0, 0.8808), (2.0, 2.0, 0.7311), (None, -1000.0, 0.0), (None, 1000.0, 1.0)],
+)
+def test_log_odds_become_a_probability(temperature: float | None, log_odds: float, p: float) -> None:
+    card = CARD.model_copy(update={"temperature": temperature})
+    assert card.probability(log_odds) == pytest.approx(p, abs=1e-4)

@@ -1,0 +1,51 @@
+"""The same picture as PNG, as 8-bit DICOM and as 12-bit DICOM with a window: the same probability."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom import Dataset, FileMetaDataset
+from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+
+from gateway.model.evaluation.dataset import load_input
+from gateway.model.predictor import Predictor
+
+
+def picture() -> np.ndarray:
+    rng = np.random.default_rng(5)
+    coarse = Image.fromarray(rng.integers(0, 255, (12, 10), np.uint8))
+    return np.asarray(coarse.resize((500, 600), Image.Resampling.BICUBIC))
+
+
+def write_dicom(path: Path, stored: np.ndarray, bits: int, window: tuple[float, float] | None) -> None:
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.SOPClassUID = DigitalXRayImageStorageForPresentation
+    ds.SOPInstanceUID = generate_uid()
+    ds.Modality = "DX"
+    ds.PhotometricInterpretation = "MONOCHROME2"
+    ds.SamplesPerPixel = 1
+    ds.Rows, ds.Columns = stored.shape
+    ds.BitsAllocated = 8 if bits == 8 else 16
+    ds.BitsStored, ds.HighBit, ds.PixelRepresentation = bits, bits - 1, 0
+    if window:
+        ds.WindowCenter, ds.WindowWidth = window
+    ds.PixelData = stored.tobytes()
+    ds.save_as(path, enforce_file_format=True)
+
+
+def test_png_and_dicom_give_the_same_probability(tmp_path: Path) -> None:
+    grey = picture()
+    Image.fromarray(grey).save(tmp_path / "picture.png")
+    write_dicom(tmp_path / "eight.dcm", grey, 8, None)
+    # the picture in the middle of the 12-bit range, which the window (PS3.3 C.11.2.1.2) cuts out
+    write_dicom(
+        tmp_path / "twelve.dcm", grey.astype(np.uint16) * 8 + 1000, 12, (1000 + 4 * 255 + 0.5, 8 * 255 + 1)
+    )
+    inputs = np.stack([load_input(tmp_path / name) for name in ("picture.png", "eight.dcm", "twelve.dcm")])
+    measured = Predictor.open(None, device="cpu").measure(inputs)
+    p = 1 / (1 + np.exp(-measured.log_odds))
+    assert p[1] == pytest.approx(p[0], abs=0.01)
+    assert p[2] == pytest.approx(p[0], abs=0.01)

@@ -1,0 +1,103 @@
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from gateway.errors import ConfigurationError
+from gateway.model.abstention import Detector
+from gateway.model.card import Abstention, ModelCard, Weights, write_card
+from gateway.model.network import DESCRIPTION
+from gateway.model.predictor import Predictor
+from gateway.records import Label
+
+
+@pytest.fixture
+def predictor(state_dict_file: Path) -> Predictor:
+    return Predictor.open(state_dict_file, device="cpu")
+
+
+def test_a_state_dict_without_a_card_says_who_it_is(predictor: Predictor, state_dict_file: Path) -> None:
+    digest = hashlib.sha256(state_dict_file.read_bytes()).hexdigest()
+    identity = predictor.identity
+    assert (identity.name, identity.version) == ("lungs", digest[:12])
+    assert (identity.weights_sha256, identity.threshold, identity.calibration) == (digest, 0.5, "none")
+
+
+def test_a_card_beside_a_state_dict_is_obeyed(state_dict_file: Path, tmp_path: Path) -> None:
+    content = state_dict_file.read_bytes()
+    (tmp_path / "mine.pth").write_bytes(content)
+    weights = Weights(file="mine.pth", sha256=hashlib.sha256(content).hexdigest())
+    card = ModelCard(name="mine", version="7", weights=weights, threshold=0.3, temperature=1.5)
+    write_card(card, tmp_path / "mine.yaml")
+    identity = Predictor.open(tmp_path / "mine.pth").identity
+    assert (identity.name, identity.threshold, identity.calibration) == ("mine", 0.3, "temperature 1.5")
+    assert Predictor.open(tmp_path / "mine.pth", threshold=0.9).identity.threshold == 0.9
+
+
+def test_the_answer_does_not_depend_on_the_batch(predictor: Predictor, images: np.ndarray) -> None:
+    together = predictor.predict(images)
+    alone = [predictor.predict(images[i : i + 1])[0] for i in range(3)]
+    assert [a.p_pneumonia for a in together] == pytest.approx([a.p_pneumonia for a in alone], abs=1e-5)
+    assert predictor.predict(images[:0]) == []
+
+
+@pytest.mark.parametrize(("threshold", "label"), [(0.0, Label.PNEUMONIA), (1.0, Label.NORMAL)])
+def test_the_threshold_decides(
+    state_dict_file: Path, images: np.ndarray, threshold: float, label: Label
+) -> None:
+    answer = Predictor.open(state_dict_file, threshold=threshold).predict(images[:1])[0]
+    assert answer.label is label
+    assert answer.reason is None
+    assert answer.activation.shape == (7, 7)
+    assert answer.activation.dtype == np.float32
+
+
+def detector(distance: float, junk: float) -> Detector:
+    """One that finds every image at this distance, squared, and with this junk score."""
+    return Detector(
+        mean=torch.zeros(DESCRIPTION),
+        scale=torch.ones(DESCRIPTION),
+        axes=torch.zeros(DESCRIPTION, 4),
+        centres=torch.full((2, 4), distance**0.5),
+        weight=torch.zeros(DESCRIPTION),
+        bias=torch.tensor([junk]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("distance", "junk", "reason"),
+    [
+        (1.0, 0.0, None),
+        (4.0, 0.0, r"unlike the frontal chest radiographs .* \(distance 4.0, limit 2.0\)"),
+        (1.0, 5.0, r"no frontal chest radiograph \(score 5.0, limit 3.0\)"),
+    ],
+)
+def test_it_abstains_beyond_its_limits(
+    network: nn.Module, images: np.ndarray, tmp_path: Path, distance: float, junk: float, reason: str | None
+) -> None:
+    tensors = dict(network.state_dict()) | detector(distance, junk).tensors()
+    path = tmp_path / "w.safetensors"
+    save_file({name: tensor.half() for name, tensor in tensors.items()}, path)
+    weights = Weights(file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    card = ModelCard(
+        name="lungs", version="1", weights=weights, abstention=Abstention(distance=2.0, junk=3.0)
+    )
+    write_card(card, tmp_path / "model.yaml")
+    answer = Predictor.open(tmp_path).predict(images[:1])[0]
+    if reason is None:
+        assert answer.label is not Label.UNDETERMINED
+        assert answer.p_pneumonia is not None
+    else:
+        assert answer.label is Label.UNDETERMINED
+        assert answer.p_pneumonia is None
+        assert re.search(reason, answer.reason or "")
+
+
+def test_a_device_that_is_not_there_is_refused(state_dict_file: Path) -> None:
+    with pytest.raises(ConfigurationError, match="device abacus is not available"):
+        Predictor.open(state_dict_file, device="abacus")
