@@ -14,7 +14,7 @@ def model_card(card: ModelCard, metrics: dict[str, Any], procedure: str, limits:
     """Return the text of MODEL_CARD.md; `metrics` is by data set, each as `evaluate` returns it."""
     parts = [
         f"# {card.name} {card.version}",
-        f"**Research only, not for diagnosis.** {card.intended_use}",
+        card.intended_use,
         "## Model",
         "\n".join(_model(card)),
         "## Data",

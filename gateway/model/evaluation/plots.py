@@ -44,7 +44,7 @@ def draw_plots(metrics: dict[str, Any], title: str, folder: Path) -> None:
     for name, draw in plots.items():
         figure = _figure()
         axes = figure.add_subplot()
-        axes.set_title(title)
+        axes.set_title(title, fontsize=9)
         draw(axes)
         figure.savefig(folder / f"{name}.png")
 
