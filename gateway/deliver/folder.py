@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import uuid
 from collections.abc import Iterator, Sequence
 
 from gateway.deliver.outcome import Outcome, Verdict
@@ -34,7 +33,7 @@ def _write(destination: FolderDestination, delivery: PendingDelivery) -> None:
     if path.exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{uuid.uuid4().hex}.part"
+    temporary = folder / f".{delivery.sop_instance_uid}.part"  # what a killed attempt left is overwritten
     try:
         write_durably(temporary, [delivery.path.read_bytes()])
         temporary.rename(path)

@@ -36,6 +36,16 @@ def test_a_result_lies_under_its_study(tmp_path: Path, delivery: PendingDelivery
     assert (outbox / "1.2.3" / "2.25.1.dcm").read_bytes() == b"result"
 
 
+def test_what_a_killed_attempt_left_half_written_goes(tmp_path: Path, delivery: PendingDelivery) -> None:
+    study = tmp_path / "outbox" / "1.2.3"
+    study.mkdir(parents=True)
+    (study / ".2.25.1.part").write_bytes(b"half of a longer result")
+    (outcome,) = deliver_to_folder(folder(tmp_path / "outbox"), [delivery])
+    assert outcome.verdict is Verdict.DELIVERED
+    assert [path.name for path in study.iterdir()] == ["2.25.1.dcm"]
+    assert (study / "2.25.1.dcm").read_bytes() == b"result"
+
+
 @pytest.mark.parametrize("hostile", ["..", ".", "1..2", "../../etc", "1.2/../..", ""])
 def test_a_hostile_study_uid_leads_nowhere(tmp_path: Path, delivery: PendingDelivery, hostile: str) -> None:
     outbox = tmp_path / "outbox"
