@@ -183,4 +183,5 @@ def tls_context(tls: TLS) -> ssl.SSLContext:
 def end_before_association(event: Event) -> None:
     """Wake an association's thread when its peer leaves without a word, as probes do."""
     if event.assoc.requestor.primitive is None:
-        event.assoc.dul.to_user_queue.put(None)  # type: ignore[arg-type] # as if it had timed out
+        messages: Any = event.assoc.dul.to_user_queue
+        messages.put(None)  # as if it had timed out
