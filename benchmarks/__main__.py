@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import decode, end_to_end, machine, model, receive
+from benchmarks import decode, delivery, durability, end_to_end, machine, model, receive, restart
 from benchmarks.dcmtk import missing
 from benchmarks.figure import FULL, QUICK, Effort, Figure
 from benchmarks.table import print_table, to_json
@@ -51,7 +51,21 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         storescp_mb = receive.storescp_peak_mb(root, effort)
         status.update("end to end")
         answering = end_to_end.measure(root, effort, bare, storescp_mb)
-    return where, [*bare.figures(), *decoding, *receiving, *answering]
+        status.update("durability")
+        promising = durability.measure(root, effort)
+        status.update("delivery")
+        delivering = delivery.measure(root, effort)
+        status.update("restart")
+        resuming = restart.measure(root, effort)
+    return where, [
+        *bare.figures(),
+        *decoding,
+        *receiving,
+        *answering,
+        *promising,
+        *delivering,
+        *resuming,
+    ]
 
 
 typer.run(main)

@@ -27,9 +27,9 @@ def missing() -> list[str]:
 
 
 @contextmanager
-def storescp(folder: Path, *options: str) -> Iterator[Listener]:
-    """Run a storescp that writes the bytes to `folder` as they come."""
-    port = _free_port()
+def storescp(folder: Path, *options: str, port: int | None = None) -> Iterator[Listener]:
+    """Run a storescp, on any free port unless told, that writes the bytes to `folder` as they come."""
+    port = port or free_port()
     common = ["--max-pdu", "131072", "--bit-preserving", "-q", "-od", str(folder)]
     with subprocess.Popen(["storescp", *common, *options, str(port)]) as process:
         try:
@@ -45,7 +45,8 @@ def dcmsend(port: int, folder: Path) -> list[str]:
     return ["dcmsend", *options, "127.0.0.1", str(port), str(folder)]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody uses now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 

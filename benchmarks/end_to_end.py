@@ -9,9 +9,10 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom import dcmread
@@ -43,6 +44,11 @@ class Course:
         """From the first C-STORE to the last SR."""
         return len(self.arrived) / (max(self.arrived.values()) - self.started)
 
+    @property
+    def acknowledged_per_second(self) -> float:
+        """From the first C-STORE to the last 0x0000."""
+        return len(self.acknowledged) / (max(self.acknowledged.values()) - self.started)
+
     def latency_ms(self, percentile: float) -> float:
         """From the acknowledgement to the SR."""
         waits = [self.arrived[uid] - at for uid, at in self.acknowledged.items()]
@@ -60,17 +66,24 @@ def measure(root: Path, effort: Effort, bare: BareModel, storescp_mb: float) -> 
 
 
 @contextmanager
-def hospital(root: Path) -> Iterator[tuple[GatewayProcess, Path]]:
+def hospital(root: Path, environment: dict[str, str] | None = None) -> Iterator[tuple[GatewayProcess, Path]]:
     """Run a gateway that delivers to a storescp; yield it and the folder of what arrives."""
     pacs = root / "pacs"
     pacs.mkdir()
-    with storescp(pacs) as listener:
-        address = {"ae_title": "PACS", "host": "127.0.0.1", "port": listener.port}
-        destinations = [{"name": "pacs", "kind": "dicom"} | address]
-        routes = [{"calling_ae_title": "*", "to": ["pacs"]}]
-        with running(root, destinations=destinations, routes=routes) as gateway:
-            yield gateway, pacs
-            gateway.stop()
+    with (
+        storescp(pacs) as listener,
+        gateway_of_pacs(root, listener.port, environment=environment) as gateway,
+    ):
+        yield gateway, pacs
+        gateway.stop()
+
+
+def gateway_of_pacs(root: Path, port: int, **settings: Any) -> AbstractContextManager[GatewayProcess]:
+    """Run a gateway that delivers to a node at that port, and nowhere else."""
+    address = {"ae_title": "PACS", "host": "127.0.0.1", "port": port}
+    destinations = [{"name": "pacs", "kind": "dicom"} | address]
+    routes = [{"calling_ae_title": "*", "to": ["pacs"]}]
+    return running(root, destinations=destinations, routes=routes, **settings)
 
 
 def _figures(
