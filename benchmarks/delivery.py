@@ -27,7 +27,7 @@ def measure(root: Path, effort: Effort) -> list[Figure]:
     with gateway_of_pacs(folder, port, delivery=SOON) as gateway:
         sent = gateway.send(*write_radiographs(folder / "sent", effort.answered))
         assert all(file.stored for file in sent)
-        wait_for(lambda: len(gateway.events("encoded")) == effort.answered, PATIENCE_SECONDS)
+        wait_for(lambda: len(gateway.events("encoded")) == 2 * effort.answered, PATIENCE_SECONDS)
         with storescp(pacs, port=port):
             wait_for(lambda: len(list(pacs.iterdir())) == 2 * effort.answered, PATIENCE_SECONDS)
         gateway.stop()

@@ -19,6 +19,7 @@ from gateway.settings import Settings
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 LOCK_WAIT_SECONDS = 10.0
+STARTING_SECONDS = 300.0  # a role that does not serve by then is ended
 HUNG_SECONDS = 30.0  # a role that has served and gives no sign of life for so long is ended
 WRONG_CONFIGURATION = 2  # a role's exit status: one that has never served would not be mended by a restart
 
@@ -115,11 +116,14 @@ class Supervisor:
         return child
 
     def _wait_until_ready(self, name: str, child: subprocess.Popen[str]) -> bool:
-        """Note what a role tells about itself once it serves, False if it ends before.
+        """Note what a role tells about itself once it serves, False if it ends before or hangs.
 
         With the last role the gateway is ready.
         """
         assert child.stdout is not None  # noqa: S101 - it is a pipe
+        if not select.select([child.stdout], [], [], STARTING_SECONDS)[0]:
+            self._end_hung(name, child, STARTING_SECONDS)
+            return False
         line = child.stdout.readline()
         if not line.startswith(READY):
             return False
@@ -141,9 +145,12 @@ class Supervisor:
                     break
                 heard_at = time.monotonic()
             elif time.monotonic() - heard_at > HUNG_SECONDS:
-                log_event("role_hangs", hangs=name, silent_seconds=HUNG_SECONDS)
-                child.kill()
+                self._end_hung(name, child, HUNG_SECONDS)
         return child.wait()
+
+    def _end_hung(self, name: str, child: subprocess.Popen[str], silent_seconds: float) -> None:
+        log_event("role_hangs", hangs=name, silent_seconds=silent_seconds)
+        child.kill()
 
     def _end_children(self) -> None:
         """Ask every role to drain; kill what has not ended in time: the next start resumes its work."""

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 LOCK_WAIT_MS = 10_000  # a sender that waits 30 s, as is usual, still hears of a longer lock
+CONNECT_SECONDS = 10  # and of a database server that does not answer
 
 
 class UTCDateTime(sa.types.TypeDecorator[datetime]):
@@ -34,8 +35,15 @@ class UTCDateTime(sa.types.TypeDecorator[datetime]):
 
 def open_engine(url: str, *, pool_size: int = 10) -> sa.Engine:
     """Return an engine whose commits are on disk when they return."""
-    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=40, pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
+    on_a_server = sa.make_url(url).get_backend_name() == "postgresql"
+    engine = sa.create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=40,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_SECONDS} if on_a_server else {},
+    )
+    if not on_a_server:
         sa.event.listen(engine, "connect", _make_durable)
     return engine
 

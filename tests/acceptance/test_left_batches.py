@@ -1,32 +1,57 @@
-"""What a killed worker has left does not keep the next one from being ready."""
+"""What a killed worker has left is answered once: by itself when it is back, else by another."""
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from gateway.roles import open_database
 from gateway.settings import Settings
-from tests.gateway_process import running, wait_for
+from tests.gateway_process import GatewayProcess, running, wait_for
 from tests.sources import dx, encoded
 
 HELD = Path(__file__).parent / "held"
 IMAGES = 8
 
 
-def test_a_worker_is_ready_though_left_batches_are_still_at_work(tmp_path: Path) -> None:
-    hold = tmp_path / "hold"
+@contextmanager
+def with_batches_in_hand(folder: Path, workers: int) -> Iterator[tuple[GatewayProcess, Path]]:
+    """Run a gateway whose every worker has two batches in hand until the yielded file is removed."""
+    hold = folder / "hold"
     hold.touch()
-    files = [tmp_path / f"{number}.dcm" for number in range(IMAGES)]
+    files = [folder / f"{number}.dcm" for number in range(IMAGES)]
     for number, file in enumerate(files):
         file.write_bytes(encoded(dx(InstanceNumber=number)))
-    with running(tmp_path, environment={"PYTHONPATH": str(HELD), "HOLD": str(hold)}) as gateway:
-        assert all(sent.stored for sent in gateway.send(*files))
+    environment = {"PYTHONPATH": str(HELD), "HOLD": str(hold)}
+    with running(folder, workers=workers, environment=environment) as gateway:
+        assert all(sent.stored for file in files for sent in gateway.send(file))
         engine, ledger = open_database(Settings(data_dir=gateway.data_dir))
-        wait_for(lambda: len(ledger.open_batches()) == 2)
+        wait_for(lambda: len(ledger.open_batches()) == 2 * workers)
         engine.dispose()
+        yield gateway, hold
+        wait_for(lambda: len(gateway.ask("list", "--state", "delivered")) == IMAGES)
+        assert len(gateway.events("encoded")) == 2 * IMAGES
+        assert gateway.stop() == 0
+
+
+def test_a_worker_is_ready_though_left_batches_are_still_at_work(tmp_path: Path) -> None:
+    with with_batches_in_hand(tmp_path, workers=1) as (gateway, hold):
         os.kill(gateway.role("work"), signal.SIGKILL)
         wait_for(lambda: len(gateway.events("started")) == 3)
         assert not gateway.events("inferred")
         hold.unlink()
-        wait_for(lambda: len(gateway.ask("list", "--state", "delivered")) == IMAGES)
-        assert gateway.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_what_a_lost_worker_has_left_is_taken_over_by_another(tmp_path: Path) -> None:
+    with with_batches_in_hand(tmp_path, workers=2) as (gateway, hold):
+        gateway.process.send_signal(signal.SIGSTOP)  # so that nobody starts the lost one again
+        os.kill(gateway.role("work"), signal.SIGKILL)
+        hold.unlink()
+        wait_for(lambda: gateway.events("taken_over"), 120)
+        wait_for(lambda: len(gateway.events("encoded")) == 2 * IMAGES)
+        gateway.process.send_signal(signal.SIGCONT)
