@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from functools import cache
 from itertools import chain
+from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -39,9 +41,7 @@ class Output(NamedTuple):
 
 def build_network() -> nn.Module:
     """Return an untrained `torchvision.models.resnet50` with two outputs (Normal, Pneumonia)."""
-    _declare_torchvision_operators()
-    from torchvision.models import resnet50
-
+    resnet50 = _torchvision_resnet().resnet50
     return cast(nn.Module, resnet50(weights=None, num_classes=2, zero_init_residual=True))
 
 
@@ -73,21 +73,27 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
     return network
 
 
-def _declare_torchvision_operators() -> None:
-    """Let torchvision import where its compiled operators do not load (PyPI's wheel beside a CPU torch)."""
-    if "torchvision" in sys.modules or importlib.util.find_spec("torchvision") is None:
-        return
+@cache
+def _torchvision_resnet() -> ModuleType:
+    """Import `torchvision.models.resnet` without what its packages' own imports bring along.
+
+    Those are detection operators, whose compiled half does not load where PyPI's wheel stands beside a CPU
+    torch, and torch's compiler, which is half of a worker's start.
+    """
+    if "torchvision" in sys.modules:
+        return importlib.import_module("torchvision.models.resnet")
+    _stand_in_for("torchvision")
+    _stand_in_for("torchvision.models")
     try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
+        return importlib.import_module("torchvision.models.resnet")
+    finally:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        library: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.define(
-            "qnms(Tensor dets, Tensor scores, float order_dets, float order_scores, int nms) -> Tensor"
-        )
-        _DECLARATIONS.append(library)
+            del sys.modules[name]  # whoever needs the whole package still gets it
 
 
-_DECLARATIONS: list[Any] = []  # a library that is collected takes its operators along
+def _stand_in_for(package: str) -> None:
+    """Let modules of a package be imported without running its `__init__`."""
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        raise ImportError(f"{package} is not installed")
+    sys.modules[package] = importlib.util.module_from_spec(spec)

@@ -75,8 +75,7 @@ def load_into(network: nn.Module, state: State, path: Path) -> None:
 
 def network_with(state: State, path: Path) -> nn.Module:
     """Return a ResNet-50 with the weights in `state`."""
-    with torch.device("meta"):
-        network = build_network()
+    network = build_network()
     load_into(network, state, path)
     return network
 
