@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import decode, delivery, durability, end_to_end, machine, model, receive, restart
+from benchmarks import decode, delivery, durability, end_to_end, machine, model, predict, receive, restart
 from benchmarks.dcmtk import missing
 from benchmarks.figure import FULL, QUICK, Effort, Figure
 from benchmarks.table import print_table, to_json
@@ -51,6 +51,8 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         storescp_mb = receive.storescp_peak_mb(root, effort)
         status.update("end to end")
         answering = end_to_end.measure(root, effort, bare, storescp_mb)
+        status.update("predict")
+        predicting = predict.measure(root, effort, bare)
         status.update("durability")
         promising = durability.measure(root, effort)
         status.update("delivery")
@@ -62,6 +64,7 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         *decoding,
         *receiving,
         *answering,
+        *predicting,
         *promising,
         *delivering,
         *resuming,

@@ -42,13 +42,16 @@ class Effort:
         Images per sender and round of receiving.
     answered
         Images in all, per run end to end.
+    predicted
+        Files in the folder that `gateway predict` reads.
     """
 
     repeats: int
     rounds: int
     received: int
     answered: int
+    predicted: int
 
 
-FULL = Effort(repeats=15, rounds=3, received=12, answered=60)
-QUICK = Effort(repeats=3, rounds=1, received=4, answered=12)
+FULL = Effort(repeats=15, rounds=3, received=12, answered=60, predicted=600)
+QUICK = Effort(repeats=3, rounds=1, received=4, answered=12, predicted=60)

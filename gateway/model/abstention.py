@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Self
 
 import torch
@@ -57,8 +58,12 @@ class Detector(NamedTuple):
         return torch.stack([distance, junk], dim=1)
 
 
-def reason_to_abstain(distance: float, junk: float, limits: Abstention) -> str | None:
-    """Say in one sentence why an image with these scores gets no answer, or None."""
+def reason_to_abstain(log_odds: float, distance: float, junk: float, limits: Abstention | None) -> str | None:
+    """Say in one sentence why an image with these scores gets no answer, or None; without limits, any may."""
+    if not math.isfinite(log_odds + distance + junk):
+        return "The network's output is no number: the image or the weights are damaged."
+    if limits is None:
+        return None
     if junk >= limits.junk:
         return f"The image is no frontal chest radiograph (score {junk:.1f}, limit {limits.junk:.1f})."
     if distance >= limits.distance:

@@ -132,9 +132,8 @@ class Predictor:
     def _answer(
         self, log_odds: np.float32, outlier: NDArray[np.float32], activation: NDArray[np.float32]
     ) -> Prediction:
-        limits = self.card.abstention
         distance, junk = outlier.tolist()
-        reason = reason_to_abstain(distance, junk, limits) if limits else None
+        reason = reason_to_abstain(float(log_odds), distance, junk, self.card.abstention)
         if reason:
             return Prediction(Label.UNDETERMINED, None, reason, activation, self.identity)
         p = self.card.probability(float(log_odds))

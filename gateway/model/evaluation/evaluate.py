@@ -116,7 +116,8 @@ def _calibration(
 def _abstained(card: ModelCard, measured: Measured) -> float | None:
     if card.abstention is None:
         return None
-    reasons = [reason_to_abstain(d, j, card.abstention) for d, j in measured.outlier.tolist()]
+    scores = zip(measured.log_odds.tolist(), measured.outlier.tolist(), strict=True)
+    reasons = [reason_to_abstain(odds, d, j, card.abstention) for odds, (d, j) in scores]
     return sum(reason is not None for reason in reasons) / len(reasons)
 
 

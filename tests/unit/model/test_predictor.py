@@ -98,6 +98,15 @@ def test_it_abstains_beyond_its_limits(
         assert re.search(reason, answer.reason or "")
 
 
+def test_an_output_that_is_no_number_is_no_answer(predictor: Predictor, images: np.ndarray) -> None:
+    damaged, sound = predictor.predict(np.stack([np.full_like(images[0], np.nan), images[0]]))
+    assert damaged.label is Label.UNDETERMINED
+    assert damaged.p_pneumonia is None
+    assert damaged.reason is not None
+    assert "no number" in damaged.reason
+    assert sound.p_pneumonia is not None
+
+
 def test_a_device_that_is_not_there_is_refused(state_dict_file: Path) -> None:
     with pytest.raises(ConfigurationError, match="device abacus is not available"):
         Predictor.open(state_dict_file, device="abacus")

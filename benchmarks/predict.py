@@ -1,0 +1,40 @@
+"""PREDICT: `gateway predict` on a folder, its start included, beside the bare network on ready tensors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.figure import Effort, Figure, Yardstick
+from benchmarks.model import BareModel
+from tests.sources import chest_pixels
+
+SIDE = 1024
+
+
+def measure(root: Path, effort: Effort, bare: BareModel) -> list[Figure]:
+    """Measure one run over `Effort.predicted` JPEG files."""
+    folder = root / "pictures"
+    write_pictures(folder, effort.predicted)
+    command = [sys.executable, "-m", "gateway", "predict", str(folder)]
+    start = time.perf_counter()
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    rate = effort.predicted / (time.perf_counter() - start)
+    assert len([json.loads(line) for line in told.splitlines()]) == effort.predicted
+    yardstick = Yardstick("bare model, batch 4", bare.images_per_second[4])
+    return [Figure(f"gateway predict, {effort.predicted} JPEG files", rate, "images/s", yardstick)]
+
+
+def write_pictures(folder: Path, count: int) -> None:
+    """Write so many grey JPEG files, no two alike."""
+    folder.mkdir()
+    chest = chest_pixels(SIDE, SIDE) // 16
+    for number in range(count):
+        pixels = np.roll(chest, number, axis=1).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:04}.jpg")
