@@ -71,7 +71,7 @@ def _prepare(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):  # sent to the whole group: the worker decides
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_worker, daemon=True).start()
-    open_log(settings.data_dir, role="work")
+    open_log(settings.data_dir, role="work", rules=settings.log)
     _pipelines.append(open_pipeline(settings))
 
 

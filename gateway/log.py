@@ -6,7 +6,6 @@ Events carry UIDs and AE titles; patient names, patient IDs and accession number
 from __future__ import annotations
 
 import json
-import os
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,10 +15,17 @@ from typing import Any
 import structlog
 
 from gateway.errors import ConfigurationError
+from gateway.log_file import LogFile
+from gateway.settings import Log
 
 
-def open_log(data_dir: Path, *, role: str) -> None:
+def open_log(data_dir: Path, *, role: str, rules: Log | None = None) -> None:
     """Send every event of this process to the log file and to stderr.
+
+    Parameters
+    ----------
+    rules
+        When the file is rotated; None for the defaults.
 
     Raises
     ------
@@ -28,14 +34,13 @@ def open_log(data_dir: Path, *, role: str) -> None:
     """
     path = data_dir / "log" / "gateway.jsonl"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        file = LogFile(path, rules or Log())
     except OSError as error:
         raise ConfigurationError(f"data_dir: {path}: {error.strerror}") from None
     structlog.configure(
         processors=[
             structlog.processors.format_exc_info,
-            _Tee(descriptor, role),
+            _Tee(file, role),
         ],
         logger_factory=structlog.ReturnLoggerFactory(),
         cache_logger_on_first_use=False,
@@ -53,10 +58,10 @@ def log_bug(event: str, **data: Any) -> None:
 
 
 class _Tee:
-    """A single write per line keeps lines whole though several processes append to the file."""
+    """Writes each event twice: for programs and for people."""
 
-    def __init__(self, descriptor: int, role: str) -> None:
-        self._descriptor = descriptor
+    def __init__(self, file: LogFile, role: str) -> None:
+        self._file = file
         self._role = role
 
     def __call__(self, _: Any, __: str, fields: structlog.typing.EventDict) -> str:
@@ -66,13 +71,8 @@ class _Tee:
         written = json.dumps(line, default=str, ensure_ascii=False) + "\n"
         readable = " ".join(f"{key}={value}" for key, value in fields.items() if value is not None)
         with suppress(OSError):  # a full disk must not end what is told
-            self._append(written.encode(errors="backslashreplace"))
+            self._file.append(written.encode(errors="backslashreplace"))
         with suppress(OSError):  # nobody reads it any more
             sys.stderr.write(f"{time} {event:<20} {readable}\n")
             sys.stderr.flush()
         raise structlog.DropEvent
-
-    def _append(self, line: bytes) -> None:
-        written = os.write(self._descriptor, line)
-        if written < len(line):  # the disk is full: rather no line than half of one
-            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)

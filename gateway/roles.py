@@ -15,6 +15,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from gateway.audit import trail
 from gateway.errors import ConfigurationError
 from gateway.log import log_event, open_log
 from gateway.settings import Settings
@@ -69,17 +70,21 @@ def receive(settings: Settings, *, supervised: bool = False) -> None:
     from gateway.receive.storage_scp import StorageSCP
 
     stop = _until_told(supervised=supervised)
-    open_log(settings.data_dir, role="receive")
+    open_log(settings.data_dir, role="receive", rules=settings.log)
     _, ledger = open_database(settings)
+    trail.open_trail(settings)
     with writing(settings.data_dir):
         spool = Spool(settings.data_dir / "spool")
     scp = StorageSCP(settings.scp, spool, ledger)
     return_what_is_freed()
     scp.start()
     host, port = scp.address
+    trail.started(role="receive")
     _announce(supervised=supervised, ae_title=settings.scp.ae_title, host=host, port=port)
     stop.wait()
     scp.stop(settings.shutdown_seconds)
+    trail.stopped(role="receive")
+    trail.close_trail()
     log_event("stopped")
 
 
@@ -89,17 +94,21 @@ def work(settings: Settings, *, supervised: bool = False) -> None:
     from gateway.pipeline import open_pipeline
 
     stop = _until_told(supervised=supervised)
-    open_log(settings.data_dir, role="work")
+    open_log(settings.data_dir, role="work", rules=settings.log)
     database, ledger = open_database(settings)
+    trail.open_trail(settings)
     with writing(settings.data_dir):
         pipeline = open_pipeline(settings)
         executor_id = _take_slot(settings.data_dir / "run")
     pipeline.warm_up()
     engine = Engine(settings, database, ledger, pipeline, executor_id)
     engine.start()
+    trail.started(role="work")
     _announce(supervised=supervised, executor_id=executor_id, model=pipeline.model.name)
     stop.wait()
     engine.stop()
+    trail.stopped(role="work")
+    trail.close_trail()
     log_event("stopped", executor_id=executor_id)
     os._exit(0)  # what has not ended in time is resumed by the next start: nothing here waits for it
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 import yaml
@@ -40,6 +40,9 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+_S = TypeVar("_S", bound=Section)
+
+
 class Peer(Section):
     """A DICOM node that may send: both its AE title and its address must match."""
 
@@ -55,6 +58,20 @@ class TLS(Section):
     ca: Path | None = None
 
 
+class ClientTLS(Section):
+    """Files for TLS towards a server: whom to trust (null: what the system trusts), and who we are."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("state both certificate and key, or neither")
+        return self
+
+
 class SCP(Section):
     """The DICOM listener."""
 
@@ -62,6 +79,7 @@ class SCP(Section):
     bind: str = "127.0.0.1"
     port: Port = 11112
     max_associations: int = Field(50, ge=1, le=1000)
+    max_associations_per_peer: int = Field(20, ge=1, le=1000)
     peers: tuple[Peer, ...] = ()
     tls: TLS | None = None
     idle_timeout_seconds: float = Field(60, gt=0)
@@ -112,6 +130,7 @@ class DicomDestination(Section):
     ae_title: AETitle
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
+    tls: ClientTLS | None = None
     timeout_seconds: float = Field(30, gt=0)
     storage_commitment: bool = False
     commitment_timeout_seconds: float = Field(300, gt=0)
@@ -180,6 +199,31 @@ class Retention(Section):
     every_minutes: float = Field(10, gt=0)
 
 
+class Log(Section):
+    """When `log/gateway.jsonl` makes room: it and `keep_files` older ones are the most that there is."""
+
+    file_mb: float = Field(64, gt=0)
+    keep_files: int = Field(15, ge=0)
+    keep_days: float | None = Field(90, gt=0)
+
+
+class Syslog(ClientTLS):
+    """An audit record repository that takes syslog over TLS (RFC 5425, PS3.15 A.6)."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 6514
+    timeout_seconds: float = Field(10, gt=0)
+
+
+class Audit(Section):
+    """The audit trail in `<data_dir>/audit`, which is always written."""
+
+    source_id: str | None = None
+    site_id: str | None = None
+    keep_days: float | None = Field(None, gt=0)
+    syslog: Syslog | None = None
+
+
 class Web(Section):
     """The web application."""
 
@@ -212,6 +256,8 @@ class Settings(BaseSettings):
     routes: tuple[Route, ...] = (Route(calling_ae_title="*", to=("outbox",)),)
     delivery: Delivery = Delivery()
     retention: Retention = Retention()
+    log: Log = Log()
+    audit: Audit = Audit()
     web: Web = Web()
     workers: int = Field(1, ge=1, le=64)
     shutdown_seconds: float = Field(30, gt=0)
@@ -313,24 +359,24 @@ def _content(file: Path | None) -> dict[str, Any]:
 
 def _absolute(settings: Settings) -> Settings:
     root = settings.data_dir.expanduser().resolve()
-    destinations = tuple(_absolute_destination(root, each) for each in settings.destinations)
     model = settings.model
     if model.path is not None:
         model = model.model_copy(update={"path": root / model.path.expanduser()})
-    scp = settings.scp
-    if scp.tls is not None:
-        files = {name: root / path for name, path in scp.tls if path is not None}
-        scp = scp.model_copy(update={"tls": scp.tls.model_copy(update=files)})
-    changed = {"data_dir": root, "destinations": destinations, "model": model, "scp": scp}
+    changed = {
+        "data_dir": root,
+        "destinations": tuple(_below(root, each) for each in settings.destinations),
+        "model": model,
+        "scp": _below(root, settings.scp),
+        "audit": _below(root, settings.audit),
+    }
     return settings.model_copy(update=changed)
 
 
-def _absolute_destination(root: Path, destination: Destination) -> Destination:
-    if isinstance(destination, FolderDestination):
-        return destination.model_copy(update={"path": root / destination.path})
-    if isinstance(destination, StowDestination) and destination.ca is not None:
-        return destination.model_copy(update={"ca": root / destination.ca})
-    return destination
+def _below(root: Path, section: _S) -> _S:
+    """Return the section with every path in it absolute."""
+    paths = {name: root / value for name, value in section if isinstance(value, Path)}
+    sections = {name: _below(root, value) for name, value in section if isinstance(value, Section)}
+    return section.model_copy(update=paths | sections)
 
 
 def _all_problems(error: ValidationError) -> str:

@@ -54,7 +54,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         open_database(self._settings)
-        open_log(self._settings.data_dir, role="serve")
+        open_log(self._settings.data_dir, role="serve", rules=self._settings.log)
         self._lock = self._lock_data_dir()
         watchers = [
             threading.Thread(target=self._keep_running, args=(name,), name=name) for name in self._names

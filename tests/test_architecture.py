@@ -11,6 +11,7 @@ from gateway.receive.presentation import TRANSFER_SYNTAXES
 ROOT = Path(__file__).parents[1] / "gateway"
 PURE = {"gateway", "records", "errors"}
 ADAPTERS = {"store", "settings", "log"}
+SECURITY = {"audit", "tls"}
 LAYERS: dict[str, set[str]] = {
     # part: what it may import of the gateway
     "records": set(),
@@ -19,17 +20,21 @@ LAYERS: dict[str, set[str]] = {
     "results": PURE,
     "model": PURE | {"imaging"},
     "settings": PURE,
-    "log": PURE,
+    "line_file": set(),
+    "log_file": {"settings", "line_file"},
+    "log": PURE | {"settings", "log_file"},
+    "tls": PURE | {"settings", "log"},
+    "audit": PURE | {"settings", "log", "line_file", "tls"},
     "store": PURE | ADAPTERS,
     "commitment": PURE | ADAPTERS,
-    "receive": PURE | ADAPTERS | {"commitment"},
-    "deliver": PURE | ADAPTERS | {"commitment"},
+    "receive": PURE | ADAPTERS | SECURITY | {"commitment"},
+    "deliver": PURE | ADAPTERS | SECURITY | {"commitment"},
     "pipeline": PURE | ADAPTERS | {"imaging", "results", "model"},
     "settle": PURE | ADAPTERS | {"pipeline"},
     "reprocess": PURE | ADAPTERS | {"pipeline"},
     "isolation": PURE | ADAPTERS | {"pipeline"},
     "engine": PURE | ADAPTERS | {"pipeline", "isolation", "settle", "deliver"},
-    "roles": PURE | ADAPTERS | {"receive", "pipeline", "engine"},
+    "roles": PURE | ADAPTERS | SECURITY | {"receive", "pipeline", "engine"},
     "supervise": PURE | ADAPTERS | {"roles"},
     "predict": PURE | ADAPTERS | {"imaging", "model", "results", "pipeline", "deliver"},
     "prove": PURE | ADAPTERS | {"receive", "deliver", "pipeline", "roles"},

@@ -7,9 +7,12 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from pydicom.uid import generate_uid
 
+from gateway.audit import trail
+from gateway.audit.subject import subject_of
 from gateway.deliver.c_store import deliver_by_c_store
 from gateway.deliver.folder import deliver_to_folder
 from gateway.deliver.outcome import Outcome, Verdict
@@ -149,6 +152,7 @@ class Attempt:
         if outcome.verdict is Verdict.DELIVERED:
             self._outbox.record_delivered(delivery, to_be_committed=self._wants_commitment())
             log_delivery("delivered", delivery)
+            self._audit(delivery)
             return
         self._outbox.record_failure(delivery, error, delay_seconds(delivery.attempts + 1, self._rules))
         log_delivery("delivery_failed", delivery, error=error)
@@ -179,3 +183,28 @@ class Attempt:
     def _give_up(self, delivery: PendingDelivery, error: str) -> None:
         self._outbox.record_dead(delivery, error)
         log_delivery("dead_lettered", delivery, error=error)
+        if delivery.state is DeliveryState.PENDING:  # else it was sent, and only its commitment is missing
+            self._audit(delivery, error)
+
+    def _audit(self, delivery: PendingDelivery, error: str | None = None) -> None:
+        subject = subject_of(delivery.path)
+        match self._destination:
+            case FolderDestination() as folder:
+                trail.exported(subject, destination=str(folder.path), error=error)
+            case DicomDestination() as node:
+                trail.sent(
+                    subject,
+                    destination=node.ae_title,
+                    ae_title=node.ae_title,
+                    address=node.host,
+                    error=error,
+                )
+            case StowDestination() as server:
+                trail.sent(
+                    subject,
+                    destination=server.url,
+                    address=urlsplit(server.url).hostname,
+                    error=error,
+                )
+            case None:
+                trail.sent(subject, destination=self._name, error=error)

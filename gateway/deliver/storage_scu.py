@@ -19,8 +19,9 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import AssociationSocket
 
-from gateway.errors import GatewayError, Retry
-from gateway.settings import DicomDestination
+from gateway.errors import ConfigurationError, GatewayError, Retry
+from gateway.settings import ClientTLS, DicomDestination
+from gateway.tls import ClientContext
 
 MAXIMUM_PDU_SIZE = 128 * 1024
 MAX_CONTEXTS = 128  # PS3.8 Table 9-11: context IDs are odd and one byte wide
@@ -42,6 +43,7 @@ class DicomNode:
     port: int
     calling_ae_title: str
     timeout_seconds: float = 30
+    tls: ClientTLS | None = None
 
     def __str__(self) -> str:
         return f"{self.ae_title}@{self.host}:{self.port}"
@@ -55,6 +57,7 @@ def node_of(destination: DicomDestination, calling_ae_title: str) -> DicomNode:
         destination.port,
         calling_ae_title,
         destination.timeout_seconds,
+        destination.tls,
     )
 
 
@@ -108,6 +111,7 @@ def associate(
     Unsupported
         If it accepts no presentation context at all.
     """
+    tls = _tls_of(node)
     ae = _Requestor(ae_title=node.calling_ae_title)
     ae.maximum_pdu_size = MAXIMUM_PDU_SIZE
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = node.timeout_seconds
@@ -120,12 +124,13 @@ def associate(
             ae_title=node.ae_title,
             max_pdu=MAXIMUM_PDU_SIZE,
             evt_handlers=list(handlers),
+            tls_args=(tls, node.host) if tls else None,
         )
     except (OSError, UnicodeError) as error:  # a name that cannot be resolved, or is none
         raise Retry(f"{node}: the host is not known ({error})") from error
     try:
         if not assoc.is_established:
-            raise _why_not(node, assoc)
+            raise _why_not(node, assoc, tls)
         yield assoc
     finally:
         if assoc.is_established:
@@ -190,7 +195,16 @@ def _contexts(contents: Iterable[Content]) -> list[tuple[str, list[str]]]:
     return offered
 
 
-def _why_not(node: DicomNode, assoc: Association) -> GatewayError:
+def _tls_of(node: DicomNode) -> ClientContext | None:
+    try:
+        return ClientContext.of(node.tls) if node.tls else None
+    except ConfigurationError as error:  # a person can mend it, and what waits goes on then
+        raise Retry(f"{node}: {error}") from None
+
+
+def _why_not(node: DicomNode, assoc: Association, tls: ClientContext | None) -> GatewayError:
+    if tls is not None and tls.problem is not None:
+        return Retry(f"{node}: {tls.problem}")
     if assoc.is_rejected and assoc.acceptor.primitive:
         return Retry(f"{node}: association rejected: {assoc.acceptor.primitive.reason_str}")
     if assoc.rejected_contexts:

@@ -12,6 +12,7 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
+from gateway.audit import trail
 from gateway.log import log_bug, log_event
 from gateway.receive.capacity import Capacity
 from gateway.settings import SCP, Peer
@@ -31,6 +32,9 @@ CALLED_NOT_RECOGNISED = Rejection(1, 1, 7, "the called AE title is not the gatew
 CALLING_NOT_RECOGNISED = Rejection(1, 1, 3, "the calling AE title and address are not among scp.peers")
 DISK_FULL = Rejection(2, 3, 1, "less disk is free than scp.reject_below_disk_mb")
 LIMIT_EXCEEDED = Rejection(2, 3, 2, "as many associations as scp.max_associations are open")
+PEER_LIMIT_EXCEEDED = Rejection(
+    2, 3, 2, "as many associations as scp.max_associations_per_peer are open from this address"
+)
 TEMPORARY_CONGESTION = Rejection(2, 3, 1, "the gateway failed to decide; the traceback is in the log")
 
 
@@ -51,9 +55,16 @@ class Admission:
             log_bug("failed", **who(event.assoc))
             rejection = TEMPORARY_CONGESTION
         if rejection is not None:
-            log_event("association_rejected", why=rejection.why, **who(event.assoc))
+            self._tell(rejection, event.assoc)
             event.assoc.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)
             event.assoc.kill()
+
+    def _tell(self, rejection: Rejection, assoc: Association) -> None:
+        titles = who(assoc)
+        log_event("association_rejected", why=rejection.why, **titles)
+        if rejection in (CALLED_NOT_RECOGNISED, CALLING_NOT_RECOGNISED):
+            peer, address = titles["calling_ae_title"], titles["peer_address"]
+            trail.rejected(peer=peer, peer_address=address, why=rejection.why)
 
     def _rejection(self, assoc: Association) -> Rejection | None:
         titles = who(assoc)
@@ -63,15 +74,18 @@ class Admission:
             return CALLING_NOT_RECOGNISED
         if self._capacity.is_exhausted():
             return DISK_FULL
-        return None if self._admit(assoc) else LIMIT_EXCEEDED
+        return self._admit(assoc)
 
-    def _admit(self, assoc: Association) -> bool:
+    def _admit(self, assoc: Association) -> Rejection | None:
         with self._lock:
             self._admitted = {each for each in self._admitted if _is_open(each)}
             if len(self._admitted) >= self._settings.max_associations:
-                return False
+                return LIMIT_EXCEEDED
+            from_there = [each for each in self._admitted if _address(each) == _address(assoc)]
+            if len(from_there) >= self._settings.max_associations_per_peer:
+                return PEER_LIMIT_EXCEEDED
             self._admitted.add(assoc)
-            return True
+            return None
 
 
 def who(assoc: Association) -> dict[str, str]:
@@ -97,6 +111,10 @@ def log_opened(event: Event) -> None:
 
 def _is_open(assoc: Association) -> bool:
     return assoc.is_alive() and not (assoc.is_released or assoc.is_aborted)
+
+
+def _address(assoc: Association) -> str:
+    return _plain(assoc.requestor.address)
 
 
 def _addresses(host: str) -> set[str]:

@@ -15,6 +15,9 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import create_file_meta, encode_file_meta
 from pynetdicom.events import Event
 
+from gateway.audit import trail
+from gateway.audit.message import Subject
+from gateway.audit.subject import subject_of
 from gateway.errors import Retry
 from gateway.log import log_bug, log_event
 from gateway.receive.association import who
@@ -72,9 +75,11 @@ class CStore:
             self._receive(request)
         except Refuse as refusal:
             log_event("refused", status=str(refusal.status), reason=refusal.reason, **about)
+            _audit_refused(request, refusal.reason)
             return _response(refusal.status, refusal.error_comment)
         except Exception:
             log_bug("refused", status=str(Status.INTERNAL), reason="a bug", **about)
+            _audit_refused(request, "a bug in the gateway")
             return _response(Status.INTERNAL, "internal error of the gateway")
         return _response(Status.SUCCESS)
 
@@ -94,6 +99,7 @@ class CStore:
             arrival=arrival,
             **request.sender,
         )
+        _audit_received(received)
 
     def _keep(self, request: StoreRequest) -> Received:
         header = read_header(request.data, request.transfer_syntax_uid)
@@ -118,6 +124,24 @@ class CStore:
         except OSError as error:
             reason = f"the spool cannot be written: {error.strerror}"
             raise Refuse(Status.OUT_OF_RESOURCES, reason) from error
+
+
+def _audit_received(received: Received) -> None:
+    trail.received(
+        subject_of(received.path),
+        calling_ae_title=received.calling_ae_title,
+        peer_address=received.peer_address,
+    )
+
+
+def _audit_refused(request: StoreRequest, reason: str) -> None:
+    """The data set may be why it is refused: only the command is believed."""
+    trail.refused(
+        Subject("", request.sop_class_uid, (request.sop_instance_uid,)),
+        calling_ae_title=request.sender["calling_ae_title"],
+        peer_address=request.sender["peer_address"],
+        reason=reason,
+    )
 
 
 def _check_against_command(header: Header, request: StoreRequest) -> None:

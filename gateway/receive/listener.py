@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 from socketserver import BaseServer
 from time import monotonic
 from typing import Any, cast
@@ -19,11 +20,11 @@ from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
-from gateway.errors import ConfigurationError
+from gateway.audit import trail
 from gateway.log import log_event
 from gateway.receive.association import who
 from gateway.receive.memory import Memory
-from gateway.settings import TLS
+from gateway.tls import ReloadingContext, problem_of
 
 MAX_PDU_BYTES = 1024 * 1024
 """What a PDU may claim: eight times the length that we advertise, which does not bind A-ASSOCIATE-RQ."""
@@ -133,6 +134,7 @@ class Listener(ThreadedAssociationServer):
 
     request_queue_size = 128
     memory: Memory
+    tls: ReloadingContext | None
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
         """Drop connections that flood: more than any associations and probes together can be."""
@@ -146,38 +148,24 @@ class Listener(ThreadedAssociationServer):
         """Hand the connection over to its association."""
         request.settimeout(self.ae.network_timeout)
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.ssl_context is not None:
-            request = self.ssl_context.wrap_socket(request, server_side=True)
+        if self.tls is not None:
+            request = self.tls.current().wrap_socket(request, server_side=True)
         super().finish_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Log a connection that failed before its association: a probe, a TLS handshake."""
-        log_event("association_rejected", why="the connection failed", peer_address=client_address[0])
+        """Log a connection that failed before its association, such as a TLS handshake; not mere probes."""
+        error = sys.exc_info()[1]
+        if isinstance(error, (ssl.SSLEOFError, ConnectionError)):
+            return
+        why = problem_of(error)
+        log_event("association_rejected", why=why, peer_address=client_address[0])
+        if self.tls is not None:
+            trail.rejected(peer="", peer_address=client_address[0], why=why)
 
     def shutdown(self) -> None:
         """Take no more connections; associations go on."""
         BaseServer.shutdown(self)  # pynetdicom's also unregisters from the AE, which never knew of it
         self.server_close()
-
-
-def tls_context(tls: TLS) -> ssl.SSLContext:
-    """Return the server's side of TLS (PS3.15 B.12): 1.2 or newer, both sides authenticated given a CA.
-
-    Raises
-    ------
-    ConfigurationError
-        When a file cannot be read or does not fit.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(tls.certificate, tls.key)
-        if tls.ca is not None:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(tls.ca)
-    except OSError as error:
-        raise ConfigurationError(f"scp.tls: certificate, key or ca cannot be used ({error})") from None
-    return context
 
 
 def end_before_association(event: Event) -> None:

@@ -28,6 +28,7 @@ from gateway.settings import SCP
 from gateway.store.commitments import Commitments
 from gateway.store.ledger import Ledger
 from gateway.store.spool import Spool
+from gateway.tls import ReloadingContext
 
 MAXIMUM_PDU_SIZE = 128 * 1024
 ASSOCIATION_TIMEOUT_SECONDS = 15
@@ -101,11 +102,11 @@ class StorageSCP:
         self._listener = None
 
     def _bound(self) -> listener.Listener:
-        bind, port, tls = self._settings.bind, self._settings.port, self._settings.tls
+        bind, port = self._settings.bind, self._settings.port
+        tls = ReloadingContext(self._settings.tls) if self._settings.tls else None
         try:
             server = self._ae.make_server(
                 (bind, port),
-                ssl_context=listener.tls_context(tls) if tls else None,
                 evt_handlers=self._handlers(),
                 server_class=listener.Listener,
                 request_handler=listener.Connection,
@@ -114,7 +115,7 @@ class StorageSCP:
             problem = f"scp.port: cannot listen on {bind}:{port} ({error.strerror}); is a gateway running?"
             raise ConfigurationError(problem) from None
         listening = cast(listener.Listener, server)
-        listening.memory = self._memory
+        listening.memory, listening.tls = self._memory, tls
         return listening
 
     def _handlers(self) -> list[evt.EventHandlerType]:

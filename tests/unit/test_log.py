@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import structlog
 
 from gateway.errors import ConfigurationError
 from gateway.log import log_event, open_log
+from gateway.log_file import LogFile
+from gateway.settings import Log
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +59,59 @@ def test_a_log_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("a file stands in the way")
     with pytest.raises(ConfigurationError, match=r"gateway\.jsonl"):
         open_log(tmp_path, role="work")
+
+
+def test_a_full_file_makes_room_and_old_ones_go(tmp_path: Path) -> None:
+    open_log(tmp_path, role="work", rules=Log(file_mb=0.001, keep_files=2))
+    for number in range(100):
+        log_event("inferred", number=number)
+    kept = [*sorted((tmp_path / "log").glob("gateway-*.jsonl")), tmp_path / "log" / "gateway.jsonl"]
+    assert len(kept) == 3
+    numbers = [json.loads(line)["number"] for file in kept for line in file.read_text().splitlines()]
+    assert numbers == list(range(numbers[0], 100))
+    assert all(file.stat().st_size < 1400 for file in kept)
+
+
+def test_a_file_is_a_day_old_at_most(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "gateway.jsonl").write_text('{"time": "2026-01-01T00:00:00.000Z"}\n')
+    open_log(tmp_path, role="work")
+    log_event("first")
+    log_event("second")
+    assert [line["event"] for line in lines(tmp_path)] == ["second"]
+    (rotated,) = (tmp_path / "log").glob("gateway-*.jsonl")
+    os.utime(rotated, (0, 0))
+    begun = LogFile(tmp_path / "log" / "gateway.jsonl", Log(file_mb=0.000001, keep_days=90))
+    begun.append(b"third\n")
+    begun.close()
+    assert not rotated.exists()
+
+
+def test_a_file_that_was_moved_away_is_not_written_any_more(tmp_path: Path) -> None:
+    open_log(tmp_path, role="work")
+    log_event("first")
+    (tmp_path / "log" / "gateway.jsonl").rename(tmp_path / "log" / "moved")  # as logrotate does
+    log_event("second")
+    assert [line["event"] for line in lines(tmp_path)] == ["second"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from gateway.log import log_event, open_log
+from gateway.settings import Log
+open_log(Path(sys.argv[1]), role=sys.argv[2], rules=Log(file_mb=0.01, keep_files=1000))
+for number in range(500):
+    log_event("inferred", number=number)
+"""
+
+
+def test_several_processes_rotate_one_log_and_lose_no_line(tmp_path: Path) -> None:
+    commands = [[sys.executable, "-c", WRITER, str(tmp_path), role] for role in ("one", "two", "three")]
+    writers = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for command in commands]
+    assert [writer.wait(30) for writer in writers] == [0, 0, 0]
+    files = list((tmp_path / "log").iterdir())
+    assert len(files) > 10
+    found = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    for role in ("one", "two", "three"):
+        assert sorted(line["number"] for line in found if line["role"] == role) == list(range(500))

@@ -1,0 +1,160 @@
+"""TLS by PS3.15 B.12 (BCP 195: RFC 8996, RFC 9325): 1.2 with forward secrecy and AEAD, or 1.3."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from threading import Lock
+
+from gateway.errors import ConfigurationError
+from gateway.log import log_event
+from gateway.settings import TLS, ClientTLS
+
+CIPHERS_OF_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"  # RFC 9325 4.2; those of 1.3 are all of this kind
+
+
+def server_context(tls: TLS) -> ssl.SSLContext:
+    """Return a server's side; given a CA, both sides show certificates.
+
+    Raises
+    ------
+    ConfigurationError
+        When a file cannot be read or does not fit.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _apply_profile(context)
+    try:
+        context.load_cert_chain(tls.certificate, tls.key)
+        if tls.ca is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(tls.ca)
+    except OSError as error:
+        raise ConfigurationError(f"scp.tls: certificate, key or ca cannot be used ({error})") from None
+    return context
+
+
+class ClientContext(ssl.SSLContext):
+    """A client's side, for one connection: afterwards it tells what went wrong, if anything did."""
+
+    problem: str | None = None
+
+    @classmethod
+    def of(cls, tls: ClientTLS) -> ClientContext:
+        """Read the files as they are now: a renewed certificate counts from the next connection.
+
+        Raises
+        ------
+        ConfigurationError
+            When a file cannot be read or does not fit.
+        """
+        context = cls(ssl.PROTOCOL_TLS_CLIENT)
+        _apply_profile(context)
+        context.sslsocket_class = _Witness
+        try:
+            if tls.certificate is not None:
+                context.load_cert_chain(tls.certificate, tls.key)
+            if tls.ca is not None:
+                context.load_verify_locations(tls.ca)
+            else:
+                context.load_default_certs()
+        except OSError as error:
+            raise ConfigurationError(f"tls: certificate, key or ca cannot be used ({error})") from None
+        return context
+
+
+class _Witness(ssl.SSLSocket):
+    """Notes what fails: with TLS 1.3 a server refuses our certificate only after the handshake."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except ssl.SSLError as error:
+            self._note(error)
+            raise
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        try:
+            return super().recv(buflen, flags)
+        except ssl.SSLError as error:
+            self._note(error)
+            raise
+
+    def _note(self, error: ssl.SSLError) -> None:
+        if isinstance(self.context, ClientContext) and not isinstance(error, ssl.SSLWantReadError):
+            self.context.problem = problem_of(error)
+
+
+class ReloadingContext:
+    """A server's context, read anew when one of its files has changed.
+
+    Looking costs three calls of `stat` for each connection; a signal would have to reach the right process.
+
+    Raises
+    ------
+    ConfigurationError
+        When the files cannot be used at the start.
+    """
+
+    def __init__(self, tls: TLS) -> None:
+        self._tls = tls
+        self._lock = Lock()
+        self._seen = self._stamp()
+        self._context = server_context(tls)
+
+    def current(self) -> ssl.SSLContext:
+        """Return the newest context that could be read: half a renewal changes nothing yet."""
+        with self._lock:
+            stamp = self._stamp()
+            if stamp != self._seen:
+                self._reload()
+                self._seen = stamp
+            return self._context
+
+    def _reload(self) -> None:
+        try:
+            self._context = server_context(self._tls)
+        except ConfigurationError as error:
+            log_event("certificate_not_reloaded", reason=str(error))
+        else:
+            log_event("certificate_reloaded", certificate=str(self._tls.certificate))
+
+    def _stamp(self) -> list[tuple[int, int] | None]:
+        return [_stamp(path) for _, path in self._tls if path is not None]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino
+
+
+def problem_of(error: BaseException | None) -> str:
+    """Return what went wrong in a handshake, as a person says it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the peer's certificate is refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        reason = (error.reason or str(error)).replace("_", " ").lower()
+        return _IN_WORDS.get(reason, f"TLS failed: {reason}")
+    return f"the connection failed: {error}"
+
+
+_IN_WORDS = {
+    "peer did not return a certificate": "the peer shows no certificate",
+    "tlsv13 alert certificate required": "the peer asks for a certificate of ours",
+    "sslv3 alert certificate expired": "the peer says that our certificate has expired",
+    "sslv3 alert bad certificate": "the peer refuses our certificate",
+    "sslv3 alert certificate unknown": "the peer refuses our certificate",
+    "tlsv1 alert unknown ca": "the peer does not trust our certificate's authority",
+    "http request": "no TLS: an HTTP request",
+    "wrong version number": "no TLS",
+    "unsupported protocol": "the peer offers only versions of TLS before 1.2",
+    "no shared cipher": "the peer offers no cipher suite of BCP 195",
+}
+
+
+def _apply_profile(context: ssl.SSLContext) -> None:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS_OF_1_2)
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
