@@ -9,14 +9,18 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
+from rich import box
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
 
 from gateway import __version__
 from gateway.errors import ConfigurationError, GatewayError
@@ -39,6 +43,8 @@ Config = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Supervised = Annotated[bool, typer.Option(hidden=True, help="Started by `gateway serve`.")]
 Node = Annotated[str, typer.Argument(metavar="AE@HOST:PORT", help="DICOM node.")]
+
+WIDTH = 140  # of a table where no terminal says how wide it is
 
 out = Console()
 err = Console(stderr=True)
@@ -301,6 +307,23 @@ def show_settings(config: Config = None) -> None:
 
 
 @app.command()
+def doctor(as_json: AsJson = False, config: Config = None) -> None:
+    """Examine settings, disk, database, ports, model and every destination; say what to change where."""
+    from gateway.doctor.examine import examine
+    from gateway.doctor.finding import Verdict
+
+    settings = load_settings(config)
+    with err.status("examining"):
+        findings = list(examine(settings))
+    if as_json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        _print_findings(findings)
+    if any(finding.verdict is Verdict.WRONG for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     out.print(__version__)
@@ -361,6 +384,15 @@ def _stages() -> Iterator[Any]:
             progress.update(task, completed=done, total=total, description=what)
 
         yield tell
+
+
+def _print_findings(findings: list[Any]) -> None:
+    colours = {"good": "green", "doubtful": "yellow", "wrong": "red"}
+    table = Table("what", "", "is", "what to change, and where", box=box.SIMPLE)
+    for finding in findings:
+        verdict = Text(finding.verdict, colours[finding.verdict])
+        table.add_row(Text(finding.what), verdict, Text(finding.told), Text(finding.advice))
+    Console(width=None if out.is_terminal else WIDTH).print(table)
 
 
 def _score(row: dict[str, Any]) -> str:

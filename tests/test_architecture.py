@@ -38,6 +38,7 @@ LAYERS: dict[str, set[str]] = {
     "supervise": PURE | ADAPTERS | {"roles"},
     "predict": PURE | ADAPTERS | {"imaging", "model", "results", "pipeline", "deliver"},
     "prove": PURE | ADAPTERS | {"receive", "deliver", "pipeline", "roles"},
+    "doctor": PURE | ADAPTERS | {"results", "pipeline", "deliver", "tls"},
     "account": set(),
 }
 ENTRY_POINTS = {"cli", "__main__", "__init__"}

@@ -30,7 +30,7 @@ UNLIMITED = 2**31  # one body with its length: not every server takes chunks
 
 def deliver_by_stow(destination: StowDestination, pending: Sequence[PendingDelivery]) -> Iterator[Outcome]:
     """Send each object in a request of its own, over one connection."""
-    client = _client(destination)
+    client = client_of(destination)
     for number, delivery in enumerate(pending):
         outcome, goes_on = _send(client, delivery)
         yield outcome
@@ -95,7 +95,8 @@ def _answer_of(response: requests.Response) -> Dataset:
         return Dataset()
 
 
-def _client(destination: StowDestination) -> DICOMwebClient:
+def client_of(destination: StowDestination) -> DICOMwebClient:
+    """Return a client with the destination's credentials and trust, which tries each request once."""
     session = requests.Session()
     session.max_redirects = 0  # a redirected POST would become a GET, and its 200 look like success
     session.hooks["response"] = [_without_parameters]

@@ -33,7 +33,15 @@ class Inquiry:
         """Return how many images stand in each state."""
         query = sa.select(instances.c.state, sa.func.count()).group_by(instances.c.state)
         with self._ledger.transaction() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return {str(state): count for state, count in connection.execute(query)}
+
+    def away(self) -> list[tuple[str, str]]:
+        """Return the destinations that were not reached at the last attempt, and why."""
+        query = sa.select(destinations.c.name, destinations.c.error).where(destinations.c.failures > 0)
+        with self._ledger.transaction() as connection:
+            return [
+                (name, error or "") for name, error in connection.execute(query.order_by(destinations.c.name))
+            ]
 
     def instance(self, sop_instance_uid: str) -> list[dict[str, Any]]:
         """Return every version received under this UID, newest first, with results, deliveries, events."""

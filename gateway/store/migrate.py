@@ -27,17 +27,34 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
     ConfigurationError
         When a newer gateway has written the database.
     """
-    config = Config()
-    config.set_main_option("script_location", "gateway.store:migrations")
+    config = _config()
     scripts = ScriptDirectory.from_config(config)
-    with engine.connect() as connection:
-        if _revision(connection, scripts) == scripts.get_current_head():
-            return
+    if not is_older(engine):
+        return
     with _alone(engine) as connection:
         config.attributes["connection"] = connection
         if _revision(connection, scripts) is None and sa.inspect(connection).has_table("instances"):
             command.stamp(config, BASELINE)  # from before there were revisions
         command.upgrade(config, revision)
+
+
+def is_older(engine: sa.Engine) -> bool:
+    """Tell whether `upgrade` has something to do.
+
+    Raises
+    ------
+    ConfigurationError
+        When a newer gateway has written the database.
+    """
+    scripts = ScriptDirectory.from_config(_config())
+    with engine.connect() as connection:
+        return _revision(connection, scripts) != scripts.get_current_head()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "gateway.store:migrations")
+    return config
 
 
 def _revision(connection: sa.Connection, scripts: ScriptDirectory) -> str | None:

@@ -107,6 +107,19 @@ def test_what_is_wrong_is_told(tmp_path: Path, arguments: list[str], status: int
     assert "Traceback" not in done.stderr
 
 
+def test_doctor_tells_what_to_change_where(tmp_path: Path) -> None:
+    settings = tmp_path / "gateway.yaml"
+    settings.write_text(yaml.safe_dump({"scp": {"port": 0}, "web": {"port": 0}}))
+    done = gateway("doctor", "--json", "--config", settings, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {finding["verdict"] for finding in json.loads(done.stdout)} == {"good"}
+    (tmp_path / "var" / "outbox").rmdir()
+    (tmp_path / "var" / "outbox").touch()
+    done = gateway("doctor", "--config", settings, folder=tmp_path)
+    assert done.returncode == 1
+    assert "here: give this user the right to write there" in " ".join(done.stdout.split())
+
+
 def test_config_show_prints_what_is_in_force_and_no_secret(tmp_path: Path) -> None:
     done = gateway("config", "show", folder=tmp_path, GATEWAY_WEB__TOKEN="hush", GATEWAY_SCP__PORT="4242")
     shown = yaml.safe_load(done.stdout)

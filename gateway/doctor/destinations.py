@@ -1,0 +1,134 @@
+"""Where results go: is it there, does it know us, does it take what we send. Nothing is stored."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import cast
+
+import requests
+from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pynetdicom.association import Association
+from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
+
+from gateway.deliver.storage_scu import Content, DicomNode, Unsupported, associate, node_of
+from gateway.deliver.stow import client_of
+from gateway.doctor.finding import Finding, doubtful, good, wrong
+from gateway.errors import ConfigurationError, Retry
+from gateway.results.structured_report import SOP_CLASS
+from gateway.settings import DicomDestination, FolderDestination, Settings, StowDestination
+
+ADVICE = {
+    "Called AE title not recognised": "here: ae_title of this destination; there: what it calls itself",
+    "Calling AE title not recognised": "there: make {us} known as a node, with this machine's address",
+    "certificate": "here: the destination's tls or ca; there: its certificate, and whom it trusts",
+    "TLS": "here: does the destination's tls or url fit the port? there: TLS 1.2 or later",
+    "the host is not known": "here: the destination's host, or the DNS",
+    "nothing answers": "there: is it running and listening there? here: host and port; between: the firewall",
+}
+ASK = "there: its log says why; it must know {us} with this machine's address"
+
+
+def destinations(settings: Settings) -> Iterator[Finding]:
+    """Look at each destination in turn, and for one that no route leads to."""
+    routed = {name for route in settings.routes for name in route.to}
+    for destination in settings.destinations:
+        what = f"destination {destination.name}"
+        match destination:
+            case FolderDestination():
+                yield _folder(what, destination)
+            case DicomDestination():
+                yield from _node(what, destination, settings)
+            case StowDestination():
+                yield _server(what, destination)
+        if destination.name not in routed:
+            yield doubtful(what, "no route leads to it", "here: name it under routes")
+
+
+def _folder(what: str, folder: FolderDestination) -> Finding:
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder.path) as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        told = f"{folder.path} cannot be written: {error.strerror}"
+        return wrong(what, told, "here: give this user the right to write there")
+    return good(what, f"{folder.path} can be written")
+
+
+def _node(what: str, destination: DicomDestination, settings: Settings) -> Iterator[Finding]:
+    node = node_of(destination, settings.scp.ae_title)
+    wanted = _wanted(destination, settings)
+    try:
+        with associate(
+            node, [Content(uid, ExplicitVRLittleEndian) for uid in [Verification, *wanted]]
+        ) as assoc:
+            accepted = {str(context.abstract_syntax) for context in assoc.accepted_contexts}
+            yield _echo(what, node, assoc) if Verification in accepted else _mute(what, node)
+    except (Retry, Unsupported, ConfigurationError) as problem:
+        yield wrong(what, str(problem), advice_for(str(problem), node.calling_ae_title))
+        return
+    for sop_class_uid, advice in wanted.items():
+        name = UID(sop_class_uid).name
+        if sop_class_uid in accepted:
+            yield good(what, f"takes {name}")
+        else:
+            yield wrong(what, f"does not take {name}", advice)
+
+
+def _wanted(destination: DicomDestination, settings: Settings) -> dict[str, str]:
+    """Return the SOP classes that the destination must take, each with what to do if it does not."""
+    report = SOP_CLASS[settings.results.sr]
+    other = "; here: results.sr: comprehensive" if settings.results.sr == "comprehensive-3d" else ""
+    wanted = {str(report): f"there: allow {report.name} from this gateway{other}"}
+    if settings.results.secondary_capture:
+        advice = "there: allow Secondary Capture Image Storage; here: results.secondary_capture: false"
+        wanted[str(SecondaryCaptureImageStorage)] = advice
+    if destination.storage_commitment:
+        advice = "there: enable Storage Commitment; here: storage_commitment: false"
+        wanted[str(StorageCommitmentPushModel)] = advice
+    return wanted
+
+
+def _echo(what: str, node: DicomNode, assoc: Association) -> Finding:
+    status = assoc.send_c_echo().get("Status")
+    if status == 0x0000:
+        return good(what, f"{node} answers C-ECHO")
+    told = "gives no answer to C-ECHO" if status is None else f"answers C-ECHO with 0x{status:04X}"
+    return doubtful(what, f"{node} {told}", "there: see its log")
+
+
+def _mute(what: str, node: DicomNode) -> Finding:
+    told = f"{node} takes associations, but no C-ECHO"
+    return doubtful(what, told, "nothing, if its maker says so: a Storage SCP should support Verification")
+
+
+def advice_for(problem: str, us: str) -> str:
+    """Return what to change, and on which side, for what an association or a request ended with."""
+    return next((advice for words, advice in ADVICE.items() if words in problem), ASK).format(us=us)
+
+
+def _server(what: str, server: StowDestination) -> Finding:
+    """Search for one study (QIDO-RS): that shows address, trust and credentials, and stores nothing."""
+    try:
+        client_of(server).search_for_studies(limit=1)
+    except requests.HTTPError as error:
+        return _refused(what, server, cast(requests.Response, error.response))
+    except requests.exceptions.SSLError as error:
+        told = " ".join(str(error.__context__ or error).split())
+        return wrong(what, f"{server.url}: {told}", ADVICE["certificate"])
+    except (requests.RequestException, OSError) as error:
+        told = f"{server.url}: nothing answers there ({type(error).__name__})"
+        return wrong(what, told, ADVICE["nothing answers"])
+    return good(what, f"{server.url} answers a search")
+
+
+def _refused(what: str, server: StowDestination, response: requests.Response) -> Finding:
+    status = response.status_code
+    told = f"{server.url} answers {status} {response.reason}".rstrip()
+    if status in (401, 403):
+        return wrong(what, told, "here: username and password, or bearer_token; there: this user's rights")
+    if status == 404:
+        return wrong(what, told, "here: the url's path, as /dicom-web; there: is DICOMweb enabled?")
+    return doubtful(what, f"{told} to a search", "nothing, if it only stores: STOW-RS itself is not tried")

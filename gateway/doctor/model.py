@@ -1,0 +1,38 @@
+"""The classifier: opens, is what its card says, answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from gateway.doctor.finding import Finding, doubtful, good, wrong
+from gateway.errors import ConfigurationError
+from gateway.settings import Settings
+
+SLOW_SECONDS = 1.0  # the promise for a whole answer
+
+
+def model(settings: Settings) -> Iterator[Finding]:
+    """Open the model and let it answer for a grey square."""
+    from gateway.pipeline import open_predictor
+
+    try:
+        predictor = open_predictor(settings)
+    except ConfigurationError as error:
+        yield wrong("model", str(error), "here: model.path and model.device")
+        return
+    square = np.zeros((1, 3, 224, 224), np.float32)
+    predictor.predict(square)  # the first pass is several times as slow
+    start = time.perf_counter()
+    predictor.predict(square)
+    seconds = time.perf_counter() - start
+    identity = predictor.identity
+    told = f"{identity.name} {identity.version} answers in {1000 * seconds:.0f} ms"
+    if seconds > SLOW_SECONDS:
+        yield doubtful("model", told, "here: model.device: cuda, more cores, or fewer other programs")
+    else:
+        yield good("model", told)
+    if predictor.card.abstention is None:
+        yield doubtful("model", "it never abstains: its card has no limits", "here: a model with abstention")

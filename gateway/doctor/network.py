@@ -1,0 +1,126 @@
+"""The ports on which the gateway listens, the peers that may send, and the certificate it shows."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from gateway.deliver.storage_scu import DicomNode, echo
+from gateway.doctor.finding import Finding, doubtful, good, wrong
+from gateway.errors import ConfigurationError, Retry
+from gateway.settings import ClientTLS, Peer, Settings
+from gateway.tls import server_context
+
+PATIENCE_SECONDS = 5.0
+EXPIRES_SOON = timedelta(days=30)
+
+
+def listener(settings: Settings) -> Iterator[Finding]:
+    """Ask whoever listens on the DICOM port whether it is this gateway; else see that the port is free."""
+    scp = settings.scp
+    where = f"{scp.bind}:{scp.port}"
+    if not _is_answered(scp.bind, scp.port):
+        yield _free("listener", scp.bind, scp.port, "scp.port")
+        return
+    if scp.tls is not None:
+        yield good("listener", f"something listens on {where}; with TLS it is not asked who it is")
+        return
+    host = _reachable(scp.bind)
+    try:
+        echo(DicomNode(scp.ae_title, host, scp.port, scp.ae_title, PATIENCE_SECONDS))
+    except Retry as problem:
+        if scp.peers and "rejected" in str(problem):
+            yield good("listener", f"a DICOM node runs on {where} and takes peers only")
+        else:
+            advice = f"here: stop what uses port {scp.port}, or change scp.port"
+            yield wrong("listener", f"{where} is used, not by this gateway: {problem}", advice)
+    else:
+        yield good("listener", f"{scp.ae_title} answers on {where}")
+
+
+def web(settings: Settings) -> Iterator[Finding]:
+    """See whether the port of the web application is free or in use."""
+    bind, port = settings.web.bind, settings.web.port
+    if _is_answered(bind, port):
+        yield good("web", f"something listens on {bind}:{port}")
+    else:
+        yield _free("web", bind, port, "web.port")
+
+
+def peers(settings: Settings) -> Iterator[Finding]:
+    """Resolve the hosts that may send."""
+    for peer in settings.scp.peers:
+        yield _peer(peer)
+    if not settings.scp.peers:
+        yield good("peers", "anybody on this machine may send")
+
+
+def certificate(settings: Settings) -> Iterator[Finding]:
+    """Read the listener's certificate and key, and those shown to destinations."""
+    if settings.scp.tls is not None:
+        try:
+            server_context(settings.scp.tls)
+        except ConfigurationError as error:
+            yield wrong("listener's TLS", str(error), "here: the files under scp.tls")
+        else:
+            yield from _validity("listener's TLS", settings.scp.tls.certificate)
+    for destination in settings.destinations:
+        tls = getattr(destination, "tls", None)
+        if isinstance(tls, ClientTLS) and tls.certificate is not None:
+            yield from _validity(f"destination {destination.name}", tls.certificate)
+
+
+def _is_answered(bind: str, port: int) -> bool:
+    try:
+        socket.create_connection((_reachable(bind), port), PATIENCE_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _free(what: str, bind: str, port: int, setting: str) -> Finding:
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    try:
+        socket.create_server((bind, port), family=family).close()
+    except PermissionError:
+        return wrong(what, f"port {port} is not for this user", f"here: {setting} of 1024 or more")
+    except OSError as error:
+        advice = f"here: an address of this machine, and a free {setting}"
+        return wrong(what, f"{bind}:{port} cannot be used: {error.strerror or error}", advice)
+    return good(what, f"{bind}:{port} is free; the gateway does not run")
+
+
+def _reachable(bind: str) -> str:
+    """Return an address under which what listens at `bind` is reached from here."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(bind, bind)  # noqa: S104
+
+
+def _peer(peer: Peer) -> Finding:
+    what = f"peer {peer.ae_title}"
+    try:
+        found = socket.getaddrinfo(peer.host, None)
+    except OSError:
+        advice = f"here: the host under scp.peers, or the DNS; until then {peer.ae_title} is rejected"
+        return wrong(what, f"{peer.host} is not known", advice)
+    addresses = sorted({str(entry[4][0]) for entry in found})
+    return good(what, f"may send from {', '.join(addresses)}")
+
+
+def _validity(what: str, path: Path) -> Iterator[Finding]:
+    try:
+        found = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        yield wrong(what, f"{path}: no certificate ({error})", "here: a PEM file")
+        return
+    left = found.not_valid_after_utc - datetime.now(UTC)
+    until = f"{path.name} is valid until {found.not_valid_after_utc:%Y-%m-%d}"
+    if left < timedelta(0):
+        yield wrong(what, f"{path.name} expired on {found.not_valid_after_utc:%Y-%m-%d}", "here: renew it")
+    elif left < EXPIRES_SOON:
+        yield doubtful(what, until, "here: renew it; the files are read anew without a restart")
+    else:
+        yield good(what, until)

@@ -1,0 +1,92 @@
+"""Disk and database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from gateway.doctor.finding import Finding, doubtful, good, wrong
+from gateway.errors import GatewayError
+from gateway.records import State
+from gateway.settings import Settings
+from gateway.store.database import open_engine
+from gateway.store.inquiry import Inquiry
+from gateway.store.ledger import Ledger
+from gateway.store.migrate import is_older
+
+SLOW_SYNC_MS = 50.0  # at 20 images a second the disk alone would be busy all the time
+
+
+def disk(settings: Settings) -> Iterator[Finding]:
+    """Write and sync a small file; compare the free space with the listener's limits."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        milliseconds = _sync_ms(settings.data_dir)
+    except OSError as error:
+        yield wrong(
+            "disk",
+            f"{settings.data_dir} cannot be written: {error.strerror}",
+            "here: give this user the right to write there, or set data_dir",
+        )
+        return
+    yield _space(settings)
+    if milliseconds > SLOW_SYNC_MS:
+        told = f"a sync takes {milliseconds:.0f} ms"
+        yield doubtful("disk", told, "here: a faster disk for data_dir; each image waits for three syncs")
+
+
+def _sync_ms(folder: Path) -> float:
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"doctor")
+        file.flush()
+        start = time.perf_counter()
+        os.fsync(file.fileno())
+    return 1000 * (time.perf_counter() - start)
+
+
+def _space(settings: Settings) -> Finding:
+    free = shutil.disk_usage(settings.data_dir).free / 1e6
+    told = f"{settings.data_dir} can be written, {free / 1000:.1f} GB free"
+    limit = settings.scp.min_free_disk_mb
+    if free >= limit:
+        return good("disk", told)
+    advice = f"here: free some; below {limit} MB (scp.min_free_disk_mb) every image is refused with A700"
+    return wrong("disk", told, advice)
+
+
+def database(settings: Settings) -> Iterator[Finding]:
+    """Open it as it is, without bringing it to this version, and look for what is stuck."""
+    if settings.database == "sqlite" and not (settings.data_dir / "gateway.sqlite").exists():
+        yield good("database", "SQLite, made at the first start")
+        return
+    engine = open_engine(settings.database_url)
+    try:
+        if is_older(engine):
+            yield doubtful("database", "is older than this gateway", "nothing: the next start upgrades it")
+        else:
+            yield from _ledger(Inquiry(Ledger(engine, settings.data_dir)))
+    except (sa.exc.SQLAlchemyError, GatewayError) as error:
+        told = " ".join(str(getattr(error, "orig", None) or error).split())
+        yield wrong("database", told, "here: the setting database; there: is the server running?")
+    finally:
+        engine.dispose()
+
+
+def _ledger(inquiry: Inquiry) -> Iterator[Finding]:
+    states = inquiry.states()
+    told = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no images yet"
+    if states.get(State.FAILED):
+        advice = "here: gateway list --state failed says why; once mended, gateway retry --failed"
+        yield doubtful("database", told, advice)
+    else:
+        yield good("database", told)
+    for name, error in inquiry.away():
+        yield doubtful(
+            "database", f"{name} was away at the last attempt: {error}", "see that destination below"
+        )

@@ -1,0 +1,203 @@
+"""The doctor meets real peers: ones that answer, refuse, hang up, want other names, or are not there."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from pynetdicom.sop_class import SecondaryCaptureImageStorage, Verification
+
+from gateway.doctor.destinations import destinations
+from gateway.doctor.finding import Finding, Verdict
+from gateway.doctor.model import model
+from gateway.doctor.network import certificate, listener, peers, web
+from gateway.doctor.storage import database, disk
+from gateway.roles import open_database
+from gateway.settings import Settings, load_settings
+from tests.certificates import Authority
+from tests.storage_peer import storage_peer
+
+
+def settings(tmp_path: Path, **changes: Any) -> Settings:
+    names = [each["name"] for each in changes.get("destinations", ())] or ["outbox"]
+    routes = [{"calling_ae_title": "*", "to": names}]
+    return Settings(data_dir=tmp_path / "var", **{"routes": routes} | changes)
+
+
+def pacs(port: int, **changes: Any) -> dict[str, Any]:
+    node = {"name": "pacs", "kind": "dicom", "ae_title": "PACS", "host": "127.0.0.1", "port": port}
+    return node | {"timeout_seconds": 5} | changes
+
+
+def stow(port: int) -> dict[str, Any]:
+    return {"name": "web", "kind": "stow", "url": f"http://127.0.0.1:{port}/dicom-web"}
+
+
+def wrong(findings: Iterator[Finding]) -> Finding:
+    """Return the one finding that is not good."""
+    (found,) = [finding for finding in findings if finding.verdict is not Verdict.GOOD]
+    assert found.advice
+    return found
+
+
+@contextmanager
+def http_server(status: int) -> Iterator[int]:
+    """Answer every GET with that status; yield the port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/dicom+json")
+            self.end_headers()
+            self.wfile.write(b"[]")
+
+        def log_message(self, *_: Any) -> None:
+            """Keep the tests' output clean."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def listening() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
+
+
+def free_port() -> int:
+    with listening() as port:
+        return port
+
+
+def test_a_pacs_that_takes_everything_is_good(tmp_path: Path) -> None:
+    with storage_peer() as peer:
+        found = list(destinations(settings(tmp_path, destinations=[pacs(peer.port)])))
+    assert {finding.verdict for finding in found} == {Verdict.GOOD}
+    told = " ".join(finding.told for finding in found)
+    assert "answers C-ECHO" in told
+    assert "takes Comprehensive 3D SR Storage" in told
+    assert "takes Secondary Capture Image Storage" in told
+    assert not peer.received
+
+
+def test_a_pacs_of_another_name_is_told_apart(tmp_path: Path) -> None:
+    with storage_peer(ae_title="OTHER") as peer:
+        found = wrong(destinations(settings(tmp_path, destinations=[pacs(peer.port)])))
+    assert "Called AE title not recognised" in found.told
+    assert found.advice.startswith("here: ae_title")
+
+
+def test_a_pacs_without_our_report_is_told_what_to_allow(tmp_path: Path) -> None:
+    with storage_peer(sop_classes=(SecondaryCaptureImageStorage, Verification)) as peer:
+        found = wrong(destinations(settings(tmp_path, destinations=[pacs(peer.port)])))
+    assert found.told == "does not take Comprehensive 3D SR Storage"
+    assert "there: allow Comprehensive 3D SR Storage" in found.advice
+    assert "here: results.sr: comprehensive" in found.advice
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    found = wrong(destinations(settings(tmp_path, destinations=[pacs(free_port())])))
+    assert "nothing answers" in found.told
+    assert "firewall" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict", "advice"),
+    [
+        (200, Verdict.GOOD, ""),
+        (401, Verdict.WRONG, "bearer_token"),
+        (404, Verdict.WRONG, "/dicom-web"),
+        (501, Verdict.DOUBTFUL, "only stores"),
+    ],
+)
+def test_a_dicomweb_server(tmp_path: Path, status: int, verdict: Verdict, advice: str) -> None:
+    with http_server(status) as port:
+        (found,) = destinations(settings(tmp_path, destinations=[stow(port)]))
+    assert found.verdict is verdict
+    assert advice in found.advice
+
+
+def test_a_dicomweb_server_that_is_not_there(tmp_path: Path) -> None:
+    assert "nothing answers" in wrong(destinations(settings(tmp_path, destinations=[stow(free_port())]))).told
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = {"name": "folder", "kind": "folder", "path": str(tmp_path / "file" / "folder")}
+    assert "cannot be written" in wrong(destinations(settings(tmp_path, destinations=[folder]))).told
+
+
+def test_a_destination_without_a_route(tmp_path: Path) -> None:
+    folder = {"name": "folder", "kind": "folder", "path": str(tmp_path)}
+    found = wrong(destinations(settings(tmp_path, destinations=[folder], routes=[])))
+    assert "no route" in found.told
+
+
+def test_the_port_is_free_or_somebody_elses(tmp_path: Path) -> None:
+    port = free_port()
+    (found,) = listener(settings(tmp_path, scp={"port": port}))
+    assert found.verdict is Verdict.GOOD
+    assert "is free" in found.told
+    with http_server(200) as port:
+        used = wrong(listener(settings(tmp_path, scp={"port": port})))
+        assert "not by this gateway" in used.told
+        (found,) = web(settings(tmp_path, web={"port": port}))
+        assert "something listens" in found.told
+
+
+def test_a_dicom_node_on_the_port_is_asked_who_it_is(tmp_path: Path) -> None:
+    with storage_peer(ae_title="CXR_GATEWAY") as peer:
+        (found,) = listener(settings(tmp_path, scp={"port": peer.port}))
+    assert found.told.startswith("CXR_GATEWAY answers")
+
+
+def test_a_peer_without_an_address(tmp_path: Path) -> None:
+    known = [{"ae_title": "CT", "host": "127.0.0.1"}, {"ae_title": "XR", "host": "no-such-host.invalid"}]
+    found = wrong(peers(settings(tmp_path, scp={"peers": known})))
+    assert found.what == "peer XR"
+
+
+@pytest.mark.parametrize(
+    ("days", "verdict"), [(-1, Verdict.WRONG), (2, Verdict.DOUBTFUL), (90, Verdict.GOOD)]
+)
+def test_a_certificate_is_valid_for_so_long(tmp_path: Path, days: int, verdict: Verdict) -> None:
+    made = Authority(tmp_path / "authority").sign("gateway", days=days)
+    (found,) = certificate(settings(tmp_path, scp={"tls": made.files}))
+    assert found.verdict is verdict
+
+
+def test_disk_and_database(tmp_path: Path) -> None:
+    here = settings(tmp_path)
+    (found,) = disk(here)
+    assert "GB free" in found.told
+    (found,) = database(here)
+    assert "made at the first start" in found.told
+    engine, _ = open_database(here)
+    engine.dispose()
+    (found,) = database(here)
+    assert found.told == "no images yet"
+    assert "A700" in wrong(disk(settings(tmp_path, scp={"min_free_disk_mb": 10**9}))).advice
+
+
+def test_a_database_that_does_not_answer(tmp_path: Path) -> None:
+    away = settings(tmp_path, database=f"postgresql://gateway:x@127.0.0.1:{free_port()}/gateway")
+    assert "refused" in wrong(database(away)).told
+
+
+def test_the_shipped_model_answers() -> None:
+    (found,) = model(load_settings())
+    assert "answers in" in found.told
+
+
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    assert "no model at" in wrong(model(settings(tmp_path, model={"path": str(tmp_path / "none")}))).told
