@@ -27,7 +27,7 @@ serve: $(READY)  ## run the gateway for a real PACS (config/gateway.yaml)
 	$(BIN)/gateway serve
 
 test: $(READY) peers  ## run the test suite
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 slow: $(READY) peers  ## run the tests that take gigabytes, full disks and long waits
 	$(BIN)/python -m pytest -m slow
