@@ -12,8 +12,8 @@ from gateway.errors import GatewayError
 from tests.gateway_process import GatewayProcess, running, wait_for
 from tests.sources import dx, encoded
 
-IMAGES = 40
-KILLS = 5
+IMAGES = 20
+KILLS = 3
 
 
 def write_images(folder: Path) -> list[Path]:
