@@ -151,6 +151,8 @@ class StowDestination(Section):
     password: SecretStr | None = None
     bearer_token: SecretStr | None = None
     ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
     timeout_seconds: float = Field(30, gt=0)
 
     @model_validator(mode="before")
@@ -168,6 +170,8 @@ class StowDestination(Section):
             raise ValueError("state the username that the password belongs to")
         if self.username and self.bearer_token:
             raise ValueError("state a username or a bearer_token, not both")
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("state both certificate and key, or neither")
         return self
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from gateway.errors import ConfigurationError
 from gateway.log import log_event
@@ -37,6 +38,7 @@ class ClientContext(ssl.SSLContext):
     """A client's side, for one connection: afterwards it tells what went wrong, if anything did."""
 
     problem: str | None = None
+    connection: ssl.SSLSocket | None = None
 
     @classmethod
     def of(cls, tls: ClientTLS) -> ClientContext:
@@ -61,9 +63,19 @@ class ClientContext(ssl.SSLContext):
             raise ConfigurationError(f"tls: certificate, key or ca cannot be used ({error})") from None
         return context
 
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self.connection is not None:
+            self.connection.close()
+
 
 class _Witness(ssl.SSLSocket):
     """Notes what fails: with TLS 1.3 a server refuses our certificate only after the handshake."""
+
+    def connect(self, addr: Any) -> None:
+        if isinstance(self.context, ClientContext):
+            self.context.connection = self
+        super().connect(addr)
 
     def do_handshake(self, block: bool = False) -> None:
         try:

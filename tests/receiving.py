@@ -96,8 +96,8 @@ def data_set_of(part_10_file: bytes) -> bytes:
 class RawPeer:
     """A DICOM peer made of bytes."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.socket = socket.create_connection(address, timeout=10)
+    def __init__(self, address: tuple[str, int], source: str = "") -> None:
+        self.socket = socket.create_connection(address, timeout=10, source_address=(source, 0))
 
     def __enter__(self) -> Self:
         return self

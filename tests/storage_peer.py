@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ def storage_peer(
     transfer_syntax: str = ExplicitVRLittleEndian,
     ae_title: str = "PACS",
     port: int = 0,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[StoragePeer]:
     """Run a peer that answers each SOP Instance UID with a status; None aborts the association."""
     ae = AE(ae_title=ae_title)
@@ -64,6 +66,7 @@ def storage_peer(
     server = ae.start_server(
         ("127.0.0.1", port),
         block=False,
+        ssl_context=tls,
         evt_handlers=[(evt.EVT_C_STORE, on_store), (evt.EVT_ACCEPTED, on_accept)],
     )
     peer = StoragePeer(*server.socket.getsockname()[:2])

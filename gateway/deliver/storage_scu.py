@@ -136,6 +136,8 @@ def associate(
         if assoc.is_established:
             assoc.release()
         ae.close()
+        if tls is not None:
+            tls.close()
 
 
 def echo(node: DicomNode) -> None:

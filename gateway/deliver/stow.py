@@ -43,15 +43,19 @@ def deliver_by_stow(destination: StowDestination, pending: Sequence[PendingDeliv
 def _send(client: DICOMwebClient, delivery: PendingDelivery) -> tuple[Outcome, bool]:
     """Return what became of the object, and whether the server takes another one."""
     try:
-        answer = client.store_instances([dcmread(delivery.path)])
+        result = dcmread(delivery.path)
     except InvalidDicomError:
         return Outcome(delivery, Verdict.NEVER, f"{delivery.path}: no longer a DICOM file"), True
+    except OSError as error:
+        return Outcome(delivery, Verdict.LATER, f"{delivery.path}: {error.strerror or error}"), True
+    try:
+        answer = client.store_instances([result])
     except requests.HTTPError as error:
         return _refused(delivery, cast(requests.Response, error.response))
     except requests.RequestException as error:
         return _not_answered(delivery, error)
-    except OSError as error:
-        return Outcome(delivery, Verdict.LATER, f"{delivery.path}: {error.strerror or error}"), True
+    except OSError as error:  # certificate files that are not there
+        return Outcome(delivery, Verdict.AWAY, str(error)), False
     return _judge(delivery, answer), True
 
 
@@ -85,6 +89,8 @@ def _not_answered(delivery: PendingDelivery, error: requests.RequestException) -
     connected = not any(isinstance(cause, MaxRetryError) for cause in error.args)
     connected &= not isinstance(error, requests.ConnectTimeout)
     told = " ".join(str(error).split())
+    if "SSLEOFError" in told:  # with TLS 1.3 its alert comes while we send, and is not read
+        told += ": the server may have refused our certificate, or want one"
     return Outcome(delivery, Verdict.LATER if connected else Verdict.AWAY, told), False
 
 
@@ -102,6 +108,9 @@ def client_of(destination: StowDestination) -> DICOMwebClient:
     session.hooks["response"] = [_without_parameters]
     if destination.ca is not None:
         session.verify = str(destination.ca)
+        session.trust_env = False  # else REQUESTS_CA_BUNDLE would win
+    if destination.certificate is not None:
+        session.cert = (str(destination.certificate), str(destination.key))
     if destination.username is not None:
         password = destination.password.get_secret_value() if destination.password else ""
         session.auth = (destination.username, password)

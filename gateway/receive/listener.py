@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 import sys
+from contextlib import suppress
 from socketserver import BaseServer
 from time import monotonic
 from typing import Any, cast
@@ -35,6 +36,9 @@ READ_AHEAD_BYTES = 512 * 1024
 MAX_MESSAGE_BYTES = 512 * 1024 * 1024
 """What one C-STORE may carry: several times the largest radiograph."""
 
+MIN_BYTES_PER_SECOND = 1024
+"""How slow a message may be once it has taken longer than the idle timeout: slower than any modem."""
+
 
 class PDUSocket(AssociationSocket):
     """A connection that reads one PDU within the idle timeout, and none that claims too much.
@@ -53,6 +57,7 @@ class PDUSocket(AssociationSocket):
         """Tell whether something can be read without waiting, and may be."""
         if not self._may_read():
             self.assoc.dul._idle_timer.restart()  # it is not the peer that is silent
+            cast(MessageReader, self.assoc.dimse).restart_clock()
             return False
         return (bool(self._ahead) and self.socket is not None) or super().ready
 
@@ -99,17 +104,33 @@ class MessageReader(DIMSEServiceProvider):
     def __init__(self, assoc: Association, memory: Memory) -> None:
         super().__init__(assoc)
         self._memory = memory
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """Measure the peer's pace from now on."""
+        self._since, self._bytes = monotonic(), 0
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the next fragments of a message."""
-        self._memory.hold(self.assoc, sum(len(data) for _, data in primitive.presentation_data_value_list))
+        if self.message is None:
+            self.restart_clock()
+        count = sum(len(data) for _, data in primitive.presentation_data_value_list)
+        self._bytes += count
+        self._memory.hold(self.assoc, count)
         try:
             super().receive_primitive(primitive)
             self._check_size()
+            self._check_pace()
         except Exception as error:
             log_event("refused", reason=f"no DIMSE message: {error!r}", **who(self.assoc))
             self.message = None
             self.dul.event_queue.put("Evt19")  # invalid PDU (PS3.8 Table 9-10): A-ABORT
+
+    def _check_pace(self) -> None:
+        taken = monotonic() - self._since
+        patience = self.assoc.ae.network_timeout or float("inf")
+        if self.message is not None and taken > patience and self._bytes < taken * MIN_BYTES_PER_SECOND:
+            raise TimeoutError(f"slower than {MIN_BYTES_PER_SECOND} bytes a second")
 
     def _check_size(self) -> None:
         message = self.message
@@ -133,12 +154,29 @@ class Listener(ThreadedAssociationServer):
     """The listening socket; `memory` is shared by its connections."""
 
     request_queue_size = 128
+    daemon_threads = True  # a TLS handshake keeps no stop waiting
     memory: Memory
     tls: ReloadingContext | None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._arriving: set[socket.socket] = set()  # before their TLS handshake is done
+        super().__init__(*args, **kwargs)
+
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
         """Drop connections that flood: more than any associations and probes together can be."""
-        return len(self.ae.active_associations) < self.ae.maximum_associations
+        return len(self.ae.active_associations) + len(self._arriving) < self.ae.maximum_associations
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Go on in a thread of the connection's own."""
+        self._arriving.add(request)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Shake hands and hand over."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._arriving.discard(request)
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection; its TLS handshake comes later, in its own thread."""
@@ -146,11 +184,26 @@ class Listener(ThreadedAssociationServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Hand the connection over to its association."""
-        request.settimeout(self.ae.network_timeout)
         request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.tls is not None:
-            request = self.tls.current().wrap_socket(request, server_side=True)
+            request = self._secured(request, self.tls.current())
+        request.settimeout(self.ae.network_timeout)
         super().finish_request(request, client_address)
+
+    def _secured(self, request: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+        """Do the TLS handshake, within the time that a connection has to associate."""
+        request.settimeout(self.ae.acse_timeout)
+        secured = context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        self._arriving.add(secured)
+        self._arriving.discard(request)  # it is an empty shell now
+        try:
+            secured.do_handshake()
+        except BaseException:
+            secured.close()
+            raise
+        finally:
+            self._arriving.discard(secured)
+        return secured
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Log a connection that failed before its association, such as a TLS handshake; not mere probes."""
@@ -165,6 +218,9 @@ class Listener(ThreadedAssociationServer):
     def shutdown(self) -> None:
         """Take no more connections; associations go on."""
         BaseServer.shutdown(self)  # pynetdicom's also unregisters from the AE, which never knew of it
+        for connection in list(self._arriving):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self.server_close()
 
 

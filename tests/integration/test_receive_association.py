@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 import struct
-import subprocess
 import threading
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
+from itertools import repeat
 from pathlib import Path
 from select import select
 
@@ -15,7 +15,6 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
-from gateway.errors import ConfigurationError
 from gateway.receive import listener
 from gateway.receive.statuses import Status
 from tests.receiving import (
@@ -25,6 +24,7 @@ from tests.receiving import (
     RawPeer,
     Receiver,
     assert_ended,
+    c_store_command,
     p_data,
     pdu,
     receiving,
@@ -94,6 +94,23 @@ def test_too_many_associations(tmp_path: Path) -> None:
         assert_serves(receiver)
 
 
+def test_too_many_associations_from_one_address(tmp_path: Path) -> None:
+    with receiving(tmp_path, max_associations_per_peer=1) as receiver, RawPeer(receiver.address) as first:
+        first.associate(DX, calling="ONE")
+        with RawPeer(receiver.address) as second:  # another title, but the same machine
+            answer = second.associate(DX, calling="TWO")
+        assert answer is not None
+        assert (answer[0], answer[1][REJECTED_BODY]) == (A_ASSOCIATE_RJ, b"\x02\x03\x02")
+        (entry,) = receiver.events("association_rejected")
+        assert "max_associations_per_peer" in entry["why"]
+        with RawPeer(receiver.address, source="127.0.0.2") as elsewhere:
+            answer = elsewhere.associate(DX)
+        assert answer is not None
+        assert answer[0] == A_ASSOCIATE_AC
+        assert first.release() is not None
+        assert_serves(receiver)
+
+
 def test_a_flood_of_bare_connections_is_bounded(tmp_path: Path) -> None:
     with receiving(tmp_path, max_associations=2) as receiver:
         peers = [RawPeer(receiver.address) for _ in range(12)]
@@ -130,6 +147,51 @@ def test_an_absurd_pdu_length_is_not_believed(receiver: Receiver, length: int) -
         during.send(struct.pack(">BBL", 4, 0, length) + bytes(1000))
         assert during.read_pdu() is None
     assert_serves(receiver)
+
+
+@pytest.mark.parametrize("associates", [False, True])
+def test_a_claimed_4_gib_allocates_nothing(receiver: Receiver, associates: bool) -> None:
+    with RawPeer(receiver.address) as peer:
+        if associates:
+            peer.associate(DX)
+        tracemalloc.start()
+        try:
+            peer.send(struct.pack(">BBL", 4 if associates else 1, 0, 0xFFFFFFFF) + bytes(100_000))
+            assert peer.read_pdu() is None
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 2 * listener.MAX_PDU_BYTES
+
+
+def trickle(peer: RawPeer, parts: Iterable[bytes]) -> None:
+    """Send slowly, until the gateway has had enough."""
+    with suppress(OSError):
+        for part in parts:
+            if select([peer.socket], [], [], 0.05)[0]:
+                return
+            peer.send(part)
+
+
+def test_a_pdu_that_trickles_in_is_given_up(tmp_path: Path) -> None:
+    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, RawPeer(receiver.address) as peer:
+        peer.associate(DX)
+        peer.send(struct.pack(">BBL", 4, 0, 10_000))
+        trickle(peer, repeat(b"\0"))
+        assert peer.read_pdu() is None
+        assert_serves(receiver)
+
+
+def test_a_message_that_trickles_in_is_aborted(tmp_path: Path) -> None:
+    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, RawPeer(receiver.address) as peer:
+        peer.associate(DX)
+        peer.send(p_data(1, 3, c_store_command(DX, "1.2.3", True)))
+        trickle(peer, repeat(p_data(1, 0, b"\0")))  # each in time, but slower than any modem
+        ending = peer.read_pdu()
+        assert ending is not None
+        assert ending[0] == A_ABORT
+        assert "slower" in receiver.events("refused")[0]["reason"]
+        assert_serves(receiver)
 
 
 def test_a_pdu_that_does_not_end_is_given_up(tmp_path: Path) -> None:
@@ -183,65 +245,42 @@ def test_peers_that_vanish_leave_nothing(receiver: Receiver, associates: bool, l
     assert receiver.rows() == []
 
 
+@pytest.mark.parametrize(("associations", "times"), [(20, 5), pytest.param(200, 50, marks=pytest.mark.slow)])
+@pytest.mark.timeout(600)
+def test_associations_opened_and_aborted_leave_nothing(tmp_path: Path, associations: int, times: int) -> None:
+    limits = {"max_associations": associations + 1, "max_associations_per_peer": associations + 1}
+    with receiving(tmp_path, **limits) as receiver:
+        assert_serves(receiver)
+        before, descriptors = set(threading.enumerate()), open_descriptors()
+        for _ in range(times):
+            with ExitStack() as opened:
+                peers = [opened.enter_context(associated(receiver)) for _ in range(associations)]
+                for peer in peers:
+                    peer.send(pdu(A_ABORT, bytes(4)))
+            assert_ended(set(threading.enumerate()) - before)
+        assert_serves(receiver)
+        assert_ended(set(threading.enumerate()) - before)
+        assert open_descriptors() == descriptors
+        assert sockets_of(receiver) == 0
+
+
+def associated(receiver: Receiver) -> RawPeer:
+    peer = RawPeer(receiver.address)
+    answer = peer.associate(DX)
+    assert answer is not None
+    assert answer[0] == A_ASSOCIATE_AC
+    return peer
+
+
+def sockets_of(receiver: Receiver) -> int:
+    """Count the gateway's ends of connections that are established or half closed (/proc/net/tcp)."""
+    port = f":{receiver.address[1]:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return len([row for row in rows if row[1].endswith(port) and row[3] not in (LISTEN, TIME_WAIT)])
+
+
+LISTEN, TIME_WAIT = "0A", "06"
+
+
 def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-# --- TLS
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-nodes"]
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-keyout",
-        str(key),
-        "-out",
-        str(certificate),
-    ]
-    subprocess.run([*command, *subject], check=True, capture_output=True)
-    return {"certificate": str(certificate), "key": str(key)}
-
-
-def client_context(certificate: dict[str, str], *, identified: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=certificate["certificate"])
-    if identified:
-        context.load_cert_chain(certificate["certificate"], certificate["key"])
-    return context
-
-
-def test_mutual_tls(tmp_path: Path, certificate: dict[str, str]) -> None:
-    tls = certificate | {"ca": certificate["certificate"]}
-    with receiving(tmp_path, tls=tls) as receiver:
-        ae = AE("MODALITY")
-        ae.add_requested_context(Verification)
-        tls_args = (client_context(certificate, identified=True), "127.0.0.1")
-        with socket.create_connection(receiver.address):  # a silent probe: nobody waits for its handshake
-            assoc = ae.associate(*receiver.address, ae_title="CXR_GATEWAY", tls_args=tls_args)
-        assert assoc.send_c_echo().Status == Status.SUCCESS
-        assoc.release()
-
-
-def test_a_peer_without_certificate_is_not_heard(tmp_path: Path, certificate: dict[str, str]) -> None:
-    tls = certificate | {"ca": certificate["certificate"]}
-    context = client_context(certificate, identified=False)
-    with (
-        receiving(tmp_path, tls=tls) as receiver,
-        socket.create_connection(receiver.address, timeout=10) as connection,
-        pytest.raises(ssl.SSLError, match="certificate required"),
-        context.wrap_socket(connection, server_hostname="127.0.0.1") as peer,
-    ):
-        peer.recv(1)
-
-
-def test_tls_files_that_cannot_be_used(tmp_path: Path, certificate: dict[str, str]) -> None:
-    missing = certificate | {"key": str(tmp_path / "missing.pem")}
-    with pytest.raises(ConfigurationError, match=r"scp\.tls"), receiving(tmp_path, tls=missing):
-        pass

@@ -2,11 +2,7 @@
 
 import json
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,55 +15,9 @@ from gateway.records import ResultKind
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
 from tests.sources import dx, encoded
+from tests.stow_server import plain, server
 
 DELIVERED, LATER, NEVER, AWAY = Verdict.DELIVERED, Verdict.LATER, Verdict.NEVER, Verdict.AWAY
-
-
-class Server(ThreadingHTTPServer):
-    """Gives each request the next of its answers, the last one again and again."""
-
-    daemon_threads = True
-
-    def __init__(self, answers: list[tuple[int, str, str]]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers = answers
-        self.headers: list[dict[str, str]] = []
-        self.bodies: list[bytes] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        self.server.headers.append(dict(self.headers))
-        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-        answers = self.server.answers
-        status, media_type, body = answers.pop(0) if len(answers) > 1 else answers[0]
-        if status == 0:
-            self.close_connection = True
-            return
-        self.send_response(status)
-        self.send_header("Content-Type", media_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Location", "/elsewhere")
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def server(*answers: tuple[int, str, str]) -> Iterator[Server]:
-    served = Server(list(answers))
-    thread = threading.Thread(target=served.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield served
-    finally:
-        served.shutdown()
-        thread.join()
-        served.server_close()
 
 
 @pytest.fixture
@@ -90,10 +40,6 @@ def pending(tmp_path: Path) -> list[PendingDelivery]:
 def destination(port: int, **changes: Any) -> StowDestination:
     url = f"http://127.0.0.1:{port}/dicom-web"
     return StowDestination(name="web", kind="stow", url=url, timeout_seconds=2, **changes)
-
-
-def plain(status: int) -> tuple[int, str, str]:
-    return status, "text/plain", "words"
 
 
 def failed(status: int, reason: int | None, uid: str, media_type: str) -> tuple[int, str, str]:

@@ -1,0 +1,244 @@
+"""Receiving over TLS (PS3.15 B.12): who is let in, by which versions and suites, certificates renewed."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from select import select
+
+import pytest
+from pynetdicom import AE
+from pynetdicom.sop_class import Verification
+
+from gateway.audit import trail
+from gateway.errors import ConfigurationError
+from gateway.receive import storage_scp
+from gateway.receive.statuses import Status
+from gateway.settings import Settings
+from tests.certificates import Authority, Certificate
+from tests.gateway_process import wait_for
+from tests.receiving import RawPeer, Receiver, receiving
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def server(authority: Authority) -> Certificate:
+    return authority.sign("gateway")
+
+
+@pytest.fixture(scope="module")
+def modality(authority: Authority) -> Certificate:
+    return authority.sign("modality")
+
+
+def context_of(authority: Authority, shown: Certificate | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(authority.ca))
+    if shown is not None:
+        context.load_cert_chain(shown.certificate, shown.key)
+    return context
+
+
+def mutual(authority: Authority, server: Certificate) -> dict[str, str]:
+    return server.files | {"ca": str(authority.ca)}
+
+
+def assert_answers(receiver: Receiver, context: ssl.SSLContext) -> None:
+    ae = AE("MODALITY")
+    ae.add_requested_context(Verification)
+    assoc = ae.associate(*receiver.address, ae_title="CXR_GATEWAY", tls_args=(context, "127.0.0.1"))
+    assert assoc.send_c_echo().Status == Status.SUCCESS
+    assoc.release()
+
+
+def why_rejected(receiver: Receiver) -> str:
+    (entry,) = wait_for(lambda: receiver.events("association_rejected"), 10)
+    return str(entry["why"])
+
+
+# --- who is let in
+
+
+def test_both_sides_show_certificates(
+    tmp_path: Path, authority: Authority, server: Certificate, modality: Certificate
+) -> None:
+    with receiving(tmp_path, tls=mutual(authority, server)) as receiver:
+        with socket.create_connection(receiver.address):  # a silent probe: nobody waits for its handshake
+            assert_answers(receiver, context_of(authority, modality))
+        assert not receiver.events("association_rejected")
+
+
+def test_only_the_gateway_shows_one(tmp_path: Path, authority: Authority, server: Certificate) -> None:
+    with receiving(tmp_path, tls=server.files) as receiver:
+        assert_answers(receiver, context_of(authority, None))
+
+
+REFUSED: dict[str, tuple[Callable[[Authority, Path], Certificate | None], str]] = {
+    "none": (lambda _authority, _: None, "the peer shows no certificate"),
+    "expired": (lambda authority, _: authority.sign("expired", days=-1), "certificate has expired"),
+    "of another authority": (
+        lambda _, folder: Authority(folder / "other").sign("stranger"),
+        "unable to get local issuer certificate",
+    ),
+}
+
+
+@pytest.mark.parametrize("certificate", REFUSED)
+def test_a_certificate_that_is_refused_is_named_and_audited(
+    certificate: str, tmp_path: Path, authority: Authority, server: Certificate
+) -> None:
+    shown, why = REFUSED[certificate]
+    context = context_of(authority, shown(authority, tmp_path))
+    trail.open_trail(Settings(data_dir=tmp_path))
+    try:
+        with receiving(tmp_path, tls=mutual(authority, server)) as receiver:
+            with (
+                suppress(OSError),
+                socket.create_connection(receiver.address, timeout=10) as plain,
+                context.wrap_socket(plain, server_hostname="127.0.0.1") as peer,
+            ):
+                peer.recv(1)
+            assert why in why_rejected(receiver)
+    finally:
+        trail.close_trail()
+    (file,) = (tmp_path / "audit").glob("audit-*.log")
+    assert why in file.read_text()
+
+
+def test_a_peer_without_tls_is_told_apart(tmp_path: Path, server: Certificate) -> None:
+    with receiving(tmp_path, tls=server.files) as receiver:
+        with RawPeer(receiver.address) as peer:
+            answer = peer.associate("1.2.840.10008.1.1")
+            assert answer is None or answer[0] not in (2, 3)  # TLS's own alert, no DICOM
+        assert why_rejected(receiver).startswith("no TLS")
+
+
+# --- versions and suites
+
+
+def limited(
+    authority: Authority, version: ssl.TLSVersion, ciphers: str = "ALL:@SECLEVEL=0"
+) -> ssl.SSLContext:
+    context = context_of(authority, None)
+    context.set_ciphers(ciphers)
+    context.minimum_version = version
+    context.maximum_version = version
+    return context
+
+
+@pytest.mark.parametrize(
+    ("version", "ciphers"),
+    [
+        (ssl.TLSVersion.TLSv1_3, "ALL"),
+        (ssl.TLSVersion.TLSv1_2, "ECDHE-RSA-AES256-GCM-SHA384"),
+        (ssl.TLSVersion.TLSv1_2, "ECDHE-RSA-AES128-GCM-SHA256"),
+    ],
+)
+def test_what_bcp_195_recommends_is_taken(
+    version: ssl.TLSVersion, ciphers: str, tmp_path: Path, authority: Authority, server: Certificate
+) -> None:
+    with receiving(tmp_path, tls=server.files) as receiver:
+        assert_answers(receiver, limited(authority, version, ciphers))
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
+@pytest.mark.parametrize(
+    ("version", "ciphers", "why"),
+    [
+        (ssl.TLSVersion.TLSv1_1, "ALL:@SECLEVEL=0", "only versions of TLS before 1.2"),
+        (ssl.TLSVersion.TLSv1_2, "AES128-GCM-SHA256", "no cipher suite of BCP 195"),  # no forward secrecy
+        (ssl.TLSVersion.TLSv1_2, "ECDHE-RSA-AES128-SHA256", "no cipher suite of BCP 195"),  # no AEAD
+    ],
+)
+def test_what_bcp_195_forbids_is_refused(
+    version: ssl.TLSVersion, ciphers: str, why: str, tmp_path: Path, authority: Authority, server: Certificate
+) -> None:
+    context = limited(authority, version, ciphers)
+    with receiving(tmp_path, tls=server.files) as receiver:
+        with (
+            socket.create_connection(receiver.address, timeout=10) as plain,
+            pytest.raises(ssl.SSLError),
+        ):
+            context.wrap_socket(plain, server_hostname="127.0.0.1")
+        assert why in why_rejected(receiver)
+
+
+# --- connections that never come to an association
+
+
+def test_a_handshake_that_does_not_end_is_cut_off(
+    tmp_path: Path, server: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_scp, "ASSOCIATION_TIMEOUT_SECONDS", 0.3)
+    with receiving(tmp_path, tls=server.files) as receiver, RawPeer(receiver.address) as peer:
+        peer.send(b"\x16\x03\x01")  # the first bytes of a ClientHello
+        assert peer.read_pdu() is None
+        assert "timed out" in why_rejected(receiver)
+
+
+def test_a_flood_of_silent_connections_is_bounded_and_keeps_no_stop_waiting(
+    tmp_path: Path, server: Certificate
+) -> None:
+    with receiving(tmp_path, max_associations=2, tls=server.files) as receiver:
+        peers = [RawPeer(receiver.address) for _ in range(12)]
+        dropped, _, _ = select([peer.socket for peer in peers], [], [], 10)
+        assert dropped
+    for peer in peers:
+        peer.__exit__()
+
+
+def test_a_probe_leaves_no_line(tmp_path: Path, authority: Authority, server: Certificate) -> None:
+    with receiving(tmp_path, tls=server.files) as receiver:
+        for _ in range(3):
+            with RawPeer(receiver.address):
+                pass
+        assert_answers(receiver, context_of(authority, None))
+        assert not receiver.events("association_rejected")
+
+
+# --- files
+
+
+def install(certificate: Certificate, folder: Path, *, key: bool = True) -> dict[str, str]:
+    """Put a certificate where the gateway reads it."""
+    shutil.copy(certificate.certificate, folder / "gateway.pem")
+    if key:
+        shutil.copy(certificate.key, folder / "gateway.key")
+    return {"certificate": str(folder / "gateway.pem"), "key": str(folder / "gateway.key")}
+
+
+def shown_by(receiver: Receiver, authority: Authority) -> object:
+    context = context_of(authority, None)
+    with (
+        socket.create_connection(receiver.address, timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as peer,
+    ):
+        certificate = peer.getpeercert()
+        assert certificate is not None
+        return certificate["subject"]
+
+
+def test_a_renewed_certificate_counts_from_the_next_connection(
+    tmp_path: Path, authority: Authority, server: Certificate, modality: Certificate
+) -> None:
+    with receiving(tmp_path, tls=install(server, tmp_path)) as receiver:
+        before = shown_by(receiver, authority)
+        install(modality, tmp_path, key=False)
+        assert shown_by(receiver, authority) == before  # half a renewal
+        assert len(receiver.events("certificate_not_reloaded")) == 1
+        install(modality, tmp_path)
+        assert shown_by(receiver, authority) != before
+        assert len(receiver.events("certificate_reloaded")) == 1
+
+
+def test_files_that_cannot_be_used(tmp_path: Path, server: Certificate) -> None:
+    missing = server.files | {"key": str(tmp_path / "missing.pem")}
+    with pytest.raises(ConfigurationError, match=r"scp\.tls"), receiving(tmp_path, tls=missing):
+        pass
