@@ -6,7 +6,9 @@ Events carry UIDs and AE titles; patient names, patient IDs and accession number
 from __future__ import annotations
 
 import json
+import logging
 import sys
+import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +47,14 @@ def open_log(data_dir: Path, *, role: str, rules: Log | None = None) -> None:
         logger_factory=structlog.ReturnLoggerFactory(),
         cache_logger_on_first_use=False,
     )
+    _silence_libraries()
+
+
+def _silence_libraries() -> None:
+    """Libraries quote the values that they stumble over: a name in a bad character set, for one."""
+    warnings.simplefilter("ignore")
+    for name in ("pydicom", "highdicom"):
+        logging.getLogger(name).disabled = True
 
 
 def log_event(event: str, **data: Any) -> None:

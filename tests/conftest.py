@@ -2,11 +2,12 @@
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.identities import identities, logs_below, told
 from tests.missing_peer import leave_out
 
 Find = Callable[[str], str]
@@ -36,3 +37,10 @@ def dicom3tools() -> Find:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_log_tells_who_a_patient_is(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Search what the gateways of all tests have logged for every identity that the tests use."""
+    yield
+    assert not told(logs_below(tmp_path_factory.getbasetemp()), identities())

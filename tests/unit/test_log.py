@@ -1,6 +1,7 @@
 """The log: whole lines, and nothing that is told ends by not being written."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from gateway.settings import Log
 def _as_it_was() -> Iterator[None]:
     yield
     structlog.reset_defaults()
+    for name in ("pydicom", "highdicom"):
+        logging.getLogger(name).disabled = False
 
 
 def lines(data_dir: Path) -> list[dict[str, str]]:

@@ -1,11 +1,14 @@
 """What an attempt records: delays, destinations that are away, results that are given up."""
 
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 
+from gateway.audit import trail
 from gateway.deliver.attempt import Attempt, delay_seconds
 from gateway.records import Reason, State
 from gateway.settings import Delivery, Settings
@@ -103,3 +106,48 @@ def test_what_is_to_be_committed_by_what_is_no_dicom_node_is_given_up(ledger: Le
         outbox.record_delivered(claimed, to_be_committed=True)
     attempt(ledger, outbox, None)
     assert {state for state, _ in deliveries(ledger)} == {"dead"}
+
+
+@pytest.fixture
+def audited(tmp_path: Path) -> Iterator[Callable[[], list[tuple[str, str, str]]]]:
+    """Each audited transfer: to whom, of whom, how it ended."""
+
+    def read() -> list[tuple[str, str, str]]:
+        (file,) = (tmp_path / "audit").glob("audit-*.log")
+        trees = [
+            etree.fromstring(line.partition(b"\xef\xbb\xbf")[2]) for line in file.read_bytes().splitlines()
+        ]
+        return [
+            (
+                tree.findall("ActiveParticipant")[1].get("UserID"),
+                tree.findall("ParticipantObjectIdentification")[1].get("ParticipantObjectID"),
+                tree.find("EventIdentification").get("EventOutcomeIndicator"),
+            )
+            for tree in trees
+        ]
+
+    trail.open_trail(Settings(data_dir=tmp_path))
+    yield read
+    trail.close_trail()
+
+
+Audited = Callable[[], list[tuple[str, str, str]]]
+
+
+def test_what_is_sent_is_audited(ledger: Ledger, outbox: Outbox, audited: Audited) -> None:
+    with storage_peer() as peer:
+        attempt(ledger, outbox, peer.port)
+    assert audited() == [("PACS", "P-0042", "0")] * 3
+
+
+def test_what_is_given_up_is_audited_once(ledger: Ledger, outbox: Outbox, audited: Audited) -> None:
+    with storage_peer(lambda _: 0xA900) as peer:
+        attempt(ledger, outbox, peer.port)
+        attempt(ledger, outbox, peer.port)
+    assert audited() == [("PACS", "P-0042", "8")] * 3
+
+
+def test_what_waits_is_not_audited_yet(ledger: Ledger, outbox: Outbox, audited: Audited) -> None:
+    with storage_peer(lambda _: 0xA700) as peer:
+        attempt(ledger, outbox, peer.port)
+    assert audited() == []
