@@ -35,11 +35,12 @@ slow: $(READY) peers  ## run the tests that take gigabytes, full disks and long 
 prove: $(READY) peers  ## kill a gateway a hundred times, on SQLite and on PostgreSQL; show that nothing is lost
 	$(BIN)/python -m tests.prove
 
-check: $(READY)  ## format, lint, types, import layers
+check: $(READY)  ## format, lint, types, import layers, security advisories
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_architecture.py
+	@$(BIN)/python -m tests.advisories
 
 bench: $(READY) peers  ## measure, each figure beside a yardstick from the same run
 	$(BIN)/python -m benchmarks

@@ -7,6 +7,7 @@ import socket
 import ssl
 import termios
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from fcntl import ioctl
 from select import select
@@ -78,6 +79,9 @@ class Collector:
     def close(self) -> None:
         """Close the connection, if there is one."""
         if self._connection is not None:
+            with suppress(OSError, ValueError):  # tell it (close_notify), without waiting for its own
+                self._connection.setblocking(False)
+                self._connection.unwrap()
             self._connection.close()
             self._connection = None
 
