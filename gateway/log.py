@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,7 @@ def open_log(data_dir: Path, *, role: str) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     except OSError as error:
         raise ConfigurationError(f"data_dir: {path}: {error.strerror}") from None
+    warnings.simplefilter("ignore")  # those of pydicom quote values, a patient's name too
     structlog.configure(
         processors=[
             structlog.processors.format_exc_info,

@@ -122,7 +122,7 @@ class RawPeer:
         calling: str = "RAW",
     ) -> tuple[int, bytes] | None:
         """Propose one context per SOP class, numbered 1, 3, 5 …; return the answer."""
-        self.send(_associate_request(sop_classes, transfer_syntax_uid, called, calling))
+        self.send(associate_request(sop_classes, transfer_syntax_uid, called, calling))
         return self.read_pdu()
 
     def c_store(
@@ -184,7 +184,7 @@ def _uid(text: str) -> bytes:
     return text.encode() + b"\0" * (len(text) % 2)
 
 
-def _associate_request(
+def associate_request(
     sop_classes: Sequence[str], transfer_syntax_uid: str, called: str, calling: str
 ) -> bytes:
     request = A_ASSOCIATE()
