@@ -2,11 +2,12 @@
 
 PYTHON ?= python3
 TORCH_INDEX_URL ?=    # a wheel index with CPU builds of torch, where the default one has only CUDA builds
+FUZZ_SECONDS ?= 3600
 BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test slow prove check bench peers clean
+.PHONY: help setup demo serve test slow fuzz prove check bench peers clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,6 +32,9 @@ test: $(READY) peers  ## run the test suite
 
 slow: $(READY) peers  ## run the tests that take gigabytes, full disks and long waits
 	$(BIN)/python -m pytest -m slow
+
+fuzz: $(READY)  ## mutate files and network streams for FUZZ_SECONDS (3600); show that nothing breaks
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 prove: $(READY) peers  ## kill a gateway a hundred times, on SQLite and on PostgreSQL; show that nothing is lost
 	$(BIN)/python -m tests.prove

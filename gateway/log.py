@@ -39,6 +39,7 @@ def open_log(data_dir: Path, *, role: str, rules: Log | None = None) -> None:
         file = LogFile(path, rules or Log())
     except OSError as error:
         raise ConfigurationError(f"data_dir: {path}: {error.strerror}") from None
+    warnings.simplefilter("ignore")  # those of pydicom quote values, a patient's name too
     structlog.configure(
         processors=[
             structlog.processors.format_exc_info,

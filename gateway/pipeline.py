@@ -241,9 +241,11 @@ def read_source(path: Path) -> Dataset:
         return dcmread(path)
     except FileNotFoundError:
         raise Reject(Reason.UNDECODABLE, "the received file is gone from the spool") from None
-    except OSError as error:
-        raise Retry(f"{path}: {error.strerror or error}") from error
-    except Exception as error:
+    except (
+        Exception
+    ) as error:  # pydicom's, when it stumbles over the content, are OSErrors too, without errno
+        if isinstance(error, OSError) and error.errno is not None:
+            raise Retry(f"{path}: {error.strerror}") from error
         raise Reject(Reason.UNDECODABLE, f"the data set cannot be read: {error}") from error
 
 

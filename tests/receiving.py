@@ -32,6 +32,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
 from gateway.store.schema import instances
 from gateway.store.spool import Spool
+from tests.gateway_process import wait_for
 
 A_ASSOCIATE_AC, A_ASSOCIATE_RJ, P_DATA_TF, A_RELEASE_RP, A_ABORT = 2, 3, 4, 6, 7
 
@@ -82,9 +83,7 @@ def receiving(
 
 def assert_ended(threads: set[threading.Thread]) -> None:
     """Wait for threads that are about to end."""
-    for thread in threads:
-        thread.join(10)
-        assert not thread.is_alive(), f"{thread.name} is left"
+    wait_for(lambda: threads.isdisjoint(threading.enumerate()), 10)
 
 
 def data_set_of(part_10_file: bytes) -> bytes:
@@ -123,7 +122,7 @@ class RawPeer:
         calling: str = "RAW",
     ) -> tuple[int, bytes] | None:
         """Propose one context per SOP class, numbered 1, 3, 5 …; return the answer."""
-        self.send(_associate_request(sop_classes, transfer_syntax_uid, called, calling))
+        self.send(associate_request(sop_classes, transfer_syntax_uid, called, calling))
         return self.read_pdu()
 
     def c_store(
@@ -185,7 +184,7 @@ def _uid(text: str) -> bytes:
     return text.encode() + b"\0" * (len(text) % 2)
 
 
-def _associate_request(
+def associate_request(
     sop_classes: Sequence[str], transfer_syntax_uid: str, called: str, calling: str
 ) -> bytes:
     request = A_ASSOCIATE()

@@ -8,6 +8,8 @@ import imagecodecs
 from pydicom import uid
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 
+from gateway.imaging.rle import decode_rle
+
 _OURS = "imagecodecs"  # pydicom's label for the plugin in this module
 DECODERS: dict[str, str] = {
     # transfer syntax: decoding plugin, always the same one so that a file always gives the same pixels
@@ -54,7 +56,7 @@ def is_available(transfer_syntax_uid: str) -> bool:
 def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
     """Decode one grey frame for pydicom: JPEG of 2 to 16 bits, or RLE."""
     if runner.transfer_syntax == uid.RLELossless:
-        return bytes(imagecodecs.dicomrle_decode(src, f"<u{runner.bits_allocated // 8}"))
+        return decode_rle(src, runner.rows * runner.columns, runner.bits_allocated // 8)
     frame = imagecodecs.jpeg_decode(src)
     runner.set_option("bits_allocated", 8 * frame.itemsize)
     return bytes(frame.tobytes())

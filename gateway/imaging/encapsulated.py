@@ -10,7 +10,7 @@ from pydicom.uid import UID, RLELossless
 
 from gateway.errors import Reject
 from gateway.imaging.codecs import DECODERS, register_codecs
-from gateway.imaging.codestream import coded_frame
+from gateway.imaging.codestream import coded_frame, why_not_decoded
 from gateway.imaging.image_pixel import ImagePixel
 from gateway.imaging.stored_values import Cells
 from gateway.records import Reason
@@ -34,13 +34,15 @@ def decode_codestream(data: bytes, transfer_syntax_uid: UID, image_pixel: ImageP
 
 
 def _coded_precision(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> int:
-    """Bits of a coded sample; a codestream of another size is refused before it is given memory."""
+    """Bits of a coded sample; what has another size, is cut off or costs too much is not decoded."""
     frame = get_frame(data, 0, number_of_frames=1)
     if transfer_syntax_uid == RLELossless:  # has no header of its own
         return image_pixel.bits_stored
-    coded = coded_frame(frame)
+    coded = coded_frame(frame, transfer_syntax_uid)
     if coded is None or coded[:3] != (image_pixel.rows, image_pixel.columns, 1):
         raise Reject(Reason.UNDECODABLE, "The codestream's size is not the one given by Rows and Columns.")
+    if problem := why_not_decoded(frame, transfer_syntax_uid):
+        raise Reject(Reason.UNDECODABLE, problem)
     return coded.precision
 
 

@@ -20,6 +20,7 @@ from typing import Any, cast
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.events import Event
+from pynetdicom.fsm import StateMachine
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
@@ -165,6 +166,21 @@ class MessageReader(DIMSEServiceProvider):
             raise OverflowError(f"more than {MAX_MESSAGE_BYTES >> 20} MiB")
 
 
+class Protocol(StateMachine):
+    """The upper layer's states (PS3.8 9.2); an event that has no place in them ends the association alone."""
+
+    def do_action(self, event: str) -> None:
+        """Go from one state to the next."""
+        try:
+            super().do_action(event)
+        except Exception as error:
+            assoc = self.dul.assoc
+            log_event("refused", reason=f"no DICOM protocol: {error}", peer_address=assoc.requestor.address)
+            self.dul.kill_dul()
+            assoc.is_aborted, assoc.is_established, assoc._kill = True, False, True
+            cast(AssociationSocket, self.dul.socket).close()
+
+
 class Connection(RequestHandler):
     """One accepted connection, before its association."""
 
@@ -172,6 +188,7 @@ class Connection(RequestHandler):
         assoc = super()._create_association()
         memory = cast(Listener, self.server).memory
         assoc.dimse = MessageReader(assoc, memory)
+        assoc.dul.state_machine = Protocol(assoc.dul)
         assoc.dul.socket = PDUSocket(cast(AssociationSocket, assoc.dul.socket), memory)
         return assoc
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 from pydicom import uid
-from pynetdicom import sop_class
+from pynetdicom import AllStoragePresentationContexts, sop_class
+from pynetdicom.events import Event
+from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext, build_context
 
-SOP_CLASSES: tuple[str, ...] = (
-    sop_class.ComputedRadiographyImageStorage,  # type: ignore[attr-defined]
-    sop_class.DigitalXRayImageStorageForPresentation,  # type: ignore[attr-defined]
-    sop_class.DigitalXRayImageStorageForProcessing,  # type: ignore[attr-defined]
-    sop_class.SecondaryCaptureImageStorage,  # type: ignore[attr-defined]
-    # our own reports, sent back by a PACS that routes everything: taken, so that it does not try for ever
-    sop_class.ComprehensiveSRStorage,  # type: ignore[attr-defined]
-    sop_class.Comprehensive3DSRStorage,  # type: ignore[attr-defined]
-)
+SOP_CLASSES = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
+"""Every storage SOP class (PS3.4 B.5): who sends a study sends dose reports, presentation states and our own
+results beside the radiographs, and would try for ever, or give up on all of it, if one were not taken."""
 
 TRANSFER_SYNTAXES: tuple[str, ...] = (
     # in order of preference where one presentation context proposes several: first what needs no codec
@@ -39,10 +38,17 @@ TRANSFER_SYNTAXES: tuple[str, ...] = (
 )
 
 
-def presentation_contexts() -> list[PresentationContext]:
-    """Return what is offered to every peer: Verification, storage in every transfer syntax, reports."""
+def offer(event: Event) -> None:
+    """Offer the proposed SOP classes that are known: all of them for each association would cost 45 ms."""
+    request = cast(A_ASSOCIATE, event.assoc.requestor.primitive)
+    proposed = (str(each.abstract_syntax) for each in request.presentation_context_definition_list)
+    event.assoc.acceptor.supported_contexts = contexts_for(proposed)
+
+
+def contexts_for(proposed: Iterable[str]) -> list[PresentationContext]:
+    """Return Verification, storage of the proposed SOP classes in every transfer syntax, and reports."""
     verification = build_context(sop_class.Verification)  # type: ignore[attr-defined]
-    storage = [build_context(each, list(TRANSFER_SYNTAXES)) for each in SOP_CLASSES]
+    storage = [build_context(each, list(TRANSFER_SYNTAXES)) for each in SOP_CLASSES.intersection(proposed)]
     return [verification, *storage, _commitment_reports()]
 
 

@@ -22,7 +22,7 @@ from gateway.receive.capacity import Capacity
 from gateway.receive.command import answer_unusable
 from gateway.receive.in_flight import InFlight
 from gateway.receive.memory import Memory
-from gateway.receive.presentation import presentation_contexts
+from gateway.receive.presentation import contexts_for, offer
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.settings import SCP
 from gateway.store.commitments import Commitments
@@ -121,6 +121,7 @@ class StorageSCP:
     def _handlers(self) -> list[evt.EventHandlerType]:
         return [
             (evt.EVT_REQUESTED, self._admission.decide),
+            (evt.EVT_REQUESTED, offer),
             (evt.EVT_ACCEPTED, log_opened),
             (evt.EVT_DIMSE_RECV, answer_unusable),
             (evt.EVT_C_ECHO, answer_c_echo),
@@ -142,7 +143,7 @@ def _application_entity(settings: SCP) -> ApplicationEntity:
     ae = ApplicationEntity(settings.ae_title)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    ae.supported_contexts = presentation_contexts()
+    ae.supported_contexts = contexts_for(())  # the rest is offered to those who propose it
     ae.maximum_pdu_size = MAXIMUM_PDU_SIZE
     ae.maximum_associations = settings.max_associations * CONNECTIONS_PER_ASSOCIATION  # Admission is stricter
     ae.network_timeout = settings.idle_timeout_seconds

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from pydicom.charset import CODES_TO_ENCODINGS, handled_encodings, python_encoding
+from pydicom.charset import CODES_TO_ENCODINGS, python_encoding
 
 _NUMBER = re.compile(r"IR\D*(\d+)$")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 _ESCAPE = b"\x1b"
+_ENCODINGS_BY_ESCAPE = CODES_TO_ENCODINGS | {b"\x1b-b": "iso8859_15"}
+_READ_WITH_ESCAPES = "iso2022"  # these encodings of Python's take the escape sequence as part of the text
+_BY_NUMBER = {"6": "ascii", "203": "iso8859_15"}
 _BY_NAME = {"GB18030": "gb18030", "GBK": "gbk", "ISO 2022 GBK": "gbk", "UTF8": "utf-8"}
 
 
@@ -45,8 +48,8 @@ def _encoding(term: str) -> str | None:
     number = _NUMBER.search(term)
     if number is None:
         return _BY_NAME.get(term.replace("-", ""))
-    if number[1] == "6":
-        return "ascii"
+    if number[1] in _BY_NUMBER:
+        return _BY_NUMBER[number[1]]
     return python_encoding.get(f"ISO_IR {number[1]}") or python_encoding.get(f"ISO 2022 IR {number[1]}")
 
 
@@ -57,8 +60,8 @@ def _decoded_with(value: bytes, encoding: str) -> str:
 
 
 def _fragment(fragment: bytes) -> str:
-    for code, encoding in CODES_TO_ENCODINGS.items():
+    for code, encoding in _ENCODINGS_BY_ESCAPE.items():
         if fragment.startswith(code):
-            kept = fragment if encoding in handled_encodings else fragment[len(code) :]
+            kept = fragment if encoding.startswith(_READ_WITH_ESCAPES) else fragment[len(code) :]
             return kept.decode(encoding)
     return fragment.decode("ascii")

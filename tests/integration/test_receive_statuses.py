@@ -164,11 +164,11 @@ COMMANDS = {
     "no SOP instance": (lambda: native(source()), DX, "", Status.INVALID_SOP_INSTANCE),
     "an unknown SOP class": (lambda: native(source()), "1.2.3", UID, Status.SOP_CLASS_NOT_SUPPORTED),
     "no SOP class": (lambda: native(source()), "", UID, Status.SOP_CLASS_NOT_SUPPORTED),
-    "a SOP class not stored here": (
+    "a SOP class of another context": (
         lambda: native(source()),
         EncapsulatedPDFStorage,
         UID,
-        Status.SOP_CLASS_NOT_SUPPORTED,
+        Status.SOP_CLASS_MISMATCH,
     ),
     "Verification": (lambda: native(source()), Verification, UID, Status.SOP_CLASS_NOT_SUPPORTED),
 }

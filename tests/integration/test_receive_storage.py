@@ -11,13 +11,27 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, RLELossless
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    ExplicitVRLittleEndian,
+    GrayscaleSoftcopyPresentationStateStorage,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+    XRayRadiationDoseSRStorage,
+)
 from pynetdicom import AE
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification
 
 from gateway.errors import ConfigurationError
-from gateway.receive.presentation import SOP_CLASSES, TRANSFER_SYNTAXES
+from gateway.receive.presentation import TRANSFER_SYNTAXES
 from gateway.receive.statuses import Status
 from gateway.receive.storage_scp import MAXIMUM_PDU_SIZE, StorageSCP
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Received
@@ -27,6 +41,20 @@ from gateway.store.ledger import Ledger
 from gateway.store.spool import Buffer, Spool
 from tests.receiving import A_ABORT, RawPeer, Receiver, data_set_of, receiving
 from tests.sources import cr, dx, encoded
+
+RADIOGRAPHS = (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+)
+BESIDE_THEM = (
+    ComprehensiveSRStorage,
+    Comprehensive3DSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    XRayRadiationDoseSRStorage,
+    CTImageStorage,
+)
 
 
 @pytest.fixture
@@ -58,7 +86,7 @@ def test_echo_and_what_is_advertised(receiver: Receiver) -> None:
     assoc.release()
 
 
-@pytest.mark.parametrize("sop_class", SOP_CLASSES)
+@pytest.mark.parametrize("sop_class", [*RADIOGRAPHS, *BESIDE_THEM])
 def test_every_transfer_syntax_is_accepted(receiver: Receiver, sop_class: str) -> None:
     ae = AE("MODALITY")
     ae.requested_contexts = [build_context(sop_class, syntax) for syntax in TRANSFER_SYNTAXES]
@@ -70,7 +98,7 @@ def test_every_transfer_syntax_is_accepted(receiver: Receiver, sop_class: str) -
 
 def test_of_several_transfer_syntaxes_the_one_without_codec_is_taken(receiver: Receiver) -> None:
     ae = AE("MODALITY")
-    ae.add_requested_context(SOP_CLASSES[0], [*reversed(TRANSFER_SYNTAXES)])
+    ae.add_requested_context(RADIOGRAPHS[0], [*reversed(TRANSFER_SYNTAXES)])
     assoc = ae.associate(*receiver.address, ae_title="CXR_GATEWAY")
     assert assoc.accepted_contexts[0].transfer_syntax == [ExplicitVRLittleEndian]
     assoc.release()

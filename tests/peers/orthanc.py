@@ -8,11 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import requests
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pynetdicom import AE
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
@@ -68,6 +69,17 @@ class Orthanc:
         found = self.ask(f"dicom-web/studies/{study_instance_uid}/instances?includefield=PatientID")
         instances = [Dataset.from_json(item) for item in found]
         return {str(instance.SOPInstanceUID): instance for instance in instances}
+
+    def download(self, sop_instance_uid: str) -> Dataset:
+        """Return an object as it stores it."""
+        looked_up = self._post("tools/lookup", sop_instance_uid).json()
+        (number,) = [found["ID"] for found in looked_up if found["Type"] == "Instance"]
+        file = requests.get(self._address(f"instances/{number}/file"), auth=(USER, PASSWORD), timeout=10)
+        file.raise_for_status()
+        return dcmread(BytesIO(file.content))
+
+    def _post(self, path: str, body: str) -> requests.Response:
+        return requests.post(self._address(path), body, auth=(USER, PASSWORD), timeout=10)
 
     def _address(self, path: str) -> str:
         return f"http://127.0.0.1:{self.http_port}/{path}"

@@ -42,6 +42,13 @@ def read(character_set: bytes, name: bytes) -> SourceHeader:
             b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7",
             "Hong^Gildong=洪^吉洞",
         ),
+        (
+            rb"\ISO 2022 IR 58",
+            b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab",
+            "Zhang^XiaoDong=张^小东",
+        ),
+        (b"ISO_IR 203", "Œuvrard^Žofie".encode("iso8859_15"), "Œuvrard^Žofie"),
+        (rb"\ISO 2022 IR 203", b"X^Y=\x1b-b" + "Œ^Ž".encode("iso8859_15"), "X^Y=Œ^Ž"),
         (rb"\ISO 2022 IR 149", b"Hong^Gildong=\xfb\xf3^\xd1\xce\xd4\xd7", "Hong^Gildong=洪^吉洞"),
     ],
 )
