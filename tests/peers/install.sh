@@ -2,7 +2,7 @@
 # Installs the DICOM peers and the database server that the tests talk to, where this user may. Starts no service.
 PATH="$PATH:/usr/sbin"
 missing=""
-for program in storescu storescp echoscu dcmsend dsr2html dsrdump; do
+for program in storescu storescp echoscu findscu dcmsend dsr2html dsrdump; do
     command -v "$program" >/dev/null 2>&1 || missing="dcmtk"
 done
 command -v Orthanc >/dev/null 2>&1 || missing="$missing orthanc"

@@ -44,6 +44,12 @@ class Orthanc:
         answer.raise_for_status()
         return answer.json()
 
+    def look_up(self, uid: str) -> list[str]:
+        """Return its own names of what has this DICOM identifier."""
+        answer = requests.post(self._address("tools/lookup"), uid, auth=(USER, PASSWORD), timeout=10)
+        answer.raise_for_status()
+        return [found["ID"] for found in answer.json()]
+
     def introduce(self, node: DicomNode) -> None:
         """Tell it where a node listens: it calls nobody else back."""
         known = {"AET": node.ae_title, "Host": node.host, "Port": node.port}
@@ -86,8 +92,8 @@ class Orthanc:
 
 
 @contextmanager
-def running_orthanc(folder: Path) -> Iterator[Orthanc]:
-    """Run one whose files are in `folder`; without it the test is left out, but never in CI."""
+def running_orthanc(folder: Path, *scripts: Path) -> Iterator[Orthanc]:
+    """Run one with files in `folder` and Lua scripts; without it the test is left out, but never in CI."""
     program = shutil.which("Orthanc", path=f"{os.environ['PATH']}:/usr/sbin")
     plugin = next((path for path in (p / "libOrthancDicomWeb.so" for p in PLUGINS) if path.exists()), None)
     if program is None or plugin is None:
@@ -95,7 +101,9 @@ def running_orthanc(folder: Path) -> Iterator[Orthanc]:
     folder.mkdir()
     orthanc = Orthanc(*_free_ports(2), folder / "storage")
     config = folder / "orthanc.json"
-    config.write_text(json.dumps(_settings(orthanc, plugin)))
+    config.write_text(
+        json.dumps(_settings(orthanc, plugin) | {"LuaScripts": [str(path) for path in scripts]})
+    )
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, str(config)], stdout=log, stderr=log)
     try:
@@ -116,6 +124,7 @@ def _settings(orthanc: Orthanc, plugin: Path) -> dict[str, Any]:
         "DicomAet": AE_TITLE,
         "DicomCheckCalledAet": True,
         "DicomAlwaysAllowFind": True,
+        "JobsHistorySize": 1000,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": True,
         "RegisteredUsers": {USER: PASSWORD},
