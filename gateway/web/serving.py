@@ -55,7 +55,10 @@ class WebServer:
         ConfigurationError
             If the TLS files cannot be used.
         """
-        self._server.config.load()
+        try:
+            self._server.config.load()
+        except ConfigurationError as error:
+            raise ConfigurationError(str(error).replace("scp.tls", "web.tls")) from None
         self._thread.start()
         while not self._server.started:
             time.sleep(0.01)
