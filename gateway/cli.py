@@ -93,6 +93,14 @@ def work(config: Config = None, supervised: Supervised = False) -> None:
     roles.work(load_settings(config), supervised=supervised)
 
 
+@app.command()
+def web(config: Config = None, supervised: Supervised = False) -> None:
+    """Run the web pages and the API alone."""
+    from gateway import roles
+
+    roles.web(load_settings(config), supervised=supervised)
+
+
 # --- DICOM peers
 
 
@@ -285,6 +293,44 @@ def reprocess(uid: str, config: Config = None) -> None:
     out.print(f"{uid}: {told}", highlight=False, soft_wrap=True)
 
 
+# --- readers
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(metavar="CSV", help="Where to write; - is standard output.")],
+    comments: Annotated[
+        bool, typer.Option("--comments", help="Also the comments: free text, which may name a patient.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Write the readers' feedback as CSV, de-identified."""
+    from gateway.export import export as write
+    from gateway.export import export_key
+    from gateway.log import log_event, open_log
+    from gateway.store.readings import Readings
+
+    settings, ledger = _open(config)
+    key = export_key(settings.data_dir / "run" / "export.key")
+    try:
+        with sys.stdout if str(file) == "-" else file.open("w", newline="", encoding="utf-8") as target:
+            count = write(Readings(ledger), target, key, comments=comments)
+    except OSError as error:
+        raise GatewayError(f"{file}: {error.strerror}") from None
+    open_log(settings.data_dir, role="export")
+    log_event("exported", what="feedback", readings=count, comments=comments)
+    err.print(f"{count} readings written", highlight=False)
+
+
+@app.command(name="hash-password")
+def hash_password() -> None:
+    """Ask for a password and print what `web.users` keeps in place of it."""
+    from gateway.web.passwords import hash_password as hashed
+
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=sys.stdin.isatty(), err=True)
+    sys.stdout.write(f"{hashed(password)}\n")
+
+
 # --- settings
 
 
@@ -302,6 +348,8 @@ def show_settings(config: Config = None) -> None:
     content = settings.model_dump(mode="json")
     if settings.web.token:
         content["web"]["token"] = "********"  # noqa: S105 - this hides it
+    for user in content["web"]["users"]:
+        user["password"] = "********"  # noqa: S105 - this hides it
     content["database"] = re.sub(r"(://[^:/@]+:)[^@]+@", r"\1********@", content["database"])
     sys.stdout.write(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from time import perf_counter
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
 from gateway import __version__
+from gateway.describe import describe
 from gateway.errors import Reject, Retry
 from gateway.imaging.decode import decode
 from gateway.imaging.fingerprint import pixel_digest
@@ -23,7 +25,16 @@ from gateway.imaging.preprocess import SIDE, to_model_input
 from gateway.imaging.select import SelectionRules, select
 from gateway.log import log_bug, log_event
 from gateway.model.predictor import Predictor
-from gateway.records import GreyImage, Ineligible, ModelIdentity, Reason, ResultKind, State
+from gateway.records import (
+    Description,
+    GreyImage,
+    Ineligible,
+    ModelIdentity,
+    Reason,
+    ResultKind,
+    Stage,
+    State,
+)
 from gateway.results.answer import Answer, Predecessor
 from gateway.results.encoding import encode
 from gateway.results.identity import series_uid
@@ -115,10 +126,21 @@ def selection_rules(settings: Settings, model: ModelIdentity) -> SelectionRules:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of one image: its answer, or why there is none."""
+    """What became of one image: its answer, or why there is none; and what each stage took."""
 
     instance: StoredInstance
     outcome: AnswerRecord | End
+    description: Description | None = None
+    seconds: Mapping[Stage, float] = field(default_factory=dict)
+
+
+class _Ready(NamedTuple):
+    """An image on its way to the model."""
+
+    instance: StoredInstance
+    image: Prepared
+    description: Description
+    decode_seconds: float
 
 
 class Pipeline:
@@ -157,30 +179,46 @@ class Pipeline:
         Images whose files cannot be read or written now are left out.
         """
         settled: list[Settled] = []
-        ready: list[tuple[StoredInstance, Prepared]] = []
+        ready: list[_Ready] = []
         for instance in instances:
             with _left_out_on_retry(instance):
-                outcome = self._prepare(instance)
-                if isinstance(outcome, End):
-                    settled.append(Settled(instance, outcome))
+                prepared = self._prepare(instance)
+                if isinstance(prepared, Settled):
+                    settled.append(prepared)
                 else:
-                    ready.append((instance, outcome))
-        if ready:
-            answers = infer([image for _, image in ready], self._predictor, self._settings)
-            for (instance, image), answer in zip(ready, answers, strict=True):
-                with _left_out_on_retry(instance):
-                    settled.append(Settled(instance, self._encode(instance, image, answer)))
-        return settled
+                    ready.append(prepared)
+        return settled + (self._infer(ready) if ready else [])
 
-    def _prepare(self, instance: StoredInstance) -> Prepared | End:
+    def _prepare(self, instance: StoredInstance) -> _Ready | Settled:
+        description = None
+        begun = perf_counter()
         try:
-            return prepare(read_source(instance.path), self._rules)
+            source = read_source(instance.path)
+            description = describe(source)
+            outcome = prepare(source, self._rules)
         except Reject as error:
-            return End(State.FAILED, error.reason, error.detail)
+            outcome = End(State.FAILED, error.reason, error.detail)
         except Retry:
             raise
         except Exception:
-            return bug(instance)
+            outcome = bug(instance)
+        if isinstance(outcome, End):
+            return Settled(instance, outcome, description, {Stage.DECODE: perf_counter() - begun})
+        return _Ready(instance, outcome, describe(source, outcome.tensor), perf_counter() - begun)
+
+    def _infer(self, ready: Sequence[_Ready]) -> list[Settled]:
+        begun = perf_counter()
+        answers = infer([each.image for each in ready], self._predictor, self._settings)
+        infer_seconds = perf_counter() - begun
+        settled = []
+        for (instance, image, description, decode_seconds), answer in zip(ready, answers, strict=True):
+            with _left_out_on_retry(instance):
+                begun = perf_counter()
+                outcome = self._encode(instance, image, answer)
+                spent = {Stage.DECODE: decode_seconds, Stage.INFER: infer_seconds}
+                spent[Stage.ENCODE] = perf_counter() - begun
+                settled.append(Settled(instance, outcome, description, spent))
+        return settled
 
     def _encode(self, instance: StoredInstance, image: Prepared, answer: Answer) -> AnswerRecord | End:
         try:

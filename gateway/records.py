@@ -103,6 +103,27 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class Description:
+    """What people look for an image by, and by what they notice that images change.
+
+    Attributes
+    ----------
+    study_description
+        As the header has it, cut to 64 characters; empty where there is none.
+    scanner
+        Manufacturer and model.
+    brightness, contrast
+        Median of the displayed grey values, and the span from their 5th to their 95th percentile, 0–1; None
+        where the pixels were not decoded.
+    """
+
+    study_description: str
+    scanner: str
+    brightness: float | None = None
+    contrast: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Eligible:
     """The image is a frontal chest radiograph as far as its header tells.
 
@@ -188,6 +209,17 @@ class Prediction:
     reason: str | None
     activation: NDArray[np.float32]
     model: ModelIdentity
+
+
+class Stage(StrEnum):
+    """Stages of the data path whose time is taken, and the whole of it."""
+
+    RECEIVE = "receive"  # checked, hashed, fsynced
+    DECODE = "decode"  # selected, decoded, resized
+    INFER = "infer"  # the forward pass of its batch
+    ENCODE = "encode"  # SR and SC
+    ANSWER = "answer"  # from the reception to the answer
+    DELIVER = "deliver"  # from the answer until a destination has the result
 
 
 def probabilities(p_pneumonia: float | None) -> dict[str, float] | None:

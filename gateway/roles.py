@@ -113,6 +113,29 @@ def work(settings: Settings, *, supervised: bool = False) -> None:
     os._exit(0)  # what has not ended in time is resumed by the next start: nothing here waits for it
 
 
+def web(settings: Settings, *, supervised: bool = False) -> None:
+    """Serve pages and API until SIGTERM."""
+    from gateway.web.serving import WebServer
+    from gateway.web.site import open_site
+
+    stop = _until_told(supervised=supervised)
+    open_log(settings.data_dir, role="web", rules=settings.log)
+    _, ledger = open_database(settings)
+    trail.open_trail(settings)
+    with writing(settings.data_dir):
+        site = open_site(settings, ledger)
+    server = WebServer(site)
+    server.start()
+    trail.started(role="web")
+    _announce(supervised=supervised, url=server.url)
+    stop.wait()
+    server.stop(settings.shutdown_seconds)
+    trail.stopped(role="web")
+    trail.close_trail()
+    log_event("stopped")
+    os._exit(0)  # what still renders a picture is nobody's loss
+
+
 def _announce(*, supervised: bool, **data: object) -> None:
     log_event("started" if supervised else "ready", **data)
     if supervised:
@@ -172,4 +195,4 @@ def try_lock(descriptor: int) -> bool:
     return True
 
 
-ROLES: dict[str, Callable[..., None]] = {"receive": receive, "work": work}
+ROLES: dict[str, Callable[..., None]] = {"receive": receive, "work": work, "web": web}

@@ -228,12 +228,29 @@ class Audit(Section):
     syslog: Syslog | None = None
 
 
-class Web(Section):
-    """The web application."""
+class User(Section):
+    """Somebody who may sign in; `password` is what `gateway hash-password` prints."""
 
+    name: Name
+    password: Annotated[str, StringConstraints(pattern=r"^scrypt\$\d+\$[0-9a-f]{32,}\$[0-9a-f]{64,}$")]
+
+
+class Web(Section):
+    """The web application. With neither token nor users nobody signs in, and only loopback is served."""
+
+    enabled: bool = True
     bind: str = "127.0.0.1"
     port: Port = 8080
-    token: str | None = None
+    token: str | None = Field(None, min_length=16)
+    users: tuple[User, ...] = ()
+    session_hours: float = Field(12, gt=0, le=24 * 30)
+    tls: TLS | None = None
+    max_upload_mb: int = Field(256, ge=1)
+    predictions_per_minute: int = Field(60, ge=1)
+    cache_mb: int = Field(2048, ge=1)
+    stow_ae_title: AETitle = "STOW-RS"
+    late_after_seconds: float = Field(300, gt=0)
+    public_upload: bool = False
 
 
 class Settings(BaseSettings):
@@ -300,7 +317,7 @@ class Settings(BaseSettings):
         problems = []
         if not _is_loopback(self.scp.bind) and not self.scp.peers:
             problems.append(f"scp.peers: list who may send, since scp.bind {self.scp.bind} is not loopback")
-        if not _is_loopback(self.web.bind) and not self.web.token:
+        if not (_is_loopback(self.web.bind) or self.web.token or self.web.users or self.web.public_upload):
             problems.append(f"web.token: set one, since web.bind {self.web.bind} is not loopback")
         return problems
 
@@ -372,6 +389,7 @@ def _absolute(settings: Settings) -> Settings:
         "model": model,
         "scp": _below(root, settings.scp),
         "audit": _below(root, settings.audit),
+        "web": _below(root, settings.web),
     }
     return settings.model_copy(update=changed)
 

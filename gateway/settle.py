@@ -8,9 +8,11 @@ import sqlalchemy as sa
 
 from gateway.log import log_event
 from gateway.pipeline import End, Settled
-from gateway.records import Reason, State
+from gateway.records import Reason, Stage, State
+from gateway.store.descriptions import record_description
 from gateway.store.entries import AnswerRecord, StoredInstance
-from gateway.store.ledger import Ledger
+from gateway.store.ledger import Ledger, now
+from gateway.store.timings import record_timings
 
 UNCHANGED = End(
     State.INELIGIBLE,
@@ -24,6 +26,17 @@ def record(settled: Settled, ledger: Ledger, connection: sa.Connection) -> Settl
 
     That is None where the image had been settled before, by a run that was thought lost.
     """
+    written = _record(settled, ledger, connection)
+    if written:
+        received_at = ledger.received_at(connection, settled.instance)
+        taken = {Stage.ANSWER: (now() - received_at).total_seconds()} | dict(settled.seconds)
+        record_timings(connection, taken)
+        if settled.description:
+            record_description(connection, settled.instance.id, settled.description)
+    return written
+
+
+def _record(settled: Settled, ledger: Ledger, connection: sa.Connection) -> Settled | None:
     instance, outcome = settled.instance, settled.outcome
     if isinstance(outcome, AnswerRecord):
         if not ledger.has_twin(connection, instance, outcome.pixel_digest):

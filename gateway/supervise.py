@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from gateway.errors import ConfigurationError
 from gateway.log import log_event, open_log
+from gateway.role_call import RoleCall
 from gateway.roles import READY, open_database, try_lock, writing
 from gateway.settings import Settings
 
@@ -36,7 +37,9 @@ class Supervisor:
     def __init__(self, settings: Settings, arguments: Sequence[str]) -> None:
         self._settings = settings
         self._arguments = list(arguments)
-        self._names = ["receive", *(f"work {number}" for number in range(settings.workers))]
+        self._needed = ["receive", *(f"work {number}" for number in range(settings.workers))]
+        self._names = [*self._needed, *(["web"] if settings.web.enabled else [])]
+        self._role_call = RoleCall(settings.data_dir)
         self._stop = threading.Event()
         self._wrong = threading.Event()
         self._children: dict[str, subprocess.Popen[str]] = {}
@@ -65,6 +68,7 @@ class Supervisor:
         self._end_children()
         for watcher in watchers:
             watcher.join()
+        self._role_call.close()
         log_event("stopped")
         if self._wrong.is_set():
             raise ConfigurationError("a role of the gateway cannot start; its own line above says why")
@@ -87,12 +91,14 @@ class Supervisor:
         """Start the role, and again whenever it dies, more and more slowly while it does not get ready."""
         delay = FIRST_DELAY
         while not self._stop.is_set():
+            self._role_call.note(name, "starting")
             child = self._spawn(name)
             has_served = self._wait_until_ready(name, child)
             status = self._outlive(name, child) if has_served else child.wait()
             if self._stop.is_set():
                 return
-            if status == WRONG_CONFIGURATION and name not in self._told:
+            self._role_call.note(name, "dead", f"exit status {status}")
+            if status == WRONG_CONFIGURATION and name in self._needed and name not in self._told:
                 self._wrong.set()
                 self._stop.set()
                 return
@@ -118,7 +124,7 @@ class Supervisor:
     def _wait_until_ready(self, name: str, child: subprocess.Popen[str]) -> bool:
         """Note what a role tells about itself once it serves, False if it ends before or hangs.
 
-        With the last role the gateway is ready.
+        With the last one that is needed, the gateway is ready: nobody waits for the web pages.
         """
         assert child.stdout is not None  # noqa: S101 - it is a pipe
         if not select.select([child.stdout], [], [], STARTING_SECONDS)[0]:
@@ -127,10 +133,13 @@ class Supervisor:
         line = child.stdout.readline()
         if not line.startswith(READY):
             return False
+        self._role_call.note(name, "serving")
+        if name not in self._needed:
+            return True
         with self._telling:
-            complete = len(self._told) == len(self._names)
+            complete = len(self._told) == len(self._needed)
             self._told[name] = dict(word.split("=", 1) for word in line.split()[1:])
-            if not complete and len(self._told) == len(self._names):
+            if not complete and len(self._told) == len(self._needed):
                 words = {key: value for told in self._told.values() for key, value in told.items()}
                 log_event("ready", **words)
         return True
@@ -144,6 +153,7 @@ class Supervisor:
                 if not os.read(child.stdout.fileno(), 4096):
                     break
                 heard_at = time.monotonic()
+                self._role_call.note(name, "serving")
             elif time.monotonic() - heard_at > HUNG_SECONDS:
                 self._end_hung(name, child, HUNG_SECONDS)
         return child.wait()

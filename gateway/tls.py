@@ -60,7 +60,7 @@ class ClientContext(ssl.SSLContext):
             else:
                 context.load_default_certs()
         except OSError as error:
-            raise ConfigurationError(f"tls: certificate, key or ca cannot be used ({error})") from None
+            raise ConfigurationError(f"scp.tls: certificate, key or ca cannot be used ({error})") from None
         return context
 
     def close(self) -> None:

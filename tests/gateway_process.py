@@ -41,7 +41,9 @@ class GatewayProcess:
         self._folder = folder
         self._config = folder / "gateway.yaml"
         scp = {"port": 0} | settings.pop("scp", {})
-        self._config.write_text(yaml.safe_dump({"data_dir": str(self.data_dir), "scp": scp} | settings))
+        web = {"enabled": False} | settings.pop("web", {})  # a second of starting that few tests need
+        content = {"data_dir": str(self.data_dir), "scp": scp, "web": web}
+        self._config.write_text(yaml.safe_dump(content | settings))
         self._starts = 0
 
     def start(self) -> None:

@@ -29,13 +29,20 @@ LAYERS: dict[str, set[str]] = {
     "commitment": PURE | ADAPTERS,
     "receive": PURE | ADAPTERS | SECURITY | {"commitment"},
     "deliver": PURE | ADAPTERS | SECURITY | {"commitment"},
-    "pipeline": PURE | ADAPTERS | {"imaging", "results", "model"},
+    "describe": PURE | {"imaging", "results"},
+    "pipeline": PURE | ADAPTERS | {"describe", "imaging", "results", "model"},
     "settle": PURE | ADAPTERS | {"pipeline"},
     "reprocess": PURE | ADAPTERS | {"pipeline"},
     "isolation": PURE | ADAPTERS | {"pipeline"},
     "engine": PURE | ADAPTERS | {"pipeline", "isolation", "settle", "deliver"},
-    "roles": PURE | ADAPTERS | SECURITY | {"receive", "pipeline", "engine"},
-    "supervise": PURE | ADAPTERS | {"roles"},
+    "roles": PURE | ADAPTERS | SECURITY | {"receive", "pipeline", "engine", "web"},
+    "supervise": PURE | ADAPTERS | {"roles", "role_call"},
+    "export": PURE | ADAPTERS,
+    "role_call": PURE,
+    "web": PURE
+    | ADAPTERS
+    | SECURITY
+    | {"imaging", "results", "model", "receive", "predict", "pipeline", "role_call"},
     "predict": PURE | ADAPTERS | {"imaging", "model", "results", "pipeline", "deliver"},
     "prove": PURE | ADAPTERS | {"receive", "deliver", "pipeline", "roles"},
     "doctor": PURE | ADAPTERS | {"results", "pipeline", "deliver", "tls"},

@@ -85,7 +85,7 @@ def settings_for_proof(
         "destinations": (destination,),
         "routes": (Route(calling_ae_title="*", to=("archive",)),),
         "delivery": Delivery(first_retry_seconds=0.5, longest_retry_seconds=5),
-        "web": Web(port=0),
+        "web": Web(enabled=False),
     }
     return given.model_copy(update=defaults | changed)
 

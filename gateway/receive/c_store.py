@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from time import perf_counter
 from typing import cast
 
 from pydicom.dataset import Dataset
@@ -72,22 +73,30 @@ class CStore:
         request = StoreRequest.of(event)
         about = {"sop_instance_uid": request.sop_instance_uid, **request.sender}
         try:
-            self._receive(request)
+            self.receive(request)
         except Refuse as refusal:
             log_event("refused", status=str(refusal.status), reason=refusal.reason, **about)
-            _audit_refused(request, refusal.reason)
+            audit_refused(request, refusal.reason)
             return _response(refusal.status, refusal.error_comment)
         except Exception:
             log_bug("refused", status=str(Status.INTERNAL), reason="a bug", **about)
-            _audit_refused(request, "a bug in the gateway")
+            audit_refused(request, "a bug in the gateway")
             return _response(Status.INTERNAL, "internal error of the gateway")
         return _response(Status.SUCCESS)
 
-    def _receive(self, request: StoreRequest) -> None:
+    def receive(self, request: StoreRequest) -> None:
+        """Keep one image, by whichever protocol it came; when this returns it may be acknowledged.
+
+        Raises
+        ------
+        Refuse
+            With the status that the sender is to be told; nothing is promised then.
+        """
+        begun = perf_counter()
         try:
             self._capacity.check()
             received = self._keep(request)
-            arrival = self._ledger.record_received(received)
+            arrival = self._ledger.record_received(received, perf_counter() - begun)
         except Retry as retry:
             raise Refuse(Status.OUT_OF_RESOURCES, str(retry)) from retry
         log_event(
@@ -134,8 +143,8 @@ def _audit_received(received: Received) -> None:
     )
 
 
-def _audit_refused(request: StoreRequest, reason: str) -> None:
-    """The data set may be why it is refused: only the command is believed."""
+def audit_refused(request: StoreRequest, reason: str) -> None:
+    """Tell the audit trail. The data set may be why it is refused: only the command is believed."""
     trail.refused(
         Subject("", request.sop_class_uid, (request.sop_instance_uid,)),
         calling_ae_title=request.sender["calling_ae_title"],

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gateway.results.colour_map import blended, levels
+from gateway.results.colour_map import blended, coloured, levels
 
 _SMALLEST_RANGE = 4.0  # log-odds of about 98 %: a map of weak values stays pale instead of being stretched
 _ROUND = (1, 1.2, 1.4, 1.6, 2, 3, 4, 5, 6, 8, 10)
@@ -41,6 +41,12 @@ def overlay(grey: NDArray[np.uint8], activation: NDArray[np.float32]) -> NDArray
     rows, columns = grey.shape
     coarse = Image.fromarray(levels(activation / map_range(activation)))
     return blended(grey, np.asarray(coarse.resize((columns, rows), Image.Resampling.BILINEAR)))
+
+
+def coloured_map(activation: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
+    """Return an activation map to be laid over an image of any shape: uint8, shape (side, side, 4), RGBA."""
+    coarse = Image.fromarray(levels(activation / map_range(activation)))
+    return coloured(np.asarray(coarse.resize((side, side), Image.Resampling.BILINEAR)))
 
 
 def colour_scale(rows: int, columns: int) -> NDArray[np.uint8]:

@@ -39,6 +39,11 @@ def blended(grey: NDArray[np.uint8], level: NDArray[np.uint8]) -> NDArray[np.uin
     return np.asarray(Image.composite(Image.fromarray(_COLOURS[level]), below, mask))
 
 
+def coloured(level: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return what `blended` lays over an image, by itself: uint8, shape (rows, columns, 4), RGBA."""
+    return np.concatenate([_COLOURS[level], _OPACITY[level][..., None]], axis=-1)
+
+
 def _colours() -> NDArray[np.uint8]:
     distance = np.abs(np.arange(256) - 128) / 127
     stops = np.linspace(0, 1, len(_FOR))

@@ -31,6 +31,14 @@ class DeliveryState(StrEnum):
     DEAD = "dead"  # refused for good, or given up
 
 
+class Verdict(StrEnum):
+    """What a reader says about an answer."""
+
+    AGREE = "agree"
+    DISAGREE = "disagree"
+    UNSURE = "unsure"
+
+
 @dataclass(frozen=True, slots=True)
 class EarlierReport:
     """The SR of an image that is answered again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,10 +51,28 @@ class Inquiry:
             rows = connection.execute(query.order_by(instances.c.id.desc())).mappings().all()
             return [self._full(connection, row) for row in rows]
 
+    def source_of(self, sop_instance_uid: str) -> str | None:
+        """Return the file of the version that has an answer, else of the newest; None: never received."""
+        versions = sa.select(instances.c.path).where(instances.c.sop_instance_uid == sop_instance_uid)
+        best = versions.order_by(instances.c.label.is_(None), instances.c.id.desc()).limit(1)
+        with self._ledger.transaction() as connection:
+            path = connection.scalar(best)
+        return None if path is None else str(self._ledger.absolute(path))
+
+    def complete(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the images with these row numbers, in this order, with results, deliveries, events."""
+        with self._ledger.transaction() as connection:
+            rows = connection.execute(sa.select(instances).where(instances.c.id.in_(ids))).mappings()
+            found = {row["id"]: row for row in rows}
+            return [self._full(connection, found[number]) for number in ids if number in found]
+
     def _full(self, connection: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
         mine = results.c.instance_id == row["id"]
         kept = connection.execute(sa.select(results).where(mine).order_by(results.c.id)).mappings().all()
         return _brief(row) | {
+            "id": row["id"],
+            "study_description": row["study_description"],
+            "scanner": row["scanner"],
             "size_bytes": row["size_bytes"],
             "transfer_syntax_uid": row["transfer_syntax_uid"],
             "source": str(self._ledger.absolute(row["path"])),

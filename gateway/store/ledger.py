@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.errors import Retry
-from gateway.records import Reason, Received, ResultKind, State
+from gateway.records import Reason, Received, ResultKind, Stage, State
 from gateway.store.conclusion import conclude
 from gateway.store.entries import (
     AT_ONCE,
@@ -25,6 +25,7 @@ from gateway.store.entries import (
     StoredResult,
 )
 from gateway.store.schema import deliveries, events, executors, instances, results
+from gateway.store.timings import record_timings
 from gateway.store.waits import forget_waits
 
 CLOCK_TOLERANCE = timedelta(seconds=10)  # a clock set back by less makes nothing wait for long
@@ -68,12 +69,13 @@ class Ledger:
 
     # --- RECEIVE
 
-    def record_received(self, received: Received) -> Arrival:
-        """Commit the row that *is* the acknowledgement."""
+    def record_received(self, received: Received, seconds: float = 0) -> Arrival:
+        """Commit the row that *is* the acknowledgement; `seconds` were spent on the bytes."""
         with self.transaction() as connection:
             instance_id, arrival = self._insert(connection, received)
             sender = {"calling_ae_title": received.calling_ae_title, "peer_address": received.peer_address}
             record_event(connection, instance_id, "received", arrival=arrival, **sender)
+            record_timings(connection, {Stage.RECEIVE: seconds})
             return arrival
 
     def _insert(self, connection: sa.Connection, received: Received) -> tuple[int, Arrival]:
@@ -255,6 +257,12 @@ class Ledger:
         uid = result.sop_instance_uid
         record_event(connection, instance_id, "encoded", kind=result.kind, result_sop_instance_uid=uid)
         return int(connection.execute(sa.insert(results).values(row).returning(results.c.id)).scalar_one())
+
+    def received_at(self, connection: sa.Connection, instance: StoredInstance) -> datetime:
+        """Return when the image came."""
+        query = sa.select(instances.c.received_at).where(instances.c.id == instance.id)
+        time: datetime = connection.execute(query).scalar_one()
+        return time
 
     # --- paths
 

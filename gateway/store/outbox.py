@@ -8,11 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.log import log_event
-from gateway.records import ResultKind
+from gateway.records import ResultKind, Stage
 from gateway.store.conclusion import conclude
 from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery
 from gateway.store.ledger import Ledger, now, record_event
 from gateway.store.schema import deliveries, destinations, instances, results
+from gateway.store.timings import record_timings
 
 
 class Outbox:
@@ -104,6 +105,9 @@ class Outbox:
             if change(connection, delivery.id, delivery.state, state, values):
                 record_event(connection, delivery.instance_id, event, **what(delivery), **data)
                 conclude(connection, delivery.instance_id, now())
+                if event == "delivered":
+                    waited = (now() - delivery.begun_at).total_seconds()
+                    record_timings(connection, {Stage.DELIVER: waited})
 
     # --- destinations
 

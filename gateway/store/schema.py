@@ -41,9 +41,23 @@ instances = sa.Table(
     sa.Column("label", sa.String(16)),
     sa.Column("p_pneumonia", sa.Double),
     sa.Column("answer", sa.JSON),  # model, configuration, steps, activation
+    # for people: what it is called, what took it, and how its grey values lie (0–1)
+    sa.Column("study_description", sa.String(64)),
+    sa.Column("scanner", sa.String(129)),  # manufacturer and model
+    sa.Column("brightness", sa.Double),
+    sa.Column("contrast", sa.Double),
     sa.UniqueConstraint("sop_instance_uid", "sha256"),
     sa.Index("ix_instances_state", "state", "batch", "id"),
     sa.Index("ix_instances_study", "study_instance_uid"),
+    # the worklist: each filter in the order of the list
+    sa.Index("ix_instances_calling", "calling_ae_title", "id"),
+    sa.Index("ix_instances_reason", "reason", "id"),
+    sa.Index("ix_instances_label", "label", "id"),
+    sa.Index("ix_instances_state_id", "state", "id"),
+    # the dashboard's plots are read from this one alone
+    sa.Index(
+        "ix_instances_received", "received_at", "scanner", "label", "p_pneumonia", "brightness", "contrast"
+    ),
 )
 
 results = sa.Table(
@@ -79,6 +93,7 @@ deliveries = sa.Table(
     sa.Column("transaction_uid", sa.String(64), index=True),  # of the last Storage Commitment request
     sa.UniqueConstraint("result_id", "destination"),
     sa.Index("ix_deliveries_due", "destination", "open", "held_by", "not_before"),
+    sa.Index("ix_deliveries_health", "destination", "state", "state_at"),
 )
 
 destinations = sa.Table(
@@ -99,6 +114,30 @@ events = sa.Table(
     sa.Column("time", UTCDateTime, nullable=False),
     sa.Column("event", sa.String(32), nullable=False),
     sa.Column("data", sa.JSON, nullable=False),
+)
+
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("instance_id", _Id, sa.ForeignKey("instances.id"), nullable=False, index=True),
+    sa.Column("reader", sa.String(64), nullable=False),
+    sa.Column("verdict", sa.String(8), nullable=False),
+    sa.Column("comment", sa.Text, nullable=False),
+    sa.Column("time", UTCDateTime, nullable=False),
+    # the answer that was judged: another model may answer later
+    sa.Column("label", sa.String(16)),
+    sa.Column("p_pneumonia", sa.Double),
+    sa.Column("device_uid", sa.String(64)),
+)
+
+timings = sa.Table(  # only ever added to: what `/metrics` counts
+    "timings",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("stage", sa.String(16), nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("time", UTCDateTime, nullable=False),
 )
 
 executors = sa.Table(

@@ -156,9 +156,9 @@ class WitnessingSpool(Spool):
 
 
 class WitnessingLedger(Ledger):
-    def record_received(self, received: Received) -> Arrival:
+    def record_received(self, received: Received, seconds: float = 0) -> Arrival:
         assert sha256(data_set_of(received.path.read_bytes())).hexdigest() == received.sha256
-        arrival = super().record_received(received)
+        arrival = super().record_received(received, seconds)
         order.append("committed")
         return arrival
 
@@ -204,10 +204,10 @@ gate, entered = threading.Event(), threading.Event()
 
 
 class SlowLedger(Ledger):
-    def record_received(self, received: Received) -> Arrival:
+    def record_received(self, received: Received, seconds: float = 0) -> Arrival:
         entered.set()
         assert gate.wait(10)
-        return super().record_received(received)
+        return super().record_received(received, seconds)
 
 
 def test_stop_lets_a_running_c_store_finish_and_then_closes(tmp_path: Path) -> None:

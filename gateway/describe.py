@@ -1,0 +1,43 @@
+"""What people look for an image by, and by what they notice that images change. No patient data."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
+
+from gateway.imaging import header
+from gateway.records import Description
+from gateway.results.character_sets import decoded, encodings_for
+
+MAX_CHARACTERS = 64  # LO (PS3.5 6.2)
+
+
+def describe(source: Dataset, tensor: NDArray[np.float32] | None = None) -> Description:
+    """Describe an image by its header and, where it was decoded, its grey values.
+
+    Parameters
+    ----------
+    source
+        The data set as it was read. Never raises: what cannot be read counts as absent.
+    tensor
+        The model's input, float32 (3, 224, 224), -1–1.
+    """
+    maker, model = _text(source, "Manufacturer"), _text(source, "ManufacturerModelName")
+    scanner = model if model.startswith(maker) else f"{maker} {model}".strip()
+    study = _text(source, "StudyDescription") or _text(source, "SeriesDescription")
+    if tensor is None:
+        return Description(study, scanner)
+    low, median, high = np.percentile((tensor[0] + 1) / 2, (5, 50, 95))
+    return Description(study, scanner, round(float(median), 4), round(float(high - low), 4))
+
+
+def _text(source: Dataset, keyword: str) -> str:
+    tag = tag_for_keyword(keyword)
+    element = None if tag is None else source.get_item(tag)
+    value = element.value if element is not None else None
+    if isinstance(value, bytes):
+        encodings, _ = encodings_for(header.texts(source, "SpecificCharacterSet"))
+        value = decoded(value.rstrip(b"\0 "), encodings)
+    return " ".join(str(value or "").split())[:MAX_CHARACTERS]

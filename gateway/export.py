@@ -1,0 +1,72 @@
+"""`gateway export`: readers' feedback for research, without anything that leads back to a patient."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import os
+from pathlib import Path
+from typing import Any, TextIO
+
+from gateway.store.readings import Readings
+
+COLUMNS = (
+    "image", "reader", "verdict", "read_on", "answer", "p_pneumonia", "threshold", "model_version",
+    "scanner", "calling_ae_title",
+)  # fmt: skip
+
+
+def export(readings: Readings, file: TextIO, key: bytes, *, comments: bool = False) -> int:
+    """Write each reader's last word on each image as CSV; return how many.
+
+    UIDs and readers' names become keyed hashes, times become months. Comments are free text, which may say
+    anything; they are left out unless asked for.
+    """
+    written = csv.writer(file)
+    written.writerow([*COLUMNS, *(["comment"] if comments else [])])
+    count = 0
+    for row in readings.standing():
+        written.writerow(
+            [_cell(value) for value in [*_values(row, key), *([row["comment"]] if comments else [])]]
+        )
+        count += 1
+    return count
+
+
+def export_key(file: Path) -> bytes:
+    """Return the key of the hashes; it is made once, so that two exports fit together, and never leaves."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_bytes()
+    with os.fdopen(descriptor, "wb") as new:
+        new.write(os.urandom(32))
+    return file.read_bytes()
+
+
+def _values(row: dict[str, Any], key: bytes) -> list[Any]:
+    score = row["p_pneumonia"]
+    return [
+        _pseudonym(row["sop_instance_uid"], key),
+        _pseudonym(row["reader"], key),
+        row["verdict"],
+        f"{row['time']:%Y-%m}",
+        row["label"],
+        "" if score is None else f"{score:.4f}",
+        row["threshold"],
+        row["model_version"],
+        row["scanner"],
+        row["calling_ae_title"],
+    ]
+
+
+def _pseudonym(text: str, key: bytes) -> str:
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def _cell(value: Any) -> str:
+    """Return text that no spreadsheet takes for a formula."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,0 +1,73 @@
+"""What readers say about answers. Every word is kept; the last one of each reader counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.errors import GatewayError
+from gateway.store.entries import Verdict
+from gateway.store.ledger import Ledger, now, record_event
+from gateway.store.schema import feedback, instances
+
+
+class Readings:
+    """The feedback of readers. Methods raise `Retry` when the database is away or locked."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def record(self, sop_instance_uid: str, reader: str, verdict: Verdict, comment: str) -> None:
+        """Keep what a reader says about the answer that stands.
+
+        Raises
+        ------
+        GatewayError
+            If the image has no answer.
+        """
+        answered = sa.select(instances).where(
+            instances.c.sop_instance_uid == sop_instance_uid, instances.c.label.is_not(None)
+        )
+        with self._ledger.transaction() as connection:
+            row = connection.execute(answered.order_by(instances.c.id.desc()).limit(1)).mappings().first()
+            if row is None:
+                raise GatewayError(f"{sop_instance_uid}: there is no answer to judge")
+            said = {"reader": reader, "verdict": verdict, "comment": comment, "time": now()}
+            about = {"instance_id": row["id"], "label": row["label"], "p_pneumonia": row["p_pneumonia"]}
+            device = {"device_uid": (row["answer"] or {}).get("model", {}).get("device_uid")}
+            connection.execute(sa.insert(feedback).values(**said, **about, **device))
+            record_event(connection, row["id"], "feedback", reader=reader, verdict=verdict)
+
+    def of(self, sop_instance_uid: str) -> list[dict[str, Any]]:
+        """Return what was said about an image, the newest first."""
+        query = (
+            sa.select(feedback)
+            .join(instances, instances.c.id == feedback.c.instance_id)
+            .where(instances.c.sop_instance_uid == sop_instance_uid)
+            .order_by(feedback.c.id.desc())
+        )
+        with self._ledger.transaction() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def standing(self) -> Iterator[dict[str, Any]]:
+        """Yield each reader's last word on each image, with what is known of the image, oldest first."""
+        last = sa.select(sa.func.max(feedback.c.id)).group_by(feedback.c.instance_id, feedback.c.reader)
+        query = (
+            sa.select(
+                feedback,
+                instances.c.sop_instance_uid,
+                instances.c.calling_ae_title,
+                instances.c.scanner,
+                instances.c.received_at,
+                instances.c.answer["model"]["threshold"].as_float().label("threshold"),
+                instances.c.answer["model"]["version"].as_string().label("model_version"),
+            )
+            .join(instances, instances.c.id == feedback.c.instance_id)
+            .where(feedback.c.id.in_(last))
+            .order_by(feedback.c.id)
+        )
+        with self._ledger.transaction() as connection:
+            for row in connection.execute(query).mappings():
+                yield dict(row)

@@ -1,0 +1,76 @@
+"""What really came and went: by it the gateway's health is told, not by what it believes of itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.records import State
+from gateway.store.entries import DeliveryState
+from gateway.store.ledger import Ledger
+from gateway.store.schema import deliveries, destinations, executors, instances
+
+_AT_DESTINATION = (DeliveryState.DELIVERED, DeliveryState.COMMITTED)
+
+
+class Traffic:
+    """Read-only; each question is answered from an index. Methods raise `Retry` when the database is away."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def last_received(self) -> datetime | None:
+        """Return when the last image came."""
+        return self._time(sa.select(sa.func.max(instances.c.received_at)))
+
+    def last_delivered(self) -> datetime | None:
+        """Return when a destination last took a result."""
+        there = deliveries.c.state.in_(_AT_DESTINATION)
+        return self._time(sa.select(sa.func.max(deliveries.c.state_at)).where(there))
+
+    def queue(self) -> tuple[int, datetime | None]:
+        """Return how many images wait for their answer, and since when the first one does."""
+        query = sa.select(sa.func.count(), sa.func.min(instances.c.received_at))
+        with self._ledger.transaction() as connection:
+            waiting, oldest = connection.execute(query.where(instances.c.state == State.RECEIVED)).one()
+            return waiting, oldest
+
+    def states(self) -> dict[str, int]:
+        """Return how many images stand in each state."""
+        query = sa.select(instances.c.state, sa.func.count()).group_by(instances.c.state)
+        with self._ledger.transaction() as connection:
+            return dict(connection.execute(query).tuples().all())
+
+    def workers(self) -> dict[str, datetime]:
+        """Return when each worker was last heard of."""
+        query = sa.select(executors.c.executor_id, executors.c.beat_at)
+        with self._ledger.transaction() as connection:
+            return dict(connection.execute(query).tuples().all())
+
+    def destinations(self) -> list[dict[str, Any]]:
+        """Return for each destination what it has, what waits, what was given up, and whether it is away."""
+        counted = sa.select(
+            deliveries.c.destination,
+            deliveries.c.state,
+            sa.func.count().label("count"),
+            sa.func.max(deliveries.c.state_at).label("last"),
+        ).group_by(deliveries.c.destination, deliveries.c.state)
+        with self._ledger.transaction() as connection:
+            known = connection.execute(sa.select(destinations).order_by(destinations.c.name)).mappings().all()
+            rows = connection.execute(counted).all()
+        told = {row["name"]: dict(row) | dict.fromkeys(DeliveryState, 0) | {"last": None} for row in known}
+        for destination, state, count, last in rows:
+            one = told.setdefault(
+                destination, {"name": destination, "failures": 0, "error": None, "retry_at": None}
+            )
+            one[state] = count
+            if state in _AT_DESTINATION:
+                one["last"] = max(filter(None, (one.get("last"), last)))
+        return list(told.values())
+
+    def _time(self, query: sa.Select[Any]) -> datetime | None:
+        with self._ledger.transaction() as connection:
+            time: datetime | None = connection.scalar(query)
+            return time

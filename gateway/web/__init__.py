@@ -1,0 +1,1 @@
+"""REVIEW: worklist, reports, readers' feedback, dashboard, API. Nothing here answers or delivers."""

@@ -1,0 +1,77 @@
+"""The web application: every route, and what stands around them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from fastapi.staticfiles import StaticFiles
+
+from gateway import __version__
+from gateway.errors import Retry
+from gateway.log import log_bug
+from gateway.results.answer import RESEARCH_BANNER
+from gateway.web import (
+    api,
+    concordance_page,
+    dashboard,
+    documentation,
+    downloads,
+    health,
+    metrics,
+    pictures,
+    prediction,
+    report,
+    sign_in,
+    stow,
+    upload,
+    worklist,
+)
+from gateway.web.guard import Guard, SafeHeaders, UploadLimit, problem
+from gateway.web.site import Site
+
+STATIC = Path(__file__).parent / "static"
+PUBLIC = (upload, prediction, documentation, health)
+PRIVATE = (worklist, report, pictures, downloads, concordance_page, dashboard, api, stow, metrics, sign_in)
+SPACES = "https://huggingface.co"  # shows public demonstrations in a frame
+
+
+def create_application(site: Site) -> FastAPI:
+    """Return the ASGI application over an open site."""
+    app = FastAPI(
+        title="CXR Gateway",
+        version=__version__,
+        description=f"{RESEARCH_BANNER}. DICOM gateway for chest radiographs.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    public = site.settings.web.public_upload
+    for part in PUBLIC if public else (*PUBLIC, *PRIVATE):
+        app.include_router(part.routes(site))
+    app.mount("/static", _Static(directory=STATIC))
+    app.add_exception_handler(Retry, _not_now)
+    app.add_exception_handler(Exception, _bug)
+    app.add_middleware(UploadLimit, most_bytes=site.settings.web.max_upload_mb << 20)
+    if not public:
+        app.add_middleware(Guard, access=site.access)
+    app.add_middleware(SafeHeaders, frames=SPACES if public else "'none'")
+    return app
+
+
+def _not_now(_: Request, error: Exception) -> Response:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "5"})
+
+
+def _bug(_: Request, error: Exception) -> Response:
+    log_bug("bug", error=repr(error))
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a bug in the gateway: its log has the traceback")
+
+
+class _Static(StaticFiles):
+    """Files that only change with the version: they are asked for again, and seldom sent."""
+
+    def file_response(self, *arguments: object, **keywords: object) -> Response:
+        response = super().file_response(*arguments, **keywords)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = "no-cache"
+        return response

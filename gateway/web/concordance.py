@@ -1,0 +1,158 @@
+"""How often readers and the model say the same: counts, confusion matrix, calibration. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from gateway.records import Label
+from gateway.store.entries import Verdict
+
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reader's last word on one answer; `p_pneumonia` is None where the model abstained."""
+
+    label: Label
+    p_pneumonia: float | None
+    verdict: Verdict
+    calling_ae_title: str = ""
+    scanner: str = ""
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Reading:
+        """Take a reading out of a row of `Readings.standing`."""
+        return cls(
+            Label(row["label"]),
+            row["p_pneumonia"],
+            Verdict(row["verdict"]),
+            row["calling_ae_title"],
+            row["scanner"] or "",
+        )
+
+    @property
+    def is_pneumonia(self) -> bool | None:
+        """What the reader takes for true; None where that does not follow."""
+        if self.verdict is Verdict.UNSURE or self.label is Label.UNDETERMINED:
+            return None
+        return (self.label is Label.PNEUMONIA) == (self.verdict is Verdict.AGREE)
+
+
+class Fraction(NamedTuple):
+    """`part` of `whole`."""
+
+    part: int
+    whole: int
+
+    @property
+    def value(self) -> float | None:
+        """Between 0 and 1; None of nothing."""
+        return self.part / self.whole if self.whole else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Wilson's 95 % interval."""
+        if not self.whole:
+            return None
+        z, n, p = 1.959964, self.whole, self.part / self.whole
+        centre, spread = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        scale = 1 + z * z / n
+        return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Concordance:
+    """Counts over some readings. Rows of the confusion matrix are what the reader says, columns the model."""
+
+    name: str
+    agree: int
+    disagree: int
+    unsure: int
+    true_positive: int
+    false_positive: int
+    false_negative: int
+    true_negative: int
+
+    @property
+    def readings(self) -> int:
+        """All of them, the unsure too."""
+        return self.agree + self.disagree + self.unsure
+
+    @property
+    def agreement(self) -> Fraction:
+        """How many of the readers' clear words are for the answer."""
+        return Fraction(self.agree, self.agree + self.disagree)
+
+    @property
+    def sensitivity(self) -> Fraction:
+        """Of what readers call pneumonia, how much the model does too."""
+        return Fraction(self.true_positive, self.true_positive + self.false_negative)
+
+    @property
+    def specificity(self) -> Fraction:
+        """Of what readers call no pneumonia, how much the model does too."""
+        return Fraction(self.true_negative, self.true_negative + self.false_positive)
+
+
+class Bin(NamedTuple):
+    """Readings with scores in one tenth: their mean score, and how often readers call them pneumonia."""
+
+    mean_score: float
+    pneumonia: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Scores against what readers say; `expected_error` and `brier` are None without a scored reading."""
+
+    bins: tuple[Bin, ...]
+    expected_error: float | None
+    brier: float | None
+
+
+def concordance(name: str, readings: Iterable[Reading]) -> Concordance:
+    """Count the readings."""
+    counted = list(readings)
+    by_verdict = {verdict: sum(each.verdict is verdict for each in counted) for verdict in Verdict}
+    judged = [(each.is_pneumonia, each.label is Label.PNEUMONIA) for each in counted]
+    return Concordance(
+        name,
+        agree=by_verdict[Verdict.AGREE],
+        disagree=by_verdict[Verdict.DISAGREE],
+        unsure=by_verdict[Verdict.UNSURE],
+        true_positive=judged.count((True, True)),
+        false_positive=judged.count((False, True)),
+        false_negative=judged.count((True, False)),
+        true_negative=judged.count((False, False)),
+    )
+
+
+def by(key: Callable[[Reading], str], readings: Sequence[Reading]) -> list[Concordance]:
+    """Count the readings of each group, the largest group first."""
+    names = {key(each) for each in readings}
+    groups = [concordance(name, (each for each in readings if key(each) == name)) for name in names]
+    return sorted(groups, key=lambda group: (-group.readings, group.name))
+
+
+def calibration(readings: Iterable[Reading]) -> Calibration:
+    """Compare scores with what readers say, in tenths."""
+    scored = [
+        (each.p_pneumonia, each.is_pneumonia)
+        for each in readings
+        if each.p_pneumonia is not None and each.is_pneumonia is not None
+    ]
+    bins = []
+    for number in range(BINS):
+        inside = [(p, true) for p, true in scored if min(BINS - 1, int(p * BINS)) == number]
+        if inside:
+            mean = sum(p for p, _ in inside) / len(inside)
+            bins.append(Bin(mean, Fraction(sum(true for _, true in inside), len(inside))))
+    if not scored:
+        return Calibration((), None, None)
+    apart = sum(abs(each.mean_score - (each.pneumonia.value or 0)) * each.pneumonia.whole for each in bins)
+    brier = sum((p - true) ** 2 for p, true in scored) / len(scored)
+    return Calibration(tuple(bins), apart / len(scored), brier)

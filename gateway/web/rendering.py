@@ -1,0 +1,52 @@
+"""Radiographs for the screen, made in a process of its own: a file that ends a decoder ends nothing else."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import struct
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pydicom import dcmread
+
+from gateway.imaging.decode import decode
+
+THUMBNAIL_SIDE = 160
+HEAD = struct.Struct("<4sII")  # before the pixels: a mark, rows, columns
+MARK = b"U16L"
+
+
+class Kind(StrEnum):
+    """What an image is rendered to."""
+
+    THUMBNAIL = "jpg"  # at most 160 pixels square
+    PIXELS = "u16"  # all grey values, 16 bits, little endian, after HEAD
+
+
+def render(source: Path, kind: Kind) -> bytes:
+    """Return what the pipeline's grey image looks like.
+
+    Raises
+    ------
+    Exception
+        Of any kind, where the file holds no single grey picture.
+    """
+    pixels = decode(dcmread(source)).pixels
+    if kind is Kind.PIXELS:
+        return HEAD.pack(MARK, *pixels.shape) + np.ascontiguousarray(pixels, "<u2").tobytes()
+    picture = Image.fromarray((pixels >> 8).astype(np.uint8))
+    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), reducing_gap=2)
+    with io.BytesIO() as file:
+        picture.save(file, "JPEG", quality=82)
+        return file.getvalue()
+
+
+def begin() -> None:
+    """Prepare the process: reception and answers come first, and its end is the server's decision."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(10)

@@ -1,0 +1,67 @@
+"""Who has signed in: a cookie that only this gateway can have written, and that ends by itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import time
+from pathlib import Path
+
+from gateway.settings import Web
+
+COOKIE = "gateway_session"
+
+
+class Sessions:
+    """Signed cookies. Whoever is no longer in the settings, or has another password, is signed out.
+
+    Parameters
+    ----------
+    key_file
+        The key; made at first use, readable by the gateway's own user alone.
+    """
+
+    def __init__(self, settings: Web, key_file: Path) -> None:
+        self._settings = settings
+        self._key = _key(key_file)
+
+    @property
+    def seconds(self) -> int:
+        """How long a session lasts."""
+        return round(self._settings.session_hours * 3600)
+
+    def begin(self, reader: str) -> str:
+        """Return the cookie's value for somebody who has just shown who they are."""
+        name = base64.urlsafe_b64encode(reader.encode()).decode()
+        content = f"{name}.{int(time.time()) + self.seconds}"
+        return f"{content}.{self._signature(reader, content)}"
+
+    def reader(self, cookie: str) -> str | None:
+        """Return whose session it is, None where there is none any more."""
+        try:
+            name, ends, signature = cookie.split(".")
+            reader = base64.urlsafe_b64decode(name).decode()
+            over = int(ends) < time.time()
+        except ValueError:
+            return None
+        genuine = hmac.compare_digest(signature.encode(), self._signature(reader, f"{name}.{ends}").encode())
+        return reader if genuine and not over else None
+
+    def _signature(self, reader: str, content: str) -> str:
+        secrets = {user.name: user.password for user in self._settings.users}
+        secret = secrets.get(reader, self._settings.token or "")
+        key = hmac.digest(self._key, secret.encode(), "sha256")
+        return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()
+
+
+def _key(file: Path) -> bytes:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_bytes()
+    with os.fdopen(descriptor, "wb") as new:
+        new.write(os.urandom(32))
+    return file.read_bytes()

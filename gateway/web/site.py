@@ -1,0 +1,79 @@
+"""What the pages and the API are made from."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from gateway.settings import Settings
+from gateway.store.inquiry import Inquiry
+from gateway.store.ledger import Ledger
+from gateway.store.readings import Readings
+from gateway.store.statistics import Statistics
+from gateway.store.traffic import Traffic
+from gateway.store.worklist import Worklist
+from gateway.web.access import Access
+from gateway.web.audit import record_turned_away
+from gateway.web.display import Display
+
+Value = TypeVar("Value")
+
+
+class Remembered:
+    """Answers that many browsers may share for a few seconds."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, tuple[float, Any]] = {}
+        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def get(self, name: str, seconds: float, ask: Callable[[], Value]) -> Value:
+        """Return what `ask` returned at most `seconds` ago, else ask; nobody asks twice at once."""
+        with self._locks[name]:
+            asked_at, value = self._values.get(name, (float("-inf"), None))
+            if time.monotonic() - asked_at > seconds:
+                value = ask()
+                self._values[name] = time.monotonic(), value
+            found: Value = value
+            return found
+
+
+@dataclass(frozen=True)
+class Site:
+    """The settings, and the parts of the store, each with its own questions."""
+
+    settings: Settings
+    ledger: Ledger
+    access: Access
+    display: Display
+    inquiry: Inquiry
+    worklist: Worklist
+    readings: Readings
+    traffic: Traffic
+    statistics: Statistics
+    remembered: Remembered = field(default_factory=Remembered)
+
+
+def open_site(settings: Settings, ledger: Ledger) -> Site:
+    """Open what the pages need.
+
+    Raises
+    ------
+    OSError
+        If the data directory cannot be written.
+    """
+    web, data_dir = settings.web, settings.data_dir
+    return Site(
+        settings=settings,
+        ledger=ledger,
+        access=Access(web, data_dir / "run" / "web.key", record_turned_away),
+        display=Display(data_dir / "cache" / "web", web.cache_mb << 20),
+        inquiry=Inquiry(ledger),
+        worklist=Worklist(ledger),
+        readings=Readings(ledger),
+        traffic=Traffic(ledger),
+        statistics=Statistics(ledger),
+    )

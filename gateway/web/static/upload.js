@@ -1,0 +1,46 @@
+// Upload: asks /predict and shows the answer as text, whatever the file's name.
+
+const form = document.getElementById("upload");
+const input = document.getElementById("file");
+const drop = document.querySelector(".drop");
+const preview = document.getElementById("preview");
+const place = document.getElementById("prediction");
+
+function line(tag, text, kind = "") {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  element.className = kind;
+  return element;
+}
+
+function tell(answer) {
+  const words = { Pneumonia: "Pneumonia", Normal: "No pneumonia", Undetermined: "Undetermined" };
+  const lines = [line("h2", words[answer.label], `label ${answer.label}`)];
+  if (answer.probabilities) lines.push(line("p", `Score ${(100 * answer.probabilities.Pneumonia).toFixed(1)} %, threshold ${(100 * answer.threshold).toFixed(1)} %`, "large"));
+  if (answer.reason) lines.push(line("p", answer.detail ?? answer.reason));
+  lines.push(line("p", answer.model, "faint"));
+  place.replaceChildren(...lines);
+}
+
+async function ask(event) {
+  event.preventDefault();
+  place.replaceChildren(line("p", "Asking the model…", "faint"));
+  const answer = await fetch("/predict", { method: "POST", body: new FormData(form) });
+  const content = await answer.json().catch(() => ({ detail: `the server answered ${answer.status}` }));
+  if (answer.ok) tell(content);
+  else place.replaceChildren(line("p", typeof content.detail === "string" ? content.detail : "The file was refused.", "error"));
+}
+
+function show() {
+  const file = input.files[0];
+  preview.hidden = !file?.type.startsWith("image/");
+  if (!preview.hidden) preview.src = URL.createObjectURL(file);
+}
+
+form.addEventListener("submit", ask);
+input.addEventListener("change", show);
+for (const name of ["dragover", "dragleave", "drop"]) drop.addEventListener(name, (event) => {
+  event.preventDefault();
+  drop.classList.toggle("over", name === "dragover");
+  if (name === "drop") { input.files = event.dataTransfer.files; show(); }
+});

@@ -1,0 +1,80 @@
+"""Codes of the ledger in words for the pages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from gateway.records import Label, Reason, State
+
+STATES = {
+    State.RECEIVED: "waits for its answer",
+    State.INELIGIBLE: "no answer is due",
+    State.INFERRED: "answered, being delivered",
+    State.DELIVERED: "answered and delivered",
+    State.FAILED: "failed",
+}
+REASONS = {
+    Reason.NOT_RADIOGRAPH: "not a radiograph",
+    Reason.SECONDARY_CAPTURE: "a secondary capture",
+    Reason.FOR_PROCESSING: "raw, for processing",
+    Reason.OWN_RESULT: "the gateway's own result",
+    Reason.NOT_CHEST: "not a chest",
+    Reason.BODY_PART_UNKNOWN: "body part not stated",
+    Reason.LATERAL: "lateral view",
+    Reason.OBLIQUE: "oblique view",
+    Reason.VIEW_CONFLICT: "contradictory view",
+    Reason.QUALITY_CONTROL: "quality control image",
+    Reason.MULTI_FRAME: "several frames",
+    Reason.COLOUR: "colour image",
+    Reason.VETERINARY: "an animal",
+    Reason.AGE_OUT_OF_RANGE: "age out of range",
+    Reason.PIXELS_UNCHANGED: "same picture again",
+    Reason.UNDECODABLE: "cannot be decoded",
+    Reason.NO_PIXELS: "has no pixels",
+    Reason.POISON: "ended its process",
+    Reason.INTERNAL_ERROR: "a bug in the gateway",
+    Reason.NOT_DELIVERED: "could not be delivered",
+}
+ANSWERS = {
+    Label.NORMAL: "No pneumonia",  # the model never judges that a chest is normal
+    Label.PNEUMONIA: "Pneumonia",
+    Label.UNDETERMINED: "Undetermined",
+}
+DELIVERIES = {
+    "pending": "waiting",
+    "delivered": "delivered",
+    "committed": "committed",
+    "dead": "given up",
+}
+
+
+def reason_in_words(code: str | None) -> str:
+    """Return a reason code as a few words; an unknown one as it stands."""
+    return {str(reason): words for reason, words in REASONS.items()}.get(code or "", code or "")
+
+
+def duration(seconds: float | None) -> str:
+    """Return a length of time with a unit that fits it."""
+    if seconds is None:
+        return ""
+    if seconds < 1:
+        return f"{1000 * max(0.0, seconds):.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} d"
+
+
+def taken(row: dict[str, object]) -> str:
+    """Return how long an image has taken to where it stands, or has been waiting."""
+    received_at, state_at = row["received_at"], row["state_at"]
+    if not isinstance(received_at, datetime) or not isinstance(state_at, datetime):
+        return ""
+    end = datetime.now(UTC) if row["state"] == State.RECEIVED else state_at
+    return duration((end - received_at).total_seconds())
+
+
+def ago(time: datetime | None) -> str:
+    """Return how long ago a time was."""
+    return "never" if time is None else f"{duration((datetime.now(UTC) - time).total_seconds())} ago"
