@@ -66,10 +66,10 @@ def writing(data_dir: Path) -> Iterator[None]:
 
 def receive(settings: Settings, *, supervised: bool = False) -> None:
     """Listen for images until SIGTERM."""
+    stop = _until_told(supervised=supervised)  # before imports that take seconds
     from gateway.receive.memory import return_what_is_freed
     from gateway.receive.storage_scp import StorageSCP
 
-    stop = _until_told(supervised=supervised)
     open_log(settings.data_dir, role="receive", rules=settings.log)
     _, ledger = open_database(settings)
     trail.open_trail(settings)
@@ -90,10 +90,10 @@ def receive(settings: Settings, *, supervised: bool = False) -> None:
 
 def work(settings: Settings, *, supervised: bool = False) -> None:
     """Answer and deliver until SIGTERM."""
+    stop = _until_told(supervised=supervised)  # before imports that take seconds
     from gateway.engine import Engine
     from gateway.pipeline import open_pipeline
 
-    stop = _until_told(supervised=supervised)
     open_log(settings.data_dir, role="work", rules=settings.log)
     database, ledger = open_database(settings)
     trail.open_trail(settings)
@@ -115,10 +115,10 @@ def work(settings: Settings, *, supervised: bool = False) -> None:
 
 def web(settings: Settings, *, supervised: bool = False) -> None:
     """Serve pages and API until SIGTERM."""
+    stop = _until_told(supervised=supervised)  # before imports that take seconds
     from gateway.web.serving import WebServer
     from gateway.web.site import open_site
 
-    stop = _until_told(supervised=supervised)
     open_log(settings.data_dir, role="web", rules=settings.log)
     _, ledger = open_database(settings)
     trail.open_trail(settings)

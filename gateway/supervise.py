@@ -19,7 +19,8 @@ from gateway.settings import Settings
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
-LOCK_WAIT_SECONDS = 10.0
+SUPERVISOR_ENDS_SECONDS = 3.0
+ROLES_END_SECONDS = 60.0  # of a killed gateway, on a machine that is busy
 STARTING_SECONDS = 300.0  # a role that does not serve by then is ended
 HUNG_SECONDS = 30.0  # a role that has served and gives no sign of life for so long is ended
 WRONG_CONFIGURATION = 2  # a role's exit status: one that has never served would not be mended by a restart
@@ -58,7 +59,7 @@ class Supervisor:
             signal.signal(number, lambda *_: self._stop.set())
         open_database(self._settings)
         open_log(self._settings.data_dir, role="serve", rules=self._settings.log)
-        self._lock = self._lock_data_dir()
+        self._locks = self._lock_data_dir()
         watchers = [
             threading.Thread(target=self._keep_running, args=(name,), name=name) for name in self._names
         ]
@@ -73,12 +74,23 @@ class Supervisor:
         if self._wrong.is_set():
             raise ConfigurationError("a role of the gateway cannot start; its own line above says why")
 
-    def _lock_data_dir(self) -> int:
-        path = self._settings.data_dir / "run" / "gateway.lock"
+    def _lock_data_dir(self) -> list[int]:
+        """Keep other gateways away; the roles of one that was killed may still be ending.
+
+        A supervisor alone holds the first lock, its roles hold the second with it.
+        """
         with writing(self._settings.data_dir):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            (self._settings.data_dir / "run").mkdir(parents=True, exist_ok=True)
+        return [
+            self._lock("serve.lock", SUPERVISOR_ENDS_SECONDS),
+            self._lock("gateway.lock", ROLES_END_SECONDS),
+        ]
+
+    def _lock(self, name: str, seconds: float) -> int:
+        path = self._settings.data_dir / "run" / name
+        with writing(self._settings.data_dir):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        deadline = time.monotonic() + LOCK_WAIT_SECONDS  # the roles of a killed gateway are still ending
+        deadline = time.monotonic() + seconds
         while not try_lock(descriptor):
             if time.monotonic() > deadline:
                 raise ConfigurationError(
@@ -113,7 +125,7 @@ class Supervisor:
             stdin=subprocess.PIPE,  # a leash: the role ends when this end is gone
             stdout=subprocess.PIPE,
             text=True,
-            pass_fds=[self._lock],  # the data directory is free again when the last role has ended
+            pass_fds=self._locks[1:],  # the data directory is free again when the last role has ended
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then drains the roles
         )
         self._children[name] = child

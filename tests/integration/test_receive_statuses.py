@@ -232,7 +232,7 @@ def test_database_that_does_not_answer(receiver: Receiver) -> None:
 
 
 class BuggyLedger(Ledger):
-    def record_received(self, received: Received, seconds: float = 0) -> Arrival:
+    def record_received(self, received: Received, seconds: float = 0) -> Arrival:  # noqa: ARG002
         raise ZeroDivisionError(received.path.name)
 
 
