@@ -25,7 +25,7 @@ from rich.text import Text
 from gateway import __version__
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.records import State
-from gateway.settings import Settings, load_settings
+from gateway.settings import DicomDestination, Settings, load_settings
 
 app = typer.Typer(
     help="DICOM gateway for chest radiographs. Research only, not for diagnostic use.",
@@ -42,7 +42,10 @@ Config = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Supervised = Annotated[bool, typer.Option(hidden=True, help="Started by `gateway serve`.")]
-Node = Annotated[str, typer.Argument(metavar="AE@HOST:PORT", help="DICOM node.")]
+Node = Annotated[
+    str,
+    typer.Argument(metavar="AE@HOST:PORT", help="DICOM node, or the name of a destination (its TLS too)."),
+]
 
 WIDTH = 140  # of a table where no terminal says how wide it is
 
@@ -116,7 +119,9 @@ def echo(node: Node, config: Config = None) -> None:
 @app.command()
 def send(
     paths: Annotated[list[Path], typer.Argument(help="DICOM files or folders.")],
-    to: Annotated[str, typer.Option("--to", metavar="AE@HOST:PORT", help="Where to send.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="AE@HOST:PORT", help="Where to send; also a destination.")
+    ],
     config: Config = None,
 ) -> None:
     """Send DICOM files by C-STORE."""
@@ -404,11 +409,14 @@ def _inquiry(config: Path | None) -> Any:
 
 
 def _node(text: str, settings: Settings) -> Any:
-    from gateway.deliver.storage_scu import DicomNode
+    from gateway.deliver.storage_scu import DicomNode, node_of
 
+    for destination in settings.destinations:
+        if isinstance(destination, DicomDestination) and destination.name == text:
+            return node_of(destination, settings.scp.ae_title)
     match = re.fullmatch(r"([^@]{1,16})@(.+):(\d{1,5})", text)
     if not match:
-        raise ConfigurationError(f"{text}: write a DICOM node as AE@HOST:PORT")
+        raise ConfigurationError(f"{text}: write a DICOM node as AE@HOST:PORT, or name a destination")
     ae_title, host, port = match.groups()
     if not 0 < int(port) < 65536:
         raise ConfigurationError(f"{text}: a port is between 1 and 65535")

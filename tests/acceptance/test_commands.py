@@ -93,7 +93,7 @@ def test_send_and_echo(tmp_path: Path) -> None:
     ("arguments", "status", "words"),
     [
         (["echo", "PACS@127.0.0.1:1"], 1, "nothing answers there"),
-        (["echo", "PACS"], 2, "AE@HOST:PORT"),
+        (["echo", "PACS"], 2, "AE@HOST:PORT, or name a destination"),
         (["send", "."], 2, "--to"),
         (["show", "1.2.3"], 1, "no image with this SOP Instance UID"),
         (["list", "--config", "absent.yaml"], 2, "absent.yaml"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -199,3 +200,21 @@ def test_an_expired_storescp_is_refused(
     tls = ClientTLS.model_validate(gateway.files | {"ca": str(authority.ca)})
     with pytest.raises(Retry, match="certificate has expired"):
         echo(DicomNode("PACS", "127.0.0.1", port, "CXR_GATEWAY", 5, tls))
+
+
+def test_a_destination_is_sent_to_by_its_name_over_its_tls(
+    storescp: Callable[[Certificate], int],
+    tmp_path: Path,
+    image: Path,
+    authority: Authority,
+    gateway: Certificate,
+    other: Certificate,
+) -> None:
+    tls = f"{{ca: {authority.ca}, certificate: {gateway.certificate}, key: {gateway.key}}}"
+    pacs = f"name: pacs, kind: dicom, ae_title: PACS, host: 127.0.0.1, port: {storescp(other)}, tls: {tls}"
+    file = tmp_path / "gateway.yaml"
+    file.write_text(f"destinations: [{{{pacs}}}]\nroutes: []\n")
+    command = [sys.executable, "-m", "gateway", "send", str(image), "--to", "pacs", "--config", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "stored").iterdir())) == 1
