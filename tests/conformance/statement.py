@@ -8,7 +8,7 @@ from pathlib import Path
 TEXT = (Path(__file__).parents[2] / "CONFORMANCE.md").read_text(encoding="utf-8")
 Row = dict[str, str]
 
-_CAPTION = re.compile(r"^\*\*Table ([A-E]?[0-9.]*-[0-9]+)\. (.+?)\*\*$", re.MULTILINE)
+_CAPTION = re.compile(r"^\*\*Table ([A-F]?[0-9.]*-[0-9]+)\. (.+?)\*\*$", re.MULTILINE)
 _LITERAL = re.compile(r"`([^`]+)`")
 
 

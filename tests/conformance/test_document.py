@@ -44,6 +44,7 @@ def test_the_sections_of_the_template_are_there_in_order() -> None:
         "Annex C Security details",
         "Annex D Mapping of attributes",
         "Annex E Code set usage",
+        "Annex F Storage SOP classes that are received",
     ]
 
 
@@ -59,7 +60,7 @@ def test_tables_are_numbered_in_order_and_those_named_exist() -> None:
         chapter, place = number.split("-")
         chapters.setdefault(chapter, []).append(int(place))
     assert all(places == list(range(1, len(places) + 1)) for places in chapters.values())
-    assert set(re.findall(r"(?<!PS3\.[0-9] )Table ([A-E]?[0-9]*-[0-9]+)", TEXT)) <= set(captions())
+    assert set(re.findall(r"(?<!PS3\.[0-9] )Table ([A-F]?[0-9]*-[0-9]+)", TEXT)) <= set(captions())
 
 
 def test_sections_that_are_named_exist() -> None:
