@@ -1,0 +1,87 @@
+"""SR and SC as they are really encoded, of images that say everything and images that say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+
+import numpy as np
+from pydicom import Dataset, dcmread
+
+from gateway.records import GreyImage, ResultKind
+from gateway.results.answer import Answer, Predecessor
+from gateway.results.encoding import encode
+from gateway.results.secondary_capture import secondary_capture
+from gateway.results.source_header import SourceHeader, source_header
+from gateway.results.structured_report import SOP_CLASS, structured_report
+from tests.answers import NORMAL, PNEUMONIA, UNDETERMINED, answer
+from tests.sources import PLAIN_CHEST_XRAY, cr, dx, encoded, item
+
+GREY = GreyImage(np.full((60, 50), 30000, np.uint16), ())
+PROCEDURE = [item(**PLAIN_CHEST_XRAY, CodingSchemeVersion="2025")]
+COPIED_CODES = ("ProcedureCodeSequence", "RequestedProcedureCodeSequence")
+NOTHING = dict.fromkeys(
+    (
+        *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime"),
+        *("StudyID", "AccessionNumber", "ReferringPhysicianName", "PatientOrientation"),
+        *("LossyImageCompression", "BurnedInAnnotation"),
+    )
+)
+FULL_REQUEST = item(
+    StudyInstanceUID="1.2.3",
+    AccessionNumber="A-7",
+    RequestedProcedureID="RP-7",
+    RequestedProcedureDescription="Thorax p.a.",
+    RequestedProcedureCodeSequence=PROCEDURE,
+    ScheduledProcedureStepID="SPS-7",
+    ScheduledProcedureStepDescription="Thorax p.a., Stativ",
+)
+SOURCES = (
+    dx(
+        PatientAge="067Y",
+        PatientSize="1.80",
+        PatientWeight="70.5",
+        IssuerOfPatientID="HOSPITAL",
+        StudyDescription="Thorax",
+        TimezoneOffsetFromUTC="+0100",
+        ProcedureCodeSequence=PROCEDURE,
+        RequestAttributesSequence=[FULL_REQUEST, item(RequestedProcedureID="RP-8")],
+        LossyImageCompression="01",
+        LossyImageCompressionRatio="9.5",
+        LossyImageCompressionMethod="ISO_10918_1",
+    ),
+    dx(ProcedureCodeSequence=[item(**PLAIN_CHEST_XRAY)]),
+    cr(**NOTHING),
+    cr(**NOTHING, RequestAttributesSequence=[item(ScheduledProcedureStepID="SPS-9")]),
+    cr(
+        Modality="XX",
+        RequestAttributesSequence=[item(RequestedProcedureCodeSequence=[item(**PLAIN_CHEST_XRAY)])],
+    ),
+)
+ANSWERS = (
+    answer(
+        PNEUMONIA, predecessors=(Predecessor("1.2.3", "1.2.3.4", SOP_CLASS["comprehensive-3d"], "1.2.3.4.5"),)
+    ),
+    answer(NORMAL),
+    answer(UNDETERMINED),
+)
+
+
+def objects(kind: ResultKind) -> list[Dataset]:
+    """Return the result of each answer for each image, as a reader of the file sees it."""
+    return [dcmread(BytesIO(encode(ds))) for ds in _built(kind)]
+
+
+def _built(kind: ResultKind) -> Iterator[Dataset]:
+    for source in SOURCES:
+        header = source_header(dcmread(BytesIO(encoded(source))))
+        for given in ANSWERS:
+            yield from _results(kind, header, given)
+
+
+def _results(kind: ResultKind, header: SourceHeader, given: Answer) -> Iterator[Dataset]:
+    if kind is ResultKind.SC:
+        yield secondary_capture(header, GREY, given)
+    else:
+        for sr_class in SOP_CLASS:
+            yield structured_report(header, given, sr_class)

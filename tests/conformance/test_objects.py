@@ -1,0 +1,204 @@
+"""What the statement says of SR and SC is what is in them."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+from pydicom import Dataset
+from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
+
+from gateway.records import ResultKind
+from tests.conformance.objects import COPIED_CODES, objects
+from tests.conformance.statement import Row, captions, literals, plain, table
+
+Path = tuple[str, ...]  # tags, from the outermost sequence to the attribute
+Code = tuple[str, str, str]
+
+OF_BOTH = ["A-1", "A-2", "A-3", "A-4", "A-5"]
+TABLES = {ResultKind.SR: [*OF_BOTH, "A-6", "A-7"], ResultKind.SC: [*OF_BOTH, "A-8", "A-9", "A-10"]}
+BY_STATUS = {
+    frozenset({"value"}): "ALWAYS",
+    frozenset({"empty"}): "EMPTY",
+    frozenset({"value", "empty"}): "VNAP",
+    frozenset({"value", "absent"}): "ANAP",
+}
+_CODE = re.compile(r'\(([^,()]+), ([^,()]+), "([^"]+)"\)')
+
+
+@pytest.fixture(scope="module")
+def encoded() -> dict[ResultKind, list[Dataset]]:
+    return {kind: objects(kind) for kind in ResultKind}
+
+
+# --- attributes
+
+
+def stated(kind: ResultKind) -> dict[Path, Row]:
+    """Return the rows of an object's tables by path."""
+    rows: dict[Path, Row] = {}
+    for number in TABLES[kind]:
+        path: Path = ()
+        for row in table(number):
+            depth = row["Attribute"].count(">")
+            path = (*path[:depth], row["Tag"])
+            rows[path] = row
+    return rows
+
+
+def elements(items: list[Dataset], path: Path = ()) -> Iterator[tuple[Path, list[DataElement | None]]]:
+    """Yield what each attribute is in all items of one kind, and so on within sequences."""
+    for tag in sorted({element.tag for item in items for element in item}):
+        name = (*path, f"({tag.group:04X},{tag.elem:04X})")
+        found = [item.get(tag) for item in items]
+        yield name, found
+        sequences = [element for element in found if element is not None and element.VR == "SQ"]
+        if sequences and sequences[0].keyword != "ContentSequence":
+            yield from elements([item for sequence in sequences for item in sequence.value], name)
+
+
+def presence(found: list[DataElement | None]) -> str:
+    statuses = {"absent" if each is None else "empty" if each.is_empty else "value" for each in found}
+    return BY_STATUS[frozenset(statuses)]
+
+
+@pytest.mark.parametrize("kind", ResultKind)
+def test_every_attribute_is_stated_with_its_presence(
+    kind: ResultKind, encoded: dict[ResultKind, list[Dataset]]
+) -> None:
+    really = {path: presence(found) for path, found in elements(encoded[kind])}
+    assert really == {path: row["Presence"] for path, row in stated(kind).items()}
+
+
+@pytest.mark.parametrize("kind", ResultKind)
+def test_fixed_values_are_the_stated_ones(kind: ResultKind, encoded: dict[ResultKind, list[Dataset]]) -> None:
+    rows = stated(kind)
+    for path, found in elements(encoded[kind]):
+        allowed = literals(rows[path]["Value"])
+        if rows[path]["Source"] == "FIXED" and allowed:
+            assert {value for each in found if each is not None for value in values(each)} <= set(allowed), (
+                path
+            )
+
+
+def values(element: DataElement) -> list[str]:
+    return [str(each) for each in element.value] if element.VM > 1 else [str(element.value)]
+
+
+@pytest.mark.parametrize("kind", ResultKind)
+def test_names_and_value_representations_are_the_dictionarys(
+    kind: ResultKind, encoded: dict[ResultKind, list[Dataset]]
+) -> None:
+    rows = stated(kind)
+    for path, found in elements(encoded[kind]):
+        element = next(each for each in found if each is not None)
+        assert rows[path]["Attribute"].strip("> ") == dictionary_description(element.tag)
+        assert rows[path]["VR"] == element.VR
+        assert element.VR in dictionary_VR(element.tag)
+        assert not element.tag.is_private
+        assert tag_for_keyword(element.keyword) == element.tag
+
+
+def test_all_tables_of_objects_are_compared() -> None:
+    assert {number for number in captions() if number.startswith("A-")} == {
+        number for numbers in TABLES.values() for number in numbers
+    }
+
+
+# --- content
+
+
+def code_of(item: Dataset) -> Code:
+    return item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning
+
+
+def codes_in(cell: str) -> list[Code]:
+    return [(value, scheme, meaning) for value, scheme, meaning in _CODE.findall(cell)]
+
+
+def walk(node: Dataset, depth: int = 0) -> Iterator[tuple[tuple[int, str, str, Code], Dataset]]:
+    """Yield nesting, relationship, value type and concept of each content item, and the item."""
+    (concept,) = node.ConceptNameCodeSequence
+    yield (depth, node.get("RelationshipType", ""), node.ValueType, code_of(concept)), node
+    for child in node.get("ContentSequence", ()):
+        yield from walk(child, depth + 1)
+
+
+def content_rows() -> list[tuple[tuple[int, str, str, Code], Row]]:
+    return [
+        ((len(row["NL"]), row["Relationship"], row["VT"], codes_in(row["Concept name"])[0]), row)
+        for row in table("B-2")
+    ]
+
+
+def test_the_content_tree_is_the_stated_one(encoded: dict[ResultKind, list[Dataset]]) -> None:
+    """Each report has the rows in their order, some repeated; only those that may be absent are."""
+    rows = content_rows()
+    seen: dict[int, int] = defaultdict(int)
+    for report in encoded[ResultKind.SR]:
+        places = list(places_of([key for key, _ in walk(report)], [key for key, _ in rows]))
+        for place in set(places):
+            seen[place] += 1
+    for place, (key, row) in enumerate(rows):
+        always = seen[place] == len(encoded[ResultKind.SR])
+        assert row["Presence"] == ("ALWAYS" if always else "ANAP"), key
+        assert seen[place], key
+
+
+def places_of(items: list[object], rows: list[object]) -> Iterator[int]:
+    """Yield the row of each item; they never go back."""
+    place = 0
+    for item in items:
+        place = rows.index(item, place)
+        yield place
+
+
+def test_values_of_content_are_the_stated_ones(encoded: dict[ResultKind, list[Dataset]]) -> None:
+    values_of: dict[object, set[str]] = defaultdict(set)
+    codes_of: dict[object, set[Code]] = defaultdict(set)
+    for report in encoded[ResultKind.SR]:
+        for key, item in walk(report):
+            if item.ValueType == "CODE":
+                codes_of[key] |= {code_of(code) for code in item.ConceptCodeSequence}
+            elif item.ValueType == "TEXT":
+                values_of[key].add(item.TextValue)
+            elif item.ValueType == "NUM":
+                units = item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence
+                codes_of[key] |= {code_of(code) for code in units}
+    for key, row in content_rows():
+        if codes := codes_in(row["Value"]):
+            assert codes_of[key] == set(codes), key
+        if texts := literals(row["Value"]):
+            assert values_of[key] == set(texts), key
+
+
+def test_the_list_of_codes_is_complete(encoded: dict[ResultKind, list[Dataset]]) -> None:
+    used = {code for kind in ResultKind for each in encoded[kind] for code in codes_of(each)}
+    assert [codes_in(row["Code"]) for row in table("E-1")] == [[code] for code in sorted(used, key=by_scheme)]
+
+
+def by_scheme(code: Code) -> tuple[str, str]:
+    return code[1], code[0]
+
+
+def codes_of(ds: Dataset) -> Iterator[Code]:
+    """Yield every code that is not copied from the image."""
+    for element in ds:
+        if element.VR == "SQ" and element.keyword not in COPIED_CODES:
+            for item in element.value:
+                if "CodeValue" in item:
+                    yield code_of(item)
+                yield from codes_of(item)
+
+
+def test_named_templates(encoded: dict[ResultKind, list[Dataset]]) -> None:
+    named = {
+        item.ContentTemplateSequence[0].TemplateIdentifier
+        for report in encoded[ResultKind.SR]
+        for _, item in walk(report)
+        if "ContentTemplateSequence" in item
+    }
+    listed = {number for row in table("B-1") for number in literals(row["Template"])}
+    assert named == {"1500", "1600", "1501"} <= listed
+    assert plain(table("1-2")[0]["Root template"]).startswith("TID 1500 ")
