@@ -7,7 +7,6 @@ nothing left to do, so it may always be run again.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 import uuid
@@ -41,7 +40,6 @@ DEATHS = 2  # an image that ended its own process so often is poison
 RETRY_SECONDS = 5.0
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 60.0
-STUCK_SECONDS = 300.0  # a batch that takes so long has met a codec that does not come back
 KEEP_FINISHED = timedelta(hours=1)  # workflows that have ended; the ledger keeps what they did
 FORGET_AT_ONCE = 500
 UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
@@ -71,7 +69,7 @@ class Engine:
         self._pipeline = pipeline
         self._isolation = Isolation(settings)
         self._executor_id = executor_id
-        self._running: dict[str, float] = {}  # workflows in this process, and when they last got on
+        self._running: set[str] = set()  # workflows in this process, by ID
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._couriers: list[Courier] = []
@@ -134,11 +132,11 @@ class Engine:
     @contextmanager
     def _noted(self) -> Iterator[None]:
         workflow_id = str(DBOS.workflow_id)
-        self._running[workflow_id] = time.monotonic()
+        self._running.add(workflow_id)
         try:
             yield
         finally:
-            self._running.pop(workflow_id, None)
+            self._running.discard(workflow_id)
 
     def _register_queues(self) -> None:
         DBOS.register_queue(ANSWERS, worker_concurrency=BATCHES_IN_FLIGHT, polling_interval_sec=POLL_SECONDS)
@@ -191,20 +189,12 @@ class Engine:
 
     def _watch(self) -> None:
         """Say that this worker lives; take up what others, or DBOS, have left."""
-        self._end_if_stuck()
         self._beat()
         for executor_id in self._ledger.silent_executors(SILENT_SECONDS):
             self._take_over(executor_id)
         self._resume_lost()
         self._free_orphans()
         self._forget_finished()
-
-    def _end_if_stuck(self) -> None:
-        """End this process, as a thread of it cannot be ended: the next start resumes and finds the image."""
-        stuck = [each for each, at in self._running.copy().items() if time.monotonic() - at > STUCK_SECONDS]
-        if stuck:
-            log_event("role_hangs", batches=stuck, silent_seconds=STUCK_SECONDS)
-            os._exit(1)
 
     def _beat(self) -> None:
         if self._ledger.beat(self._executor_id):
@@ -263,7 +253,6 @@ class Engine:
 
     def _answer_isolated(self, instance: StoredInstance) -> bool:
         """Find the image that does harm; the others of its batch are answered on the way."""
-        self._running[str(DBOS.workflow_id)] = time.monotonic()
         try:
             self._record([self._settle_alone(instance)])
         except Retry as error:
@@ -276,7 +265,7 @@ class Engine:
     def _settle_alone(self, instance: StoredInstance) -> Settled:
         while (settled := self._isolation.answer(instance)) is None:
             if self._ledger.count_death(instance.id) >= DEATHS:
-                detail = f"its own process ended or hung {DEATHS} times while this image was worked on"
+                detail = f"its own process ended {DEATHS} times while this image was worked on"
                 return Settled(instance, End(State.FAILED, Reason.POISON, detail))
         return settled
 
