@@ -19,6 +19,9 @@ from gateway.pipeline import Pipeline, Settled, open_pipeline
 from gateway.settings import Settings
 from gateway.store.entries import StoredInstance
 
+ANSWER_SECONDS = 60.0
+"""The longest that one image may take: the largest allowed takes about five."""
+
 
 class Isolation:
     """One spare process, started when it is first needed and again when an image has ended it."""
@@ -26,10 +29,11 @@ class Isolation:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pool: ProcessPoolExecutor | None = None
+        self._process = 0
         self._one_at_a_time = threading.Lock()
 
     def answer(self, instance: StoredInstance) -> Settled | None:
-        """Return what became of the image, or None if it ended the process.
+        """Return what became of the image, or None if it ended the process or did not end in time.
 
         Raises
         ------
@@ -39,7 +43,10 @@ class Isolation:
         with self._one_at_a_time:
             self._pool = self._serving_pool()
             try:
-                settled = self._pool.submit(_answer, instance).result()
+                settled = self._pool.submit(_answer, instance).result(ANSWER_SECONDS)
+            except TimeoutError:
+                os.kill(self._process, signal.SIGKILL)
+                return None
             except BrokenProcessPool:
                 return None
         if not settled:
@@ -48,20 +55,22 @@ class Isolation:
 
     def _serving_pool(self) -> ProcessPoolExecutor:
         """Return the process that runs, or a new one: no image is blamed for one that does not start."""
-        if self._pool and _serves(self._pool):
+        if self._pool and _process_of(self._pool):
             return self._pool
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(self._settings,))
-        if not _serves(pool):
+        self._process = _process_of(pool)
+        if not self._process:
             raise Retry("the process for suspect images does not start; its own lines above say why")
         return pool
 
 
-def _serves(pool: ProcessPoolExecutor) -> bool:
+def _process_of(pool: ProcessPoolExecutor) -> int:
+    """Return the ID of the pool's process, 0 if it does not serve."""
     try:
-        return pool.submit(bool, True).result()
+        return pool.submit(os.getpid).result()
     except BrokenProcessPool:
-        return False
+        return 0
 
 
 _pipelines: list[Pipeline] = []  # of the spare process

@@ -15,6 +15,9 @@ from gateway.imaging.image_pixel import ImagePixel
 from gateway.imaging.stored_values import Cells
 from gateway.records import Reason
 
+_EMPTY_OFFSET_TABLE = b"\xfe\xff\0\xe0\0\0\0\0"  # an item of no length (PS3.5 A.4)
+_ONE_OFFSET = b"\xfe\xff\0\xe0\4\0\0\0"
+
 
 def decode_codestream(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> tuple[Cells, int]:
     """Return the cells of the first frame in `data`, shape (rows, columns), and their precision in bits.
@@ -24,6 +27,7 @@ def decode_codestream(data: bytes, transfer_syntax_uid: UID, image_pixel: ImageP
     Reject
         UNDECODABLE: damaged, or of another size than the header says.
     """
+    data = _without_offset(data)
     try:
         precision = _coded_precision(data, transfer_syntax_uid, image_pixel)
         return _run_codec(data, transfer_syntax_uid, image_pixel), precision
@@ -31,6 +35,11 @@ def decode_codestream(data: bytes, transfer_syntax_uid: UID, image_pixel: ImageP
         raise
     except Exception as error:  # codecs fail in any number of ways
         raise Reject(Reason.UNDECODABLE, f"{transfer_syntax_uid.name} pixel data is damaged.") from error
+
+
+def _without_offset(data: bytes) -> bytes:
+    """Empty a Basic Offset Table of one entry, right or wrong: the only frame has all fragments."""
+    return _EMPTY_OFFSET_TABLE + data[12:] if data.startswith(_ONE_OFFSET) else data
 
 
 def _coded_precision(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> int:

@@ -68,6 +68,8 @@ def as_coded(cells: Cells, precision: int, image_pixel: ImagePixel, step: str) -
     within = StoredValues(cells, of_pattern, image_pixel.bits_stored, image_pixel.signed, step)
     if not precision > image_pixel.bits_stored or not _overflows(within):
         return within
+    if image_pixel.signed and not int(cells.max()) >> image_pixel.bits_stored:  # coded as if unsigned
+        return replace(within, of_pattern=sign_extended(patterns, image_pixel.bits_stored, signed=True))
     return replace(within, bits=precision, step=f"{step}; its values need {precision} bits")
 
 

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from threading import Lock
 from typing import Literal
 
 from pydicom.uid import UID
@@ -42,6 +43,7 @@ _WANTED = frozenset(
         PIXEL_DATA,
     }
 )
+_INFLATING = Lock()  # one at a time: a bomb on every association must not add up
 _UID = re.compile(r"[0-9.]{1,64}")
 _PART_10_PREFIX = slice(128, 132)  # PS3.10 7.1
 
@@ -78,11 +80,18 @@ def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
     """
     syntax = UID(transfer_syntax_uid)
     try:
-        values = _values(_inflated(data) if syntax.is_deflated else data, syntax)
+        if not syntax.is_deflated:
+            return _read(data, syntax)
+        with _INFLATING:
+            return _read(_inflated(data), syntax)
     except Refuse:
         if bytes(data[_PART_10_PREFIX]) == b"DICM":
             raise Refuse(Status.PART_10_FILE, "a whole Part 10 file was sent as data set") from None
         raise
+
+
+def _read(data: memoryview, syntax: UID) -> Header:
+    values = _values(data, syntax)
     if not syntax.is_encapsulated:
         _check_pixel_length(values, "little" if syntax.is_little_endian else "big")
     return _header(values)
