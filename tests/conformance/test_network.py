@@ -208,7 +208,7 @@ def test_answers_of_the_origin_server(tmp_path: Path) -> None:
 # --- text
 
 
-@pytest.mark.parametrize("row", table("5-6"), ids=lambda row: row["Kind"])
+@pytest.mark.parametrize("row", table("5-7"), ids=lambda row: row["Kind"])
 def test_character_sets_are_understood(row: dict[str, str]) -> None:
     for term in literals(row["Defined terms"]):
         _, understood = encodings_for([term])
