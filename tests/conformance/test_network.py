@@ -125,7 +125,7 @@ def test_limits_and_identity() -> None:
     assert f"beyond {data_set.MAX_INFLATED_BYTES >> 20} MiB" in TEXT
     assert f"nested more than {elements.MAX_DEPTH} deep" in TEXT
     assert storage_scp.CONNECTIONS_PER_ASSOCIATION == 3
-    assert "At most three connections for each admitted association" in TEXT
+    assert "At most three times `scp.max_associations` connections" in TEXT
 
 
 def test_statuses_of_commitment_reports() -> None:
