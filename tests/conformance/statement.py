@@ -7,8 +7,10 @@ from pathlib import Path
 
 TEXT = (Path(__file__).parents[2] / "CONFORMANCE.md").read_text(encoding="utf-8")
 Row = dict[str, str]
+Code = tuple[str, str, str]  # value, coding scheme, meaning
 
 _CAPTION = re.compile(r"^\*\*Table ([A-F]?[0-9.]*-[0-9]+)\. (.+?)\*\*$", re.MULTILINE)
+_CODE = re.compile(r'\(([^,()]+), ([^,()]+), "([^"]+)"\)')
 _LITERAL = re.compile(r"`([^`]+)`")
 
 
@@ -28,6 +30,11 @@ def table(number: str) -> list[Row]:
 def literals(cell: str) -> list[str]:
     """Return what stands in `code` in a cell."""
     return _LITERAL.findall(cell)
+
+
+def codes_in(cell: str) -> list[Code]:
+    """Return the codes in a cell, written as PS3.16 does: (value, scheme, "meaning")."""
+    return [(value, scheme, meaning) for value, scheme, meaning in _CODE.findall(cell)]
 
 
 def plain(cell: str) -> str:

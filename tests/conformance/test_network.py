@@ -28,6 +28,10 @@ from gateway.receive.statuses import Status
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.results.character_sets import encodings_for
 from gateway.results.structured_report import SOP_CLASS
+from gateway.roles import open_database
+from gateway.settings import Settings
+from gateway.web.application import create_application
+from gateway.web.site import open_site
 from tests.conformance.statement import TEXT, literals, plain, table
 from tests.receiving import receiving
 
@@ -86,6 +90,18 @@ def accepted(address: tuple[str, int], abstract_syntax: str, syntaxes: list[str]
     return taken
 
 
+def test_the_preferred_transfer_syntax_is_taken(tmp_path: Path) -> None:
+    preferred = list(uids("7-5"))
+    ae = AE(ae_title="TESTS")
+    ae.add_requested_context(SECONDARY_CAPTURE, preferred[::-1])
+    ae.add_requested_context(next(iter(SOP_CLASS.values())), preferred[:3:-1])
+    with receiving(tmp_path) as receiver:
+        assoc = ae.associate(*receiver.address, ae_title="CXR_GATEWAY")
+        taken = [context.transfer_syntax for context in assoc.accepted_contexts]
+        assoc.release()
+    assert taken == [[preferred[0]], [preferred[4]]]
+
+
 def test_statuses_that_are_sent() -> None:
     stated = {row["Name"]: literals(row["Code"]) for row in table("7-8")}
     assert stated == {status.name: [str(status)] for status in Status}
@@ -109,7 +125,7 @@ def test_limits_and_identity() -> None:
     assert f"beyond {data_set.MAX_INFLATED_BYTES >> 20} MiB" in TEXT
     assert f"nested more than {elements.MAX_DEPTH} deep" in TEXT
     assert storage_scp.CONNECTIONS_PER_ASSOCIATION == 3
-    assert "At most three connections for each admitted association" in TEXT
+    assert "At most three times `scp.max_associations` connections" in TEXT
 
 
 def test_statuses_of_commitment_reports() -> None:
@@ -179,10 +195,20 @@ def test_http_statuses_about_the_object() -> None:
     assert {int(status) for status in stated.split(", ")} == {int(status) for status in ABOUT_THE_OBJECT}
 
 
+def test_answers_of_the_origin_server(tmp_path: Path) -> None:
+    """As its own description says, and those of the guard before it."""
+    settings = Settings(data_dir=tmp_path)
+    engine, ledger = open_database(settings)
+    described = create_application(open_site(settings, ledger)).openapi()["paths"]
+    engine.dispose()
+    responses = {int(status) for status in described["/dicomweb/studies"]["post"]["responses"]}
+    assert {int(row["HTTP status"]) for row in table("5-4")} == responses | {401, 403, 429}
+
+
 # --- text
 
 
-@pytest.mark.parametrize("row", table("5-6"), ids=lambda row: row["Kind"])
+@pytest.mark.parametrize("row", table("5-7"), ids=lambda row: row["Kind"])
 def test_character_sets_are_understood(row: dict[str, str]) -> None:
     for term in literals(row["Defined terms"]):
         _, understood = encodings_for([term])

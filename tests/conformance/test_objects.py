@@ -1,6 +1,5 @@
 """What the statement says of SR and SC is what is in them."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -11,10 +10,9 @@ from pydicom.dataelem import DataElement
 
 from gateway.records import ResultKind
 from tests.conformance.objects import COPIED_CODES, objects
-from tests.conformance.statement import Row, captions, literals, plain, table
+from tests.conformance.statement import Code, Row, captions, codes_in, literals, plain, table
 
 Path = tuple[str, ...]  # tags, from the outermost sequence to the attribute
-Code = tuple[str, str, str]
 
 OF_BOTH = ["A-1", "A-2", "A-3", "A-4", "A-5"]
 TABLES = {ResultKind.SR: [*OF_BOTH, "A-6", "A-7"], ResultKind.SC: [*OF_BOTH, "A-8", "A-9", "A-10"]}
@@ -24,7 +22,6 @@ BY_STATUS = {
     frozenset({"value", "empty"}): "VNAP",
     frozenset({"value", "absent"}): "ANAP",
 }
-_CODE = re.compile(r'\(([^,()]+), ([^,()]+), "([^"]+)"\)')
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +108,6 @@ def test_all_tables_of_objects_are_compared() -> None:
 
 def code_of(item: Dataset) -> Code:
     return item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning
-
-
-def codes_in(cell: str) -> list[Code]:
-    return [(value, scheme, meaning) for value, scheme, meaning in _CODE.findall(cell)]
 
 
 def walk(node: Dataset, depth: int = 0) -> Iterator[tuple[tuple[int, str, str, Code], Dataset]]:
