@@ -7,6 +7,7 @@ nothing left to do, so it may always be run again.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import uuid
@@ -40,6 +41,7 @@ DEATHS = 2  # an image that ended its own process so often is poison
 RETRY_SECONDS = 5.0
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 60.0
+HANGS_SECONDS = 600.0  # a batch, or a suspect image, that has taken so long never ends
 KEEP_FINISHED = timedelta(hours=1)  # workflows that have ended; the ledger keeps what they did
 FORGET_AT_ONCE = 500
 UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
@@ -69,7 +71,7 @@ class Engine:
         self._pipeline = pipeline
         self._isolation = Isolation(settings)
         self._executor_id = executor_id
-        self._running: set[str] = set()  # workflows in this process, by ID
+        self._running: dict[str, float] = {}  # when each workflow in this process last got on, by ID
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._couriers: list[Courier] = []
@@ -131,12 +133,14 @@ class Engine:
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
-        workflow_id = str(DBOS.workflow_id)
-        self._running.add(workflow_id)
+        self._note_progress()
         try:
             yield
         finally:
-            self._running.discard(workflow_id)
+            del self._running[str(DBOS.workflow_id)]
+
+    def _note_progress(self) -> None:
+        self._running[str(DBOS.workflow_id)] = time.monotonic()
 
     def _register_queues(self) -> None:
         DBOS.register_queue(ANSWERS, worker_concurrency=BATCHES_IN_FLIGHT, polling_interval_sec=POLL_SECONDS)
@@ -189,12 +193,20 @@ class Engine:
 
     def _watch(self) -> None:
         """Say that this worker lives; take up what others, or DBOS, have left."""
+        self._end_if_hung()
         self._beat()
         for executor_id in self._ledger.silent_executors(SILENT_SECONDS):
             self._take_over(executor_id)
         self._resume_lost()
         self._free_orphans()
         self._forget_finished()
+
+    def _end_if_hung(self) -> None:
+        """End this process if a batch does not get on: begun anew too often, its images are suspects."""
+        got_on = min(self._running.copy().values(), default=time.monotonic())
+        if time.monotonic() - got_on > HANGS_SECONDS:
+            log_event("worker_hangs", executor_id=self._executor_id, silent_seconds=HANGS_SECONDS)
+            os._exit(1)
 
     def _beat(self) -> None:
         if self._ledger.beat(self._executor_id):
@@ -263,6 +275,7 @@ class Engine:
         return True
 
     def _settle_alone(self, instance: StoredInstance) -> Settled:
+        self._note_progress()
         while (settled := self._isolation.answer(instance)) is None:
             if self._ledger.count_death(instance.id) >= DEATHS:
                 detail = f"its own process ended {DEATHS} times while this image was worked on"

@@ -121,10 +121,12 @@ def test_doctor_tells_what_to_change_where(tmp_path: Path) -> None:
 
 
 def test_config_show_prints_what_is_in_force_and_no_secret(tmp_path: Path) -> None:
-    done = gateway("config", "show", folder=tmp_path, GATEWAY_WEB__TOKEN="hush", GATEWAY_SCP__PORT="4242")
+    done = gateway(
+        "config", "show", folder=tmp_path, GATEWAY_WEB__TOKEN="hush-hush-hush-hush", GATEWAY_SCP__PORT="4242"
+    )
     shown = yaml.safe_load(done.stdout)
     assert shown["scp"]["port"] == 4242
-    assert "hush" not in done.stdout
+    assert "hush-hush" not in done.stdout
 
 
 def test_config_check_lists_every_problem(tmp_path: Path) -> None:
