@@ -70,7 +70,7 @@ def _list(site: Site, fields: dict[str, str], before: str, after: str) -> dict[s
         "renew": urlencode(here | {"version": version}),
         "older": urlencode(fields | {"before": found.older}) if found.older is not None else None,
         "newer": urlencode(fields | {"after": found.newer}) if found.newer is not None else None,
-        "states": site.remembered.get("states", 2.0, site.traffic.states),
+        "states": site.remembered.get("states", 2.0, site.inquiry.states),
     }
 
 
