@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import decode, delivery, durability, end_to_end, machine, model, predict, receive, restart
+from benchmarks import (
+    decode,
+    delivery,
+    durability,
+    end_to_end,
+    machine,
+    model,
+    predict,
+    receive,
+    restart,
+)
 from benchmarks.dcmtk import missing
 from benchmarks.figure import FULL, QUICK, Effort, Figure
 from benchmarks.table import print_table, to_json

@@ -1,7 +1,6 @@
 """The API's description is true: requests made from it get the answers that it promises."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import schemathesis
