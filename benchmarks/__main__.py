@@ -69,6 +69,8 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         delivering = delivery.measure(root, effort)
         status.update("restart")
         resuming = restart.measure(root, effort)
+        status.update("web")
+        showing = web.measure(root / "web", effort)
     return where, [
         *bare.figures(),
         *decoding,
@@ -78,6 +80,7 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         *promising,
         *delivering,
         *resuming,
+        *showing,
     ]
 
 
