@@ -19,6 +19,7 @@ from benchmarks import (
     predict,
     receive,
     restart,
+    web,
 )
 from benchmarks.dcmtk import missing
 from benchmarks.figure import FULL, QUICK, Effort, Figure
