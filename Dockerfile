@@ -16,10 +16,17 @@ RUN if [ -n "$TORCH_INDEX_URL" ]; then \
 USER gateway
 ENV GATEWAY_CONFIG=/app/config/gateway.yaml GATEWAY_DATA_DIR=/data PYTHONUNBUFFERED=1
 VOLUME /data
-EXPOSE 11112
+EXPOSE 11112 8080
 
-# The listener is known to live only when it answers; its AE title and port are the configured ones.
+# `serve` is everything; `web` alone, without the DICOM port, is what docs/space.md needs.
+ENV GATEWAY_ROLE=serve
+
+# What serves is known to live only when it answers; titles and ports are the configured ones.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
-    CMD gateway echo "${GATEWAY_SCP__AE_TITLE:-CXR_GATEWAY}@127.0.0.1:${GATEWAY_SCP__PORT:-11112}"
+    CMD if [ "$GATEWAY_ROLE" = web ]; then \
+            python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:${GATEWAY_WEB__PORT:-8080}/health/live')"; \
+        else \
+            gateway echo "${GATEWAY_SCP__AE_TITLE:-CXR_GATEWAY}@127.0.0.1:${GATEWAY_SCP__PORT:-11112}"; \
+        fi
 
-CMD ["gateway", "serve"]
+CMD ["sh", "-c", "exec gateway \"$GATEWAY_ROLE\""]

@@ -4,4 +4,5 @@ MODEL        the bare network on ready tensors                       model.py
 DECODE       stored values to tensor, beside pydicom and Pillow      decode.py
 RECEIVE      C-STORE to disk, beside DCMTK's storescp                receive.py
 END TO END   C-STORE to the SR in a receiving storescp, and memory   end_to_end.py
+WEB          pages with 100,000 images, while images are received     web.py
 """

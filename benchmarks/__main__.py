@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import decode, delivery, durability, end_to_end, machine, model, predict, receive, restart
+from benchmarks import (
+    decode,
+    delivery,
+    durability,
+    end_to_end,
+    machine,
+    model,
+    predict,
+    receive,
+    restart,
+    web,
+)
 from benchmarks.dcmtk import missing
 from benchmarks.figure import FULL, QUICK, Effort, Figure
 from benchmarks.table import print_table, to_json
@@ -59,6 +70,8 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         delivering = delivery.measure(root, effort)
         status.update("restart")
         resuming = restart.measure(root, effort)
+        status.update("web")
+        showing = web.measure(root / "web", effort)
     return where, [
         *bare.figures(),
         *decoding,
@@ -68,6 +81,7 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         *promising,
         *delivering,
         *resuming,
+        *showing,
     ]
 
 

@@ -13,6 +13,12 @@ from gateway.store.ledger import Ledger
 from gateway.store.schema import deliveries, destinations, executors, instances
 
 _AT_DESTINATION = (DeliveryState.DELIVERED, DeliveryState.COMMITTED)
+_UNUSED: dict[str, Any] = {state.value: 0 for state in DeliveryState} | {
+    "failures": 0,
+    "error": None,
+    "retry_at": None,
+    "last": None,
+}
 
 
 class Traffic:
@@ -37,17 +43,11 @@ class Traffic:
             waiting, oldest = connection.execute(query.where(instances.c.state == State.RECEIVED)).one()
             return waiting, oldest
 
-    def states(self) -> dict[str, int]:
-        """Return how many images stand in each state."""
-        query = sa.select(instances.c.state, sa.func.count()).group_by(instances.c.state)
-        with self._ledger.transaction() as connection:
-            return dict(connection.execute(query).tuples().all())
-
     def workers(self) -> dict[str, datetime]:
         """Return when each worker was last heard of."""
         query = sa.select(executors.c.executor_id, executors.c.beat_at)
         with self._ledger.transaction() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return {row.executor_id: row.beat_at for row in connection.execute(query)}
 
     def destinations(self) -> list[dict[str, Any]]:
         """Return for each destination what it has, what waits, what was given up, and whether it is away."""
@@ -60,14 +60,12 @@ class Traffic:
         with self._ledger.transaction() as connection:
             known = connection.execute(sa.select(destinations).order_by(destinations.c.name)).mappings().all()
             rows = connection.execute(counted).all()
-        told = {row["name"]: dict(row) | dict.fromkeys(DeliveryState, 0) | {"last": None} for row in known}
+        told = {row["name"]: _UNUSED | dict(row) for row in known}
         for destination, state, count, last in rows:
-            one = told.setdefault(
-                destination, {"name": destination, "failures": 0, "error": None, "retry_at": None}
-            )
+            one = told.setdefault(destination, _UNUSED | {"name": destination})
             one[state] = count
             if state in _AT_DESTINATION:
-                one["last"] = max(filter(None, (one.get("last"), last)))
+                one["last"] = max(filter(None, (one["last"], last)))
         return list(told.values())
 
     def _time(self, query: sa.Select[Any]) -> datetime | None:

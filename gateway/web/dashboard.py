@@ -44,7 +44,7 @@ def survey(site: Site) -> dict[str, Any]:
     disk = shutil.disk_usage(site.settings.data_dir)
     answered = [seconds for _, seconds in site.statistics.seconds(Stage.ANSWER)]
     return {
-        "states": site.traffic.states(),
+        "states": site.inquiry.states(),
         "all_states": list(State),
         "waiting": waiting,
         "oldest": (datetime.now(UTC) - oldest).total_seconds() if oldest else None,

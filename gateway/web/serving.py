@@ -78,9 +78,13 @@ def _bound(site: Site) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(bind, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ConfigurationError(f"web.bind: {bind}: {error.strerror}") from None
+    try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
     except OSError as error:
+        listening.close()
         problem = f"web.port: cannot listen on {bind}:{port} ({error.strerror})"
         raise ConfigurationError(problem) from None
     return listening

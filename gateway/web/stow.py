@@ -37,9 +37,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 _BODY = {
     "requestBody": {
         "required": True,
-        "content": {
-            'multipart/related; type="application/dicom"': {"schema": {"type": "string", "format": "binary"}}
-        },
+        "content": {"multipart/related": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 

@@ -70,13 +70,13 @@ def _list(site: Site, fields: dict[str, str], before: str, after: str) -> dict[s
         "renew": urlencode(here | {"version": version}),
         "older": urlencode(fields | {"before": found.older}) if found.older is not None else None,
         "newer": urlencode(fields | {"after": found.newer}) if found.newer is not None else None,
-        "states": site.remembered.get("states", 2.0, site.traffic.states),
+        "states": site.remembered.get("states", 5.0, site.inquiry.states),
     }
 
 
 def _choices(site: Site) -> dict[str, Any]:
     return {
-        "titles": site.remembered.get("titles", 10.0, site.worklist.calling_ae_titles),
+        "titles": site.remembered.get("titles", 60.0, site.worklist.calling_ae_titles),
         "all_states": list(State),
         "all_reasons": REASONS,
         "all_labels": list(Label),

@@ -19,10 +19,10 @@ def upgrade() -> None:
     op.add_column("instances", sa.Column("scanner", sa.String(129)))
     op.add_column("instances", sa.Column("brightness", sa.Double))
     op.add_column("instances", sa.Column("contrast", sa.Double))
-    _index("instances", "calling", ["calling_ae_title", "id"])
+    _index("instances", "calling", ["calling_ae_title", "id", "state", "reason", "label"])
     _index("instances", "reason", ["reason", "id"])
-    _index("instances", "label", ["label", "id"])
-    _index("instances", "state_id", ["state", "id"])
+    _index("instances", "label", ["label", "id", "state"])
+    _index("instances", "state_id", ["state", "id", "label", "reason"])
     drift = ["received_at", "scanner", "label", "p_pneumonia", "brightness", "contrast"]
     _index("instances", "received", drift)
     _index("deliveries", "health", ["destination", "state", "state_at"])

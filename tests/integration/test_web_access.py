@@ -1,0 +1,133 @@
+"""Who may ask: signing in, tokens, other sites, and what strangers get."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import User
+from gateway.web.passwords import hash_password
+from tests.site import Browser, add_answer, browsing, site_in
+
+TOKEN = "a token of some length"
+RITA = User(name="Rita", password=hash_password("correct horse"))
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Browser]:
+    with browsing(site_in(tmp_path, token=TOKEN, users=(RITA,))) as browser:
+        yield browser
+
+
+@pytest.fixture
+def loopback(tmp_path: Path) -> Iterator[Browser]:
+    with browsing(site_in(tmp_path)) as browser:
+        yield browser
+
+
+def sign_in(browser: Browser, secret: str = "correct horse") -> int:  # noqa: S107
+    return browser.post("/login", data={"name": "Rita", "secret": secret}).status_code
+
+
+@pytest.mark.parametrize("path", ["/api/instances", "/metrics", "/openapi.json", "/instances/1.2/pixels"])
+def test_without_a_token_a_program_gets_401(guarded: Browser, path: str) -> None:
+    answer = guarded.get(path)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_without_a_session_a_person_is_sent_to_sign_in(guarded: Browser) -> None:
+    answer = guarded.get("/dashboard", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/login?next=/dashboard")
+
+
+def test_health_needs_no_token(guarded: Browser) -> None:
+    assert guarded.get("/health/live").status_code == 200
+
+
+def test_the_token_opens(guarded: Browser) -> None:
+    assert guarded.get("/api/instances", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    assert guarded.get("/api/instances", headers={"Authorization": "Bearer wrong"}).status_code == 401
+
+
+def test_a_user_opens_by_basic_authentication(guarded: Browser) -> None:
+    credentials = base64.b64encode(b"Rita:correct horse").decode()
+    assert guarded.get("/api/instances", headers={"Authorization": f"Basic {credentials}"}).status_code == 200
+    assert guarded.get("/api/instances", headers={"Authorization": "Basic !"}).status_code == 401
+
+
+def test_a_session_is_a_strict_cookie_and_ends(guarded: Browser) -> None:
+    answer = guarded.post(
+        "/login", data={"name": "Rita", "secret": "correct horse", "target": "//evil.example"}
+    )
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert guarded.get("/").status_code == 200
+    own = {"Sec-Fetch-Site": "same-origin"}
+    assert guarded.post("/logout", headers=own).status_code == 303
+    assert guarded.get("/").status_code == 401
+
+
+def test_a_users_feedback_has_the_users_name(tmp_path: Path) -> None:
+    site = site_in(tmp_path, users=(RITA,))
+    uid = add_answer(site, 1).sop_instance_uid
+    with browsing(site) as browser:
+        sign_in(browser)
+        form = {"verdict": "agree", "reader": "Somebody Else"}
+        browser.post(f"/instances/{uid}/feedback", data=form, headers={"Sec-Fetch-Site": "same-origin"})
+    assert [each["reader"] for each in site.readings.of(uid)] == ["Rita"]
+
+
+def test_who_is_wrong_too_often_waits_even_with_the_right_word(guarded: Browser) -> None:
+    answers = [sign_in(guarded, secret="wrong") for _ in range(11)]
+    assert answers[:9] == [401] * 9
+    assert answers[-1] == 429
+    assert sign_in(guarded) == 429
+    assert guarded.get("/api/instances", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 429
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_another_site_changes_nothing(loopback: Browser, headers: dict[str, str]) -> None:
+    assert loopback.post("/api/instances/1.2/retry", headers=headers).status_code == 403
+
+
+def test_a_cookie_without_an_origin_changes_nothing(guarded: Browser) -> None:
+    sign_in(guarded)
+    assert guarded.post("/api/instances/1.2/retry").status_code == 403
+    own = {"Origin": guarded.url}
+    assert guarded.post("/api/instances/1.2/retry", headers=own).status_code == 404
+
+
+def test_a_name_that_was_bound_to_loopback_elsewhere_opens_nothing(loopback: Browser) -> None:
+    assert loopback.get("/", headers={"Host": "evil.example:8080"}).status_code == 403
+    assert loopback.get("/", headers={"Host": "localhost:8080"}).status_code == 200
+
+
+def test_a_public_site_offers_upload_and_nothing_that_was_received(tmp_path: Path) -> None:
+    site = site_in(tmp_path, public_upload=True)
+    uid = add_answer(site, 1).sop_instance_uid
+    with browsing(site) as browser:
+        assert "Ask for one image" in browser.get("/", headers={"Host": "demo.hf.space"}).text
+        assert browser.get("/docs").status_code == 200
+        hidden = [
+            "/api/instances",
+            f"/instances/{uid}",
+            f"/instances/{uid}/thumbnail",
+            "/metrics",
+            "/worklist",
+        ]
+        assert [browser.get(path).status_code for path in hidden] == [404] * len(hidden)
+        assert "huggingface.co" in browser.get("/").headers["Content-Security-Policy"]

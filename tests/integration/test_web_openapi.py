@@ -1,0 +1,60 @@
+"""The API's description is true: requests made from it get the answers that it promises."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error, response_schema_conformance, status_code_conformance
+
+from tests.site import Browser, add_answer, browsing, site_in
+from tests.sources import dx
+
+CHECKS = [not_a_server_error, response_schema_conformance, status_code_conformance]
+HEALTH = list(HealthCheck)
+
+
+@schemathesis.serializer("multipart/related")
+def _related(_: Any, value: Any) -> bytes:
+    """Send whatever bytes were made up as the body."""
+    return value.data if hasattr(value, "data") else str(value).encode()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    site = site_in(tmp_path_factory.mktemp("site"))
+    add_answer(site, 1, dx(SOPInstanceUID="1.2.1"))
+    site.ledger.beat("here-1")
+    with browsing(site) as browser:
+        yield browser
+
+
+OPERATIONS = [
+    ("GET", "/api/instances"),
+    ("GET", "/api/instances/{sop_instance_uid}"),
+    ("POST", "/api/instances/{sop_instance_uid}/retry"),
+    ("POST", "/predict"),
+    ("POST", "/dicomweb/studies"),
+    ("POST", "/dicomweb/studies/{study_instance_uid}"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=lambda part: part)
+def test_answers_are_as_described(browser: Browser, method: str, path: str) -> None:
+    description = schemathesis.openapi.from_url(f"{browser.url}/openapi.json")
+
+    @given(case=description[path][method].as_strategy())
+    @settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=HEALTH)
+    def check(case: schemathesis.Case) -> None:
+        case.call_and_validate(checks=CHECKS, timeout=30)
+
+    check()
+
+
+def test_every_operation_is_checked(browser: Browser) -> None:
+    paths = browser.get("/openapi.json").json()["paths"]
+    described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    assert described - {("GET", "/metrics")} == set(OPERATIONS)

@@ -1,0 +1,267 @@
+"""Pages, API and STOW-RS over a real server, spool and ledger."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from gateway.errors import ConfigurationError
+from gateway.role_call import RoleCall
+from gateway.web.rendering import HEAD, MARK
+from gateway.web.serving import WebServer
+from gateway.web.site import Site
+from tests.ledger_rows import state
+from tests.site import HOSTILE, Browser, add_answer, add_image, browsing, site_in, stow
+from tests.sources import dx, encoded
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return site_in(tmp_path)
+
+
+@pytest.fixture
+def browser(site: Site) -> Iterator[Browser]:
+    with browsing(site) as browser:
+        yield browser
+
+
+PAGES = ["/", "/dashboard", "/concordance", "/upload", "/docs", "/login"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_says_what_it_is_not_for(browser: Browser, path: str) -> None:
+    answer = browser.get(path)
+    assert answer.status_code == 200
+    assert "RESEARCH ONLY - NOT FOR DIAGNOSTIC USE" in answer.text
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert "style=" not in answer.text
+    assert "://" not in answer.text.replace("http://www.w3.org/", "")
+
+
+def test_a_hostile_header_is_text(site: Site, browser: Browser) -> None:
+    uid = add_answer(site, 1, dx(PatientName=HOSTILE)).sop_instance_uid
+    for path in ("/", f"/instances/{uid}", "/dashboard"):
+        page = browser.get(path).text
+        assert HOSTILE not in page
+        assert "&lt;script&gt;" in page
+
+
+def test_the_list_is_sent_again_only_when_something_has_happened(site: Site, browser: Browser) -> None:
+    version = site.worklist.version()
+    assert browser.get(f"/worklist?version={version}").status_code == 204
+    uid = add_image(site, 1).sop_instance_uid
+    answer = browser.get(f"/worklist?version={version}")
+    assert answer.status_code == 200
+    assert uid in answer.text
+
+
+def test_a_picture_has_the_pipelines_grey_values(site: Site, browser: Browser) -> None:
+    source = dx(PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="INVERSE")
+    uid = add_answer(site, 1, source).sop_instance_uid
+    content = browser.get(f"/instances/{uid}/pixels").content
+    mark, rows, columns = HEAD.unpack_from(content)
+    shown = np.frombuffer(content[HEAD.size :], "<u2").reshape(rows, columns)
+    stored = np.frombuffer(source.PixelData, "<u2").reshape(rows, columns)
+    assert mark == MARK
+    assert shown[stored.argmin() // columns, stored.argmin() % columns] == shown.max()
+    with Image.open(BytesIO(browser.get(f"/instances/{uid}/thumbnail").content)) as thumbnail:
+        assert max(thumbnail.size) <= 160
+    with Image.open(BytesIO(browser.get(f"/instances/{uid}/activation").content)) as colours:
+        assert colours.mode == "RGBA"
+    assert len(list((site.settings.data_dir / "cache" / "web").iterdir())) == 2
+
+
+def test_what_cannot_be_decoded_has_no_picture(site: Site, browser: Browser) -> None:
+    uid = add_image(site, 1, dx(PixelData=b"\0\0")).sop_instance_uid
+    assert browser.get(f"/instances/{uid}/thumbnail").status_code == 404
+    assert browser.get("/instances/1.2.3.4/pixels").status_code == 404
+
+
+def test_the_api_keeps_the_contract(site: Site, browser: Browser) -> None:
+    uid = add_answer(site, 1).sop_instance_uid
+    image = browser.get(f"/api/instances/{uid}").json()
+    assert (image["state"], image["label"], image["reason"]) == ("inferred", "Pneumonia", None)
+    assert image["probabilities"] == pytest.approx({"Normal": 0.1, "Pneumonia": 0.9})
+    assert [each["kind"] for each in image["results"]] == ["sr"]
+    assert [each["destination"] for each in image["deliveries"]] == ["outbox"]
+    assert [each["event"] for each in image["events"]][:2] == ["received", "inferred"]
+    assert [each["sop_instance_uid"] for each in browser.get("/api/instances").json()] == [uid]
+    assert browser.get("/api/instances/1.2.999").status_code == 404
+    assert browser.post("/api/instances/1.2.999/retry").status_code == 404
+    assert browser.post(f"/api/instances/{uid}/retry").status_code == 409
+
+
+def test_the_api_pages_by_its_link_header(site: Site, browser: Browser) -> None:
+    for number in (1, 2, 3):
+        add_image(site, number)
+    first = browser.get("/api/instances?limit=2")
+    following = browser.get(first.links["next"]["url"].removeprefix(browser.url))
+    assert [each["sop_instance_uid"] for each in following.json()] == ["1.2.1"]
+    assert "next" not in following.links
+
+
+def test_a_retry_begins_anew_what_was_given_up(site: Site, browser: Browser) -> None:
+    uid = add_answer(site, 1).sop_instance_uid
+    with site.ledger.transaction() as connection:
+        connection.exec_driver_sql("UPDATE deliveries SET state = 'dead', open = 0")
+        connection.exec_driver_sql("UPDATE instances SET state = 'failed', reason = 'not_delivered'")
+    assert "Retry" in browser.get(f"/instances/{uid}").text
+    assert browser.post(f"/api/instances/{uid}/retry").json() == {"images": 0, "deliveries": 1}
+    assert state(site.ledger, uid) == ("inferred", None)
+
+
+def test_feedback_is_kept_with_its_reader(site: Site, browser: Browser) -> None:
+    uid = add_answer(site, 1).sop_instance_uid
+    form = {"verdict": "disagree", "comment": HOSTILE, "reader": "Rita"}
+    assert browser.post(f"/instances/{uid}/feedback", data=form).status_code == 303
+    (said,) = site.readings.of(uid)
+    assert (said["reader"], said["verdict"], said["comment"]) == ("Rita", "disagree", HOSTILE)
+    assert (said["label"], said["p_pneumonia"]) == ("Pneumonia", 0.9)
+    assert HOSTILE not in browser.get(f"/instances/{uid}").text
+    assert "0 of 1" in browser.get("/concordance").text
+    assert "state your name" in browser.post(f"/instances/{uid}/feedback", data=form | {"reader": " "}).text
+    assert browser.post(f"/instances/{uid}/feedback", data=form | {"verdict": "maybe"}).status_code == 422
+
+
+def test_downloads_are_the_files_themselves(site: Site, browser: Browser) -> None:
+    source = dx()
+    uid = add_answer(site, 1, source).sop_instance_uid
+    assert browser.get(f"/instances/{uid}/download/source").content == encoded(source)
+    assert browser.get(f"/instances/{uid}/download/json").json()["sop_instance_uid"] == uid
+    for missing in ("sr", "sc", "..%2F..%2Fgateway.sqlite"):
+        assert browser.get(f"/instances/{uid}/download/{missing}").status_code == 404
+
+
+# --- STOW-RS
+
+
+def test_what_comes_by_stow_is_received_as_by_c_store(browser: Browser) -> None:
+    source = dx()
+    answer = stow(browser, encoded(source))
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/dicom+json"
+    (reference,) = answer.json()["00081199"]["Value"]
+    assert reference["00081155"]["Value"] == [source.SOPInstanceUID]
+    (image,) = browser.get("/api/instances").json()
+    assert (image["state"], image["calling_ae_title"]) == ("received", "STOW-RS")
+    assert Path(image["source"]).read_bytes().endswith(encoded(source)[-2000:])
+    assert stow(browser, encoded(source)).status_code == 200
+    assert len(browser.get("/api/instances").json()) == 1
+
+
+def test_one_bad_part_harms_no_other(site: Site, browser: Browser) -> None:
+    answer = stow(browser, encoded(dx()), b"<html>", encoded(dx(PixelData=b"\0\0")))
+    assert answer.status_code == 202
+    failures = [each["00081197"]["Value"] for each in answer.json()["00081198"]["Value"]]
+    assert failures == [[0xC001], [0xC003]]
+    assert site.traffic.queue()[0] == 1
+
+
+def test_a_store_without_room_may_be_tried_again(site: Site) -> None:
+    scp = site.settings.scp.model_copy(update={"min_free_disk_mb": 2**40})
+    object.__setattr__(site, "settings", site.settings.model_copy(update={"scp": scp}))
+    with browsing(site) as full:
+        answer = stow(full, encoded(dx()))
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert answer.json()["00081198"]["Value"][0]["00081197"]["Value"] == [0xA700]
+
+
+def test_a_store_for_another_study_is_refused(browser: Browser) -> None:
+    source = dx()
+    assert stow(browser, encoded(source), path="/dicomweb/studies/1.2.3").status_code == 409
+    assert (
+        stow(browser, encoded(source), path=f"/dicomweb/studies/{source.StudyInstanceUID}").status_code == 200
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("application/dicom", b"x", 415),
+        ('multipart/related; type="application/dicom"; boundary=B', b"", 400),
+        ('multipart/related; type="application/dicom"; boundary=B', b"--C\r\n\r\nx\r\n--C--", 400),
+        ('multipart/related; type="application/dicom"', b"--B--", 400),
+    ],
+)
+def test_a_body_that_is_no_multipart_is_refused(
+    browser: Browser, kind: str, body: bytes, status: int
+) -> None:
+    answer = browser.post("/dicomweb/studies", data=body, headers={"Content-Type": kind})
+    assert answer.status_code == status
+
+
+# --- limits, health, metrics
+
+
+def test_too_large_an_upload_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with browsing(site_in(tmp_path, max_upload_mb=1)) as browser:
+        assert stow(browser, bytes(2 << 20)).status_code == 413
+        chunks = (bytes(1 << 18) for _ in range(8))
+        assert browser.post("/predict", data=chunks, headers={"Content-Type": "a/b"}).status_code in (
+            413,
+            422,
+        )
+
+
+def test_what_is_no_picture_gets_a_clear_answer(browser: Browser) -> None:
+    def ask(content: bytes) -> requests.Response:
+        return browser.post("/predict", files={"file": ("x", content)})
+
+    assert ask(b"GIF89a").status_code == 415
+    assert ask(encoded(dx())[:-100]).status_code == 422
+    assert browser.post("/predict").status_code == 422
+
+
+def test_ready_is_told_by_what_really_runs(site: Site, browser: Browser) -> None:
+    assert browser.get("/health/live").json() == {"status": "live"}
+    before = browser.get("/health/ready")
+    assert before.status_code == 503
+    assert not before.json()["checks"]["workers"]["ok"]
+    with site.ledger.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM executors")
+    site.ledger.beat("here-1")
+    site.remembered.__init__()  # type: ignore[misc]
+    assert browser.get("/health/ready").status_code == 200
+    RoleCall(site.settings.data_dir).note("receive", "dead", "exit status 1")
+    site.remembered.__init__()  # type: ignore[misc]
+    dead = browser.get("/health/ready")
+    assert dead.status_code == 503
+    assert dead.json()["checks"]["role receive"] == {"ok": False, "detail": "dead exit status 1"}
+
+
+def test_metrics_have_a_histogram_for_each_stage(site: Site, browser: Browser) -> None:
+    add_answer(site, 1)
+    with site.ledger.transaction() as connection:
+        connection.exec_driver_sql("UPDATE timings SET time = '2020-01-01 00:00:00.000000'")
+    for _ in range(2):
+        text = browser.get("/metrics").text
+        assert 'gateway_stage_duration_seconds_bucket{le="2.5",stage="answer"} 1.0' in text
+        assert 'gateway_stage_duration_seconds_sum{stage="answer"} 1.5' in text
+        assert 'gateway_images{state="inferred"} 1.0' in text
+        assert "gateway_images_received_total 1.0" in text
+
+
+def test_torch_stays_out_until_it_is_needed() -> None:
+    code = (
+        "import sys; from gateway.web.serving import WebServer; import gateway.roles; "
+        "sys.exit(bool({'torch', 'highdicom', 'dbos'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(site: Site, browser: Browser) -> None:
+    port = int(browser.url.rpartition(":")[2])
+    web = site.settings.web.model_copy(update={"port": port})
+    object.__setattr__(site, "settings", site.settings.model_copy(update={"web": web}))
+    with pytest.raises(ConfigurationError, match=r"web\.port: cannot listen"):
+        WebServer(site)

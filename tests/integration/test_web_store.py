@@ -1,0 +1,128 @@
+"""What the pages ask the ledger: pages by key, searches, readings, traffic."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.export import export
+from gateway.records import Reason, State
+from gateway.store.entries import Verdict
+from gateway.store.timings import tallies_since
+from gateway.store.worklist import Search
+from gateway.web.site import Site
+from tests.ledger_rows import claim
+from tests.site import add_answer, add_image, days_ago, site_in
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return site_in(tmp_path)
+
+
+def numbers(page: object) -> list[int]:
+    return [row["id"] for row in page.rows]  # type: ignore[attr-defined]
+
+
+def test_pages_follow_each_other_in_both_directions(site: Site) -> None:
+    for number in range(1, 8):
+        add_image(site, number)
+    first = site.worklist.page(Search(), limit=3)
+    second = site.worklist.page(Search(), before=first.older, limit=3)
+    last = site.worklist.page(Search(), before=second.older, limit=3)
+    assert [numbers(first), numbers(second), numbers(last)] == [[7, 6, 5], [4, 3, 2], [1]]
+    assert first.newer is None
+    assert last.older is None
+    back = site.worklist.page(Search(), after=last.newer, limit=3)
+    assert numbers(back) == numbers(second)
+    assert numbers(site.worklist.page(Search(), after=back.newer, limit=3)) == numbers(first)
+
+
+def test_each_field_of_the_search_finds_its_own(site: Site) -> None:
+    add_image(site, 1, calling_ae_title="CT1", received_at=days_ago(3))
+    add_image(site, 2, calling_ae_title="CT2", received_at=days_ago(2), study_instance_uid="1.9.77")
+    add_image(site, 3, calling_ae_title="CT2", received_at=days_ago(1))
+    (first, *_) = claim(site.ledger, "batch", 1)
+    with site.ledger.transaction() as connection:
+        site.ledger.end(connection, first, State.INELIGIBLE, Reason.LATERAL, "a lateral")
+    found = {
+        "state": Search(state=State.INELIGIBLE),
+        "reason": Search(reason=Reason.LATERAL),
+        "ae": Search(calling_ae_title="CT1"),
+        "since": Search(until=days_ago(2.5)),
+    }
+    for name, search in found.items():
+        assert numbers(site.worklist.page(search)) == [1], name
+    assert numbers(site.worklist.page(Search(uid="1.9"))) == [2]
+    assert numbers(site.worklist.page(Search(uid="1.2.3"))) == [3]
+    assert numbers(site.worklist.page(Search(since=days_ago(2.5)))) == [3, 2]
+    assert numbers(site.worklist.page(Search(since=days_ago(0.5)))) == []
+    assert site.worklist.calling_ae_titles() == ["CT1", "CT2"]
+
+
+def test_the_list_knows_where_results_stand(site: Site) -> None:
+    add_answer(site, 1)
+    (row,) = site.worklist.page(Search()).rows
+    assert row["deliveries"] == [{"destination": "outbox", "state": "pending", "attempts": 0}]
+    assert row["threshold"] == 0.5
+    assert row["probabilities"]["Pneumonia"] == 0.9
+
+
+def test_the_last_word_of_each_reader_counts(site: Site) -> None:
+    uid = add_answer(site, 1).sop_instance_uid
+    site.readings.record(uid, "Rita", Verdict.AGREE, "")
+    site.readings.record(uid, "Rita", Verdict.DISAGREE, "see the apex")
+    site.readings.record(uid, "Ron", Verdict.UNSURE, "")
+    words = [(row["reader"], row["verdict"]) for row in site.readings.standing()]
+    assert words == [("Rita", "disagree"), ("Ron", "unsure")]
+    assert len(site.readings.of(uid)) == 3
+
+
+def test_an_image_without_an_answer_cannot_be_judged(site: Site) -> None:
+    uid = add_image(site, 1).sop_instance_uid
+    with pytest.raises(GatewayError, match="no answer"):
+        site.readings.record(uid, "Rita", Verdict.AGREE, "")
+
+
+def test_an_export_leads_back_to_nobody(site: Site, tmp_path: Path) -> None:
+    uid = add_answer(site, 1).sop_instance_uid
+    site.readings.record(uid, "Rita Reader", Verdict.AGREE, "=HYPERLINK(1)")
+    file = tmp_path / "export.csv"
+    with file.open("w", newline="") as target:
+        assert export(site.readings, target, b"key") == 1
+    text = file.read_text()
+    assert uid not in text
+    assert "Rita" not in text
+    assert "HYPERLINK" not in text
+    assert f"{datetime.now(UTC):%Y-%m}," in text
+    with file.open("w", newline="") as target:
+        export(site.readings, target, b"key", comments=True)
+    assert ",'=HYPERLINK(1)" in file.read_text()
+
+
+def test_traffic_is_what_really_came(site: Site) -> None:
+    assert site.traffic.last_received() is None
+    assert site.traffic.queue() == (0, None)
+    row = add_image(site, 1)
+    assert site.traffic.last_received() == row.received_at
+    assert site.traffic.queue() == (1, row.received_at)
+
+
+def test_statistics_count_by_hour_and_day(site: Site) -> None:
+    add_answer(site, 1)
+    since = datetime.now(UTC) - timedelta(days=1)
+    assert sum(site.statistics.arrivals(since, 3600).values()) == 1
+    ((_, _, tenth, count),) = site.statistics.score_counts(since)
+    assert (tenth, count) == (9, 1)
+    ((_, _, tenth, _),) = site.statistics.brightness_counts(since)
+    assert tenth == 4
+
+
+def test_timings_are_counted_once(site: Site) -> None:
+    add_answer(site, 1)
+    with site.ledger.transaction() as connection:
+        connection.exec_driver_sql("UPDATE timings SET time = '2020-01-01 00:00:00.000000'")
+        last, tallies = tallies_since(connection, 0)
+        assert {tally.stage: tally.runs for tally in tallies} == {"receive": 1, "answer": 1}
+        assert tallies_since(connection, last) == (last, [])

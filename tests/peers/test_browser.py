@@ -1,0 +1,164 @@
+"""The pages in Chromium, over a running gateway: from the arrival of an image to a retried delivery."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from benchmarks.dcmtk import free_port, storescp
+from tests.gateway_process import ROOT, GatewayProcess, running, wait_for
+from tests.missing_peer import leave_out
+
+SAMPLE = ROOT / "sample_dicoms" / "dx_pa_consolidation.dcm"
+SMALL, LARGE = {"width": 1280, "height": 800}, {"width": 1920, "height": 1080}
+TOKEN = "a token of some length"
+
+
+@dataclass
+class Room:
+    """A reading room: a gateway whose PACS is away, and somebody in front of a browser."""
+
+    gateway: GatewayProcess
+    browser: Browser
+    url: str
+    pacs_port: int
+    pictures: Path
+    problems: list[str]
+
+    def page(self, size: dict[str, int] = SMALL) -> Page:
+        """Open a tab that is signed in; what the browser complains about is noted."""
+        context = self.browser.new_context(
+            viewport=size,  # type: ignore[arg-type]
+            extra_http_headers={"Authorization": f"Bearer {TOKEN}"},
+        )
+        page = context.new_page()
+        page.on("console", lambda message: self.problems.append(message.text))
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        return page
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        leave_out("chromium is missing: apt-get install chromium")
+    folder = tmp_path_factory.mktemp("room")
+    pacs = {"name": "pacs", "kind": "dicom", "ae_title": "PACS", "host": "127.0.0.1", "port": free_port()}
+    settings = {
+        "web": {"enabled": True, "port": 0, "token": TOKEN},
+        "destinations": [pacs],
+        "routes": [{"calling_ae_title": "*", "to": ["pacs"]}],
+        "delivery": {"first_retry_seconds": 0.1, "longest_retry_seconds": 0.1, "give_up_after_hours": 0.0001},
+    }
+    pictures = Path(os.environ.get("SCREENSHOTS") or folder / "screenshots")
+    with running(folder, **settings) as gateway, sync_playwright() as playwright:
+        url = wait_for(lambda: next((e["url"] for e in gateway.events("started") if "url" in e), None))
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield Room(gateway, browser, url, int(str(pacs["port"])), pictures, [])
+        browser.close()
+
+
+def test_an_image_is_seen_judged_and_delivered(room: Room) -> None:
+    page = room.page()
+    page.goto(room.url)
+    expect(page.locator("text=Nothing has been received yet")).to_be_visible()
+    assert room.gateway.send(SAMPLE)[0].stored
+
+    # it appears by itself, and with it its answer
+    row = page.locator("tr[data-row]")
+    expect(row).to_have_count(1, timeout=10_000)
+    expect(row.locator(".label")).to_have_text("Pneumonia", timeout=15_000)
+    expect(row.locator(".state")).to_have_text("failed", timeout=15_000)
+    expect(row).to_contain_text("could not be delivered")
+    wait_for(lambda: row.locator("img").evaluate("image => image.naturalWidth > 0"))
+    page.screenshot(path=room.pictures / "worklist.png")
+
+    # by keys alone to its report
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer")).to_have_attribute("data-ready", "true", timeout=15_000)
+    expect(page.locator(".banner")).to_be_in_viewport()
+    page.screenshot(path=room.pictures / "report.png")
+
+    _window_and_map_change_the_picture(page)
+
+    # feedback by a key
+    page.fill("[name=reader]", "Rita Reader")
+    page.locator("#radiograph").focus()
+    page.keyboard.press("a")
+    expect(page.locator(".said")).to_contain_text("Rita Reader")
+
+    # the PACS is back
+    received = room.pictures / "pacs"
+    received.mkdir()
+    with storescp(received, port=room.pacs_port):
+        page.click("#retry")
+        expect(page.locator(".verdict .state")).to_have_text("delivered", timeout=15_000)
+    assert len(list(received.iterdir())) == 2
+    assert room.problems == []
+
+
+def _window_and_map_change_the_picture(page: Page) -> None:
+    canvas = page.locator("#radiograph")
+    before = canvas.screenshot()
+    page.locator("#opacity").focus()
+    page.keyboard.press("Home")
+    without_map = canvas.screenshot()
+    assert without_map != before
+    canvas.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#window-level")).to_contain_text("W 105 %")
+    box = canvas.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 200, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 260)
+    page.mouse.up()
+    windowed = canvas.screenshot()
+    assert windowed != without_map
+    page.keyboard.press("+")
+    expect(page.locator("#window-level")).to_contain_text("1.3×")
+    page.keyboard.press("0")
+    expect(page.locator("#window-level")).to_have_text("W 100 % L 50 % · 1.0×")
+    page.keyboard.press("m")
+
+
+@pytest.mark.parametrize("path", ["/", "/dashboard", "/concordance", "/upload", "/docs"])
+def test_every_page_fits_and_breaks_no_policy(room: Room, path: str) -> None:
+    for size in (SMALL, LARGE):
+        page = room.page(size)
+        page.goto(room.url + path, wait_until="networkidle" if path == "/docs" else "load")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        if path == "/docs":
+            expect(page.locator(".opblock").first).to_be_visible()
+        page.close()
+    assert room.problems == []
+
+
+def test_without_the_token_there_is_only_the_sign_in_page(room: Room) -> None:
+    page = room.browser.new_page()
+    page.goto(f"{room.url}/dashboard")
+    expect(page.locator("h1")).to_have_text("Sign in")
+    page.fill("[name=secret]", "a wrong token, though long")
+    page.click("main button")
+    expect(page.locator("[role=alert]")).to_be_visible()
+    page.fill("[name=secret]", TOKEN)
+    page.click("main button")
+    expect(page).to_have_url(f"{room.url}/dashboard")
+    page.click("text=Sign out")
+    expect(page.locator("h1")).to_have_text("Sign in")
+
+
+def test_an_upload_is_answered(room: Room) -> None:
+    page = room.page()
+    page.goto(f"{room.url}/upload")
+    page.set_input_files("#file", SAMPLE)
+    page.click("main button")
+    expect(page.locator("#prediction h2")).to_have_text("Pneumonia", timeout=60_000)
+    expect(page.locator("#prediction")).to_contain_text("Score")
