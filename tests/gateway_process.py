@@ -17,6 +17,10 @@ import yaml
 
 from gateway.deliver.send import Sent, send_files
 from gateway.deliver.storage_scu import DicomNode
+from gateway.settings import load_settings
+from gateway.store.database import open_engine
+from gateway.store.inquiry import Inquiry
+from gateway.store.ledger import Ledger
 
 START_SECONDS = 60.0
 ROOT = Path(__file__).parents[1]
@@ -102,6 +106,15 @@ class GatewayProcess:
         done = self.command(*arguments, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def images(self, state: str | None = None) -> list[dict[str, Any]]:
+        """Look into the ledger: what `gateway list --json` tells, cheap enough to be asked often."""
+        settings = load_settings(self._config)
+        engine = open_engine(settings.database_url)
+        try:
+            return Inquiry(Ledger(engine, settings.data_dir)).instances(limit=1000, state=state)
+        finally:
+            engine.dispose()
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a `gateway` command with the same settings."""

@@ -83,7 +83,7 @@ def call_as_somebody_else(gateway: GatewayProcess) -> None:
 
 
 def under_way(gateway: GatewayProcess) -> list[str]:
-    states = [row["state"] for row in gateway.ask("list", "--limit", "1000")]
+    states = [row["state"] for row in gateway.images()]
     return [state for state in states if state in ("received", "inferred")]
 
 

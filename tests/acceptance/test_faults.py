@@ -58,7 +58,7 @@ def wait_until_delivered(gateway: GatewayProcess, count: int) -> None:
 
     wait_for(answered, WAIT_SECONDS)
     wait_for(lambda: len(gateway.events("delivered")) >= 2 * count, WAIT_SECONDS)
-    assert len(gateway.ask("list", "--state", "delivered", "--limit", "1000")) == count
+    assert len(gateway.images("delivered")) == count
 
 
 def fill(folder: Path) -> Path:

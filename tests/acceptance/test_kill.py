@@ -70,7 +70,7 @@ def test_a_killed_gateway_answers_everything_once(tmp_path: Path) -> None:
             gateway.start()
         sender.join(60)
         assert not sender.is_alive()
-        wait_for(lambda: len(gateway.ask("list", "--state", "delivered", "--limit", "1000")) == IMAGES)
+        wait_for(lambda: len(gateway.images("delivered")) == IMAGES)
         assert gateway.stop() == 0
     assert sorted(sender.acknowledged) == sorted(files)
     assert_answered_once(files, gateway.data_dir / "outbox")

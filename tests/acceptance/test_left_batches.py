@@ -32,7 +32,7 @@ def with_batches_in_hand(folder: Path, workers: int) -> Iterator[tuple[GatewayPr
         wait_for(lambda: len(ledger.open_batches()) == 2 * workers)
         engine.dispose()
         yield gateway, hold
-        wait_for(lambda: len(gateway.ask("list", "--state", "delivered")) == IMAGES)
+        wait_for(lambda: len(gateway.images("delivered")) == IMAGES)
         assert len(gateway.events("encoded")) == 2 * IMAGES
         assert gateway.stop() == 0
 

@@ -22,7 +22,7 @@ def test_a_poison_image_fails_alone(tmp_path: Path, fault: str) -> None:
         files[-1].write_bytes(encoded(image))
     with running(tmp_path, environment={"PYTHONPATH": str(FOLDER / fault)}) as gateway:
         assert all(sent.stored for sent in gateway.send(*files))
-        wait_for(lambda: len(gateway.ask("list", "--state", "delivered")) == 3, 150)
-        (failed,) = wait_for(lambda: gateway.ask("list", "--state", "failed"), 150)
+        wait_for(lambda: len(gateway.images("delivered")) == 3, 150)
+        (failed,) = wait_for(lambda: gateway.images("failed"), 150)
         assert failed["reason"] == "poison"
         assert gateway.stop() == 0

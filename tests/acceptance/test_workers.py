@@ -25,7 +25,7 @@ def send(gateway: GatewayProcess, *files: Path) -> None:
 
 
 def delivered(gateway: GatewayProcess) -> int:
-    return len(gateway.ask("list", "--state", "delivered", "--limit", "1000"))
+    return len(gateway.images("delivered"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_read_holds_up_no_other(tmp_path: Path) -> None:
     with running(tmp_path) as gateway:
         os.kill(gateway.role("work"), signal.SIGSTOP)
         send(gateway, *files)
-        first = gateway.ask("list")[-1]["sop_instance_uid"]
+        first = gateway.images()[-1]["sop_instance_uid"]
         source = Path(gateway.ask("show", first)[0]["source"])
         content = source.read_bytes()
         source.unlink()

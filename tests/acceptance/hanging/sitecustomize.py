@@ -22,5 +22,6 @@ def hanging(ds: Dataset) -> GreyImage:
 
 
 gateway.pipeline.decode = hanging  # type: ignore[attr-defined]
-gateway.engine.HANGS_SECONDS = 4.0
+gateway.engine.HANGS_SECONDS = 40.0  # longer than the process for suspects takes to start
+gateway.engine.ATTEMPTS_TOGETHER = 1
 gateway.isolation.ANSWER_SECONDS = 4.0
