@@ -44,10 +44,11 @@ RECORD = {
 }
 
 
-def site_in(folder: Path, **web: Any) -> Site:
+def site_in(folder: Path, database: str = "sqlite", **web: Any) -> Site:
     """Open a site on a data directory of its own."""
     settings = Settings(
         data_dir=folder,
+        database=database,
         web=Web(port=0, **web),
         destinations=(FolderDestination(name="outbox", kind="folder", path=folder / "outbox"),),
     )

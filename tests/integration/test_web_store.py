@@ -1,9 +1,11 @@
 """What the pages ask the ledger: pages by key, searches, readings, traffic."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from gateway.errors import GatewayError
 from gateway.export import export
@@ -13,12 +15,30 @@ from gateway.store.timings import tallies_since
 from gateway.store.worklist import Search
 from gateway.web.site import Site
 from tests.ledger_rows import claim
+from tests.postgresql import postgresql
 from tests.site import add_answer, add_image, days_ago, site_in
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return site_in(tmp_path)
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgresql(tmp_path_factory.mktemp("postgresql")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    if request.param == "sqlite":
+        yield site_in(tmp_path)
+        return
+    url = request.getfixturevalue("server")
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+        connection.execute(sa.text("CREATE SCHEMA public"))
+    engine.dispose()
+    opened = site_in(tmp_path, url)
+    yield opened
+    opened.ledger._engine.dispose()
 
 
 def numbers(page: object) -> list[int]:
