@@ -311,12 +311,12 @@ def export(
 ) -> None:
     """Write the readers' feedback as CSV, de-identified."""
     from gateway.export import export as write
-    from gateway.export import export_key
     from gateway.log import log_event, open_log
+    from gateway.store.key_file import key_in
     from gateway.store.readings import Readings
 
     settings, ledger = _open(config)
-    key = export_key(settings.data_dir / "run" / "export.key")
+    key = key_in(settings.data_dir / "run" / "export.key")
     try:
         with sys.stdout if str(file) == "-" else file.open("w", newline="", encoding="utf-8") as target:
             count = write(Readings(ledger), target, key, comments=comments)

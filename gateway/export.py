@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import hmac
-import os
-from pathlib import Path
 from typing import Any, TextIO
 
 from gateway.store.readings import Readings
@@ -32,18 +30,6 @@ def export(readings: Readings, file: TextIO, key: bytes, *, comments: bool = Fal
         )
         count += 1
     return count
-
-
-def export_key(file: Path) -> bytes:
-    """Return the key of the hashes; it is made once, so that two exports fit together, and never leaves."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_bytes()
-    with os.fdopen(descriptor, "wb") as new:
-        new.write(os.urandom(32))
-    return file.read_bytes()
 
 
 def _values(row: dict[str, Any], key: bytes) -> list[Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
 import time
 from pathlib import Path
 
 from gateway.settings import Web
+from gateway.store.key_file import key_in
 
 COOKIE = "gateway_session"
 
@@ -25,7 +25,7 @@ class Sessions:
 
     def __init__(self, settings: Web, key_file: Path) -> None:
         self._settings = settings
-        self._key = _key(key_file)
+        self._key = key_in(key_file)
 
     @property
     def seconds(self) -> int:
@@ -54,14 +54,3 @@ class Sessions:
         secret = secrets.get(reader, self._settings.token or "")
         key = hmac.digest(self._key, secret.encode(), "sha256")
         return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()
-
-
-def _key(file: Path) -> bytes:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_bytes()
-    with os.fdopen(descriptor, "wb") as new:
-        new.write(os.urandom(32))
-    return file.read_bytes()

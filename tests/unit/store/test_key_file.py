@@ -1,0 +1,14 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from gateway.store.key_file import KEY_BYTES, key_in
+
+
+def test_all_who_come_at_once_get_the_same_key_and_it_stays(tmp_path: Path) -> None:
+    file = tmp_path / "run" / "a.key"
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(lambda _: key_in(file), range(64)))
+    assert keys == {file.read_bytes()}
+    assert len(file.read_bytes()) == KEY_BYTES
+    assert file.stat().st_mode & 0o077 == 0
+    assert [path.name for path in file.parent.iterdir()] == ["a.key"]
