@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from gateway.audit import trail
 from gateway.errors import ConfigurationError
-from gateway.log import log_event, open_log
+from gateway.log import log_bug, log_event, open_log
 from gateway.settings import Settings
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
@@ -102,7 +102,11 @@ def work(settings: Settings, *, supervised: bool = False) -> None:
         executor_id = _take_slot(settings.data_dir / "run")
     pipeline.warm_up()
     engine = Engine(settings, database, ledger, pipeline, executor_id)
-    engine.start()
+    try:
+        engine.start()
+    except Exception:
+        log_bug("bug", task="start")
+        os._exit(1)  # else its threads would keep a worker alive that does not serve
     trail.started(role="work")
     _announce(supervised=supervised, executor_id=executor_id, model=pipeline.model.name)
     stop.wait()

@@ -130,8 +130,8 @@ class GatewayProcess:
 def running(folder: Path, **settings: Any) -> Iterator[GatewayProcess]:
     """Run a gateway for the length of a block."""
     gateway = GatewayProcess(folder, **settings)
-    gateway.start()
     try:
+        gateway.start()
         yield gateway
     finally:
         if gateway.process.poll() is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -119,10 +120,8 @@ class Outbox:
 
     def add_destination(self, name: str) -> None:
         """Begin to keep account of a destination."""
-        known = sa.select(destinations.c.name).where(destinations.c.name == name)
-        with self._ledger.transaction() as connection:
-            if connection.execute(known).first() is None:
-                connection.execute(sa.insert(destinations).values(name=name))
+        with suppress(sa.exc.IntegrityError), self._ledger.transaction() as connection:  # it is known
+            connection.execute(sa.insert(destinations).values(name=name))
 
     def failures(self, name: str) -> int:
         """Return how often in a row the destination was not reached."""

@@ -479,6 +479,7 @@ WITHIN_ASSOCIATION = {
     ),
 }  # fmt: skip
 STORM = 60  # connections: more than `scp.max_associations`
+LIMITS = {"idle_timeout_seconds": 5, "max_associations_per_peer": 50}  # all that come are of one peer
 
 
 # --- the gateway
@@ -525,7 +526,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running(tmp_path_factory.mktemp("site"), scp={"idle_timeout_seconds": 5}) as gateway:
+    with running(tmp_path_factory.mktemp("site"), scp=LIMITS) as gateway:
         settings = Settings(data_dir=gateway.data_dir)
         ledger = Ledger(open_engine(settings.database_url), settings.data_dir)
         roles = {name: gateway.role(name) for name in ("receive", "work")}
