@@ -1,8 +1,8 @@
 # The gateway in a container: non-root, data in a volume, health by a real C-ECHO.
 FROM python:3.11-slim
 
-# A wheel index with CPU builds of torch; empty takes the default index, whose torch brings CUDA along.
-ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
+# A wheel index with CPU builds of torch; empty takes the default index, whose torch may bring CUDA along.
+ARG TORCH_INDEX_URL=
 
 RUN useradd --create-home --uid 1000 gateway && install -d -o gateway /app /data
 WORKDIR /app

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the DICOM peers and the database server that the tests talk to, where this user may. Starts no service.
+# Installs the DICOM peers, the database server and the browser that the tests use, where this user may. Starts no service.
 PATH="$PATH:/usr/sbin"
 missing=""
 for program in storescu storescp echoscu findscu dcmsend dsr2html dsrdump; do
@@ -8,6 +8,8 @@ done
 command -v Orthanc >/dev/null 2>&1 || missing="$missing orthanc"
 [ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || missing="$missing orthanc-dicomweb"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
 [ -z "$missing" ] && exit 0
 
 as_root=""
