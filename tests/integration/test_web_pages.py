@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from gateway.role_call import RoleCall
 from gateway.web.rendering import HEAD, MARK
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
+from tests.gateway_process import wait_for
 from tests.ledger_rows import state
 from tests.site import HOSTILE, Browser, add_answer, add_image, browsing, site_in, stow
 from tests.sources import dx, encoded
@@ -84,6 +87,37 @@ def test_what_cannot_be_decoded_has_no_picture(site: Site, browser: Browser) -> 
     uid = add_image(site, 1, dx(PixelData=b"\0\0")).sop_instance_uid
     assert browser.get(f"/instances/{uid}/thumbnail").status_code == 404
     assert browser.get("/instances/1.2.3.4/pixels").status_code == 404
+
+
+def test_each_version_has_its_own_pictures(site: Site, browser: Browser) -> None:
+    uid = add_answer(site, 1, dx()).sop_instance_uid
+    add_image(site, 2, dx(Rows=8, Columns=8, PixelData=bytes(128), SOPInstanceUID=uid))
+    first, second = (row["id"] for row in reversed(site.inquiry.instance(uid)))
+    sizes = [
+        HEAD.unpack_from(browser.get(f"/instances/{uid}/pixels?v={version}").content)[1:]
+        for version in (first, second)
+    ]
+    assert sizes[0] != sizes[1] == (8, 8)
+    assert browser.get(f"/instances/{uid}/pixels").headers["Cache-Control"] == "no-store"
+    assert browser.get(f"/instances/{uid}/activation?v={second}").status_code == 404
+    assert browser.get(f"/instances/{uid}/pixels?v=99").status_code == 404
+    assert f"/instances/{uid}/pixels?v={first}" in browser.get(f"/instances/{uid}").text
+
+
+def test_pictures_that_wait_keep_nothing_else_waiting(site: Site, browser: Browser) -> None:
+    image = add_image(site, 1)
+    image.path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(image.path)
+    address = f"{browser.url}/instances/{image.sop_instance_uid}/thumbnail"
+    with ThreadPoolExecutor(45) as asking:
+        waiting = [asking.submit(requests.get, address, timeout=60) for _ in range(45)]
+        writer = os.open(image.path, os.O_WRONLY)  # once the decoder has it in hand
+        wait_for(lambda: site.display._waiting == 45)
+        assert browser.get("/health/live").status_code == 200
+        assert browser.get("/worklist").status_code == 200
+        site.display.close()
+        assert {each.result().status_code for each in waiting} == {404}
+    os.close(writer)
 
 
 def test_the_api_keeps_the_contract(site: Site, browser: Browser) -> None:
