@@ -16,6 +16,7 @@ from gateway.settings import Retention
 from gateway.store.ledger import Ledger, now, record_event
 from gateway.store.pictures import Pictures
 from gateway.store.schema import deliveries, instances, results
+from gateway.store.timings import fold_timings
 
 AT_ONCE = 100  # images per transaction: others want to write, too
 
@@ -53,10 +54,16 @@ class Cleaner:
 
     def clean(self) -> None:
         """Delete everything that is due."""
+        while self._fold_timings():
+            pass
         for rule in rules_of(self._rules):
             while self._delete(rule):
                 pass
         self._make_room()
+
+    def _fold_timings(self) -> int:
+        with self._ledger.transaction() as connection:
+            return fold_timings(connection)
 
     def _make_room(self) -> None:
         """Delete what was done longest ago, until the rest is small enough or must be kept."""

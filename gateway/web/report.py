@@ -14,6 +14,7 @@ from gateway.errors import GatewayError, Retry
 from gateway.results.activation_overlay import map_range
 from gateway.store.again import Again
 from gateway.store.entries import Verdict
+from gateway.store.readings import identity_of
 from gateway.web.audit import record_viewed
 from gateway.web.pages import page
 from gateway.web.report_tree import Item, read_tree
@@ -40,7 +41,7 @@ def routes(site: Site) -> APIRouter:
         record_viewed(request, shown)
         newer, older = site.worklist.neighbours(shown["id"])
         about = {"image": shown, "versions": versions, "newer": newer, "older": older}
-        told = {"tree": _tree(shown), "map_limit": _map_limit(shown)}
+        told = {"tree": _tree(shown), "map_limit": _map_limit(shown), "judged": identity_of(shown)}
         return page(
             request, site, "report.html", **about, **told, **_feedback(request, site, sop_instance_uid)
         )
@@ -71,6 +72,7 @@ def routes(site: Site) -> APIRouter:
         request: Request,
         sop_instance_uid: Uid,
         verdict: Annotated[Verdict, Form()],
+        judged: Annotated[str, Form(max_length=64)],
         comment: Annotated[str, Form(max_length=2000)] = "",
         reader: Annotated[str, Form(max_length=64)] = "",
     ) -> Response:
@@ -78,7 +80,7 @@ def routes(site: Site) -> APIRouter:
         try:
             if not name:
                 raise GatewayError("state your name: feedback is kept with its reader")
-            site.readings.record(sop_instance_uid, name, verdict, comment.strip())
+            site.readings.record(sop_instance_uid, name, verdict, comment.strip(), judged)
             problem = ""
         except Retry:
             raise
@@ -87,7 +89,8 @@ def routes(site: Site) -> APIRouter:
         if not request.headers.get("hx-request") and not problem:
             response: Response = RedirectResponse(f"/instances/{sop_instance_uid}", HTTPStatus.SEE_OTHER)
         else:
-            said = _feedback(request, site, sop_instance_uid) | {"name": name, "problem": problem}
+            said = _feedback(request, site, sop_instance_uid)
+            said |= {"name": name, "problem": problem, "judged": judged}
             response = page(request, site, "feedback.html", uid=sop_instance_uid, answered=True, **said)
         if name and not _signed_in(request, site):
             response.set_cookie(

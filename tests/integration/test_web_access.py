@@ -10,7 +10,7 @@ import pytest
 
 from gateway.settings import User
 from gateway.web.passwords import hash_password
-from tests.site import Browser, add_answer, browsing, site_in
+from tests.site import Browser, add_answer, browsing, judged, site_in
 
 TOKEN = "a token of some length"
 RITA = User(name="Rita", password=hash_password("correct horse"))
@@ -78,7 +78,7 @@ def test_a_users_feedback_has_the_users_name(tmp_path: Path) -> None:
     uid = add_answer(site, 1).sop_instance_uid
     with browsing(site) as browser:
         sign_in(browser)
-        form = {"verdict": "agree", "reader": "Somebody Else"}
+        form = {"verdict": "agree", "reader": "Somebody Else", "judged": judged(site, uid)}
         browser.post(f"/instances/{uid}/feedback", data=form, headers={"Sec-Fetch-Site": "same-origin"})
     assert [each["reader"] for each in site.readings.of(uid)] == ["Rita"]
 

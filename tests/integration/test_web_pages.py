@@ -22,7 +22,7 @@ from gateway.web.serving import WebServer
 from gateway.web.site import Site
 from tests.gateway_process import wait_for
 from tests.ledger_rows import state
-from tests.site import HOSTILE, Browser, add_answer, add_image, browsing, site_in, stow
+from tests.site import HOSTILE, Browser, add_answer, add_image, browsing, judged, site_in, stow
 from tests.sources import dx, encoded
 
 
@@ -155,7 +155,8 @@ def test_a_retry_begins_anew_what_was_given_up(site: Site, browser: Browser) -> 
 
 def test_feedback_is_kept_with_its_reader(site: Site, browser: Browser) -> None:
     uid = add_answer(site, 1).sop_instance_uid
-    form = {"verdict": "disagree", "comment": HOSTILE, "reader": "Rita"}
+    form = {"verdict": "disagree", "comment": HOSTILE, "reader": "Rita", "judged": judged(site, uid)}
+    assert form["judged"] in browser.get(f"/instances/{uid}").text
     assert browser.post(f"/instances/{uid}/feedback", data=form).status_code == 303
     (said,) = site.readings.of(uid)
     assert (said["reader"], said["verdict"], said["comment"]) == ("Rita", "disagree", HOSTILE)
