@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from numpy.typing import NDArray
@@ -25,7 +25,6 @@ MAP_SIDE = 448
 SCALE = (12, 320)  # rows, columns
 KEEP = {"Cache-Control": "private, max-age=3600"}  # the address names the version; signing out clears it
 FORGET = {"Cache-Control": "no-store"}
-Uid = Annotated[str, Path(max_length=64)]
 Version = Annotated[int | None, Query(alias="v", ge=0, le=2**53)]  # which data set under this UID
 
 
@@ -34,14 +33,14 @@ def routes(site: Site) -> APIRouter:
     router = APIRouter(prefix="/instances/{sop_instance_uid}", include_in_schema=False)
 
     @router.get("/thumbnail")
-    async def thumbnail(sop_instance_uid: Uid, v: Version = None) -> Response:
+    async def thumbnail(sop_instance_uid: str, v: Version = None) -> Response:
         source = await run_in_threadpool(site.inquiry.source_of, sop_instance_uid, v)
         path = await site.display.picture(FilePath(source), Kind.THUMBNAIL) if source else None
         headers = KEEP if v is not None else FORGET
         return FileResponse(path, media_type="image/jpeg", headers=headers) if path else _missing()
 
     @router.get("/pixels")
-    async def pixels(request: Request, sop_instance_uid: Uid, v: Version = None) -> Response:
+    async def pixels(request: Request, sop_instance_uid: str, v: Version = None) -> Response:
         shown = await run_in_threadpool(_shown, site, sop_instance_uid, v)
         path = await site.display.picture(FilePath(shown["source"]), Kind.PIXELS) if shown else None
         if shown is None or path is None:
@@ -50,12 +49,12 @@ def routes(site: Site) -> APIRouter:
         return FileResponse(path, media_type="application/octet-stream", headers=FORGET)
 
     @router.get("/activation")
-    def activation(sop_instance_uid: Uid, v: Version = None) -> Response:
+    def activation(sop_instance_uid: str, v: Version = None) -> Response:
         values = _activation(_shown(site, sop_instance_uid, v))
         return _png(coloured_map(values, MAP_SIDE)) if values is not None else _missing()
 
     @router.get("/scale")
-    def scale(sop_instance_uid: Uid) -> Response:  # noqa: ARG001 - the colours are the same for all
+    def scale(sop_instance_uid: str) -> Response:  # noqa: ARG001 - the colours are the same for all
         return _png(colour_scale(*SCALE))
 
     return router

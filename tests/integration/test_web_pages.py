@@ -129,7 +129,11 @@ def test_the_api_keeps_the_contract(site: Site, browser: Browser) -> None:
     assert [each["destination"] for each in image["deliveries"]] == ["outbox"]
     assert [each["event"] for each in image["events"]][:2] == ["received", "inferred"]
     assert [each["sop_instance_uid"] for each in browser.get("/api/instances").json()] == [uid]
-    assert browser.get("/api/instances/1.2.999").status_code == 404
+    assert browser.get("/?until=9999-12-31").status_code == 200
+    for unknown in ("1.2.999", "unknown", 70 * "1"):
+        assert browser.get(f"/api/instances/{unknown}").status_code == 404
+        assert browser.post(f"/api/instances/{unknown}/retry").status_code == 404
+        assert browser.get(f"/instances/{unknown}").status_code == 404
     assert browser.post("/api/instances/1.2.999/retry").status_code == 404
     assert browser.post(f"/api/instances/{uid}/retry").status_code == 409
 
