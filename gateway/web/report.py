@@ -47,15 +47,17 @@ def routes(site: Site) -> APIRouter:
         )
 
     @router.get("/instances/{sop_instance_uid}/status", response_class=HTMLResponse)
-    def status(request: Request, sop_instance_uid: str, state: str = "") -> Response:
-        """The part that changes by itself; nothing while it has not."""
+    def status(request: Request, sop_instance_uid: str, state: str = "", judged: str = "") -> Response:
+        """The part that changes by itself; nothing while it has not, the whole page with another answer."""
         versions = site.inquiry.instance(sop_instance_uid)
         if not versions:
             return Response(status_code=HTTPStatus.NOT_FOUND)
         shown = standing(versions)
+        if judged != identity_of(shown):
+            return Response(headers={"HX-Refresh": "true"})
         if state == f"{shown['state']} {len(shown['events'])}":
             return Response(status_code=HTTPStatus.NO_CONTENT)
-        return page(request, site, "report_status.html", image=shown)
+        return page(request, site, "report_status.html", image=shown, judged=judged)
 
     @router.post("/instances/{sop_instance_uid}/retry", response_class=HTMLResponse)
     def retry(request: Request, sop_instance_uid: str) -> Response:
@@ -64,7 +66,8 @@ def routes(site: Site) -> APIRouter:
         if not versions:
             return Response(status_code=HTTPStatus.NOT_FOUND)
         if request.headers.get("hx-request"):
-            return page(request, site, "report_status.html", image=standing(versions))
+            shown = standing(versions)
+            return page(request, site, "report_status.html", image=shown, judged=identity_of(shown))
         return RedirectResponse(f"/instances/{sop_instance_uid}", HTTPStatus.SEE_OTHER)
 
     @router.post("/instances/{sop_instance_uid}/feedback", response_class=HTMLResponse)

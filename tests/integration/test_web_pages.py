@@ -17,12 +17,13 @@ from PIL import Image
 
 from gateway.errors import ConfigurationError
 from gateway.role_call import RoleCall
+from gateway.store.again import Again
 from gateway.web.rendering import HEAD, MARK
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
 from tests.gateway_process import wait_for
 from tests.ledger_rows import state
-from tests.site import HOSTILE, Browser, add_answer, add_image, browsing, judged, site_in, stow
+from tests.site import HOSTILE, Browser, add_answer, add_image, answer_again, browsing, judged, site_in, stow
 from tests.sources import dx, encoded
 
 
@@ -102,6 +103,16 @@ def test_each_version_has_its_own_pictures(site: Site, browser: Browser) -> None
     assert browser.get(f"/instances/{uid}/activation?v={second}").status_code == 404
     assert browser.get(f"/instances/{uid}/pixels?v=99").status_code == 404
     assert f"/instances/{uid}/pixels?v={first}" in browser.get(f"/instances/{uid}").text
+
+
+def test_another_answer_loads_the_whole_report_again(site: Site, browser: Browser) -> None:
+    uid = add_answer(site, 1, dx()).sop_instance_uid
+    seen = {"judged": judged(site, uid), "state": "inferred"}
+    part = browser.get(f"/instances/{uid}/status", params=seen)
+    assert ("HX-Refresh" in part.headers, seen["judged"] in part.text) == (False, True)
+    Again(site.ledger).reprocess(uid)
+    answer_again(site, threshold=0.25)
+    assert browser.get(f"/instances/{uid}/status", params=seen).headers["HX-Refresh"] == "true"
 
 
 def test_pictures_that_wait_keep_nothing_else_waiting(site: Site, browser: Browser) -> None:
