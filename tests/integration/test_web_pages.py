@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
+from structlog.testing import capture_logs
 
 from gateway.errors import ConfigurationError
 from gateway.role_call import RoleCall
@@ -103,6 +104,13 @@ def test_each_version_has_its_own_pictures(site: Site, browser: Browser) -> None
     assert browser.get(f"/instances/{uid}/activation?v={second}").status_code == 404
     assert browser.get(f"/instances/{uid}/pixels?v=99").status_code == 404
     assert f"/instances/{uid}/pixels?v={first}" in browser.get(f"/instances/{uid}").text
+
+
+def test_whoever_takes_the_grey_values_has_viewed_the_image(site: Site, browser: Browser) -> None:
+    uid = add_image(site, 1, dx()).sop_instance_uid
+    with capture_logs() as events:
+        assert browser.get(f"/instances/{uid}/pixels").status_code == 200
+    assert [each["sop_instance_uid"] for each in events if each["event"] == "viewed"] == [uid]
 
 
 def test_another_answer_loads_the_whole_report_again(site: Site, browser: Browser) -> None:
