@@ -21,7 +21,7 @@ from gateway.web.metrics import Stages
 from gateway.web.site import Site
 from tests.ledger_rows import claim
 from tests.postgresql import postgresql
-from tests.site import add_answer, add_image, answer_again, days_ago, judged, site_in
+from tests.site import add_answer, add_image, answer_again, browsing, days_ago, judged, site_in
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,13 @@ def test_each_field_of_the_search_finds_its_own(site: Site) -> None:
     assert numbers(site.worklist.page(Search(since=days_ago(2.5)))) == [3, 2]
     assert numbers(site.worklist.page(Search(since=days_ago(0.5)))) == []
     assert site.worklist.calling_ae_titles() == ["CT1", "CT2"]
+
+
+def test_a_nul_finds_nothing(site: Site) -> None:
+    with browsing(site) as browser:
+        for path in ("/api/instances/a%00b", "/instances/%00", "/instances/%00/thumbnail"):
+            assert browser.get(path).status_code in (400, 404)
+        assert browser.get("/?uid=%00").status_code in (200, 400)
 
 
 def test_the_list_knows_where_results_stand(site: Site) -> None:
