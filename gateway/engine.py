@@ -30,6 +30,7 @@ from gateway.settings import Settings
 from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
+from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
 
 APPLICATION_VERSION = "1"  # of the workflows: another one only where old rows could not be resumed
@@ -76,7 +77,8 @@ class Engine:
         self._threads: list[threading.Thread] = []
         self._couriers: list[Courier] = []
         folders = [settings.data_dir / "spool", settings.data_dir / "results"]
-        self._cleaner = Cleaner(settings.retention, ledger, folders)
+        pictures = Pictures(settings.data_dir / "cache" / "web", settings.web.cache_mb << 20)
+        self._cleaner = Cleaner(settings.retention, ledger, folders, pictures)
 
     # --- life
 

@@ -16,6 +16,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     StringConstraints,
     ValidationError,
@@ -250,6 +251,7 @@ class Web(Section):
     cache_mb: int = Field(2048, ge=1)
     stow_ae_title: AETitle = "STOW-RS"
     late_after_seconds: float = Field(300, gt=0)
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
     public_upload: bool = False
 
 

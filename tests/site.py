@@ -15,12 +15,15 @@ from gateway.records import Description, Received, Stage
 from gateway.settings import FolderDestination, Settings, Web
 from gateway.store.database import open_engine
 from gateway.store.descriptions import record_description
+from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
+from gateway.store.readings import identity_of
 from gateway.store.spool import Spool
 from gateway.store.timings import record_timings
 from gateway.web.serving import WebServer
 from gateway.web.site import Site, open_site
+from gateway.web.versions import standing
 from tests.ledger_rows import answer, claim, received, record_answer
 from tests.sources import dx, encoded
 
@@ -99,15 +102,26 @@ def add_image(site: Site, number: int, source: Dataset | None = None, **changes:
 def add_answer(site: Site, number: int, source: Dataset | None = None, **changes: Any) -> Received:
     """Receive an image and answer it: pneumonia, score 0.9, nothing delivered yet."""
     row = add_image(site, number, source or dx(), **changes)
-    (instance,) = claim(site.ledger, f"batch {number}")
-    record = answer(site.settings.data_dir, "outbox", uid=f"2.25.{number}")
-    object.__setattr__(record, "record", RECORD)
-    assert record_answer(site.ledger, instance, record)
+    instance = answer_again(site, number)
     with site.ledger.transaction() as connection:
         description = Description(HOSTILE, f"Maker {HOSTILE}", 0.4, 0.7)
         record_description(connection, instance.id, description)
         record_timings(connection, {Stage.ANSWER: 1.5})
     return row
+
+
+def answer_again(site: Site, number: int = 1, **model: Any) -> StoredInstance:
+    """Answer the image that waits; another model may give this answer."""
+    (instance,) = claim(site.ledger, f"batch {number}")
+    record = answer(site.settings.data_dir, "outbox", uid=f"2.25.{number}")
+    object.__setattr__(record, "record", RECORD | {"model": MODEL | model})
+    assert record_answer(site.ledger, instance, record)
+    return instance
+
+
+def judged(site: Site, uid: str) -> str:
+    """Return which answer a reader of the report has in front of them."""
+    return identity_of(standing(site.inquiry.instance(uid)))
 
 
 def days_ago(days: float) -> datetime:

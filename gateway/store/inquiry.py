@@ -51,9 +51,11 @@ class Inquiry:
             rows = connection.execute(query.order_by(instances.c.id.desc())).mappings().all()
             return [self._full(connection, row) for row in rows]
 
-    def source_of(self, sop_instance_uid: str) -> str | None:
-        """Return the file of the version that has an answer, else of the newest; None: never received."""
+    def source_of(self, sop_instance_uid: str, number: int | None = None) -> str | None:
+        """Return the file of one version, else of the one with an answer, else of the newest."""
         versions = sa.select(instances.c.path).where(instances.c.sop_instance_uid == sop_instance_uid)
+        if number is not None:
+            versions = versions.where(instances.c.id == number)
         best = versions.order_by(instances.c.label.is_(None), instances.c.id.desc()).limit(1)
         with self._ledger.transaction() as connection:
             path = connection.scalar(best)

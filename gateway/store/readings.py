@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,25 +21,31 @@ class Readings:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def record(self, sop_instance_uid: str, reader: str, verdict: Verdict, comment: str) -> None:
-        """Keep what a reader says about the answer that stands.
+    def record(self, sop_instance_uid: str, reader: str, verdict: Verdict, comment: str, judged: str) -> None:
+        """Keep what a reader says about an answer.
+
+        Parameters
+        ----------
+        judged
+            The `identity_of` the answer that the reader has seen.
 
         Raises
         ------
         GatewayError
-            If the image has no answer.
+            If the image has no answer, or another one by now.
         """
         answered = sa.select(instances).where(
             instances.c.sop_instance_uid == sop_instance_uid, instances.c.label.is_not(None)
         )
         with self._ledger.transaction() as connection:
-            row = connection.execute(answered.order_by(instances.c.id.desc()).limit(1)).mappings().first()
-            if row is None:
+            found = connection.execute(answered.order_by(instances.c.id.desc()).limit(1)).mappings().first()
+            if found is None:
                 raise GatewayError(f"{sop_instance_uid}: there is no answer to judge")
+            row = dict(found)
+            if identity_of(row) != judged:
+                raise GatewayError("the answer has changed since this page was opened: load it again")
             said = {"reader": reader, "verdict": verdict, "comment": comment, "time": now()}
-            about = {"instance_id": row["id"], "label": row["label"], "p_pneumonia": row["p_pneumonia"]}
-            device = {"device_uid": (row["answer"] or {}).get("model", {}).get("device_uid")}
-            connection.execute(sa.insert(feedback).values(**said, **about, **device))
+            connection.execute(sa.insert(feedback).values(**said, **_about(row)))
             record_event(connection, row["id"], "feedback", reader=reader, verdict=verdict)
 
     def of(self, sop_instance_uid: str) -> list[dict[str, Any]]:
@@ -61,8 +69,6 @@ class Readings:
                 instances.c.calling_ae_title,
                 instances.c.scanner,
                 instances.c.received_at,
-                instances.c.answer["model"]["threshold"].as_float().label("threshold"),
-                instances.c.answer["model"]["version"].as_string().label("model_version"),
             )
             .join(instances, instances.c.id == feedback.c.instance_id)
             .where(feedback.c.id.in_(last))
@@ -71,3 +77,22 @@ class Readings:
         with self._ledger.transaction() as connection:
             for row in connection.execute(query).mappings():
                 yield dict(row)
+
+
+def identity_of(image: dict[str, Any]) -> str:
+    """Return what no other answer has, of an image's `id`, `label` and `answer`."""
+    content = json.dumps([image["id"], image["label"], image["answer"]], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _about(row: dict[str, Any]) -> dict[str, Any]:
+    """The answer that is judged, and whose it is."""
+    model = (row["answer"] or {}).get("model", {})
+    return {
+        "instance_id": row["id"],
+        "label": row["label"],
+        "p_pneumonia": row["p_pneumonia"],
+        "threshold": model.get("threshold"),
+        "model_version": model.get("version"),
+        "device_uid": model.get("device_uid"),
+    }

@@ -14,7 +14,9 @@ from gateway.log import log_event
 from gateway.records import State
 from gateway.settings import Retention
 from gateway.store.ledger import Ledger, now, record_event
+from gateway.store.pictures import Pictures
 from gateway.store.schema import deliveries, instances, results
+from gateway.store.timings import fold_timings
 
 AT_ONCE = 100  # images per transaction: others want to write, too
 
@@ -40,19 +42,28 @@ class Cleaner:
     ----------
     folders
         Whose files count for `max_disk_gb`.
+    pictures
+        Of what was received: they go with it.
     """
 
-    def __init__(self, rules: Retention, ledger: Ledger, folders: Sequence[Path]) -> None:
+    def __init__(self, rules: Retention, ledger: Ledger, folders: Sequence[Path], pictures: Pictures) -> None:
         self._rules = rules
         self._ledger = ledger
         self._folders = folders
+        self._pictures = pictures
 
     def clean(self) -> None:
         """Delete everything that is due."""
+        while self._fold_timings():
+            pass
         for rule in rules_of(self._rules):
             while self._delete(rule):
                 pass
         self._make_room()
+
+    def _fold_timings(self) -> int:
+        with self._ledger.transaction() as connection:
+            return fold_timings(connection)
 
     def _make_room(self) -> None:
         """Delete what was done longest ago, until the rest is small enough or must be kept."""
@@ -89,8 +100,9 @@ class Cleaner:
         marked = (
             sa.update(table).where(which, table.c.file_deleted_at.is_(None)).values(file_deleted_at=now())
         )
-        for path in connection.scalars(marked.returning(table.c.path)).all():
-            _remove(self._ledger.absolute(path))
+        for path in map(self._ledger.absolute, connection.scalars(marked.returning(table.c.path)).all()):
+            for each in (*self._pictures.of(path), path):
+                _remove(each)
 
 
 def rules_of(settings: Retention) -> list[Rule]:

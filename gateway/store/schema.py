@@ -128,16 +128,29 @@ feedback = sa.Table(
     # the answer that was judged: another model may answer later
     sa.Column("label", sa.String(16)),
     sa.Column("p_pneumonia", sa.Double),
+    sa.Column("threshold", sa.Double),
+    sa.Column("model_version", sa.String(64)),
     sa.Column("device_uid", sa.String(64)),
 )
 
-timings = sa.Table(  # only ever added to: what `/metrics` counts
+timings = sa.Table(  # the last weeks' runs, each
     "timings",
     metadata,
     sa.Column("id", _Id, primary_key=True, autoincrement=True),
     sa.Column("stage", sa.String(16), nullable=False),
     sa.Column("seconds", sa.Double, nullable=False),
     sa.Column("time", UTCDateTime, nullable=False),
+    sa.Index("ix_timings_stage", "stage", "id"),
+)
+
+tallies = sa.Table(  # all runs before them, counted
+    "tallies",
+    metadata,
+    sa.Column("stage", sa.String(16), primary_key=True),
+    sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("runs", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("last_timing", _Id, nullable=False),  # the number of the last one counted here
 )
 
 executors = sa.Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -33,8 +34,14 @@ class Traffic:
 
     def last_delivered(self) -> datetime | None:
         """Return when a destination last took a result."""
-        there = deliveries.c.state.in_(_AT_DESTINATION)
-        return self._time(sa.select(sa.func.max(deliveries.c.state_at)).where(there))
+        last = sa.select(sa.func.max(deliveries.c.state_at))
+        with self._ledger.transaction() as connection:
+            times = [
+                connection.scalar(last.where(deliveries.c.destination == name, deliveries.c.state == state))
+                for name in _destinations(connection)
+                for state in _AT_DESTINATION
+            ]
+        return max(filter(None, times), default=None)
 
     def queue(self) -> tuple[int, datetime | None]:
         """Return how many images wait for their answer, and since when the first one does."""
@@ -72,3 +79,12 @@ class Traffic:
         with self._ledger.transaction() as connection:
             time: datetime | None = connection.scalar(query)
             return time
+
+
+def _destinations(connection: sa.Connection) -> Iterator[str]:
+    """Yield where anything was ever to go, by one step through the index for each."""
+    column = deliveries.c.destination
+    name = connection.scalar(sa.select(sa.func.min(column)))
+    while name is not None:
+        yield name
+        name = connection.scalar(sa.select(sa.func.min(column)).where(column > name))

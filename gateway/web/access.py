@@ -81,6 +81,12 @@ class Access:
 
     def is_foreign(self, request: Request) -> bool:
         """Tell whether another site makes a browser ask (cross-site request forgery, DNS rebinding)."""
+        try:
+            return self._comes_from_elsewhere(request)
+        except ValueError:  # no address at all
+            return True
+
+    def _comes_from_elsewhere(self, request: Request) -> bool:
         host = request.headers.get("host", "")
         if self.is_open and not self._settings.public_upload and not self._is_own_host(host):
             return True
@@ -98,8 +104,8 @@ class Access:
         return name in _LOOPBACK or name == self._settings.bind
 
     def _authorized(self, request: Request, kind: str, credentials: str) -> str | None:
-        if kind == "bearer":
-            return self.sign_in(request, "", credentials)
+        if kind == "bearer":  # the right token opens, however often others were wrong from this address
+            return TOKEN_HOLDER if self._is_token(credentials) else self.sign_in(request, "", credentials)
         if kind != "basic":
             return None
         try:
@@ -112,10 +118,13 @@ class Access:
         for user in self._settings.users:
             if user.name == name and self._is_right(user.password, secret):
                 return name
-        token = self._settings.token
-        if name not in self.user_names and token and hmac.compare_digest(token.encode(), secret.encode()):
+        if name not in self.user_names and self._is_token(secret):
             return name or TOKEN_HOLDER
         return None
+
+    def _is_token(self, secret: str) -> bool:
+        token = self._settings.token
+        return token is not None and hmac.compare_digest(token.encode(), secret.encode())
 
     def _is_right(self, kept: str, password: str) -> bool:
         digest = hashlib.sha256(f"{kept}|{password}".encode()).digest()

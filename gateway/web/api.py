@@ -17,7 +17,7 @@ from gateway.web.prediction import Probabilities, Problem
 from gateway.web.site import Site
 from gateway.web.versions import standing
 
-Uid = Annotated[str, Path(max_length=64, pattern=r"^[0-9.]+$", description="SOP Instance UID")]
+Uid = Annotated[str, Path(description="SOP Instance UID")]
 UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No such image"}}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import DataError
 
 from gateway import __version__
 from gateway.errors import Retry
@@ -51,6 +52,7 @@ def create_application(site: Site) -> FastAPI:
         app.include_router(part.routes(site))
     app.mount("/static", _Static(directory=STATIC))
     app.add_exception_handler(Retry, _not_now)
+    app.add_exception_handler(DataError, _unthinkable)
     app.add_exception_handler(Exception, _bug)
     app.add_middleware(UploadLimit, most_bytes=site.settings.web.max_upload_mb << 20)
     if not public:
@@ -61,6 +63,10 @@ def create_application(site: Site) -> FastAPI:
 
 def _not_now(_: Request, error: Exception) -> Response:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "5"})
+
+
+def _unthinkable(_: Request, __: Exception) -> Response:
+    return problem(HTTPStatus.BAD_REQUEST, "the request asks for what no database holds, such as a NUL")
 
 
 def _bug(_: Request, error: Exception) -> Response:

@@ -1,102 +1,108 @@
-"""Pictures of radiographs, rendered once and kept on disk within a bound."""
+"""Pictures of radiographs, rendered once by one spare process."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
-import uuid
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.web.rendering import Kind, begin, render
+from anyio import CapacityLimiter, to_thread
+
+from gateway.errors import Retry
+from gateway.store.pictures import Kind, Pictures
+from gateway.web.rendering import begin, render
 
 WAIT_SECONDS = 30.0
-_CLEAN_EVERY = 64  # pictures
+MOST_WAITING = 64  # more than a worklist shows
+_MOST_REMEMBERED = 10_000
 
 
 class Display:
-    """Renders in one spare process.
+    """Renders in one spare process, one picture at a time: it has nothing else in hand when it ends.
 
     Parameters
     ----------
-    folder
-        For what was rendered; anything in it may be deleted at any time.
-    most_bytes
-        Beyond it goes what was not looked at for longest.
+    pictures
+        Where what was rendered is kept.
     """
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
-        self._folder = folder
-        self._most = most_bytes
+    def __init__(self, pictures: Pictures) -> None:
+        self._pictures = pictures
         self._pool: ProcessPoolExecutor | None = None
-        self._harmful: set[Path] = set()
-        self._alone = threading.Lock()  # one at a time: the process has nothing else in hand when it ends
-        self._made = 0
-        folder.mkdir(parents=True, exist_ok=True)
+        self._process = 0
+        self._alone = CapacityLimiter(1)  # its own thread: what waits here keeps no other request waiting
+        self._waiting = 0
+        self._unshowable: dict[Path, None] = {}
+        pictures.make_room()
 
-    def picture(self, source: Path, kind: Kind) -> Path | None:
+    async def picture(self, source: Path, kind: Kind) -> Path | None:
         """Return the file with the picture of a received image, None where it cannot be shown.
 
         Parameters
         ----------
         source
             The Part 10 file; its name is the hash of its content.
+
+        Raises
+        ------
+        Retry
+            If too many wait already, or the picture cannot be made now.
         """
-        kept = self._folder / f"{source.stem}.{kind.value}"
+        kept = await to_thread.run_sync(self._pictures.find, source, kind)
+        if kept or source in self._unshowable:
+            return kept
+        if self._waiting >= MOST_WAITING:
+            raise Retry("too many pictures are waited for")
+        self._waiting += 1
         try:
-            os.utime(kept)
-        except OSError:
-            content = self._render(source, kind)
-            return None if content is None else self._keep(kept, content)
-        return kept
+            return await to_thread.run_sync(self._make, source, kind, limiter=self._alone)
+        finally:
+            self._waiting -= 1
 
     def close(self) -> None:
-        """End the spare process."""
-        if self._pool:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        """End the spare process, whatever it is at."""
+        pool, self._pool = self._pool, None
+        if pool:
+            with suppress(ProcessLookupError):  # an image has ended it
+                os.kill(self._process, signal.SIGKILL)
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _make(self, source: Path, kind: Kind) -> Path | None:
+        kept = self._pictures.find(source, kind)  # made while this one waited
+        if kept or source in self._unshowable or not source.exists():
+            return kept
+        content = self._render(source, kind)
+        return None if content is None else self._pictures.keep(source, kind, content)
 
     def _render(self, source: Path, kind: Kind) -> bytes | None:
-        with self._alone:
-            if source in self._harmful or not source.exists():
-                return None
-            try:
-                return self._serving_pool().submit(render, source, kind).result(WAIT_SECONDS)
-            except (BrokenProcessPool, TimeoutError):
-                self._harmful.add(source)
-                self.close()
-                return None
-            except Exception:  # whatever a decoder says: there is no picture
-                return None
+        try:
+            return self._serving_pool().submit(render, source, kind).result(WAIT_SECONDS)
+        except (BrokenProcessPool, TimeoutError):
+            self.close()
+        except (OSError, MemoryError):  # the disk's or the machine's fault, not the image's
+            return None
+        except Exception:  # noqa: S110 - whatever a decoder says: there is no picture
+            pass
+        self._remember(source)
+        return None
+
+    def _remember(self, source: Path) -> None:
+        self._unshowable[source] = None
+        if len(self._unshowable) > _MOST_REMEMBERED:
+            del self._unshowable[next(iter(self._unshowable))]
 
     def _serving_pool(self) -> ProcessPoolExecutor:
+        """Return the process that runs, or a new one: no image is blamed for one that does not start."""
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, context, initializer=begin)
+            pool = ProcessPoolExecutor(1, context, initializer=begin)
+            try:
+                self._process = pool.submit(os.getpid).result()
+            except BrokenProcessPool:
+                raise Retry("the process for pictures does not start") from None
+            self._pool = pool
         return self._pool
-
-    def _keep(self, path: Path, content: bytes) -> Path | None:
-        temporary = path.with_name(uuid.uuid4().hex)
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            return None
-        self._made += 1
-        if self._made % _CLEAN_EVERY == 0:
-            self._make_room()
-        return path
-
-    def _make_room(self) -> None:
-        files = sorted((each.stat().st_mtime, each.stat().st_size, each) for each in self._folder.iterdir())
-        excess = sum(size for _, size, _ in files) - self._most
-        for _, size, file in files:
-            if excess <= 0:
-                return
-            with suppress(OSError):
-                file.unlink()
-            excess -= size

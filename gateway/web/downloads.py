@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from gateway.web.audit import record_exported
@@ -16,7 +16,6 @@ from gateway.web.site import Site
 from gateway.web.versions import standing
 
 DICOM = "application/dicom"
-Uid = Annotated[str, Path(max_length=64)]
 
 
 def routes(site: Site) -> APIRouter:
@@ -24,7 +23,7 @@ def routes(site: Site) -> APIRouter:
     router = APIRouter(prefix="/instances/{sop_instance_uid}/download", include_in_schema=False)
 
     @router.get("/json")
-    def as_json(request: Request, sop_instance_uid: Uid) -> Response:
+    def as_json(request: Request, sop_instance_uid: str) -> Response:
         shown = _shown(site, sop_instance_uid)
         if shown is None:
             return _missing()
@@ -33,7 +32,7 @@ def routes(site: Site) -> APIRouter:
         return Response(content, media_type="application/json", headers=_named(f"{sop_instance_uid}.json"))
 
     @router.get("/{what}")
-    def dicom(request: Request, sop_instance_uid: Uid, what: str) -> Response:
+    def dicom(request: Request, sop_instance_uid: str, what: str) -> Response:
         shown = _shown(site, sop_instance_uid)
         path = _path(shown, what) if shown else None
         if shown is None or path is None or not path.is_file():

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from gateway import __version__
 from gateway.records import Stage, State
 from gateway.role_call import read_role_call
-from gateway.store.timings import BUCKETS, tallies_since
+from gateway.store.timings import BUCKETS, last_folded, tallies_since
 from gateway.web.site import Site
 
 
@@ -31,10 +31,8 @@ class Stages:
 
     def __init__(self, site: Site) -> None:
         self._ledger = site.ledger
-        self._last = 0
-        self._counts = {stage.value: [0] * (len(BUCKETS) + 1) for stage in Stage}
-        self._sums = dict.fromkeys(self._counts, 0.0)
         self._lock = threading.Lock()
+        self._forget()
 
     def histogram(self) -> Metric:
         """Return the histogram with what has been added since."""
@@ -47,9 +45,18 @@ class Stages:
                 family.add_metric([stage], list(_cumulated(counts)), self._sums[stage])
         return family
 
+    def _forget(self) -> None:
+        self._last = 0
+        self._counts = {stage.value: [0] * (len(BUCKETS) + 1) for stage in Stage}
+        self._sums = dict.fromkeys(self._counts, 0.0)
+
     def _read(self) -> None:
         with self._ledger.transaction() as connection:
-            self._last, tallies = tallies_since(connection, self._last)
+            last, tallies = tallies_since(connection, self._last)
+            if last_folded(connection) > self._last:  # nobody has asked for weeks: some were never counted
+                self._forget()
+                last, tallies = tallies_since(connection, 0)
+        self._last = last
         for tally in tallies:
             if tally.stage in self._counts:
                 self._counts[tally.stage][tally.bucket] += tally.runs

@@ -8,21 +8,24 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from numpy.typing import NDArray
 from PIL import Image
 
 from gateway.results.activation_overlay import colour_scale, coloured_map
+from gateway.store.pictures import Kind
+from gateway.web.audit import record_viewed
 from gateway.web.guard import problem
-from gateway.web.rendering import Kind
 from gateway.web.site import Site
 from gateway.web.versions import standing
 
 MAP_SIDE = 448
 SCALE = (12, 320)  # rows, columns
-KEEP = {"Cache-Control": "private, max-age=86400"}
-Uid = Annotated[str, Path(max_length=64)]
+KEEP = {"Cache-Control": "private, max-age=3600"}  # the address names the version; signing out clears it
+FORGET = {"Cache-Control": "no-store"}
+Version = Annotated[int | None, Query(alias="v", ge=0, le=2**53)]  # which data set under this UID
 
 
 def routes(site: Site) -> APIRouter:
@@ -30,34 +33,42 @@ def routes(site: Site) -> APIRouter:
     router = APIRouter(prefix="/instances/{sop_instance_uid}", include_in_schema=False)
 
     @router.get("/thumbnail")
-    def thumbnail(sop_instance_uid: Uid) -> Response:
-        return _file(site, sop_instance_uid, Kind.THUMBNAIL, "image/jpeg")
+    async def thumbnail(sop_instance_uid: str, v: Version = None) -> Response:
+        source = await run_in_threadpool(site.inquiry.source_of, sop_instance_uid, v)
+        path = await site.display.picture(FilePath(source), Kind.THUMBNAIL) if source else None
+        headers = KEEP if v is not None else FORGET
+        return FileResponse(path, media_type="image/jpeg", headers=headers) if path else _missing()
 
     @router.get("/pixels")
-    def pixels(sop_instance_uid: Uid) -> Response:
-        return _file(site, sop_instance_uid, Kind.PIXELS, "application/octet-stream")
+    async def pixels(request: Request, sop_instance_uid: str, v: Version = None) -> Response:
+        shown = await run_in_threadpool(_shown, site, sop_instance_uid, v)
+        path = await site.display.picture(FilePath(shown["source"]), Kind.PIXELS) if shown else None
+        if shown is None or path is None:
+            return _missing()
+        await run_in_threadpool(record_viewed, request, shown)
+        return FileResponse(path, media_type="application/octet-stream", headers=FORGET)
 
     @router.get("/activation")
-    def activation(sop_instance_uid: Uid) -> Response:
-        values = _activation(site, sop_instance_uid)
+    def activation(sop_instance_uid: str, v: Version = None) -> Response:
+        values = _activation(_shown(site, sop_instance_uid, v))
         return _png(coloured_map(values, MAP_SIDE)) if values is not None else _missing()
 
     @router.get("/scale")
-    def scale(sop_instance_uid: Uid) -> Response:  # noqa: ARG001 - the colours are the same for all
+    def scale(sop_instance_uid: str) -> Response:  # noqa: ARG001 - the colours are the same for all
         return _png(colour_scale(*SCALE))
 
     return router
 
 
-def _file(site: Site, uid: str, kind: Kind, media_type: str) -> Response:
-    source = site.inquiry.source_of(uid)
-    path = site.display.picture(FilePath(source), kind) if source else None
-    return FileResponse(path, media_type=media_type, headers=KEEP) if path else _missing()
-
-
-def _activation(site: Site, uid: str) -> NDArray[np.float32] | None:
+def _shown(site: Site, uid: str, number: int | None) -> dict[str, Any] | None:
     versions = site.inquiry.instance(uid)
-    answer: dict[str, Any] = (standing(versions)["answer"] if versions else None) or {}
+    if number is not None:
+        return next((each for each in versions if each["id"] == number), None)
+    return standing(versions) if versions else None
+
+
+def _activation(shown: dict[str, Any] | None) -> NDArray[np.float32] | None:
+    answer: dict[str, Any] = (shown["answer"] if shown else None) or {}
     values = answer.get("activation")
     return np.asarray(values, np.float32) if values else None
 
@@ -65,9 +76,7 @@ def _activation(site: Site, uid: str) -> NDArray[np.float32] | None:
 def _png(pixels: NDArray[np.uint8]) -> Response:
     with io.BytesIO() as file:
         Image.fromarray(pixels).save(file, "PNG")
-        return Response(
-            file.getvalue(), media_type="image/png", headers={"Cache-Control": "private, max-age=60"}
-        )
+        return Response(file.getvalue(), media_type="image/png")
 
 
 def _missing() -> Response:

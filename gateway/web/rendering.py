@@ -8,7 +8,6 @@ import os
 import signal
 import struct
 import threading
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +15,11 @@ from PIL import Image
 from pydicom import dcmread
 
 from gateway.imaging.decode import decode
+from gateway.store.pictures import Kind
 
 THUMBNAIL_SIDE = 160
 HEAD = struct.Struct("<4sII")  # before the pixels: a mark, rows, columns
 MARK = b"U16L"
-
-
-class Kind(StrEnum):
-    """What an image is rendered to."""
-
-    THUMBNAIL = "jpg"  # at most 160 pixels square
-    PIXELS = "u16"  # all grey values, 16 bits, little endian, after HEAD
 
 
 def render(source: Path, kind: Kind) -> bytes:

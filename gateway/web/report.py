@@ -7,20 +7,21 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from gateway.errors import GatewayError, Retry
 from gateway.results.activation_overlay import map_range
 from gateway.store.again import Again
 from gateway.store.entries import Verdict
+from gateway.store.readings import identity_of
+from gateway.web.access import TOKEN_HOLDER
 from gateway.web.audit import record_viewed
 from gateway.web.pages import page
 from gateway.web.report_tree import Item, read_tree
 from gateway.web.site import Site
 from gateway.web.versions import standing
 
-Uid = Annotated[str, Path(max_length=64)]
 READER_COOKIE = "gateway_reader"  # where nobody signs in: the name that was given last
 YEAR_SECONDS = 31_536_000
 
@@ -30,7 +31,7 @@ def routes(site: Site) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/instances/{sop_instance_uid}", response_class=HTMLResponse)
-    def report(request: Request, sop_instance_uid: Uid) -> Response:
+    def report(request: Request, sop_instance_uid: str) -> Response:
         versions = site.inquiry.instance(sop_instance_uid)
         if not versions:
             response = page(request, site, "unknown.html", uid=sop_instance_uid)
@@ -40,45 +41,48 @@ def routes(site: Site) -> APIRouter:
         record_viewed(request, shown)
         newer, older = site.worklist.neighbours(shown["id"])
         about = {"image": shown, "versions": versions, "newer": newer, "older": older}
-        told = {"tree": _tree(shown), "map_limit": _map_limit(shown)}
+        told = {"tree": _tree(shown), "map_limit": _map_limit(shown), "judged": identity_of(shown)}
         return page(
             request, site, "report.html", **about, **told, **_feedback(request, site, sop_instance_uid)
         )
 
     @router.get("/instances/{sop_instance_uid}/status", response_class=HTMLResponse)
-    def status(request: Request, sop_instance_uid: Uid, state: str = "") -> Response:
-        """The part that changes by itself; nothing while it has not."""
+    def status(request: Request, sop_instance_uid: str, state: str = "", judged: str = "") -> Response:
+        """The part that changes by itself; nothing while it has not, the whole page with another answer."""
         versions = site.inquiry.instance(sop_instance_uid)
         if not versions:
             return Response(status_code=HTTPStatus.NOT_FOUND)
         shown = standing(versions)
+        if judged != identity_of(shown):
+            return Response(headers={"HX-Refresh": "true"})
         if state == f"{shown['state']} {len(shown['events'])}":
             return Response(status_code=HTTPStatus.NO_CONTENT)
-        return page(request, site, "report_status.html", image=shown)
+        return page(request, site, "report_status.html", image=shown, judged=judged)
 
     @router.post("/instances/{sop_instance_uid}/retry", response_class=HTMLResponse)
-    def retry(request: Request, sop_instance_uid: Uid) -> Response:
+    def retry(request: Request, sop_instance_uid: str) -> Response:
         Again(site.ledger).retry(sop_instance_uid)
         versions = site.inquiry.instance(sop_instance_uid)
         if not versions:
             return Response(status_code=HTTPStatus.NOT_FOUND)
         if request.headers.get("hx-request"):
-            return page(request, site, "report_status.html", image=standing(versions))
+            shown = standing(versions)
+            return page(request, site, "report_status.html", image=shown, judged=identity_of(shown))
         return RedirectResponse(f"/instances/{sop_instance_uid}", HTTPStatus.SEE_OTHER)
 
     @router.post("/instances/{sop_instance_uid}/feedback", response_class=HTMLResponse)
     def feedback(
         request: Request,
-        sop_instance_uid: Uid,
+        sop_instance_uid: str,
         verdict: Annotated[Verdict, Form()],
+        judged: Annotated[str, Form(max_length=64)],
         comment: Annotated[str, Form(max_length=2000)] = "",
         reader: Annotated[str, Form(max_length=64)] = "",
     ) -> Response:
         name = _signed_in(request, site) or " ".join(reader.split())
         try:
-            if not name:
-                raise GatewayError("state your name: feedback is kept with its reader")
-            site.readings.record(sop_instance_uid, name, verdict, comment.strip())
+            _check_name(request, site, name)
+            site.readings.record(sop_instance_uid, name, verdict, comment.strip(), judged)
             problem = ""
         except Retry:
             raise
@@ -87,9 +91,10 @@ def routes(site: Site) -> APIRouter:
         if not request.headers.get("hx-request") and not problem:
             response: Response = RedirectResponse(f"/instances/{sop_instance_uid}", HTTPStatus.SEE_OTHER)
         else:
-            said = _feedback(request, site, sop_instance_uid) | {"name": name, "problem": problem}
+            said = _feedback(request, site, sop_instance_uid)
+            said |= {"name": name, "problem": problem, "judged": judged}
             response = page(request, site, "feedback.html", uid=sop_instance_uid, answered=True, **said)
-        if name and not _signed_in(request, site):
+        if not problem and not _signed_in(request, site):
             response.set_cookie(
                 READER_COOKIE, name.encode().hex(), YEAR_SECONDS, httponly=True, samesite="strict"
             )
@@ -104,9 +109,17 @@ def _signed_in(request: Request, site: Site) -> str:
     return reader if reader in site.access.user_names else ""
 
 
+def _check_name(request: Request, site: Site, name: str) -> None:
+    if not name:
+        raise GatewayError("state your name: feedback is kept with its reader")
+    users = {user.casefold() for user in site.access.user_names}
+    if name.casefold() in users and not _signed_in(request, site):
+        raise GatewayError(f"sign in as {name} to read under this name")
+
+
 def _feedback(request: Request, site: Site, uid: str) -> dict[str, Any]:
     said = site.readings.of(uid)
-    name = _signed_in(request, site) or _remembered_name(request)
+    name = _signed_in(request, site) or _remembered_name(request) or _stated_name(request)
     return {"said": said, "name": name, "fixed_name": bool(_signed_in(request, site)), "problem": ""}
 
 
@@ -115,6 +128,12 @@ def _remembered_name(request: Request) -> str:
         return bytes.fromhex(request.cookies.get(READER_COOKIE, "")).decode()[:64]
     except ValueError:
         return ""
+
+
+def _stated_name(request: Request) -> str:
+    """Return the name under which somebody has signed in by the token."""
+    name = getattr(request.state, "reader", "")
+    return "" if name == TOKEN_HOLDER else name
 
 
 def _tree(shown: dict[str, Any]) -> Item | None:

@@ -23,13 +23,15 @@ class WebServer:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._socket = _bound(site)
-        tls = site.settings.web.tls
+        tls, proxies = site.settings.web.tls, [str(each) for each in site.settings.web.trusted_proxies]
         self._server = uvicorn.Server(
             uvicorn.Config(
                 create_application(site),
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=proxies,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=round(site.settings.shutdown_seconds),
                 limit_concurrency=MOST_CONNECTIONS,

@@ -60,6 +60,7 @@ def routes(site: Site) -> APIRouter:
     def sign_out() -> Response:
         response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
         response.delete_cookie(COOKIE)
+        response.headers["Clear-Site-Data"] = '"cache"'  # the thumbnails
         return response
 
     return router

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from gateway.settings import Settings
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
+from gateway.store.pictures import Pictures
 from gateway.store.readings import Readings
 from gateway.store.statistics import Statistics
 from gateway.store.traffic import Traffic
@@ -70,7 +71,7 @@ def open_site(settings: Settings, ledger: Ledger) -> Site:
         settings=settings,
         ledger=ledger,
         access=Access(web, data_dir / "run" / "web.key", record_turned_away),
-        display=Display(data_dir / "cache" / "web", web.cache_mb << 20),
+        display=Display(Pictures(data_dir / "cache" / "web", web.cache_mb << 20)),
         inquiry=Inquiry(ledger),
         worklist=Worklist(ledger),
         readings=Readings(ledger),

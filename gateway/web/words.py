@@ -36,7 +36,7 @@ REASONS = {
     Reason.NOT_DELIVERED: "could not be delivered",
 }
 ANSWERS = {
-    Label.NORMAL: "No pneumonia",  # the model never judges that a chest is normal
+    Label.NORMAL: "Normal",
     Label.PNEUMONIA: "Pneumonia",
     Label.UNDETERMINED: "Undetermined",
 }

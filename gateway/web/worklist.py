@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -84,7 +84,6 @@ def _choices(site: Site) -> dict[str, Any]:
 
 
 def _search(fields: dict[str, str]) -> Search:
-    until = _day(fields.get("until", ""))
     return Search(
         uid=fields.get("uid", ""),
         calling_ae_title=fields.get("ae", ""),
@@ -92,7 +91,7 @@ def _search(fields: dict[str, str]) -> Search:
         reason=_one_of(Reason, fields.get("reason")),
         label=_one_of(Label, fields.get("label")),
         since=_day(fields.get("since", "")),
-        until=until + timedelta(days=1) if until else None,
+        until=_day(fields.get("until", ""), later=1),
     )
 
 
@@ -100,9 +99,10 @@ def _one_of(codes: type[State] | type[Reason] | type[Label], text: str | None) -
     return text if text in set(codes) else ""
 
 
-def _day(text: str) -> datetime | None:
+def _day(text: str, *, later: int = 0) -> datetime | None:
     try:
-        return datetime.strptime(text, "%Y-%m-%d").astimezone()
+        day = date.fromisoformat(text) + timedelta(days=later)
+        return datetime.combine(day, time()).astimezone()
     except (ValueError, OverflowError, OSError):
         return None
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.settings import User
 from gateway.web.passwords import hash_password
-from tests.site import Browser, add_answer, browsing, site_in
+from tests.site import Browser, add_answer, browsing, judged, site_in
 
 TOKEN = "a token of some length"
 RITA = User(name="Rita", password=hash_password("correct horse"))
@@ -78,9 +78,30 @@ def test_a_users_feedback_has_the_users_name(tmp_path: Path) -> None:
     uid = add_answer(site, 1).sop_instance_uid
     with browsing(site) as browser:
         sign_in(browser)
-        form = {"verdict": "agree", "reader": "Somebody Else"}
+        form = {"verdict": "agree", "reader": "Somebody Else", "judged": judged(site, uid)}
         browser.post(f"/instances/{uid}/feedback", data=form, headers={"Sec-Fetch-Site": "same-origin"})
     assert [each["reader"] for each in site.readings.of(uid)] == ["Rita"]
+
+
+def test_nobody_reads_under_a_users_name(tmp_path: Path) -> None:
+    site = site_in(tmp_path, users=(RITA,), token=TOKEN)
+    uid = add_answer(site, 1).sop_instance_uid
+    form = {"verdict": "agree", "judged": judged(site, uid), "reader": " rita"}
+    with browsing(site) as browser:
+        browser.headers["Authorization"] = f"Bearer {TOKEN}"
+        assert "sign in as rita" in browser.post(f"/instances/{uid}/feedback", data=form).text
+        assert browser.cookies.get("gateway_reader") is None
+        assert site.readings.of(uid) == []
+        browser.post(f"/instances/{uid}/feedback", data=form | {"reader": "Ron"})
+    assert [each["reader"] for each in site.readings.of(uid)] == ["Ron"]
+
+
+def test_who_signs_in_by_the_token_reads_under_the_name_given_there(tmp_path: Path) -> None:
+    site = site_in(tmp_path, token=TOKEN)
+    uid = add_answer(site, 1).sop_instance_uid
+    with browsing(site) as browser:
+        browser.post("/login", data={"name": "Ron", "secret": TOKEN})
+        assert 'name="reader" maxlength="64" required value="Ron"' in browser.get(f"/instances/{uid}").text
 
 
 def test_who_is_wrong_too_often_waits_even_with_the_right_word(guarded: Browser) -> None:
@@ -88,7 +109,24 @@ def test_who_is_wrong_too_often_waits_even_with_the_right_word(guarded: Browser)
     assert answers[:9] == [401] * 9
     assert answers[-1] == 429
     assert sign_in(guarded) == 429
-    assert guarded.get("/api/instances", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 429
+    wrong, right = ({"Authorization": f"Bearer {secret}"} for secret in ("wrong", TOKEN))
+    assert guarded.get("/api/instances", headers=wrong).status_code == 429
+    assert guarded.get("/api/instances", headers=right).status_code == 200
+
+
+def test_nobody_says_where_they_come_from(guarded: Browser) -> None:
+    for number in range(11):
+        guarded.headers["X-Forwarded-For"] = f"192.0.2.{number}"
+        answer = sign_in(guarded, secret="wrong")
+    assert answer == 429
+
+
+def test_a_trusted_proxy_says_who_asks(tmp_path: Path) -> None:
+    with browsing(site_in(tmp_path, token=TOKEN, trusted_proxies=["127.0.0.0/8"])) as browser:
+        for number in range(11):
+            browser.headers["X-Forwarded-For"] = f"192.0.2.{number}"
+            answer = sign_in(browser, secret="wrong")
+    assert answer == 401
 
 
 @pytest.mark.parametrize(
@@ -98,6 +136,8 @@ def test_who_is_wrong_too_often_waits_even_with_the_right_word(guarded: Browser)
         {"Sec-Fetch-Site": "same-site"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Host": "["},
     ],
 )
 def test_another_site_changes_nothing(loopback: Browser, headers: dict[str, str]) -> None:

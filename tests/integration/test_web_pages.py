@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -12,14 +14,17 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image
+from structlog.testing import capture_logs
 
 from gateway.errors import ConfigurationError
 from gateway.role_call import RoleCall
+from gateway.store.again import Again
 from gateway.web.rendering import HEAD, MARK
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
+from tests.gateway_process import wait_for
 from tests.ledger_rows import state
-from tests.site import HOSTILE, Browser, add_answer, add_image, browsing, site_in, stow
+from tests.site import HOSTILE, Browser, add_answer, add_image, answer_again, browsing, judged, site_in, stow
 from tests.sources import dx, encoded
 
 
@@ -86,6 +91,54 @@ def test_what_cannot_be_decoded_has_no_picture(site: Site, browser: Browser) -> 
     assert browser.get("/instances/1.2.3.4/pixels").status_code == 404
 
 
+def test_each_version_has_its_own_pictures(site: Site, browser: Browser) -> None:
+    uid = add_answer(site, 1, dx()).sop_instance_uid
+    add_image(site, 2, dx(Rows=8, Columns=8, PixelData=bytes(128), SOPInstanceUID=uid))
+    first, second = (row["id"] for row in reversed(site.inquiry.instance(uid)))
+    sizes = [
+        HEAD.unpack_from(browser.get(f"/instances/{uid}/pixels?v={version}").content)[1:]
+        for version in (first, second)
+    ]
+    assert sizes[0] != sizes[1] == (8, 8)
+    assert browser.get(f"/instances/{uid}/pixels").headers["Cache-Control"] == "no-store"
+    assert browser.get(f"/instances/{uid}/activation?v={second}").status_code == 404
+    assert browser.get(f"/instances/{uid}/pixels?v=99").status_code == 404
+    assert f"/instances/{uid}/pixels?v={first}" in browser.get(f"/instances/{uid}").text
+
+
+def test_whoever_takes_the_grey_values_has_viewed_the_image(site: Site, browser: Browser) -> None:
+    uid = add_image(site, 1, dx()).sop_instance_uid
+    with capture_logs() as events:
+        assert browser.get(f"/instances/{uid}/pixels").status_code == 200
+    assert [each["sop_instance_uid"] for each in events if each["event"] == "viewed"] == [uid]
+
+
+def test_another_answer_loads_the_whole_report_again(site: Site, browser: Browser) -> None:
+    uid = add_answer(site, 1, dx()).sop_instance_uid
+    seen = {"judged": judged(site, uid), "state": "inferred"}
+    part = browser.get(f"/instances/{uid}/status", params=seen)
+    assert ("HX-Refresh" in part.headers, seen["judged"] in part.text) == (False, True)
+    Again(site.ledger).reprocess(uid)
+    answer_again(site, threshold=0.25)
+    assert browser.get(f"/instances/{uid}/status", params=seen).headers["HX-Refresh"] == "true"
+
+
+def test_pictures_that_wait_keep_nothing_else_waiting(site: Site, browser: Browser) -> None:
+    image = add_image(site, 1)
+    image.path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(image.path)
+    address = f"{browser.url}/instances/{image.sop_instance_uid}/thumbnail"
+    with ThreadPoolExecutor(45) as asking:
+        waiting = [asking.submit(requests.get, address, timeout=60) for _ in range(45)]
+        writer = os.open(image.path, os.O_WRONLY)  # once the decoder has it in hand
+        wait_for(lambda: site.display._waiting == 45)
+        assert browser.get("/health/live").status_code == 200
+        assert browser.get("/worklist").status_code == 200
+        site.display.close()
+        assert {each.result().status_code for each in waiting} == {404}
+    os.close(writer)
+
+
 def test_the_api_keeps_the_contract(site: Site, browser: Browser) -> None:
     uid = add_answer(site, 1).sop_instance_uid
     image = browser.get(f"/api/instances/{uid}").json()
@@ -95,7 +148,11 @@ def test_the_api_keeps_the_contract(site: Site, browser: Browser) -> None:
     assert [each["destination"] for each in image["deliveries"]] == ["outbox"]
     assert [each["event"] for each in image["events"]][:2] == ["received", "inferred"]
     assert [each["sop_instance_uid"] for each in browser.get("/api/instances").json()] == [uid]
-    assert browser.get("/api/instances/1.2.999").status_code == 404
+    assert browser.get("/?until=9999-12-31").status_code == 200
+    for unknown in ("1.2.999", "unknown", 70 * "1"):
+        assert browser.get(f"/api/instances/{unknown}").status_code == 404
+        assert browser.post(f"/api/instances/{unknown}/retry").status_code == 404
+        assert browser.get(f"/instances/{unknown}").status_code == 404
     assert browser.post("/api/instances/1.2.999/retry").status_code == 404
     assert browser.post(f"/api/instances/{uid}/retry").status_code == 409
 
@@ -121,7 +178,8 @@ def test_a_retry_begins_anew_what_was_given_up(site: Site, browser: Browser) -> 
 
 def test_feedback_is_kept_with_its_reader(site: Site, browser: Browser) -> None:
     uid = add_answer(site, 1).sop_instance_uid
-    form = {"verdict": "disagree", "comment": HOSTILE, "reader": "Rita"}
+    form = {"verdict": "disagree", "comment": HOSTILE, "reader": "Rita", "judged": judged(site, uid)}
+    assert form["judged"] in browser.get(f"/instances/{uid}").text
     assert browser.post(f"/instances/{uid}/feedback", data=form).status_code == 303
     (said,) = site.readings.of(uid)
     assert (said["reader"], said["verdict"], said["comment"]) == ("Rita", "disagree", HOSTILE)

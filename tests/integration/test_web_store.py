@@ -1,5 +1,7 @@
 """What the pages ask the ledger: pages by key, searches, readings, traffic."""
 
+import csv
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,13 +12,16 @@ import sqlalchemy as sa
 from gateway.errors import GatewayError
 from gateway.export import export
 from gateway.records import Reason, State
+from gateway.store.again import Again
 from gateway.store.entries import Verdict
-from gateway.store.timings import tallies_since
+from gateway.store.outbox import Outbox
+from gateway.store.timings import Tally, fold_timings, last_folded, tallies_since
 from gateway.store.worklist import Search
+from gateway.web.metrics import Stages
 from gateway.web.site import Site
 from tests.ledger_rows import claim
 from tests.postgresql import postgresql
-from tests.site import add_answer, add_image, days_ago, site_in
+from tests.site import add_answer, add_image, answer_again, browsing, days_ago, judged, site_in
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +44,13 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     opened = site_in(tmp_path, url)
     yield opened
     opened.ledger._engine.dispose()
+
+
+def runs(tallies: list[Tally]) -> dict[tuple[str, int], int]:
+    found: Counter[tuple[str, int]] = Counter()
+    for tally in tallies:
+        found[tally.stage, tally.bucket] += tally.runs
+    return dict(found)
 
 
 def numbers(page: object) -> list[int]:
@@ -81,6 +93,13 @@ def test_each_field_of_the_search_finds_its_own(site: Site) -> None:
     assert site.worklist.calling_ae_titles() == ["CT1", "CT2"]
 
 
+def test_a_nul_finds_nothing(site: Site) -> None:
+    with browsing(site) as browser:
+        for path in ("/api/instances/a%00b", "/instances/%00", "/instances/%00/thumbnail"):
+            assert browser.get(path).status_code in (400, 404)
+        assert browser.get("/?uid=%00").status_code in (200, 400)
+
+
 def test_the_list_knows_where_results_stand(site: Site) -> None:
     add_answer(site, 1)
     (row,) = site.worklist.page(Search()).rows
@@ -91,9 +110,9 @@ def test_the_list_knows_where_results_stand(site: Site) -> None:
 
 def test_the_last_word_of_each_reader_counts(site: Site) -> None:
     uid = add_answer(site, 1).sop_instance_uid
-    site.readings.record(uid, "Rita", Verdict.AGREE, "")
-    site.readings.record(uid, "Rita", Verdict.DISAGREE, "see the apex")
-    site.readings.record(uid, "Ron", Verdict.UNSURE, "")
+    site.readings.record(uid, "Rita", Verdict.AGREE, "", judged(site, uid))
+    site.readings.record(uid, "Rita", Verdict.DISAGREE, "see the apex", judged(site, uid))
+    site.readings.record(uid, "Ron", Verdict.UNSURE, "", judged(site, uid))
     words = [(row["reader"], row["verdict"]) for row in site.readings.standing()]
     assert words == [("Rita", "disagree"), ("Ron", "unsure")]
     assert len(site.readings.of(uid)) == 3
@@ -102,12 +121,12 @@ def test_the_last_word_of_each_reader_counts(site: Site) -> None:
 def test_an_image_without_an_answer_cannot_be_judged(site: Site) -> None:
     uid = add_image(site, 1).sop_instance_uid
     with pytest.raises(GatewayError, match="no answer"):
-        site.readings.record(uid, "Rita", Verdict.AGREE, "")
+        site.readings.record(uid, "Rita", Verdict.AGREE, "", judged(site, uid))
 
 
 def test_an_export_leads_back_to_nobody(site: Site, tmp_path: Path) -> None:
     uid = add_answer(site, 1).sop_instance_uid
-    site.readings.record(uid, "Rita Reader", Verdict.AGREE, "=HYPERLINK(1)")
+    site.readings.record(uid, "Rita Reader", Verdict.AGREE, "=HYPERLINK(1)", judged(site, uid))
     file = tmp_path / "export.csv"
     with file.open("w", newline="") as target:
         assert export(site.readings, target, b"key") == 1
@@ -121,12 +140,38 @@ def test_an_export_leads_back_to_nobody(site: Site, tmp_path: Path) -> None:
     assert ",'=HYPERLINK(1)" in file.read_text()
 
 
+def test_a_word_is_about_the_answer_that_was_seen(site: Site, tmp_path: Path) -> None:
+    uid = add_answer(site, 1).sop_instance_uid
+    seen = judged(site, uid)
+    site.readings.record(uid, "Rita", Verdict.AGREE, "", seen)
+    Again(site.ledger).reprocess(uid)
+    answer_again(site, threshold=0.25, version="2.0.0")
+    with pytest.raises(GatewayError, match="the answer has changed"):
+        site.readings.record(uid, "Ron", Verdict.AGREE, "", seen)
+    file = tmp_path / "export.csv"
+    with file.open("w", newline="") as target:
+        export(site.readings, target, b"key")
+    with file.open(newline="") as target:
+        (row,) = csv.DictReader(target)
+    assert (row["threshold"], row["model_version"]) == ("0.5", "1.2.0")
+
+
 def test_traffic_is_what_really_came(site: Site) -> None:
     assert site.traffic.last_received() is None
     assert site.traffic.queue() == (0, None)
     row = add_image(site, 1)
     assert site.traffic.last_received() == row.received_at
     assert site.traffic.queue() == (1, row.received_at)
+    assert site.traffic.last_delivered() is None
+
+
+def test_the_last_delivery_is_that_of_any_destination(site: Site) -> None:
+    uid = add_answer(site, 1).sop_instance_uid
+    outbox = Outbox(site.ledger)
+    (delivery,) = outbox.claim("outbox", "here-1", 10)
+    outbox.record_delivered(delivery)
+    (row,) = site.inquiry.instance(uid)
+    assert site.traffic.last_delivered() == row["deliveries"][0]["state_at"]
 
 
 def test_statistics_count_by_hour_and_day(site: Site) -> None:
@@ -146,3 +191,32 @@ def test_timings_are_counted_once(site: Site) -> None:
         last, tallies = tallies_since(connection, 0)
         assert {tally.stage: tally.runs for tally in tallies} == {"receive": 1, "answer": 1}
         assert tallies_since(connection, last) == (last, [])
+
+
+def test_old_timings_stay_counted(site: Site) -> None:
+    for number in (1, 2):
+        add_answer(site, number)
+        with site.ledger.transaction() as connection:
+            connection.exec_driver_sql("UPDATE timings SET time = '2020-01-01 00:00:00.000000'")
+            before = tallies_since(connection, 0)
+            assert fold_timings(connection) == number
+            assert fold_timings(connection) == 0
+            again = tallies_since(connection, 0)
+            assert last_folded(connection) == before[0] - 1
+        assert runs(before[1]) == runs(again[1]) == {("receive", 1): number, ("answer", 8): number}
+
+
+def test_what_nobody_has_asked_for_in_weeks_is_counted(site: Site) -> None:
+    stages = Stages(site)
+    for number in (1, 2):
+        add_answer(site, number)
+        with site.ledger.transaction() as connection:
+            connection.exec_driver_sql("UPDATE timings SET time = '2020-01-01 00:00:00.000000'")
+            fold_timings(connection)
+        counts = [each.value for each in stages.histogram().samples if each.name.endswith("_count")]
+        assert sum(counts) == 2 * number
+    add_answer(site, 3)
+    with site.ledger.transaction() as connection:
+        connection.exec_driver_sql("UPDATE timings SET time = '2020-01-01 00:00:00.000000'")
+    sums = [each.value for each in stages.histogram().samples if each.name.endswith("_sum")]
+    assert sum(sums) == pytest.approx(3 * (1.5 + 0.01))

@@ -16,6 +16,8 @@ from tests.gateway_process import ROOT, GatewayProcess, running, wait_for
 from tests.missing_peer import leave_out
 
 SAMPLE = ROOT / "sample_dicoms" / "dx_pa_consolidation.dcm"
+AXE = ROOT / "tests" / "peers" / "axe-core" / "axe.min.js"  # MPL 2.0; its licence lies beside it
+LEVEL_A, LEVEL_AA = ["wcag2a", "wcag21a"], ["wcag2aa", "wcag21aa"]
 SMALL, LARGE = {"width": 1280, "height": 800}, {"width": 1920, "height": 1080}
 TOKEN = "a token of some length"
 
@@ -141,13 +143,53 @@ def test_every_page_fits_and_breaks_no_policy(room: Room, path: str) -> None:
     assert room.problems == []
 
 
+def test_contrast_and_names_are_enough_for_everybody(room: Room) -> None:
+    """Measured by axe-core: WCAG 2.1."""
+    if not room.gateway.events("inferred"):
+        assert room.gateway.send(SAMPLE)[0].stored
+    page = room.page()
+    page.goto(room.url)
+    expect(page.locator(".label").first).to_be_visible(timeout=15_000)
+    report = page.locator("a.open").first.get_attribute("href")
+    for path in ("/", report, "/dashboard", "/concordance", "/upload", "/docs", "/login"):
+        page.goto(f"{room.url}{path}", wait_until="networkidle" if path == "/docs" else "load")
+        if path == report:
+            expect(page.locator("#viewer")).to_have_attribute("data-ready", "true", timeout=15_000)
+        page.screenshot(path=room.pictures / f"axe{path.replace('/', '_')[:12]}.png", full_page=True)
+        levels = LEVEL_AA if path == "/docs" else LEVEL_A + LEVEL_AA  # Swagger UI nests its buttons
+        assert violations(page, levels) == [], path
+
+
+def violations(page: Page, levels: list[str]) -> list[str]:
+    """Return what axe-core finds on a page, each with where it is and why."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("levels => axe.run({ runOnly: levels })", levels)
+    return [
+        f"{each['id']}: {node['target']}: {node['failureSummary']}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]
+
+
+def test_a_part_that_fails_says_so(room: Room) -> None:
+    page = room.page()
+    page.goto(room.url)
+    page.route(
+        "**/worklist?*", lambda route: route.fulfill(status=503, body='{"detail": "the database is away"}')
+    )
+    expect(page.locator("#trouble")).to_have_text("Not now: the database is away", timeout=10_000)
+    page.unroute("**/worklist?*")
+    expect(page.locator("#trouble")).to_be_hidden(timeout=10_000)
+    room.problems.clear()  # the browser's own line about the 503
+
+
 def test_without_the_token_there_is_only_the_sign_in_page(room: Room) -> None:
     page = room.browser.new_page()
     page.goto(f"{room.url}/dashboard")
     expect(page.locator("h1")).to_have_text("Sign in")
     page.fill("[name=secret]", "a wrong token, though long")
     page.click("main button")
-    expect(page.locator("[role=alert]")).to_be_visible()
+    expect(page.locator("main [role=alert]")).to_be_visible()
     page.fill("[name=secret]", TOKEN)
     page.click("main button")
     expect(page).to_have_url(f"{room.url}/dashboard")

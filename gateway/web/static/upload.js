@@ -14,7 +14,7 @@ function line(tag, text, kind = "") {
 }
 
 function tell(answer) {
-  const words = { Pneumonia: "Pneumonia", Normal: "No pneumonia", Undetermined: "Undetermined" };
+  const words = { Pneumonia: "Pneumonia", Normal: "Normal", Undetermined: "Undetermined" };
   const lines = [line("h2", words[answer.label], `label ${answer.label}`)];
   if (answer.probabilities) lines.push(line("p", `Score ${(100 * answer.probabilities.Pneumonia).toFixed(1)} %, threshold ${(100 * answer.threshold).toFixed(1)} %`, "large"));
   if (answer.reason) lines.push(line("p", answer.detail ?? answer.reason));

@@ -12,6 +12,7 @@ from gateway.store.entries import Arrival
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
+from gateway.store.pictures import Kind, Pictures
 from gateway.store.retention import Cleaner
 from tests.ledger_rows import answer, claim, received, record_answer
 
@@ -50,7 +51,8 @@ def fail(ledger: Ledger) -> None:
 
 
 def clean(ledger: Ledger, folder: Path, rules: Retention) -> None:
-    Cleaner(rules, ledger, [folder / "spool", folder / "results"]).clean()
+    pictures = Pictures(folder / "pictures", BYTES)
+    Cleaner(rules, ledger, [folder / "spool", folder / "results"], pictures).clean()
 
 
 def left(folder: Path) -> int:
@@ -88,6 +90,18 @@ def test_what_is_done_goes_by_age(ledger: Ledger, folder: Path, rules: Retention
     settle(ledger, folder)
     clean(ledger, folder, rules)
     assert left(folder) == files
+
+
+def test_pictures_go_with_what_they_show(ledger: Ledger, folder: Path) -> None:
+    arrive(ledger, folder)
+    settle(ledger, folder)
+    pictures = Pictures(folder / "pictures", BYTES)
+    for kind in Kind:
+        assert pictures.keep(received(folder).path, kind, b"grey")
+    clean(ledger, folder, NEVER.model_copy(update={"results_days": 0}))
+    assert len(list((folder / "pictures").iterdir())) == 2
+    clean(ledger, folder, NEVER.model_copy(update={"received_days": 0}))
+    assert list((folder / "pictures").iterdir()) == []
 
 
 def test_what_failed_has_its_own_time(ledger: Ledger, folder: Path) -> None:

@@ -34,6 +34,15 @@ def upgrade() -> None:
         sa.Column("seconds", sa.Double, nullable=False),
         sa.Column("time", UTCDateTime, nullable=False),
     )
+    _index("timings", "stage", ["stage", "id"])
+    op.create_table(
+        "tallies",
+        sa.Column("stage", sa.String(16), primary_key=True),
+        sa.Column("bucket", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("runs", sa.BigInteger, nullable=False),
+        sa.Column("seconds", sa.Double, nullable=False),
+        sa.Column("last_timing", _Id, nullable=False),
+    )
 
 
 def _create_feedback() -> None:
@@ -47,6 +56,8 @@ def _create_feedback() -> None:
         sa.Column("time", UTCDateTime, nullable=False),
         sa.Column("label", sa.String(16)),
         sa.Column("p_pneumonia", sa.Double),
+        sa.Column("threshold", sa.Double),
+        sa.Column("model_version", sa.String(64)),
         sa.Column("device_uid", sa.String(64)),
     )
     _index("feedback", "instance_id", ["instance_id"])

@@ -1,0 +1,89 @@
+"""Pictures of received images, kept on disk within a bound; they go with the file that they show."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+
+_FULL_AFTER_CLEANING = 0.9
+
+
+class Kind(StrEnum):
+    """What an image is rendered to."""
+
+    THUMBNAIL = "jpg"  # at most 160 pixels square
+    PIXELS = "u16"  # all grey values, 16 bits, little endian, after a head
+
+
+class Pictures:
+    """A folder in which anything may be deleted at any time.
+
+    Parameters
+    ----------
+    folder
+        Created when it is first needed.
+    most_bytes
+        Beyond it goes what was not looked at for longest.
+    """
+
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        self._folder = folder
+        self._most = most_bytes
+        self._free = 0  # unknown: the first picture counts what is there
+
+    def find(self, source: Path, kind: Kind) -> Path | None:
+        """Return the picture of a received file, None where there is none, or no such file any more."""
+        path = self._path(source, kind)
+        try:
+            os.utime(path)
+        except OSError:
+            return None
+        return path if source.exists() else None
+
+    def keep(self, source: Path, kind: Kind, content: bytes) -> Path | None:
+        """Keep a picture; return None where it cannot be kept, or its file has gone meanwhile."""
+        path, temporary = self._path(source, kind), self._folder / uuid.uuid4().hex
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            return None
+        if not source.exists():
+            path.unlink(missing_ok=True)
+            return None
+        self._free -= len(content)
+        if self._free < 0:
+            self.make_room()
+        return path
+
+    def of(self, source: Path) -> list[Path]:
+        """Return every file that may hold a picture of a received file."""
+        return [self._path(source, kind) for kind in Kind]
+
+    def make_room(self) -> None:
+        """Delete what was not looked at for longest, where there is more than may be."""
+        files = sorted(self._files())
+        used = sum(size for _, size, _ in files)
+        enough = used if used <= self._most else _FULL_AFTER_CLEANING * self._most
+        for _, size, file in files:
+            if used <= enough:
+                break
+            with suppress(OSError):
+                file.unlink()
+            used -= size
+        self._free = self._most - used
+
+    def _path(self, source: Path, kind: Kind) -> Path:
+        return self._folder / f"{source.stem}.{kind.value}"  # a received file's name is its content's hash
+
+    def _files(self) -> Iterator[tuple[float, int, Path]]:
+        for file in self._folder.glob("*"):
+            with suppress(FileNotFoundError):  # a worker has deleted it with its source
+                about = file.stat()
+                yield about.st_mtime, about.st_size, file
