@@ -110,7 +110,7 @@ def _predict(oracle: _Oracle, upload: UploadFile) -> Response | dict[str, Any]:
         return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send a PNG, JPEG or DICOM (Part 10) file")
     try:
         if suffix == ".dcm":
-            read_part_10(content)  # refuses bombs and halves before anything is inflated
+            read_part_10(memoryview(content))  # refuses bombs and halves before anything is inflated
         with tempfile.NamedTemporaryFile(suffix=suffix) as file:
             file.write(content)
             file.flush()
