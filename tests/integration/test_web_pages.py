@@ -230,11 +230,19 @@ def test_of_a_body_that_is_cut_nothing_is_kept(site: Site, browser: Browser, cut
 def test_too_large_an_upload_is_refused_before_it_is_read(tmp_path: Path) -> None:
     with browsing(site_in(tmp_path, max_upload_mb=1)) as browser:
         assert stow(browser, bytes(2 << 20)).status_code == 413
-        chunks = (bytes(1 << 18) for _ in range(8))
-        assert browser.post("/predict", data=chunks, headers={"Content-Type": "a/b"}).status_code in (
+        head = b'--B\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
+        chunks = (head if number == 0 else bytes(1 << 18) for number in range(8))
+        kind = {"Content-Type": "multipart/form-data; boundary=B"}
+        told = browser.post("/predict", data=chunks, headers=kind)
+        assert (told.status_code, told.json()["detail"]) == (
             413,
-            422,
+            "more than 1 MB are not taken in one request",
         )
+
+
+def test_forms_are_small_though_files_are_not(browser: Browser) -> None:
+    form = {"name": "Rita", "secret": "x" * (2 << 20)}
+    assert browser.post("/login", data=form).status_code == 413
 
 
 def test_what_is_no_picture_gets_a_clear_answer(browser: Browser) -> None:
