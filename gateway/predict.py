@@ -84,6 +84,13 @@ def predict_files(
             yield from _answer(*_first(ahead), predictor, settings, with_results=with_results)
 
 
+def predict_file(file: Path, predictor: Predictor, settings: Settings) -> FilePrediction:
+    """Answer for one file; a bug is raised, not told as the file's failure."""
+    image = _prepare(file, selection_rules(settings, predictor.identity))
+    (prediction,) = _answer([file], [image], predictor, settings, with_results=False)
+    return prediction
+
+
 def _first(
     ahead: deque[tuple[Sequence[Path], Future[list[Prepared | End]]]],
 ) -> tuple[Sequence[Path], list[Prepared | End]]:
@@ -92,7 +99,14 @@ def _first(
 
 
 def _prepare_all(files: Sequence[Path], rules: SelectionRules) -> list[Prepared | End]:
-    return [_prepare(file, rules) for file in files]
+    return [_prepare_even_with_bugs(file, rules) for file in files]
+
+
+def _prepare_even_with_bugs(file: Path, rules: SelectionRules) -> Prepared | End:
+    try:
+        return _prepare(file, rules)
+    except Exception as error:
+        return End(State.FAILED, Reason.INTERNAL_ERROR, f"a bug in the gateway: {error!r}")
 
 
 def _prepare(file: Path, rules: SelectionRules) -> Prepared | End:
@@ -105,8 +119,6 @@ def _prepare(file: Path, rules: SelectionRules) -> Prepared | End:
         return End(State.FAILED, error.reason, error.detail)
     except (GatewayError, OSError) as error:
         return End(State.FAILED, Reason.UNDECODABLE, str(error))
-    except Exception as error:
-        return End(State.FAILED, Reason.INTERNAL_ERROR, f"a bug in the gateway: {error!r}")
 
 
 def _answer(

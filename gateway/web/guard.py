@@ -5,7 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from urllib.parse import quote
 
-from fastapi.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
+from fastapi import HTTPException
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -14,6 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.web.access import Access
 
 OPEN_PATHS = ("/static/", "/health/", "/login")
+FILE_PATHS = ("/predict", "/dicomweb/")
+MOST_FORM_BYTES = 1 << 20
+CLOSE = {"Connection": "close"}
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors {frames}"
@@ -26,6 +30,7 @@ class Guard:
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._access = access
+        self._threads = CapacityLimiter(4)  # its own: who works holds up nobody who comes in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with a refusal."""
@@ -33,13 +38,16 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        refusal = await run_in_threadpool(self._refusal, request)
+        if request.headers.get("authorization"):  # scrypt takes its time, and a wrong secret is audited
+            refusal = await to_thread.run_sync(self._refusal, request, limiter=self._threads)
+        else:
+            refusal = self._refusal(request)
         await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, request: Request) -> Response | None:
         if self._access.is_foreign(request):
             return problem(HTTPStatus.FORBIDDEN, "the request comes from another site")
-        if request.url.path.startswith(OPEN_PATHS):
+        if request.scope["path"].startswith(OPEN_PATHS):
             return None
         reader = self._access.reader(request)
         if reader is None:
@@ -54,14 +62,20 @@ class Guard:
         if request.headers.get("hx-request"):
             return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": "/login"})
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-            target = quote(request.url.path, safe="/")
+            target = quote(request.scope["path"], safe="/")
             return RedirectResponse(f"/login?next={target}", HTTPStatus.SEE_OTHER)
         challenge = {"WWW-Authenticate": 'Bearer realm="gateway"'}
         return problem(HTTPStatus.UNAUTHORIZED, "show the token or sign in", challenge)
 
 
 class UploadLimit:
-    """Ends a request that sends more than it may, before it is kept anywhere."""
+    """Ends a request that sends more than it may, before it is kept anywhere.
+
+    Parameters
+    ----------
+    most_bytes
+        To the paths that take files; the others take forms.
+    """
 
     def __init__(self, app: ASGIApp, most_bytes: int) -> None:
         self._app = app
@@ -72,39 +86,29 @@ class UploadLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        most = self._most if scope["path"].startswith(FILE_PATHS) else MOST_FORM_BYTES
         length = Request(scope).headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self._most:
-            await self._too_large()(scope, receive, send)
+        if length.isdecimal() and int(length) > most:
+            error = _TooLarge(most)
+            await problem(HTTPStatus(error.status_code), error.detail, CLOSE)(scope, receive, send)
             return
         got = 0
-        answered = False
 
         async def counted() -> Message:
             nonlocal got
             message = await receive()
             got += len(message.get("body", b""))
-            if got > self._most:
-                raise _TooLarge
+            if got > most:
+                raise _TooLarge(most)
             return message
 
-        async def noted(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
-
-        try:
-            await self._app(scope, counted, noted)
-        except _TooLarge:
-            if not answered:
-                await self._too_large()(scope, receive, send)
-
-    def _too_large(self) -> Response:
-        told = f"more than {self._most >> 20} MB are not taken in one request (web.max_upload_mb)"
-        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, told, {"Connection": "close"})
+        await self._app(scope, counted, send)
 
 
-class _TooLarge(Exception):  # noqa: N818 - never seen outside
-    pass
+class _TooLarge(HTTPException):  # FastAPI's own: any other would become 400 while a form is read
+    def __init__(self, most: int) -> None:
+        told = f"more than {most >> 20} MB are not taken in one request"
+        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, told, CLOSE)
 
 
 class SafeHeaders:

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
-
-from pydicom import dcmread
-from pydicom.uid import UID
 
 from gateway.receive.data_set import Header, read_header
+from gateway.receive.elements import Elements
 from gateway.receive.presentation import SOP_CLASSES, TRANSFER_SYNTAXES
 from gateway.receive.statuses import Refuse, Status
 
 PREAMBLE = 128
+_BEGIN = PREAMBLE + 4
 _GROUP_LENGTH = bytes.fromhex("02000000") + b"UL" + bytes.fromhex("0400")
+_META_GROUP = 0x0002
+_MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
+_MEDIA_STORAGE_SOP_INSTANCE_UID = 0x00020003
+_TRANSFER_SYNTAX_UID = 0x00020010
+
+
+@dataclass(frozen=True, slots=True)
+class FileMeta:
+    """What the File Meta Information says of the data set after it, empty where it says nothing.
+
+    Attributes
+    ----------
+    end
+        Where the data set begins, in bytes from the begin of the file.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +45,72 @@ class Part10:
 
 def is_part_10(content: bytes | memoryview) -> bool:
     """Tell whether the bytes begin as a Part 10 file."""
-    return bytes(content[PREAMBLE : PREAMBLE + 4]) == b"DICM"
+    return bytes(content[PREAMBLE:_BEGIN]) == b"DICM"
 
 
-def read_part_10(content: bytes) -> Part10:
-    """Take a file apart, without decoding a pixel.
+def read_file_meta(content: memoryview) -> FileMeta:
+    """Read the File Meta Information, which must end exactly where its group length says.
+
+    The length is the sender's: with a wrong one, another reader would find the data set elsewhere than it was
+    checked.
 
     Raises
     ------
     Refuse
-        With C-STORE's status for what is wrong with it.
+        NOT_PARSABLE, if there is none or it cannot be read.
     """
-    begin = PREAMBLE + 4 + len(_GROUP_LENGTH) + 4
-    if not is_part_10(content) or content[PREAMBLE + 4 : begin - 4] != _GROUP_LENGTH:
-        raise Refuse(Status.NOT_PARSABLE, "not a DICOM file with file meta information")
-    begin += int.from_bytes(content[begin - 4 : begin], "little")
+    end = _end(content)
     try:
-        meta = dcmread(BytesIO(content[:begin])).file_meta
-        transfer_syntax_uid = UID(str(meta.TransferSyntaxUID))
-    except Exception:
-        raise Refuse(Status.NOT_PARSABLE, "the file meta information cannot be read") from None
-    if transfer_syntax_uid not in TRANSFER_SYNTAXES:
-        raise Refuse(Status.NOT_PARSABLE, f"transfer syntax {str(transfer_syntax_uid)[:64]} is not supported")
-    data = memoryview(content)[begin:]
-    header = read_header(data, transfer_syntax_uid)
+        elements = list(Elements(content[_BEGIN:end], implicit_vr=False, little_endian=True))
+    except Refuse as refusal:
+        raise _unreadable(refusal.reason) from None
+    values = {each.tag: each.value for each in elements if each.value is not None}
+    if len(values) < len(elements) or {tag >> 16 for tag in values} != {_META_GROUP}:
+        raise _unreadable("its group length, or an element, is wrong")
+    if int.from_bytes(content[end : end + 2], "little") == _META_GROUP:
+        raise _unreadable("it goes on after its group length")
+    return FileMeta(
+        sop_class_uid=_uid(values.get(_MEDIA_STORAGE_SOP_CLASS_UID)),
+        sop_instance_uid=_uid(values.get(_MEDIA_STORAGE_SOP_INSTANCE_UID)),
+        transfer_syntax_uid=_uid(values.get(_TRANSFER_SYNTAX_UID)),
+        end=end,
+    )
+
+
+def read_part_10(content: memoryview, meta: FileMeta | None = None) -> Part10:
+    """Take a file apart, without decoding a pixel.
+
+    Parameters
+    ----------
+    meta
+        Its File Meta Information, where that has been read already.
+
+    Raises
+    ------
+    Refuse
+        With C-STORE's status for what is wrong with it (PS3.18 Table I.2-2).
+    """
+    meta = meta or read_file_meta(content)
+    if meta.transfer_syntax_uid not in TRANSFER_SYNTAXES:
+        reason = f"transfer syntax {meta.transfer_syntax_uid[:64]} is not supported"
+        raise Refuse(Status.TRANSFER_SYNTAX_NOT_SUPPORTED, reason)
+    data = content[meta.end :]
+    header = read_header(data, meta.transfer_syntax_uid)
     if header.sop_class_uid not in SOP_CLASSES:
         raise Refuse(Status.SOP_CLASS_NOT_SUPPORTED, "the SOP Class is not accepted")
-    return Part10(str(transfer_syntax_uid), header, data)
+    return Part10(meta.transfer_syntax_uid, header, data)
+
+
+def _end(content: memoryview) -> int:
+    begin = _BEGIN + len(_GROUP_LENGTH) + 4
+    if not is_part_10(content) or content[_BEGIN : begin - 4] != _GROUP_LENGTH:
+        raise Refuse(Status.NOT_PARSABLE, "not a DICOM file with file meta information")
+    return begin + int.from_bytes(content[begin - 4 : begin], "little")
+
+
+def _uid(value: memoryview | None) -> str:
+    return bytes(value or b"").decode("ascii", "replace").strip("\0 ")
+
+
+def _unreadable(detail: str) -> Refuse:
+    return Refuse(Status.NOT_PARSABLE, f"the file meta information cannot be read: {detail}")

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Request, Response, UploadFile
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, Reject
 from gateway.receive.statuses import Refuse
 from gateway.records import Label
 from gateway.web.access import client_of
 from gateway.web.guard import problem
+from gateway.web.oracle import Oracle
 from gateway.web.part_10 import is_part_10, read_part_10
 from gateway.web.rate_limit import RateLimit
 from gateway.web.site import Site
+from gateway.web.waiting_room import WaitingRoom
 
-if TYPE_CHECKING:
-    from gateway.model.predictor import Predictor
-
+MOST_WAITING = 16
 _MARKS = {b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg"}
 
 
@@ -57,34 +57,14 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     415: {"model": Problem, "description": "Neither PNG nor JPEG nor DICOM"},
     422: {"description": "No file, or one that cannot be decoded"},
     429: {"model": Problem, "description": "Too often; Retry-After says when again"},
-    503: {"model": Problem, "description": "The model cannot be opened"},
+    503: {"model": Problem, "description": "The model cannot be opened, or too many wait"},
 }
-
-
-class _Oracle:
-    """The model, opened when it is first asked."""
-
-    def __init__(self, site: Site) -> None:
-        self._settings = site.settings
-        self._predictor: Predictor | None = None
-        self._lock = threading.Lock()
-
-    def answer(self, file: Path) -> tuple[dict[str, Any], bool]:
-        """Return the file's answer as `gateway predict` tells it, and whether none could be given."""
-        from gateway.pipeline import open_predictor
-        from gateway.predict import predict_files
-
-        with self._lock:
-            if self._predictor is None:
-                self._predictor = open_predictor(self._settings)
-            (prediction,) = predict_files([file], self._predictor, self._settings)
-            return prediction.line | {"threshold": self._predictor.identity.threshold}, prediction.failed
 
 
 def routes(site: Site) -> APIRouter:
     """Return `POST /predict`."""
     router = APIRouter(tags=["prediction"])
-    oracle = _Oracle(site)
+    room = WaitingRoom(at_once=1, waiting=MOST_WAITING)
     limit = RateLimit(site.settings.web.predictions_per_minute)
 
     @router.post(
@@ -93,30 +73,35 @@ def routes(site: Site) -> APIRouter:
         response_model=Prediction,
         responses=ERRORS,
     )
-    def predict(request: Request, file: Annotated[UploadFile, File(description="PNG, JPEG or DICOM")]) -> Any:
+    async def predict(
+        request: Request, file: Annotated[UploadFile, File(description="PNG, JPEG or DICOM")]
+    ) -> Any:
         wait = limit.take(client_of(request))
         if wait:
             later = {"Retry-After": str(int(wait) + 1)}
             return problem(HTTPStatus.TOO_MANY_REQUESTS, f"wait {wait:.0f} s", later)
-        return _predict(oracle, file)
+        async with room.turn():
+            return await run_in_threadpool(_predict, site.oracle, file)
 
     return router
 
 
-def _predict(oracle: _Oracle, upload: UploadFile) -> Response | dict[str, Any]:
+def _predict(oracle: Oracle, upload: UploadFile) -> Response | dict[str, Any]:
     content = upload.file.read()
     suffix = _suffix(content)
     if suffix is None:
         return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send a PNG, JPEG or DICOM (Part 10) file")
     try:
         if suffix == ".dcm":
-            read_part_10(content)  # refuses bombs and halves before anything is inflated
+            read_part_10(memoryview(content))  # refuses bombs and halves before anything is inflated
         with tempfile.NamedTemporaryFile(suffix=suffix) as file:
             file.write(content)
             file.flush()
             line, failed = oracle.answer(Path(file.name))
     except Refuse as refusal:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, refusal.reason)
+    except Reject as rejection:
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, rejection.detail)
     except ConfigurationError as error:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
     if failed:

@@ -70,6 +70,7 @@ class WebServer:
         self._server.should_exit = True
         self._thread.join(timeout_seconds)
         self._site.display.close()
+        self._site.oracle.close()
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])

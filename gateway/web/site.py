@@ -20,6 +20,7 @@ from gateway.store.worklist import Worklist
 from gateway.web.access import Access
 from gateway.web.audit import record_turned_away
 from gateway.web.display import Display
+from gateway.web.oracle import Oracle
 
 Value = TypeVar("Value")
 
@@ -50,6 +51,7 @@ class Site:
     ledger: Ledger
     access: Access
     display: Display
+    oracle: Oracle
     inquiry: Inquiry
     worklist: Worklist
     readings: Readings
@@ -72,6 +74,7 @@ def open_site(settings: Settings, ledger: Ledger) -> Site:
         ledger=ledger,
         access=Access(web, data_dir / "run" / "web.key", record_turned_away),
         display=Display(Pictures(data_dir / "cache" / "web", web.cache_mb << 20)),
+        oracle=Oracle(settings),
         inquiry=Inquiry(ledger),
         worklist=Worklist(ledger),
         readings=Readings(ledger),

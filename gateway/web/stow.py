@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from anyio import fail_after
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
@@ -19,18 +18,24 @@ from gateway.receive.statuses import Refuse, Status
 from gateway.store.spool import Spool
 from gateway.web.access import client_of
 from gateway.web.guard import problem
-from gateway.web.part_10 import Part10, read_part_10
+from gateway.web.multipart import MOST_PARTS, NotMultipart, TooManyParts, boundary_of, parts_of
+from gateway.web.part_10 import FileMeta, Part10, read_file_meta, read_part_10
 from gateway.web.site import Site
+from gateway.web.waiting_room import WaitingRoom
 
 DICOM_JSON = "application/dicom+json"
 RETRY_AFTER_SECONDS = "30"
-_BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
+BODY_SECONDS = 300.0
+"""The longest that one body may take to come: 256 MB over 7 Mbit/s."""
+BODIES_AT_ONCE = 4
+BODIES_WAITING = 32
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "All instances are on disk", "content": {DICOM_JSON: {}}},
     202: {"description": "Some are; the others are in FailedSOPSequence", "content": {DICOM_JSON: {}}},
-    400: {"description": "The body is no multipart/related of DICOM files"},
+    400: {"description": "The body is no multipart/related of DICOM files, or is cut: nothing of it is kept"},
+    408: {"description": "The body did not come in time"},
     409: {"description": "None is; FailedSOPSequence says why", "content": {DICOM_JSON: {}}},
-    413: {"description": "More than web.max_upload_mb"},
+    413: {"description": f"More than web.max_upload_mb, or than {MOST_PARTS} instances"},
     415: {"description": 'Not multipart/related; type="application/dicom"'},
     503: {"description": "No room now; Retry-After says when to try again", "content": {DICOM_JSON: {}}},
 }
@@ -49,21 +54,25 @@ def routes(site: Site) -> APIRouter:
     reception = CStore(Capacity(site.settings.scp, spool, site.ledger), spool, site.ledger)
     desk = _Desk(reception, site.settings.web.stow_ae_title, site.settings.scp.ae_title)
 
+    room = WaitingRoom(BODIES_AT_ONCE, BODIES_WAITING)
+
     async def store(request: Request, study_instance_uid: str | None) -> Response:
-        content_type = request.headers.get("content-type", "")
-        boundary = _BOUNDARY.search(content_type)
-        if (
-            not content_type.lower().startswith("multipart/related")
-            or "application/dicom" not in content_type
-        ):
-            return problem(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 'send multipart/related; type="application/dicom"'
-            )
-        body = await request.body()
-        parts = list(parts_of(body, boundary[1].encode("latin-1"))) if boundary else []
-        if not parts:
-            return problem(HTTPStatus.BAD_REQUEST, "the body holds no part; is the boundary right?")
-        return await run_in_threadpool(desk.store, parts, client_of(request), study_instance_uid)
+        boundary = boundary_of(request.headers.get("content-type", ""))
+        if boundary is None:
+            told = 'send multipart/related; type="application/dicom"'
+            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, told)
+        try:
+            async with room.turn():
+                with fail_after(BODY_SECONDS):
+                    body = await request.body()
+                client = client_of(request)
+                return await run_in_threadpool(desk.store, body, boundary, client, study_instance_uid)
+        except TimeoutError:
+            return problem(HTTPStatus.REQUEST_TIMEOUT, f"the body took longer than {BODY_SECONDS:.0f} s")
+        except TooManyParts as error:
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
+        except NotMultipart as error:
+            return problem(HTTPStatus.BAD_REQUEST, str(error))
 
     @router.post("/studies", summary="Store instances", responses=_RESPONSES, openapi_extra=_BODY)
     async def store_instances(request: Request) -> Response:
@@ -81,25 +90,6 @@ def routes(site: Site) -> APIRouter:
     return router
 
 
-def parts_of(body: bytes, boundary: bytes) -> Iterator[bytes]:
-    """Yield the content of each part of a multipart body (RFC 2046 5.1.1)."""
-    delimiter = b"\r\n--" + boundary
-    position = (b"\r\n" + body[: len(delimiter)]).find(delimiter)
-    if position != 0:
-        position = body.find(delimiter)
-        if position < 0:
-            return
-        position += 2
-    position += len(delimiter) - 2
-    while not body.startswith(b"--", position):
-        head = body.find(b"\r\n\r\n", position)
-        end = body.find(delimiter, head)
-        if head < 0 or end < 0:
-            return
-        yield body[head + 4 : end]
-        position = end + len(delimiter)
-
-
 class _Desk:
     """Receives the parts one by one and tells what became of each."""
 
@@ -107,11 +97,11 @@ class _Desk:
         self._reception = reception
         self._titles = {"calling_ae_title": calling_ae_title, "called_ae_title": called_ae_title}
 
-    def store(self, parts: list[bytes], address: str, study_instance_uid: str | None) -> Response:
+    def store(self, body: bytes, boundary: str, address: str, study_instance_uid: str | None) -> Response:
         stored: list[Header] = []
         failed: list[tuple[Header, Status]] = []
         sender = self._titles | {"peer_address": address}
-        for part in parts:
+        for part in parts_of(body, boundary):
             header, status = self._store(part, sender, study_instance_uid)
             if status is Status.SUCCESS:
                 stored.append(header)
@@ -119,27 +109,39 @@ class _Desk:
                 failed.append((header, status))
         return _answer(stored, failed)
 
-    def _store(self, content: bytes, sender: dict[str, str], study: str | None) -> tuple[Header, Status]:
-        request = StoreRequest("", "", "", "", memoryview(content), sender)
+    def _store(self, content: memoryview, sender: dict[str, str], study: str | None) -> tuple[Header, Status]:
         header = Header("", "", "", "")
         try:
-            part = read_part_10(content)
-            header, request = part.header, _request(part, sender)
+            meta = read_file_meta(content)
+            header = _named(meta)
+            part = read_part_10(content, meta)
+            header = part.header
             if not is_uid(header.sop_instance_uid):
                 raise Refuse(Status.INVALID_SOP_INSTANCE, "the SOP Instance UID is no UID")
             if study is not None and header.study_instance_uid != study:
                 raise Refuse(Status.SOP_CLASS_MISMATCH, "the instance is of another study than the request's")
-            self._reception.receive(request)
+            self._reception.receive(_request(part, sender))
         except Refuse as refusal:
             about = {"sop_instance_uid": header.sop_instance_uid or None, **sender}
             log_event("refused", status=str(refusal.status), reason=refusal.reason, **about)
-            audit_refused(request, refusal.reason)
+            audit_refused(_claimed(header, sender), refusal.reason)
             return header, refusal.status
         except Exception:
             log_bug("refused", status=str(Status.INTERNAL), reason="a bug", **sender)
-            audit_refused(request, "a bug in the gateway")
+            audit_refused(_claimed(header, sender), "a bug in the gateway")
             return header, Status.INTERNAL
         return header, Status.SUCCESS
+
+
+def _named(meta: FileMeta) -> Header:
+    """Who the instance is said to be, until its data set can be read."""
+    named = is_uid(meta.sop_class_uid) and is_uid(meta.sop_instance_uid)
+    return Header(meta.sop_class_uid, meta.sop_instance_uid, "", "") if named else Header("", "", "", "")
+
+
+def _claimed(header: Header, sender: dict[str, str]) -> StoreRequest:
+    """Return a request to tell the audit trail of, when there is no other."""
+    return StoreRequest(header.sop_class_uid, header.sop_instance_uid, "", "", memoryview(b""), sender)
 
 
 def _request(part: Part10, sender: dict[str, str]) -> StoreRequest:
@@ -155,16 +157,18 @@ def _request(part: Part10, sender: dict[str, str]) -> StoreRequest:
 
 
 def _answer(stored: list[Header], failed: list[tuple[Header, Status]]) -> Response:
-    """Build the Store Instances Response Module (PS3.18 10.5.3, PS3.3 C.14)."""
+    """Build the Store Instances Response Module (PS3.18 I.2)."""
     content: dict[str, Any] = {}
     if stored:
         content["00081199"] = {"vr": "SQ", "Value": [_reference(header) for header in stored]}
-    if failed:
-        reasons = ((header, {"00081197": {"vr": "US", "Value": [int(status)]}}) for header, status in failed)
-        content["00081198"] = {
-            "vr": "SQ",
-            "Value": [_reference(header) | reason for header, reason in reasons],
-        }
+    named = [
+        _reference(header) | _reason(status) for header, status in failed if is_uid(header.sop_instance_uid)
+    ]
+    others = [_reason(status) for header, status in failed if not is_uid(header.sop_instance_uid)]
+    if named:
+        content["00081198"] = {"vr": "SQ", "Value": named}
+    if others:
+        content["0008119A"] = {"vr": "SQ", "Value": others}
     if not failed:
         return JSONResponse(content, HTTPStatus.OK, media_type=DICOM_JSON)
     if stored:
@@ -173,6 +177,10 @@ def _answer(stored: list[Header], failed: list[tuple[Header, Status]]) -> Respon
         later = {"Retry-After": RETRY_AFTER_SECONDS}
         return JSONResponse(content, HTTPStatus.SERVICE_UNAVAILABLE, later, media_type=DICOM_JSON)
     return JSONResponse(content, HTTPStatus.CONFLICT, media_type=DICOM_JSON)
+
+
+def _reason(status: Status) -> dict[str, Any]:
+    return {"00081197": {"vr": "US", "Value": [int(status)]}}
 
 
 def _reference(header: Header) -> dict[str, Any]:

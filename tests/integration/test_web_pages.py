@@ -219,9 +219,21 @@ def test_what_comes_by_stow_is_received_as_by_c_store(browser: Browser) -> None:
 def test_one_bad_part_harms_no_other(site: Site, browser: Browser) -> None:
     answer = stow(browser, encoded(dx()), b"<html>", encoded(dx(PixelData=b"\0\0")))
     assert answer.status_code == 202
-    failures = [each["00081197"]["Value"] for each in answer.json()["00081198"]["Value"]]
-    assert failures == [[0xC001], [0xC003]]
+    (nameless,) = answer.json()["0008119A"]["Value"]
+    (cut,) = answer.json()["00081198"]["Value"]
+    assert [each["00081197"]["Value"] for each in (nameless, cut)] == [[0xC001], [0xC003]]
     assert site.traffic.queue()[0] == 1
+
+
+def test_who_failed_is_said_even_when_the_data_set_cannot_be_read(browser: Browser) -> None:
+    source = dx()
+    whole = encoded(source)
+    answer = stow(browser, whole[:-100], whole.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.9\0"))
+    assert answer.status_code == 409
+    failed = answer.json()["00081198"]["Value"]
+    assert [each["00081155"]["Value"] for each in failed] == [[source.SOPInstanceUID]] * 2
+    assert [each["00081150"]["Value"] for each in failed] == [[source.SOPClassUID]] * 2
+    assert [each["00081197"]["Value"] for each in failed] == [[0xC003], [0xC122]]
 
 
 def test_a_store_without_room_may_be_tried_again(site: Site) -> None:
@@ -249,6 +261,7 @@ def test_a_store_for_another_study_is_refused(browser: Browser) -> None:
         ('multipart/related; type="application/dicom"; boundary=B', b"", 400),
         ('multipart/related; type="application/dicom"; boundary=B', b"--C\r\n\r\nx\r\n--C--", 400),
         ('multipart/related; type="application/dicom"', b"--B--", 400),
+        ('multipart/related; type="application/dicom+json"; boundary=B', b"--B--", 415),
     ],
 )
 def test_a_body_that_is_no_multipart_is_refused(
@@ -258,17 +271,36 @@ def test_a_body_that_is_no_multipart_is_refused(
     assert answer.status_code == status
 
 
+@pytest.mark.parametrize("cut", [4, 9, 500])
+def test_of_a_body_that_is_cut_nothing_is_kept(site: Site, browser: Browser, cut: int) -> None:
+    parts = b"".join(b"--B\r\n\r\n" + encoded(dx()) + b"\r\n" for _ in range(2)) + b"--B--\r\n"
+    kind = 'multipart/related; type="application/dicom"; boundary=B ; charset=x'
+    answer = browser.post("/dicomweb/studies", data=parts[:-cut], headers={"Content-Type": kind})
+    assert answer.status_code == 400
+    assert site.traffic.queue()[0] == 0
+    whole = browser.post("/dicomweb/studies", data=parts, headers={"Content-Type": kind})
+    assert len(whole.json()["00081199"]["Value"]) == 2
+
+
 # --- limits, health, metrics
 
 
 def test_too_large_an_upload_is_refused_before_it_is_read(tmp_path: Path) -> None:
     with browsing(site_in(tmp_path, max_upload_mb=1)) as browser:
         assert stow(browser, bytes(2 << 20)).status_code == 413
-        chunks = (bytes(1 << 18) for _ in range(8))
-        assert browser.post("/predict", data=chunks, headers={"Content-Type": "a/b"}).status_code in (
+        head = b'--B\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
+        chunks = (head if number == 0 else bytes(1 << 18) for number in range(8))
+        kind = {"Content-Type": "multipart/form-data; boundary=B"}
+        told = browser.post("/predict", data=chunks, headers=kind)
+        assert (told.status_code, told.json()["detail"]) == (
             413,
-            422,
+            "more than 1 MB are not taken in one request",
         )
+
+
+def test_forms_are_small_though_files_are_not(browser: Browser) -> None:
+    form = {"name": "Rita", "secret": "x" * (2 << 20)}
+    assert browser.post("/login", data=form).status_code == 413
 
 
 def test_what_is_no_picture_gets_a_clear_answer(browser: Browser) -> None:

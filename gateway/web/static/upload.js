@@ -14,8 +14,7 @@ function line(tag, text, kind = "") {
 }
 
 function tell(answer) {
-  const words = { Pneumonia: "Pneumonia", Normal: "Normal", Undetermined: "Undetermined" };
-  const lines = [line("h2", words[answer.label], `label ${answer.label}`)];
+  const lines = [line("h2", answer.label, `label ${answer.label}`)];
   if (answer.probabilities) lines.push(line("p", `Score ${(100 * answer.probabilities.Pneumonia).toFixed(1)} %, threshold ${(100 * answer.threshold).toFixed(1)} %`, "large"));
   if (answer.reason) lines.push(line("p", answer.detail ?? answer.reason));
   lines.push(line("p", answer.model, "faint"));
@@ -25,7 +24,11 @@ function tell(answer) {
 async function ask(event) {
   event.preventDefault();
   place.replaceChildren(line("p", "Asking the model…", "faint"));
-  const answer = await fetch("/predict", { method: "POST", body: new FormData(form) });
+  const answer = await fetch("/predict", { method: "POST", body: new FormData(form) }).catch(() => null);
+  if (!answer) {
+    place.replaceChildren(line("p", "The server does not answer.", "error"));
+    return;
+  }
   const content = await answer.json().catch(() => ({ detail: `the server answered ${answer.status}` }));
   if (answer.ok) tell(content);
   else place.replaceChildren(line("p", typeof content.detail === "string" ? content.detail : "The file was refused.", "error"));
