@@ -29,7 +29,7 @@ def measure(root: Path, effort: Effort) -> list[Figure]:
         assert all(file.stored for file in sent)
         wait_for(lambda: len(gateway.events("encoded")) == 2 * effort.answered, PATIENCE_SECONDS)
         with storescp(pacs, port=port):
-            wait_for(lambda: len(list(pacs.iterdir())) == 2 * effort.answered, PATIENCE_SECONDS)
+            wait_for(lambda: len(gateway.events("delivered")) == 2 * effort.answered, PATIENCE_SECONDS)
         gateway.stop()
     with storescp(again) as listener:
         subprocess.run(dcmsend(listener.port, pacs), check=True)
