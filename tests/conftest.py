@@ -1,4 +1,4 @@
-"""The programs of others that the gateway is shown to."""
+"""The programs of others that the gateway is shown to, and who vouches for its certificates."""
 
 import shutil
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority
 from tests.identities import identities, logs_below, told
 from tests.missing_peer import leave_out
 
@@ -37,6 +38,12 @@ def dicom3tools() -> Find:
         return path
 
     return find
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Return a certificate authority of the module's own."""
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="session", autouse=True)

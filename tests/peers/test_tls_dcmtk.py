@@ -27,11 +27,6 @@ Find = Callable[[str], str]
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
 def gateway(authority: Authority) -> Certificate:
     return authority.sign("gateway")
 

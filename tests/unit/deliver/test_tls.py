@@ -24,11 +24,6 @@ from tests.stow_server import plain, server
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(scope="module")
 def pacs(authority: Authority) -> Certificate:
     return authority.sign("pacs")
 
