@@ -203,13 +203,17 @@ def prove(
 
 
 @app.command()
-def train(recipe: Annotated[Path, typer.Argument(metavar="CONFIG", help="As config/train.yaml.")]) -> None:
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="CONFIG", help="As config/train.yaml.")],
+    stage: Annotated[list[str] | None, typer.Option(help="Train this stage alone; may be repeated.")] = None,
+) -> None:
     """Train a model by a recipe; goes on where it was interrupted."""
     from gateway.model.training.train import train as run
 
     with _stages() as progress:
-        folder = run(recipe, progress)
-    out.print(f"the model, its card, figures and plots are in {folder}", soft_wrap=True)
+        folder = run(recipe, progress, stage or ())
+    made = "the stages are" if stage else "the model, its card, figures and plots are"
+    out.print(f"{made} in {folder}", soft_wrap=True)
 
 
 @app.command()

@@ -14,18 +14,8 @@ Depth = NDArray[np.float64]  # (side, side): how much absorbs along each ray
 
 def bones(rng: np.random.Generator, side: int) -> Depth:
     """Return the radiograph of a random part of the body that is no chest: bright is dense, 0 to about 1."""
-    parts: list[Callable[[np.random.Generator, Canvas], Depth]] = [
-        _hand,
-        _limb,
-        _joint,
-        _skull,
-        _pelvis,
-        _belly,
-    ]
     canvas = Canvas(rng, side)
-    depth = parts[int(rng.integers(len(parts)))](rng, canvas)
-    seen = 1 - np.exp(-depth * rng.uniform(0.6, 1.6))
-    return seen + rng.normal(0, rng.uniform(0.005, 0.03), seen.shape)
+    return _seen(_PARTS[int(rng.integers(len(_PARTS)))](rng, canvas), rng)
 
 
 class Canvas:
@@ -124,6 +114,32 @@ def _belly(rng: np.random.Generator, canvas: Canvas) -> Depth:
         x, y, r = rng.uniform(-0.7, 0.7), rng.uniform(-0.8, 0.9), rng.uniform(0.05, 0.2)
         depth = depth - 1.5 * canvas.ball((x, y), r * rng.uniform(1, 2), r)
     return np.maximum(depth, 0)
+
+
+def lateral_chest(rng: np.random.Generator, side: int) -> Depth:
+    """Return the radiograph of a chest seen from the side, 0 to about 1."""
+    canvas = Canvas(rng, side)
+    body = canvas.ball((0, 0.1), rng.uniform(0.65, 0.85), 1.6)
+    lung = canvas.ball((rng.normal(0, 0.03), -0.05), rng.uniform(0.42, 0.55), rng.uniform(0.65, 0.85))
+    depth = body - rng.uniform(0.8, 1.1) * lung
+    depth = depth + rng.uniform(0.7, 1.2) * canvas.ball((-0.22, 0.25), 0.27, 0.32)  # heart
+    for x in (-0.08, 0.1):  # both domes of the diaphragm
+        depth = depth + 0.7 * canvas.ball((x, rng.uniform(0.95, 1.1)), 0.6, 0.45)
+    bow = rng.uniform(0.02, 0.12)
+    for y in np.arange(-1.1, 1.2, 0.17):
+        depth = depth + rng.uniform(0.9, 1.5) * canvas.ball((0.5 - bow * np.cos(y * 2), y), 0.11, 0.07)
+    for y in np.arange(-0.8, 0.9, 0.2):  # ribs of both sides, sloping forwards
+        for shift in (0.0, rng.uniform(0.02, 0.08)):
+            start, end = (0.5, y + shift), (-0.45, y + shift + rng.uniform(0.25, 0.45))
+            depth = depth + 0.5 * canvas.tube(start, end, 0.025, 0.02)
+    depth = depth + 0.8 * canvas.tube((-0.5, -0.6), (-0.58, 0.5), 0.05, 0.04)  # sternum
+    depth = depth + rng.uniform(0, 0.8) * canvas.tube((-0.3, -1.6), (0.3, -0.7), 0.25, 0.25)  # arms
+    return _seen(np.maximum(depth, 0), rng)
+
+
+def _seen(depth: Depth, rng: np.random.Generator) -> Depth:
+    seen = 1 - np.exp(-depth * rng.uniform(0.6, 1.6))
+    return cast(Depth, seen + rng.normal(0, rng.uniform(0.005, 0.03), seen.shape))
 
 
 _PARTS: list[Callable[[np.random.Generator, Canvas], Depth]] = [_hand, _limb, _joint, _skull, _pelvis, _belly]

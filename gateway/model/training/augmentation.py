@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
+from gateway.model.evaluation.appearance import match_spectrum, match_tones
 from gateway.model.evaluation.shifts import neighbourhood
 from gateway.model.training.recipe import Augmentation
 
@@ -30,7 +31,8 @@ class Augmenter:
     def __call__(self, images: Tensor) -> Tensor:
         """Return one random view of each image."""
         x = images[:, None].float() / 255
-        x = self._sometimes(self._ranges.fourier, x, self._foreign_spectrum)
+        x = self._sometimes(self._ranges.spectrum, x, lambda own: match_spectrum(own, *self._other(own)))
+        x = self._sometimes(self._ranges.tones, x, lambda own: match_tones(own, *self._other(own)))
         x = self._cut_window(x)
         x = self._photometric(x)
         return x.clamp(0, 1) * 2 - 1
@@ -45,6 +47,11 @@ class Augmenter:
         other = torch.randperm(len(views), generator=self._generator, device=self._device)
         across = share[:, None, None, None]
         return across * views + (1 - across) * views[other], share * targets + (1 - share) * targets[other]
+
+    def _other(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return another image for each, and how far to go towards it."""
+        order = torch.randperm(len(x), generator=self._generator, device=self._device)
+        return x[order], self._uniform(len(x))[:, None]
 
     def _cut_window(self, x: Tensor) -> Tensor:
         shape = [len(x), 1, self._size, self._size]
@@ -87,22 +94,6 @@ class Augmenter:
         most, length, phase = (self._uniform(2 * len(grid)).view(shape) for _ in range(3))
         waves: Tensor = self._ranges.warp * most * torch.sin(torch.pi * ((0.5 + length) * grid + 2 * phase))
         return waves
-
-    def _foreign_spectrum(self, x: Tensor) -> Tensor:
-        """Give each image another's low-frequency amplitudes (Yang and Soatto 2020), its own phases."""
-        spectrum = torch.fft.rfft2(x)
-        amplitude = spectrum.abs()
-        other = amplitude[torch.randperm(len(x), generator=self._generator, device=self._device)]
-        share = self._uniform(len(x))[:, None, None, None]
-        mixed = amplitude + share * (other - amplitude) * self._low_frequencies(x.shape[-1])
-        changed: Tensor = torch.fft.irfft2(torch.polar(mixed, spectrum.angle()), s=x.shape[-2:])
-        return changed.clamp(0, 1)
-
-    def _low_frequencies(self, size: int, cut: float = 0.1) -> Tensor:
-        rows = torch.fft.fftfreq(size, device=self._device).abs()[:, None] < cut
-        columns = torch.fft.rfftfreq(size, device=self._device)[None] < cut
-        low: Tensor = rows & columns
-        return low.float()
 
     def _normalise_locally(self, x: Tensor) -> Tensor:
         """Divide out brightness and contrast of the neighbourhood, at a random scale."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gateway.model.training.anatomy import bones
+from gateway.model.training.anatomy import bones, lateral_chest
 
 Grey = NDArray[np.uint8]  # (224, 224)
 Maker = Callable[[Grey, np.random.Generator], Grey]  # from a chest radiograph, which it may use, to junk
@@ -52,6 +52,20 @@ def _one_side(chest: Grey, rng: np.random.Generator) -> Grey:
     start = int(rng.integers(0, 2)) * SIDE // 2
     half = Image.fromarray(np.ascontiguousarray(chest[:, start : start + SIDE // 2]))
     return np.asarray(half.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+
+
+def _superimposed(chest: Grey, rng: np.random.Generator) -> Grey:
+    """Both lungs on top of each other, stretched to the full width, as from the side."""
+    left, right = chest[:, : SIDE // 2], chest[:, : SIDE // 2 - 1 : -1]
+    both = left * 0.5 + np.roll(right, int(rng.integers(-8, 9)), axis=0) * 0.5
+    both = both[:, ::-1] if rng.random() < 0.5 else both
+    image = Image.fromarray(_grey(both))
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+
+
+def _lateral(_: Grey, rng: np.random.Generator) -> Grey:
+    made = lateral_chest(rng, SIDE)
+    return _stretch(made[:, ::-1] if rng.random() < 0.5 else made)
 
 
 def _flat(_: Grey, rng: np.random.Generator) -> Grey:
@@ -117,6 +131,8 @@ JUNK: dict[str, Maker] = {
     "detail": _detail,
     "shuffled": _shuffled,
     "one side": _one_side,
+    "superimposed": _superimposed,
+    "lateral": _lateral,
     "flat": _flat,
     "noise": _noise,
     "pattern": _pattern,

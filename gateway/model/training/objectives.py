@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn.functional import (
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -17,7 +17,6 @@ from torch.nn.functional import (
 
 from gateway.model.training.augmentation import Augmenter
 from gateway.model.training.recipe import Stage
-from gateway.model.training.trunk import Styles, draw_styles
 
 Features = Callable[..., Tensor]
 Teacher = tuple[nn.Module, int]  # a trained network and the size of the images that it was trained on
@@ -36,14 +35,11 @@ class Objective(Protocol):
 
 
 class Classify:
-    """Cross-entropy with label smoothing on one view; with mixup and mixed styles where the recipe asks."""
+    """Cross-entropy with label smoothing on one view."""
 
-    def __init__(
-        self, network: nn.Module, stage: Stage, augment: Augmenter, features: Features, generator: Generator
-    ) -> None:
+    def __init__(self, network: nn.Module, stage: Stage, augment: Augmenter, features: Features) -> None:
         self.module = network
         self._stage, self._augment, self._features = stage, augment, features
-        self._generator = generator
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
         views, targets = self._augment.mix(self._augment(images), labels.float())
@@ -54,13 +50,7 @@ class Classify:
         pass
 
     def _log_odds(self, views: Tensor) -> Tensor:
-        logits = cast(nn.Linear, self.module.fc)(self._features(self.module, views, self._styles(len(views))))
-        return cast(Tensor, (logits[:, 1] - logits[:, 0]).float())
-
-    def _styles(self, n: int) -> Styles | None:
-        if not self._stage.style_mixing:
-            return None
-        return draw_styles(n, self._stage.style_mixing, self._generator)
+        return _log_odds(self.module, views, self._features)
 
 
 class Distil(Classify):
@@ -74,10 +64,9 @@ class Distil(Classify):
         stage: Stage,
         augment: Augmenter,
         features: Features,
-        generator: Generator,
         teachers: list[Teacher],
     ) -> None:
-        super().__init__(network, stage, augment, features, generator)
+        super().__init__(network, stage, augment, features)
         self._teachers = teachers
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -93,8 +82,7 @@ class Distil(Classify):
             small = views
             if size != views.shape[-1]:
                 small = interpolate(views, size=(size, size), mode="bilinear", antialias=True)
-            logits = cast(nn.Linear, network.fc)(self._features(network, small))
-            total += (logits[:, 1] - logits[:, 0]).float()
+            total += _log_odds(network, small, self._features)
         return (total / len(self._teachers)).sigmoid()
 
 
@@ -128,6 +116,11 @@ class Contrast:
 
     def _project(self, module: nn.ModuleDict, views: Tensor) -> Tensor:
         return cast(Tensor, module["projector"](self._features(module["network"], views)))
+
+
+def _log_odds(network: nn.Module, views: Tensor, features: Features) -> Tensor:
+    logits = cast(nn.Linear, network.fc)(features(network, views))
+    return cast(Tensor, (logits[:, 1] - logits[:, 0]).float())
 
 
 def _disagreement(asked: Tensor, keys: Tensor) -> Tensor:

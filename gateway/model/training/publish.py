@@ -57,7 +57,7 @@ def _draw(recipe: Recipe, metrics: dict[str, Any]) -> None:
         draw_plots(metrics[name], f"{recipe.name} {recipe.version}: {name}", recipe.out)
     reports = {stage.name: recipe.out / stage.name / "report.json" for stage in recipe.stages}
     losses = {name: json.loads(path.read_text("utf-8"))["losses"] for name, path in reports.items()}
-    draw_losses(losses, recipe.out)
+    draw_losses({name: values for name, values in losses.items() if values}, recipe.out)
     if recipe.test:
         _draw_examples(recipe, find_labelled(recipe.root / recipe.test.folder, recipe.test.classes))
 

@@ -59,9 +59,11 @@ class Augmentation(_Frozen):
         Greatest change of the window's aspect ratio (logarithm), and of its centre (share of the side).
     warp
         Greatest smooth displacement, as a share of half the side.
-    flip, frame, local_contrast, fourier, resolution, cutout
-        Probability of: mirroring; replacing the margins; normalising contrast locally; taking another image's
-        amplitude spectrum; weakening or strengthening fine detail; blanking a rectangle.
+    spectrum, tones
+        Probability of taking another image's power at each spatial frequency; its grey values.
+    flip, frame, local_contrast, resolution, cutout
+        Probability of: mirroring; replacing the margins; normalising contrast locally; weakening or
+        strengthening fine detail; blanking a rectangle.
     gamma, contrast, brightness, noise
         Greatest change of each: logarithm, logarithm, grey range, standard deviation in the grey range.
     mixup
@@ -74,10 +76,11 @@ class Augmentation(_Frozen):
     shift: float = 0.15
     shear: float = 0.0
     warp: float = 0.0
+    spectrum: Fraction = 0.0
+    tones: Fraction = 0.0
     flip: Fraction = 0.5
     frame: Fraction = 0.0
     local_contrast: Fraction = 0.0
-    fourier: Fraction = 0.0
     resolution: Fraction = 0.0
     cutout: Fraction = 0.0
     gamma: float = 0.0
@@ -100,12 +103,17 @@ class Stage(_Frozen):
     Attributes
     ----------
     objective
-        `contrast` (self-supervised: two views of an image agree, MoCo v3), `classify`, or `distil` (imitate
-        the mean of `teachers` on the same view).
+        `contrast` (self-supervised: two views of an image agree, MoCo v3), `classify`, `distil` (imitate
+        the mean of `teachers` on the same view), or `average` (no training: the mean of the weights of
+        `members`, whose normalisations are estimated anew over `samples` views).
     start
         Stage, or file of weights, whose weights this one starts from; null: random initialisation.
     teachers
         Whom `distil` imitates, each at its own size.
+    members
+        Stages, or files of weights, that `average` averages; they should have had the same `start`.
+    seed
+        Added to the recipe's: stages that are to differ in nothing but chance differ in it.
     sources
         Names of the sources drawn from; empty: all.
     size
@@ -116,14 +124,14 @@ class Stage(_Frozen):
         Peak of the cosine learning rate, its warm-up as a share of the stage, L2 decay of the weights.
     average
         Decay of the exponential moving average of the weights, per step.
-    style_mixing
-        Probability that a batch's feature statistics are mixed between images (MixStyle).
     """
 
     name: str
-    objective: Literal["contrast", "classify", "distil"]
+    objective: Literal["contrast", "classify", "distil", "average"]
     start: str | None = None
     teachers: tuple[Teacher, ...] = ()
+    members: tuple[str, ...] = ()
+    seed: int = 0
     sources: tuple[str, ...] = ()
     augmentation: str
     size: Positive = 224
@@ -136,7 +144,6 @@ class Stage(_Frozen):
     weight_decay: float = 5e-4
     smoothing: Fraction = 0.05
     average: Fraction = 0.99
-    style_mixing: Fraction = 0.0
 
 
 class Test(_Frozen):
@@ -168,10 +175,19 @@ class Recipe(_Frozen):
     limits: str = ""
 
     @model_validator(mode="after")
+    def _objectives_have_whom_they_need(self) -> Recipe:
+        needed = {"distil": "teachers", "average": "members"}
+        for stage in self.stages:
+            key = needed.get(stage.objective)
+            if key and not getattr(stage, key):
+                raise ValueError(f"stage {stage.name} is to {stage.objective}, but names no {key}")
+        return self
+
+    @model_validator(mode="after")
     def _names_are_known(self) -> Recipe:
         sources, stages = {source.name for source in self.sources}, set[str]()
         for stage in self.stages:
-            wanted = {teacher.weights for teacher in stage.teachers} | {stage.start or "."}
+            wanted = {teacher.weights for teacher in stage.teachers} | {stage.start or ".", *stage.members}
             unknown = {name for name in wanted if "." not in name} - stages
             unknown |= set(stage.sources) - sources
             unknown |= {stage.augmentation} - set(self.augmentations)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +17,7 @@ from gateway.model.evaluation.plots import require_matplotlib
 from gateway.model.network import build_network
 from gateway.model.predictor import find_device
 from gateway.model.training.augmentation import Augmenter
+from gateway.model.training.average import mean_of, renormalise
 from gateway.model.training.batches import Batches
 from gateway.model.training.duplicates import first_copies
 from gateway.model.training.finish import Stock, finish
@@ -28,10 +31,11 @@ from gateway.model.training.validation import summary, validate
 from gateway.model.weights import decode_weights, load_into, read_bytes
 
 
-def train(config: Path, progress: Progress) -> Path:
+def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
     """Train the model that the recipe `config` describes; return the folder with what came out.
 
-    A stage that is finished is not repeated, and one that was interrupted goes on where it was.
+    A stage that is finished is not repeated, and one that was interrupted goes on where it was. With names in
+    `stages` only those are trained, so that several devices can share the work.
 
     Raises
     ------
@@ -42,7 +46,11 @@ def train(config: Path, progress: Progress) -> Path:
     recipe = read_recipe(config)
     samples = find_samples(recipe)
     check_split(samples)
-    return Training(recipe, samples, progress).run()
+    training = Training(recipe, samples, progress)
+    training.run(stages)
+    if not stages:
+        finish(recipe, training.trained(recipe.stages[-1].name), training.stock, progress)
+    return recipe.out
 
 
 class Training:
@@ -53,68 +61,82 @@ class Training:
         self._device = find_device(recipe.device)
         pixels = load_pixels([sample.path for sample in samples], recipe.out / "cache", progress)
         kept = np.flatnonzero(first_copies(pixels))
-        self._stock = Stock([samples[i] for i in kept], pixels[kept])
-        self._pixels = torch.from_numpy(self._stock.pixels).to(self._device)
-        self._labels = torch.tensor([sample.label for sample in self._stock.samples], device=self._device)
+        self.stock = Stock([samples[i] for i in kept], pixels[kept])
+        self._pixels = torch.from_numpy(self.stock.pixels).to(self._device)
+        self._labels = torch.tensor([sample.label for sample in self.stock.samples], device=self._device)
         self._features = _compiled(recipe.compiled)
         progress(len(kept), len(samples), "images kept after removing copies")
 
-    def run(self) -> Path:
-        """Train every stage that is not finished yet, and make a model of the last."""
+    def run(self, only: Sequence[str] = ()) -> None:
+        """Train every stage, or those named in `only`, that is not finished yet."""
         for stage in self._recipe.stages:
-            if not (self._folder(stage.name) / "report.json").exists():
+            wanted = not only or stage.name in only
+            if wanted and not (self._folder(stage.name) / "report.json").exists():
                 self._train(stage)
-        network = self._trained(self._recipe.stages[-1].name)
-        finish(self._recipe, network, self._stock, self._progress)
-        return self._recipe.out
+
+    def trained(self, name: str) -> nn.Module:
+        """Return the network of a finished stage, or of a file of weights, in evaluation mode."""
+        network = build_network()
+        self._load(network, name)
+        placed = cast(Any, network).to(self._device, memory_format=torch.channels_last)
+        return cast(nn.Module, placed.eval().requires_grad_(False))
 
     def _train(self, stage: Stage) -> None:
-        generator = Generator(self._device).manual_seed(self._recipe.seed)
+        generator = Generator(self._device).manual_seed(self._recipe.seed + stage.seed)
+        batches = Batches(self.stock.samples, self._drawn_from(stage), stage.batch, generator)
+        if stage.objective == "average":
+            self._average(stage, batches, generator)
+            return
         network = self._start(stage)
-        batches = Batches(self._stock.samples, self._drawn_from(stage), stage.batch, generator)
         objective = self._objective(stage, network, generator)
         run = StageRun(stage, network, objective, batches, generator, self._folder(stage.name))
         losses = run.run(self._pixels, self._labels, self._progress)
-        self._finish(stage, run, losses)
+        self._finish(stage, run.average, run.seen, losses)
 
-    def _finish(self, stage: Stage, run: StageRun, losses: list[float]) -> None:
+    def _average(self, stage: Stage, batches: Batches, generator: Generator) -> None:
+        network = mean_of([self.trained(name) for name in stage.members])
+        augment = Augmenter(self._recipe.augmentations[stage.augmentation], stage.size, generator)
+        rounds = math.ceil(stage.samples / stage.batch)
+        with self._half_precision():
+            renormalise(network, (augment(self._pixels[batches.draw()]) for _ in range(rounds)), features)
+        self._folder(stage.name).mkdir(parents=True, exist_ok=True)
+        self._finish(stage, network, rounds * stage.batch, [])
+
+    def _finish(self, stage: Stage, network: nn.Module, seen: int, losses: list[float]) -> None:
         folder = self._folder(stage.name)
-        weights = {name: tensor.contiguous().cpu() for name, tensor in run.average.state_dict().items()}
+        weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
         save_file(weights, folder / "weights.safetensors")
-        report: dict[str, Any] = {"stage": stage.model_dump(mode="json"), "seen": run.seen, "losses": losses}
+        report: dict[str, Any] = {"stage": stage.model_dump(mode="json"), "seen": seen, "losses": losses}
         if stage.objective != "contrast":
-            report["validation"] = self._validate(run.average, stage.size)
+            report["validation"] = self._validate(network, stage.size)
             report["summary"] = summary(report["validation"])
             self._progress(100, 100, f"{stage.name}: {report['summary']}")
         (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
 
     def _validate(self, network: nn.Module, size: int) -> dict[str, Any]:
-        rows = [i for i, sample in enumerate(self._stock.samples) if sample.part == "validation"]
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
-            samples = [self._stock.samples[i] for i in rows]
+        rows = [i for i, sample in enumerate(self.stock.samples) if sample.part == "validation"]
+        with self._half_precision():
+            samples = [self.stock.samples[i] for i in rows]
             return validate(network, samples, self._pixels[rows], size, features)
+
+    def _half_precision(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda")
 
     def _objective(self, stage: Stage, network: nn.Module, generator: Generator) -> Objective:
         augment = Augmenter(self._recipe.augmentations[stage.augmentation], stage.size, generator)
         if stage.objective == "contrast":
             return Contrast(network, augment, self._features)
         if stage.objective == "classify":
-            return Classify(network, stage, augment, self._features, generator)
-        teachers = [(self._trained(teacher.weights), teacher.size) for teacher in stage.teachers]
-        return Distil(network, stage, augment, self._features, generator, teachers)
+            return Classify(network, stage, augment, self._features)
+        teachers = [(self.trained(teacher.weights), teacher.size) for teacher in stage.teachers]
+        return Distil(network, stage, augment, self._features, teachers)
 
     def _start(self, stage: Stage) -> nn.Module:
-        torch.manual_seed(self._recipe.seed)
+        torch.manual_seed(self._recipe.seed + stage.seed)
         network = build_network()
         if stage.start:
             self._load(network, stage.start)
         return cast(nn.Module, cast(Any, network).to(self._device, memory_format=torch.channels_last))
-
-    def _trained(self, name: str) -> nn.Module:
-        network = build_network()
-        self._load(network, name)
-        placed = cast(Any, network).to(self._device, memory_format=torch.channels_last)
-        return cast(nn.Module, placed.eval().requires_grad_(False))
 
     def _load(self, network: nn.Module, name: str) -> None:
         path = Path(name) if "." in name else self._folder(name) / "weights.safetensors"

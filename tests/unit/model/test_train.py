@@ -30,8 +30,9 @@ def recipe(tmp_path: Path, radiographs: Radiographs) -> Path:
     classes = {"NORMAL": "Normal", "PNEUMONIA": "Pneumonia"}
     stages = [
         PLAIN | {"name": "alone", "objective": "contrast"},
-        PLAIN | {"name": "teacher", "start": "alone", "style_mixing": 0.5},
+        PLAIN | {"name": "teacher", "start": "alone"},
         PLAIN | {"name": "student", "objective": "distil", "teachers": [{"weights": "teacher", "size": 24}]},
+        PLAIN | {"name": "both", "objective": "average", "members": ["teacher", "student"]},
     ]
     content: dict[str, Any] = {
         "name": "tiny",
