@@ -8,7 +8,9 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
+from gateway.errors import ConfigurationError
 from gateway.model.card import Abstention
+from gateway.model.network import DESCRIPTION
 
 PREFIX = "abstention."
 
@@ -41,9 +43,23 @@ class Detector(NamedTuple):
 
     @classmethod
     def in_weights(cls, state: dict[str, Tensor]) -> Self | None:
-        """Take the detector's tensors out of a weights file's, if it has them."""
+        """Take the detector's tensors out of a weights file's, if it has them.
+
+        Raises
+        ------
+        ConfigurationError
+            The detector describes images in another way than `network.forward` does.
+        """
         found = {name: state.pop(PREFIX + name) for name in cls._fields if PREFIX + name in state}
-        return cls(**{name: tensor.float() for name, tensor in found.items()}) if found else None
+        if not found:
+            return None
+        detector = cls(**{name: tensor.float() for name, tensor in found.items()})
+        if detector.mean.shape != (DESCRIPTION,):
+            raise ConfigurationError(
+                f"the model's detector takes {len(detector.mean)} numbers of an image, this gateway gives it "
+                f"{DESCRIPTION}: train the model with this version"
+            )
+        return detector
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what `in_weights` takes out."""

@@ -16,8 +16,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 DESCRIBED = ("layer2", "layer3", "layer4")  # stages that describe the image for abstention
-BANDS = 3  # horizontal bands: a chest has an up and a down, and may be mirrored
-DESCRIPTION = BANDS * (512 + 1024 + 2048)
+BANDS = 3  # across and along: a chest has an up and a down, and two sides that are alike
+DESCRIPTION = 2 * BANDS * (512 + 1024 + 2048)
 
 
 class Output(NamedTuple):
@@ -31,7 +31,7 @@ class Output(NamedTuple):
         float32, shape (n, rows / 32, columns / 32): the difference of the two class activation maps
         (Zhou et al. 2016), so that its mean plus the biases' difference is the log-odds of pneumonia.
     description
-        float32, shape (n, `DESCRIPTION`): stages 2 to 4, each averaged over three horizontal bands.
+        float32, shape (n, `DESCRIPTION`): stages 2 to 4, each averaged over three rows and three columns.
     """
 
     logits: Tensor
@@ -46,14 +46,14 @@ def build_network() -> nn.Module:
 
 
 def forward(network: nn.Module, images: Tensor) -> Output:
-    """Classify `images`, float (n, 3, rows, columns); map and description cost nothing beside the logits."""
+    """Classify `images`, float (n, 3, rows, columns); map and description cost next to nothing."""
     net = cast(Any, network)
     x = net.maxpool(net.relu(net.bn1(net.conv1(images))))
     described = []
     for name in STAGES:
         x = getattr(net, name)(x)
         if name in DESCRIBED:
-            described.append(adaptive_avg_pool2d(x, (BANDS, 1)).flatten(1))
+            described += [adaptive_avg_pool2d(x, bands).flatten(1) for bands in ((BANDS, 1), (1, BANDS))]
     logits = net.fc(x.mean(dim=(2, 3)))
     activation = torch.einsum("nchw,c->nhw", x, net.fc.weight[1] - net.fc.weight[0])
     return Output(logits.float(), activation.float(), torch.cat(described, dim=1).float())

@@ -10,8 +10,14 @@ from gateway.model.card import ModelCard
 FIGURES = ("accuracy", "precision", "sensitivity", "specificity", "f1", "auc")
 
 
-def model_card(card: ModelCard, metrics: dict[str, Any], procedure: str, limits: str) -> str:
-    """Return the text of MODEL_CARD.md; `metrics` is by data set, each as `evaluate` returns it."""
+def model_card(
+    card: ModelCard, metrics: dict[str, Any], refused: dict[str, float], procedure: str, limits: str
+) -> str:
+    """Return the text of MODEL_CARD.md.
+
+    `metrics` is by data set, each as `evaluate` returns it; `refused` by kind of image that is no frontal
+    chest radiograph, the share that gets no answer.
+    """
     parts = [
         f"# {card.name} {card.version}",
         card.intended_use,
@@ -27,10 +33,22 @@ def model_card(card: ModelCard, metrics: dict[str, Any], procedure: str, limits:
         "Images that the model would abstain on are counted by their score.",
         "\n".join(_figures(metrics)),
         *(block for name, of in metrics.items() for block in _details(name, of)),
+        *_abstention(refused),
         "## Limits",
         limits,
     ]
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
+
+
+def _abstention(refused: dict[str, float]) -> Iterator[str]:
+    if refused:
+        yield "### Images that are no frontal chest radiograph"
+        yield (
+            "Share that gets no answer, by kind; made from images never trained on, or computed. The detector "
+            "was fitted to images of the same kinds, made from training images."
+        )
+        rows = (f"| {kind} | {share:.2f} |" for kind, share in refused.items())
+        yield "\n".join(["| kind | no answer |", "|---|---|", *rows])
 
 
 def _model(card: ModelCard) -> Iterator[str]:

@@ -68,7 +68,9 @@ def draw_activation(
     for i, (image, cells, title) in enumerate(zip(inputs, activation, titles, strict=True)):
         axes = figure.add_subplot(1, len(inputs), i + 1)
         axes.imshow(image[0], cmap="gray", extent=(0, 7, 7, 0))
-        axes.imshow(cells, cmap="coolwarm", vmin=-most, vmax=most, alpha=0.4, interpolation="bilinear")
+        axes.imshow(
+            cells, "coolwarm", vmin=-most, vmax=most, alpha=0.4, interpolation="bilinear", extent=(0, 7, 7, 0)
+        )
         axes.set_title(title, fontsize=8)
         axes.set_axis_off()
     figure.savefig(path)
@@ -143,4 +145,4 @@ def _reliability(axes: Axes, labels: NDArray[np.int64], scores: Curve, metrics: 
     axes.plot([0, 1], [0, 1], ":", color="grey")
     axes.scatter(mean_score, share, s=8 + 300 * counts[filled] / counts.sum(), label=f"ECE {error:.3f}")
     axes.set(xlabel="mean P(pneumonia)", ylabel="share of pneumonia")
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")

@@ -3,95 +3,66 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Generator, nn
 
 from gateway.model.abstention import Detector
 from gateway.model.card import Abstention, ModelCard, Weights
 from gateway.model.evaluation.measure import Progress
-from gateway.model.evaluation.shifts import SHIFTS
-from gateway.model.training.calibration import choose_temperature
+from gateway.model.training.augmentation import Augmenter
+from gateway.model.training.calibration import calibrate
 from gateway.model.training.descriptions import describe
 from gateway.model.training.junk import JUNK, make_junk
 from gateway.model.training.outliers import fit_detector, limits
 from gateway.model.training.publish import publish
-from gateway.model.training.recipe import Recipe
-from gateway.model.training.samples import Part, Sample
+from gateway.model.training.recipe import Augmentation, Recipe
+from gateway.model.training.stock import Stock
 
 WEIGHTS_NAME = "model.safetensors"
-PER_GROUP = {"train": 500, "validation": 150}  # images of each source and class that are described
-SHIFTED = ("closer", "darker", "local contrast")  # the temperature must hold on these
-
-
-@dataclass(frozen=True)
-class Stock:
-    """The images of a recipe: what each is, and uint8 pixels (n, 224, 224)."""
-
-    samples: list[Sample]
-    pixels: NDArray[np.uint8]
-
-    def draw(self, part: Part, most: int) -> NDArray[np.intp]:
-        """Return the indices of at most `most` images of each source and class, the same every time."""
-        rng = np.random.default_rng(0)
-        groups: dict[tuple[str, int], list[int]] = {}
-        for i, sample in enumerate(self.samples):
-            if sample.part == part:
-                groups.setdefault((sample.source, sample.label), []).append(i)
-        chosen = [rng.permutation(members)[:most] for members in groups.values()]
-        return np.sort(np.concatenate(chosen))
-
-    def labels(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-        """Return the classes, 0 or 1, of some images."""
-        return np.array([self.samples[i].label for i in rows], np.int64)
-
-    def groups(self, rows: NDArray[np.intp]) -> Tensor:
-        """Return one number for each source and class, int64 (n,)."""
-        names = [(self.samples[i].source, self.samples[i].label) for i in rows]
-        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-        return torch.tensor([numbers[name] for name in names])
+PER_GROUP = 500  # training images of each source and class that are described
+FAMILIAR = Augmentation(  # how frontal chests of other hospitals may differ: no reason to abstain
+    rotation=8, zoom=(0.8, 1.1), aspect=0.2, shift=0.04, shear=0.03, warp=0.02, spectrum=0.5, tones=0.5,
+    local_contrast=0.1, frame=0.1, resolution=0.5, gamma=0.2, contrast=0.2, brightness=0.05, noise=0.03,
+)  # fmt: skip
 
 
 def finish(recipe: Recipe, network: nn.Module, stock: Stock, progress: Progress) -> None:
     """Write model, card and figures of `network`, which is in evaluation mode, to the recipe's folder."""
     detector, abstention = _detector(network, stock, progress)
-    temperature = _temperature(network, stock, progress)
+    temperature = calibrate(network, stock, progress)
     _write_weights(network, detector, recipe.out / WEIGHTS_NAME)
     card = _card(recipe, abstention, temperature)
     publish(recipe, card, stock.samples, progress)
 
 
 def _detector(network: nn.Module, stock: Stock, progress: Progress) -> tuple[Detector, Abstention]:
-    rows = stock.draw("train", PER_GROUP["train"])
-    chests = describe(network, stock.pixels[rows]).description
+    rows = stock.draw("train", PER_GROUP)
+    chests = [
+        describe(network, seen).description for seen in (stock.pixels[rows], _familiar(stock.pixels[rows]))
+    ]
     junk = []
     for i, kind in enumerate(JUNK):
         used = np.resize(rows, max(len(rows), len(JUNK)))[i :: len(JUNK)]
         made = make_junk(stock.pixels[used], kind, np.random.default_rng(i))
         junk.append(describe(network, made).description)
         progress(i + 1, len(JUNK), "kinds of junk described")
-    detector = fit_detector(chests, stock.groups(rows), torch.cat(junk))
-    seen = stock.draw("validation", PER_GROUP["validation"])
+    detector = fit_detector(torch.cat(chests), stock.groups(rows).repeat(2), torch.cat(junk))
+    seen = stock.draw("validation")
     scores = detector.score(describe(network, stock.pixels[seen]).description)
     return detector, limits(scores, stock.groups(seen))
 
 
-def _temperature(network: nn.Module, stock: Stock, progress: Progress) -> float | None:
-    """Fit on one half of the validation images as they are, try on the other half, shifted."""
-    rows = stock.draw("validation", PER_GROUP["validation"])
-    fitted, tried = rows[::2], rows[1::2]
-    plain = describe(network, stock.pixels[fitted]).log_odds.double().numpy()
-    shifted = []
-    for i, name in enumerate(SHIFTED):
-        shifted.append(describe(network, stock.pixels[tried], SHIFTS[name]).log_odds.double().numpy())
-        progress(i + 1, len(SHIFTED), "shifts described")
-    labels = np.tile(stock.labels(tried), len(SHIFTED))
-    return choose_temperature((plain, stock.labels(fitted)), (np.concatenate(shifted), labels))
+def _familiar(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a `FAMILIAR` view of each image."""
+    augment = Augmenter(FAMILIAR, pixels.shape[-1], Generator().manual_seed(0))
+    batches = torch.split(torch.from_numpy(pixels), 128)
+    views = [(augment(batch)[:, 0] + 1) * 127.5 for batch in batches]
+    return torch.cat(views).round().to(torch.uint8).numpy()
 
 
 def _write_weights(network: nn.Module, detector: Detector, path: Path) -> None:

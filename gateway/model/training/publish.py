@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from gateway.imaging.preprocess import to_model_input
 from gateway.model.card import CARD_NAME, ModelCard, write_card
 from gateway.model.evaluation.dataset import CLASSES, LabelledImage, find_labelled, subgroup_of
 from gateway.model.evaluation.evaluate import evaluate_images
@@ -12,37 +16,61 @@ from gateway.model.evaluation.measure import Progress, load_batches
 from gateway.model.evaluation.model_card import model_card
 from gateway.model.evaluation.plots import draw_activation, draw_losses, draw_plots
 from gateway.model.predictor import Predictor
+from gateway.model.training.junk import JUNK, make_junk
+from gateway.model.training.pixels import decode_picture
 from gateway.model.training.recipe import Recipe
 from gateway.model.training.samples import Sample
+from gateway.records import Label
 
+PER_KIND = 50  # images of each kind of junk
 METRICS_NAME = "metrics.json"
+REFUSED_NAME = "refused.json"
 DOCUMENT_NAME = "MODEL_CARD.md"
 
 
 def publish(recipe: Recipe, card: ModelCard, samples: list[Sample], progress: Progress) -> None:
     """Measure the model in the recipe's folder on images that it never saw; write what came out beside it."""
     write_card(card, recipe.out / CARD_NAME)
-    metrics = _metrics(recipe, samples, progress)
+    predictor = Predictor.open(recipe.out, device=recipe.device)
+    sets = _never_trained_on(recipe, samples)
+    metrics = {name: evaluate_images(predictor, images, progress) for name, images in sets.items()}
+    refused = _refused(predictor, [image.path for images in sets.values() for image in images], progress)
     (recipe.out / METRICS_NAME).write_text(json.dumps(metrics, indent=1), encoding="utf-8")
+    (recipe.out / REFUSED_NAME).write_text(json.dumps(refused, indent=1), encoding="utf-8")
     card = card.model_copy(update={"metrics": _headlines(metrics)})
     write_card(card, recipe.out / CARD_NAME)
-    text = model_card(card, metrics, recipe.procedure, recipe.limits)
+    text = model_card(card, metrics, refused, recipe.procedure, recipe.limits)
     (recipe.out / DOCUMENT_NAME).write_text(text, encoding="utf-8")
     _draw(recipe, metrics)
 
 
-def _metrics(recipe: Recipe, samples: list[Sample], progress: Progress) -> dict[str, Any]:
-    """Measure the model, as it was written, on the held-out part and on the test set."""
-    predictor = Predictor.open(recipe.out, device=recipe.device)
+def _never_trained_on(recipe: Recipe, samples: list[Sample]) -> dict[str, list[LabelledImage]]:
+    """Return the held-out part of each source, and the test set, by name."""
     sets: dict[str, list[LabelledImage]] = {}
     for sample in samples:
         if sample.part == "heldout":
-            name = f"{sample.source}, held out"
             group = subgroup_of(sample.path, CLASSES[sample.label])
-            sets.setdefault(name, []).append(LabelledImage(sample.path, sample.label, group))
+            image = LabelledImage(sample.path, sample.label, group)
+            sets.setdefault(f"{sample.source}, held out", []).append(image)
     if recipe.test:
         sets[recipe.test.name] = find_labelled(recipe.root / recipe.test.folder, recipe.test.classes)
-    return {name: evaluate_images(predictor, images, progress) for name, images in sets.items()}
+    return sets
+
+
+def _refused(predictor: Predictor, paths: list[Path], progress: Progress) -> dict[str, float]:
+    """Return the share of each kind of junk, made from images never trained on, that gets no answer."""
+    if not paths or predictor.card.abstention is None:
+        return {}
+    used = paths[:: max(1, len(paths) // PER_KIND)][:PER_KIND]
+    chests = np.stack([decode_picture(path) for path in used])
+    shares = {}
+    for i, kind in enumerate(JUNK):
+        made = make_junk(chests, kind, np.random.default_rng(1000 + i))
+        inputs = np.stack([to_model_input(image) for image in made])
+        answers = predictor.predict(inputs)
+        shares[kind] = sum(answer.label is Label.UNDETERMINED for answer in answers) / len(answers)
+        progress(i + 1, len(JUNK), "kinds of junk shown")
+    return shares
 
 
 def _headlines(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:

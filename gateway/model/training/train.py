@@ -20,12 +20,13 @@ from gateway.model.training.augmentation import Augmenter
 from gateway.model.training.average import mean_of, renormalise
 from gateway.model.training.batches import Batches
 from gateway.model.training.duplicates import first_copies
-from gateway.model.training.finish import Stock, finish
+from gateway.model.training.finish import finish
 from gateway.model.training.objectives import Classify, Contrast, Distil, Features, Objective
 from gateway.model.training.pixels import Progress, load_pixels
 from gateway.model.training.recipe import Recipe, Stage, read_recipe
 from gateway.model.training.samples import Sample, check_split, find_samples
 from gateway.model.training.stage import StageRun
+from gateway.model.training.stock import Stock
 from gateway.model.training.trunk import features
 from gateway.model.training.validation import summary, validate
 from gateway.model.weights import decode_weights, load_into, read_bytes

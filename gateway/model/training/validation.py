@@ -17,10 +17,16 @@ from gateway.model.evaluation.shifts import SHIFTS
 from gateway.model.training.objectives import Features
 from gateway.model.training.samples import Sample
 
+
+def borrow_most(images: Tensor, others: Tensor) -> Tensor:
+    """Give images most of the spectrum and the tones of others; shapes as for `match_spectrum`."""
+    return match_tones(match_spectrum(images, others, 0.7), others, 0.7)
+
+
 BORROWED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "spectrum of the other class": match_spectrum,
     "tones of the other class": match_tones,
-    "both, most of the way": lambda x, other: match_tones(match_spectrum(x, other, 0.7), other, 0.7),
+    "both, most of the way": borrow_most,
 }
 """What an image takes from one of the other class: no disease, but what else tells the classes apart."""
 
