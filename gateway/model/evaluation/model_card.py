@@ -44,8 +44,8 @@ def _abstention(refused: dict[str, float]) -> Iterator[str]:
     if refused:
         yield "### Images that are no frontal chest radiograph"
         yield (
-            "Share that gets no answer, by kind; made from images never trained on, or computed. The detector "
-            "was fitted to images of the same kinds, made from training images."
+            "Share that gets no answer, by kind; made from images never trained on, or computed. "
+            "The detector was fitted to images of the same kinds, made from training images."
         )
         rows = (f"| {kind} | {share:.2f} |" for kind, share in refused.items())
         yield "\n".join(["| kind | no answer |", "|---|---|", *rows])

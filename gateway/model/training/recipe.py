@@ -145,6 +145,17 @@ class Stage(_Frozen):
     smoothing: Fraction = 0.05
     average: Fraction = 0.99
 
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Names of all stages and files whose weights this stage needs."""
+        start = (self.start,) if self.start else ()
+        return *start, *(teacher.weights for teacher in self.teachers), *self.members
+
+
+def is_file(name: str) -> bool:
+    """Whether weights are named by a file's path and not by their stage."""
+    return "." in name
+
 
 class Test(_Frozen):
     """A set that no training image, patient or hospital visit is in; measured once, at the end."""
@@ -187,8 +198,7 @@ class Recipe(_Frozen):
     def _names_are_known(self) -> Recipe:
         sources, stages = {source.name for source in self.sources}, set[str]()
         for stage in self.stages:
-            wanted = {teacher.weights for teacher in stage.teachers} | {stage.start or ".", *stage.members}
-            unknown = {name for name in wanted if "." not in name} - stages
+            unknown = {name for name in stage.weights if not is_file(name)} - stages
             unknown |= set(stage.sources) - sources
             unknown |= {stage.augmentation} - set(self.augmentations)
             if unknown:

@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Generator, nn
 
+from gateway.model.abstention import Detector
+from gateway.model.evaluation.dataset import find_labelled
 from gateway.model.evaluation.plots import require_matplotlib
 from gateway.model.network import build_network
 from gateway.model.predictor import find_device
@@ -23,7 +25,7 @@ from gateway.model.training.duplicates import first_copies
 from gateway.model.training.finish import finish
 from gateway.model.training.objectives import Classify, Contrast, Distil, Features, Objective
 from gateway.model.training.pixels import Progress, load_pixels
-from gateway.model.training.recipe import Recipe, Stage, read_recipe
+from gateway.model.training.recipe import Recipe, Stage, is_file, read_recipe
 from gateway.model.training.samples import Sample, check_split, find_samples
 from gateway.model.training.stage import StageRun
 from gateway.model.training.stock import Stock
@@ -47,6 +49,7 @@ def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
     recipe = read_recipe(config)
     samples = find_samples(recipe)
     check_split(samples)
+    _try_what_comes_later(recipe, progress)
     training = Training(recipe, samples, progress)
     training.run(stages)
     if not stages:
@@ -140,8 +143,7 @@ class Training:
         return cast(nn.Module, cast(Any, network).to(self._device, memory_format=torch.channels_last))
 
     def _load(self, network: nn.Module, name: str) -> None:
-        path = Path(name) if "." in name else self._folder(name) / "weights.safetensors"
-        load_into(network, decode_weights(path, read_bytes(path)[0]), path)
+        _load(network, Path(name) if is_file(name) else self._folder(name) / "weights.safetensors")
 
     def _drawn_from(self, stage: Stage) -> tuple[Any, ...]:
         wanted = stage.sources or [source.name for source in self._recipe.sources]
@@ -149,6 +151,21 @@ class Training:
 
     def _folder(self, name: str) -> Path:
         return self._recipe.out / name
+
+
+def _try_what_comes_later(recipe: Recipe, progress: Progress) -> None:
+    """Refuse now what would otherwise be refused after hours: weights to start from, and the test set."""
+    for name in dict.fromkeys(name for stage in recipe.stages for name in stage.weights if is_file(name)):
+        _load(build_network(), Path(name))
+    if recipe.test:
+        images = find_labelled(recipe.root / recipe.test.folder, recipe.test.classes)
+        load_pixels([image.path for image in images], recipe.out / "cache", progress)
+
+
+def _load(network: nn.Module, path: Path) -> None:
+    state = decode_weights(path, read_bytes(path)[0])
+    Detector.in_weights(state)  # which a finished model has; it is fitted anew
+    load_into(network, state, path)
 
 
 def _compiled(wanted: bool) -> Features:

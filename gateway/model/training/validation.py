@@ -71,7 +71,7 @@ def other_class(sources: NDArray[np.str_], labels: NDArray[np.int64]) -> NDArray
     """Return for each image one of the other class and the same source, or itself where there is none."""
     rng = np.random.default_rng(0)
     partners = np.arange(len(labels))
-    for source in set(sources.tolist()):
+    for source in sorted(set(sources.tolist())):
         for label in (0, 1):
             own, others = (np.flatnonzero((sources == source) & (labels == k)) for k in (label, 1 - label))
             if len(others):

@@ -107,6 +107,16 @@ def test_an_output_that_is_no_number_is_no_answer(predictor: Predictor, images: 
     assert sound.p_pneumonia is not None
 
 
+def test_a_detector_of_another_version_is_refused(network: nn.Module, tmp_path: Path) -> None:
+    tensors = detector(1.0, 0.0).tensors() | {"abstention.mean": torch.zeros(10752)}
+    path = tmp_path / "w.safetensors"
+    save_file(dict(network.state_dict()) | tensors, path)
+    weights = Weights(file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    write_card(ModelCard(name="lungs", version="1", weights=weights), tmp_path / "model.yaml")
+    with pytest.raises(ConfigurationError, match=r"takes 10752 numbers of an image.* train the model"):
+        Predictor.open(tmp_path, device="cpu")
+
+
 def test_a_device_that_is_not_there_is_refused(state_dict_file: Path) -> None:
     with pytest.raises(ConfigurationError, match="device abacus is not available"):
         Predictor.open(state_dict_file, device="abacus")

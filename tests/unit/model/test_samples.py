@@ -15,13 +15,13 @@ from gateway.model.training.recipe import Recipe, read_recipe
 from gateway.model.training.samples import check_split, find_samples
 
 Radiographs = Callable[[Path, int, int], None]
+STAGE = {"name": "s", "objective": "classify", "augmentation": "none", "samples": 1}
 KERMANY = r"^(person\d+_(?:bacteria|virus)|(?:NORMAL2-)?IM-\d+)"
 
 
 def recipe(root: Path, **source: Any) -> Recipe:
     classes = {"NORMAL": "Normal", "PNEUMONIA": "Pneumonia"}
     given = {"name": "a", "folder": ".", "classes": classes, "validation": 0.3, "heldout": 0.2} | source
-    stage = {"name": "s", "objective": "classify", "augmentation": "none", "samples": 1}
     return Recipe.model_validate(
         {
             "name": "m",
@@ -30,7 +30,7 @@ def recipe(root: Path, **source: Any) -> Recipe:
             "out": root / "out",
             "sources": [given],
             "augmentations": {"none": {}},
-            "stages": [stage],
+            "stages": [STAGE],
         }
     )
 
@@ -118,6 +118,8 @@ def test_copies_are_found_whatever_was_done_to_them() -> None:
     ("change", "complaint"),
     [
         ({"stages": [{"name": "s", "objective": "classify", "augmentation": "wild", "samples": 1}]}, "wild"),
+        ({"stages": [STAGE | {"objective": "distil"}]}, "names no teachers"),
+        ({"stages": [STAGE | {"objective": "average", "members": ["first"]}]}, "first"),
         ({"epochs": 3}, "epochs: Extra inputs"),
         ({"version": None}, "version"),
     ],

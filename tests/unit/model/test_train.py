@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import save_file
 
+from gateway.errors import ConfigurationError
 from gateway.model.card import read_card
 from gateway.model.evaluation.evaluate import evaluate
-from gateway.model.predictor import Predictor
+from gateway.model.predictor import SHIPPED, Predictor
 from gateway.model.training import finish, stage
 from gateway.model.training.train import train
 
@@ -83,7 +85,7 @@ def test_a_training_resumes_after_a_kill_and_leaves_a_model(
     report = json.loads((out / "alone" / "report.json").read_text())
     assert (report["seen"], (out / "alone" / "report.json").stat().st_mtime_ns) == (12, finished)
     names = {"model.safetensors", "model.yaml", "metrics.json", "MODEL_CARD.md", "roc.png", "loss.png"}
-    names |= {"precision_recall.png", "confusion.png", "reliability.png", "activation.png"}
+    names |= {"refused.json", "precision_recall.png", "confusion.png", "reliability.png", "activation.png"}
     assert names <= {path.name for path in out.iterdir()}
     measured = evaluate(out, tmp_path / "test", device="cpu")
     assert measured["images"] == 4
@@ -92,6 +94,32 @@ def test_a_training_resumes_after_a_kill_and_leaves_a_model(
     assert card.metrics["other"]["accuracy"] == pytest.approx(measured["accuracy"]["value"], abs=1e-4)
     assert card.abstention is not None
     assert Predictor.open(out, device="cpu").identity.name == "tiny"
+
+
+def changed(recipe: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    content = yaml.safe_load(recipe.read_text())
+    change(content)
+    recipe.write_text(yaml.safe_dump(content))
+    return recipe
+
+
+def test_what_is_needed_later_is_tried_first(recipe: Path, tmp_path: Path) -> None:
+    def start_from(path: Path) -> Callable[[dict[str, Any]], None]:
+        return lambda content: content["stages"][2].update(start=str(path))
+
+    save_file({"conv.weight": torch.zeros(1)}, tmp_path / "vgg.safetensors")
+    with pytest.raises(ConfigurationError, match=r"vgg\.safetensors is not a ResNet-50"):
+        train(changed(recipe, start_from(tmp_path / "vgg.safetensors")), lambda *_: None)
+    train_tried = changed(recipe, start_from(SHIPPED / "model.safetensors"))  # a finished model will do
+    (tmp_path / "test" / "NORMAL" / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(ConfigurationError, match=r"broken\.png is not a readable image"):
+        train(train_tried, lambda *_: None)
+    assert not (tmp_path / "out" / "alone").exists()
+
+
+def test_stages_are_trained_by_name(recipe: Path) -> None:
+    out = train(recipe, lambda *_: None, ["alone"])
+    assert {path.name for path in out.iterdir()} == {"alone", "cache"}
 
 
 def test_the_detector_tells_what_it_was_shown() -> None:
