@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Generator, nn
 
+from gateway.errors import ConfigurationError
 from gateway.model.abstention import Detector
 from gateway.model.evaluation.dataset import find_labelled
 from gateway.model.evaluation.plots import require_matplotlib
@@ -47,6 +48,9 @@ def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
     """
     require_matplotlib()
     recipe = read_recipe(config)
+    unknown = sorted(set(stages) - {stage.name for stage in recipe.stages})
+    if unknown:
+        raise ConfigurationError(f"recipe {config} has no stage {', '.join(unknown)}")
     samples = find_samples(recipe)
     check_split(samples)
     _try_what_comes_later(recipe, progress)

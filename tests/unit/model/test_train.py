@@ -120,6 +120,10 @@ def test_what_is_needed_later_is_tried_first(recipe: Path, tmp_path: Path) -> No
 def test_stages_are_trained_by_name(recipe: Path) -> None:
     out = train(recipe, lambda *_: None, ["alone"])
     assert {path.name for path in out.iterdir()} == {"alone", "cache"}
+    with pytest.raises(ConfigurationError, match="no stage alnoe"):
+        train(recipe, lambda *_: None, ["alnoe"])
+    with pytest.raises(ConfigurationError, match="teacher"):  # whom the student needs
+        train(recipe, lambda *_: None, ["student"])
 
 
 def test_the_detector_tells_what_it_was_shown() -> None:
