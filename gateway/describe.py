@@ -35,7 +35,7 @@ def describe(source: Dataset, tensor: NDArray[np.float32] | None = None) -> Desc
 
 def _text(source: Dataset, keyword: str) -> str:
     tag = tag_for_keyword(keyword)
-    element = None if tag is None else source.get_item(tag)
+    element = None if tag is None else source.get_item(tag, keep_deferred=True)
     value = element.value if element is not None else None
     if isinstance(value, bytes):
         encodings, _ = encodings_for(header.texts(source, "SpecificCharacterSet"))

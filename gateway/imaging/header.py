@@ -121,7 +121,7 @@ def _element(ds: Dataset, keyword: str) -> DataElement | RawDataElement | None:
     tag = tag_for_keyword(keyword)
     if tag is None or tag not in ds:
         return None
-    element = ds.get_item(tag)
+    element = ds.get_item(tag, keep_deferred=True)  # else pydicom converts an empty value, whatever its VR
     return element if isinstance(element, DataElement | RawDataElement) else None
 
 

@@ -109,7 +109,11 @@ def source_header(source: Dataset) -> SourceHeader:
 
 
 def _encodings(source: Dataset, repairs: list[str]) -> tuple[str, ...]:
-    element = source.get_item("SpecificCharacterSet") if "SpecificCharacterSet" in source else None
+    element = (
+        source.get_item("SpecificCharacterSet", keep_deferred=True)
+        if "SpecificCharacterSet" in source
+        else None
+    )
     encodings, understood = encodings_for(_texts(element.value, ("ascii",)) or () if element else ())
     if not understood:
         repairs.append("SpecificCharacterSet")
@@ -134,7 +138,7 @@ class _Reader:
         return clean
 
     def _value(self, source: Dataset, keyword: str, within: str) -> str | list[str] | None:
-        element = source.get_item(keyword)
+        element = source.get_item(keyword, keep_deferred=True)
         values = _conforming_values(keyword, _texts(element.value, self.encodings))
         if values is None:
             self.repairs.append(within + keyword)

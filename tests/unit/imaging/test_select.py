@@ -184,6 +184,10 @@ def test_malformed_values_count_by_what_they_still_say(keyword: str, value: byte
     assert select(raw(image(), keyword, None, value), RULES) == Eligible(view)
 
 
+def test_an_empty_value_of_an_unheard_of_vr_is_no_value() -> None:
+    assert select(raw(image(), "Manufacturer", "L\x01", None), RULES) == Eligible("unknown")
+
+
 def test_patient_data_in_the_wrong_element_is_not_quoted() -> None:
     verdict = select(raw(image(), "BodyPartExamined", "CS", "Müller^Erika".encode()), RULES)
     assert isinstance(verdict, Ineligible)

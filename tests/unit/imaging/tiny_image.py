@@ -49,10 +49,10 @@ def look_up_table(first: int, bits: int, entries: list[int], packed: bool = Fals
     return item
 
 
-def raw(ds: Dataset, keyword: str, vr: str | None, value: bytes) -> Dataset:
+def raw(ds: Dataset, keyword: str, vr: str | None, value: bytes | None) -> Dataset:
     """Put bytes as they came from the network into `ds`, undecoded."""
     tag = Tag(tag_for_keyword(keyword))
-    ds[tag] = RawDataElement(tag, vr, len(value), value, 0, vr is None, True)
+    ds[tag] = RawDataElement(tag, vr, len(value or b""), value, 0, vr is None, True)
     return ds
 
 
