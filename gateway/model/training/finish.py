@@ -42,9 +42,8 @@ def finish(recipe: Recipe, network: nn.Module, stock: Stock, progress: Progress)
 
 def _detector(network: nn.Module, stock: Stock, progress: Progress) -> tuple[Detector, Abstention]:
     rows = stock.draw("train", PER_GROUP)
-    chests = [
-        describe(network, seen).description for seen in (stock.pixels[rows], _familiar(stock.pixels[rows]))
-    ]
+    views = (stock.pixels[rows], _familiar(stock.pixels[rows]))
+    chests = [describe(network, pixels).description for pixels in views]
     junk = []
     for i, kind in enumerate(JUNK):
         used = np.resize(rows, max(len(rows), len(JUNK)))[i :: len(JUNK)]

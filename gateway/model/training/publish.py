@@ -41,7 +41,11 @@ def publish(recipe: Recipe, card: ModelCard, samples: list[Sample], progress: Pr
     write_card(card, recipe.out / CARD_NAME)
     text = model_card(card, metrics, refused, recipe.procedure, recipe.limits)
     (recipe.out / DOCUMENT_NAME).write_text(text, encoding="utf-8")
-    _draw(recipe, metrics)
+    _draw_losses(recipe)
+    if sets:
+        name, images = list(sets.items())[-1]
+        draw_plots(metrics[name], f"{recipe.name} {recipe.version}: {name}", recipe.out)
+        _draw_examples(predictor, images, recipe.out)
 
 
 def _never_trained_on(recipe: Recipe, samples: list[Sample]) -> dict[str, list[LabelledImage]]:
@@ -78,26 +82,19 @@ def _headlines(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
     return {name: {key: round(of[key]["value"], 4) for key in keys} for name, of in metrics.items()}
 
 
-def _draw(recipe: Recipe, metrics: dict[str, Any]) -> None:
-    """Draw the figures of the last data set measured, and the loss of every stage."""
-    if metrics:
-        name = list(metrics)[-1]
-        draw_plots(metrics[name], f"{recipe.name} {recipe.version}: {name}", recipe.out)
+def _draw_losses(recipe: Recipe) -> None:
     reports = {stage.name: recipe.out / stage.name / "report.json" for stage in recipe.stages}
     losses = {name: json.loads(path.read_text("utf-8"))["losses"] for name, path in reports.items()}
     draw_losses({name: values for name, values in losses.items() if values}, recipe.out)
-    if recipe.test:
-        _draw_examples(recipe, find_labelled(recipe.root / recipe.test.folder, recipe.test.classes))
 
 
-def _draw_examples(recipe: Recipe, images: list[LabelledImage]) -> None:
-    """Draw the activation maps of six images, spread over the test set."""
+def _draw_examples(predictor: Predictor, images: list[LabelledImage], folder: Path) -> None:
+    """Draw the activation maps of six images, spread over a data set."""
     shown = images[:: max(1, len(images) // 6)][:6]
     inputs = next(load_batches([image.path for image in shown]))
-    predictor = Predictor.open(recipe.out, device=recipe.device)
     measured = predictor.measure(inputs)
     titles = [
         f"{CLASSES[image.label]}, P {predictor.card.probability(float(odds)):.2f}"
         for image, odds in zip(shown, measured.log_odds, strict=True)
     ]
-    draw_activation(inputs, measured.activation, titles, recipe.out / "activation.png")
+    draw_activation(inputs, measured.activation, titles, folder / "activation.png")
