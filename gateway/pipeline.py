@@ -30,6 +30,7 @@ from gateway.records import (
     GreyImage,
     Ineligible,
     ModelIdentity,
+    Prediction,
     Reason,
     ResultKind,
     Stage,
@@ -88,20 +89,21 @@ def prepare(source: Dataset, rules: SelectionRules) -> Prepared | End:
         return End(State.FAILED, error.reason, error.detail)
 
 
-def infer(prepared: Sequence[Prepared], predictor: Predictor, settings: Settings) -> list[Answer]:
+def infer(prepared: Sequence[Prepared], predictor: Predictor) -> list[Prediction]:
     """INFER all images in one forward pass."""
-    predictions = predictor.predict(np.stack([image.tensor for image in prepared]))
-    return [
-        Answer(
-            prediction=prediction,
-            pixel_digest=pixel_digest(image.grey),
-            configuration=configuration_hash(settings),
-            software_version=__version__,
-            created_at=datetime.now(UTC).astimezone(),
-            steps=image.grey.steps,
-        )
-        for image, prediction in zip(prepared, predictions, strict=True)
-    ]
+    return predictor.predict(np.stack([image.tensor for image in prepared])) if prepared else []
+
+
+def answer_for(image: Prepared, prediction: Prediction, settings: Settings) -> Answer:
+    """Return what the results are encoded from."""
+    return Answer(
+        prediction=prediction,
+        pixel_digest=pixel_digest(image.grey),
+        configuration=configuration_hash(settings),
+        software_version=__version__,
+        created_at=datetime.now(UTC).astimezone(),
+        steps=image.grey.steps,
+    )
 
 
 def encode_results(
@@ -208,20 +210,25 @@ class Pipeline:
 
     def _infer(self, ready: Sequence[_Ready]) -> list[Settled]:
         begun = perf_counter()
-        answers = infer([each.image for each in ready], self._predictor, self._settings)
+        predictions = infer([each.image for each in ready], self._predictor)
         infer_seconds = perf_counter() - begun
         settled = []
-        for (instance, image, description, decode_seconds), answer in zip(ready, answers, strict=True):
+        for (instance, image, description, decode_seconds), prediction in zip(
+            ready, predictions, strict=True
+        ):
             with _left_out_on_retry(instance):
                 begun = perf_counter()
-                outcome = self._encode(instance, image, answer)
+                outcome = self._encode(instance, image, prediction)
                 spent = {Stage.DECODE: decode_seconds, Stage.INFER: infer_seconds}
                 spent[Stage.ENCODE] = perf_counter() - begun
                 settled.append(Settled(instance, outcome, description, spent))
         return settled
 
-    def _encode(self, instance: StoredInstance, image: Prepared, answer: Answer) -> AnswerRecord | End:
+    def _encode(
+        self, instance: StoredInstance, image: Prepared, prediction: Prediction
+    ) -> AnswerRecord | End:
         try:
+            answer = answer_for(image, prediction, self._settings)
             answer = replace(answer, predecessors=_predecessors(instance))
             header = source_header(image.source)
             objects = list(encode_results(header, image.grey, answer, self._settings))

@@ -21,14 +21,14 @@ from gateway.pipeline import (
     End,
     Prepared,
     ResultObject,
+    answer_for,
     encode_results,
     infer,
     prepare,
     read_source,
     selection_rules,
 )
-from gateway.records import Label, Reason, State, probabilities
-from gateway.results.answer import Answer
+from gateway.records import Label, Prediction, Reason, State, probabilities
 from gateway.results.source_header import source_header
 from gateway.settings import Settings
 
@@ -130,19 +130,19 @@ def _answer(
     with_results: bool,
 ) -> Iterator[FilePrediction]:
     ready = [image for image in images if isinstance(image, Prepared)]
-    answers = iter(infer(ready, predictor, settings) if ready else [])
+    predictions = iter(infer(ready, predictor))
     model = f"{predictor.identity.name} {predictor.identity.version}"
     for file, image in zip(files, images, strict=True):
         if isinstance(image, End):
             yield _without_answer(file, image, model)
             continue
-        answer = next(answers)
+        prediction = next(predictions)
         try:
-            results = _results(image, answer, settings) if with_results and image.source else ()
+            results = _results(image, prediction, settings) if with_results and image.source else ()
         except Reject as error:
             yield _without_answer(file, End(State.FAILED, error.reason, error.detail), model)
         else:
-            yield _with_answer(file, image, answer, model, results)
+            yield _with_answer(file, image, prediction, model, results)
 
 
 def _without_answer(file: Path, end: End, model: str) -> FilePrediction:
@@ -152,9 +152,8 @@ def _without_answer(file: Path, end: End, model: str) -> FilePrediction:
 
 
 def _with_answer(
-    file: Path, image: Prepared, answer: Answer, model: str, results: tuple[ResultObject, ...]
+    file: Path, image: Prepared, prediction: Prediction, model: str, results: tuple[ResultObject, ...]
 ) -> FilePrediction:
-    prediction = answer.prediction
     line = {
         "file": str(file),
         "label": prediction.label.value,
@@ -166,7 +165,8 @@ def _with_answer(
     return FilePrediction(line, failed=False, study_instance_uid=study, results=results)
 
 
-def _results(image: Prepared, answer: Answer, settings: Settings) -> tuple[ResultObject, ...]:
+def _results(image: Prepared, prediction: Prediction, settings: Settings) -> tuple[ResultObject, ...]:
+    answer = answer_for(image, prediction, settings)
     return tuple(encode_results(source_header(image.source), image.grey, answer, settings))
 
 
