@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import torch
@@ -42,8 +43,8 @@ class Detector(NamedTuple):
     bias: Tensor
 
     @classmethod
-    def in_weights(cls, state: dict[str, Tensor]) -> Self | None:
-        """Take the detector's tensors out of a weights file's, if it has them.
+    def in_weights(cls, state: dict[str, Tensor], path: Path) -> Self | None:
+        """Take the detector's tensors out of those of the weights file `path`, if it has them.
 
         Raises
         ------
@@ -56,8 +57,8 @@ class Detector(NamedTuple):
         detector = cls(**{name: tensor.float() for name, tensor in found.items()})
         if detector.mean.shape != (DESCRIPTION,):
             raise ConfigurationError(
-                f"the model's detector takes {len(detector.mean)} numbers of an image, this gateway gives it "
-                f"{DESCRIPTION}: train the model with this version"
+                f"weights file {path}: its detector takes {len(detector.mean)} numbers of an image, "
+                f"this gateway gives it {DESCRIPTION}: train the model with this version"
             )
         return detector
 

@@ -100,7 +100,7 @@ class Predictor:
             card = ModelCard(name=weights.stem, version=sha256[:12], weights=file)
         check_hash(weights, sha256, card.weights.sha256)
         state = decode_weights(weights, content)
-        detector = Detector.in_weights(state)
+        detector = Detector.in_weights(state, weights)
         network = fold_batch_norm(network_with(state, weights))
         return cls(network, detector, card, place, card.threshold if threshold is None else threshold)
 

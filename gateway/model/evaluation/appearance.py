@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import torch
@@ -32,7 +33,7 @@ def match_spectrum(images: Tensor, others: Tensor, share: Tensor | float = 1.0) 
         spectrum = torch.fft.rfft2(images.float())
         own, wanted = (_power(s, rings) for s in (spectrum, torch.fft.rfft2(others.float())))
         change = 0.5 * share * (wanted - own)
-        limit = torch.tensor(GAIN).log().item()
+        limit = math.log(GAIN)
         gain = (change.clamp(-limit, limit) @ rings.T).exp().view(spectrum.shape)
         gain[..., 0, 0] = 1  # the mean brightness
         changed: Tensor = torch.fft.irfft2(spectrum * gain, s=images.shape[-2:])

@@ -31,7 +31,7 @@ def load_pixels(paths: Sequence[Path], cache: Path, progress: Progress) -> NDArr
         return np.asarray(np.load(kept, mmap_mode="r"))
     pixels = np.empty((len(paths), 224, 224), np.uint8)
     with ThreadPoolExecutor() as pool:
-        for i, image in enumerate(pool.map(decode_picture, paths)):
+        for i, image in enumerate(pool.map(_decode, paths)):
             pixels[i] = image
             progress(i + 1, len(paths), "images decoded")
     cache.mkdir(parents=True, exist_ok=True)
@@ -39,8 +39,7 @@ def load_pixels(paths: Sequence[Path], cache: Path, progress: Progress) -> NDArr
     return pixels
 
 
-def decode_picture(path: Path) -> NDArray[np.uint8]:
-    """Return a picture as the model sees it, uint8 (224, 224); ConfigurationError as for `load_pixels`."""
+def _decode(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             grey = np.asarray(image.convert("L"))

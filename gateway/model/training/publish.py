@@ -10,14 +10,19 @@ import numpy as np
 
 from gateway.imaging.preprocess import to_model_input
 from gateway.model.card import CARD_NAME, ModelCard, write_card
-from gateway.model.evaluation.dataset import CLASSES, LabelledImage, find_labelled, subgroup_of
+from gateway.model.evaluation.dataset import (
+    CLASSES,
+    LabelledImage,
+    find_labelled,
+    load_input,
+    subgroup_of,
+)
 from gateway.model.evaluation.evaluate import evaluate_images
 from gateway.model.evaluation.measure import Progress, load_batches
 from gateway.model.evaluation.model_card import model_card
 from gateway.model.evaluation.plots import draw_activation, draw_losses, draw_plots
 from gateway.model.predictor import Predictor
 from gateway.model.training.junk import JUNK, make_junk
-from gateway.model.training.pixels import decode_picture
 from gateway.model.training.recipe import Recipe
 from gateway.model.training.samples import Sample
 from gateway.records import Label
@@ -66,7 +71,7 @@ def _refused(predictor: Predictor, paths: list[Path], progress: Progress) -> dic
     if not paths or predictor.card.abstention is None:
         return {}
     used = paths[:: max(1, len(paths) // PER_KIND)][:PER_KIND]
-    chests = np.stack([decode_picture(path) for path in used])
+    chests = np.stack([np.rint((load_input(path)[0] + 1) * 127.5).astype(np.uint8) for path in used])
     shares = {}
     for i, kind in enumerate(JUNK):
         made = make_junk(chests, kind, np.random.default_rng(1000 + i))

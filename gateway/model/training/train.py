@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from torch import Generator, nn
 
 from gateway.errors import ConfigurationError
-from gateway.model.abstention import Detector
-from gateway.model.evaluation.dataset import find_labelled
+from gateway.model.abstention import PREFIX as DETECTOR
+from gateway.model.evaluation.dataset import find_labelled, load_input
 from gateway.model.evaluation.plots import require_matplotlib
 from gateway.model.network import build_network
 from gateway.model.predictor import find_device
@@ -163,13 +163,15 @@ def _try_what_comes_later(recipe: Recipe, progress: Progress) -> None:
         _load(build_network(), Path(name))
     if recipe.test:
         images = find_labelled(recipe.root / recipe.test.folder, recipe.test.classes)
-        load_pixels([image.path for image in images], recipe.out / "cache", progress)
+        for i, image in enumerate(images):
+            load_input(image.path)
+            progress(i + 1, len(images), "test images tried")
 
 
 def _load(network: nn.Module, path: Path) -> None:
     state = decode_weights(path, read_bytes(path)[0])
-    Detector.in_weights(state)  # which a finished model has; it is fitted anew
-    load_into(network, state, path)
+    of_network = {name: tensor for name, tensor in state.items() if not name.startswith(DETECTOR)}
+    load_into(network, of_network, path)
 
 
 def _compiled(wanted: bool) -> Features:

@@ -113,7 +113,10 @@ def test_a_detector_of_another_version_is_refused(network: nn.Module, tmp_path: 
     save_file(dict(network.state_dict()) | tensors, path)
     weights = Weights(file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     write_card(ModelCard(name="lungs", version="1", weights=weights), tmp_path / "model.yaml")
-    with pytest.raises(ConfigurationError, match=r"takes 10752 numbers of an image.* train the model"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"w\.safetensors: its detector takes 10752 numbers of an image.* train the model",
+    ):
         Predictor.open(tmp_path, device="cpu")
 
 
