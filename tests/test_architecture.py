@@ -33,7 +33,8 @@ LAYERS: dict[str, set[str]] = {
     "pipeline": PURE | ADAPTERS | {"describe", "imaging", "results", "model"},
     "settle": PURE | ADAPTERS | {"pipeline"},
     "reprocess": PURE | ADAPTERS | {"pipeline"},
-    "isolation": PURE | ADAPTERS | {"pipeline"},
+    "spare_process": PURE,
+    "isolation": PURE | ADAPTERS | {"pipeline", "spare_process"},
     "engine": PURE | ADAPTERS | {"pipeline", "isolation", "settle", "deliver"},
     "roles": PURE | ADAPTERS | SECURITY | {"receive", "pipeline", "engine", "web"},
     "supervise": PURE | ADAPTERS | {"roles", "role_call"},
@@ -42,7 +43,7 @@ LAYERS: dict[str, set[str]] = {
     "web": PURE
     | ADAPTERS
     | SECURITY
-    | {"imaging", "results", "model", "receive", "predict", "pipeline", "role_call"},
+    | {"imaging", "results", "model", "receive", "predict", "pipeline", "role_call", "spare_process"},
     "predict": PURE | ADAPTERS | {"imaging", "model", "results", "pipeline", "deliver"},
     "prove": PURE | ADAPTERS | {"receive", "deliver", "pipeline", "roles"},
     "doctor": PURE | ADAPTERS | {"results", "pipeline", "deliver", "tls"},

@@ -24,10 +24,11 @@ def resize(pixels: NDArray[np.uint16] | NDArray[np.uint8]) -> NDArray[np.float32
     -------
     float32, shape (224, 224), 0–1.
     """
-    widened = pixels * np.uint16(257) if pixels.dtype == np.uint8 else pixels
-    image = Image.fromarray(np.ascontiguousarray(widened, np.uint16))
-    small = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-    return small.astype(np.float32) / np.float32(65535)
+    grey = pixels.astype(np.float32)  # which Pillow resizes faster than 16-bit integers
+    if pixels.dtype == np.uint8:
+        grey *= 257
+    small = Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    return np.asarray(small, np.float32) / np.float32(65535)
 
 
 def normalise(grey: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from pathlib import Path
 
 from anyio import CapacityLimiter, to_thread
 
 from gateway.errors import Retry
+from gateway.spare_process import SpareProcess
 from gateway.store.pictures import Kind, Pictures
 from gateway.web.rendering import begin, render
 
@@ -32,8 +27,7 @@ class Display:
 
     def __init__(self, pictures: Pictures) -> None:
         self._pictures = pictures
-        self._pool: ProcessPoolExecutor | None = None
-        self._process = 0
+        self.process = SpareProcess("pictures", begin)
         self._alone = CapacityLimiter(1)  # its own thread: what waits here keeps no other request waiting
         self._waiting = 0
         self._unshowable: dict[Path, None] = {}
@@ -65,11 +59,7 @@ class Display:
 
     def close(self) -> None:
         """End the spare process, whatever it is at."""
-        pool, self._pool = self._pool, None
-        if pool:
-            with suppress(ProcessLookupError):  # an image has ended it
-                os.kill(self._process, signal.SIGKILL)
-            pool.shutdown(wait=False, cancel_futures=True)
+        self.process.close()
 
     def _make(self, source: Path, kind: Kind) -> Path | None:
         kept = self._pictures.find(source, kind)  # made while this one waited
@@ -80,29 +70,16 @@ class Display:
 
     def _render(self, source: Path, kind: Kind) -> bytes | None:
         try:
-            return self._serving_pool().submit(render, source, kind).result(WAIT_SECONDS)
-        except (BrokenProcessPool, TimeoutError):
-            self.close()
+            return self.process.ask(WAIT_SECONDS, render, source, kind)
+        except Retry:
+            raise
         except (OSError, MemoryError):  # the disk's or the machine's fault, not the image's
             return None
-        except Exception:  # noqa: S110 - whatever a decoder says: there is no picture
-            pass
-        self._remember(source)
-        return None
+        except Exception:  # its process was lost, or whatever a decoder says: there is no picture
+            self._remember(source)
+            return None
 
     def _remember(self, source: Path) -> None:
         self._unshowable[source] = None
         if len(self._unshowable) > _MOST_REMEMBERED:
             del self._unshowable[next(iter(self._unshowable))]
-
-    def _serving_pool(self) -> ProcessPoolExecutor:
-        """Return the process that runs, or a new one: no image is blamed for one that does not start."""
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            pool = ProcessPoolExecutor(1, context, initializer=begin)
-            try:
-                self._process = pool.submit(os.getpid).result()
-            except BrokenProcessPool:
-                raise Retry("the process for pictures does not start") from None
-            self._pool = pool
-        return self._pool

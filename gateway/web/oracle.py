@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.errors import ConfigurationError, Reject, Retry
+from gateway.errors import Reject
 from gateway.log import open_log
 from gateway.records import Reason
 from gateway.settings import Settings
-from gateway.web.rendering import begin
+from gateway.spare_process import Lost, SpareProcess
 
 if TYPE_CHECKING:
     from gateway.model.predictor import Predictor
@@ -31,9 +26,7 @@ class Oracle:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._pool: ProcessPoolExecutor | None = None
-        self._process = 0
+        self.process = SpareProcess("the model", _open, settings)
 
     def answer(self, file: Path) -> tuple[dict[str, Any], bool]:
         """Return the file's answer as `gateway predict` tells it, and whether none could be given.
@@ -47,50 +40,25 @@ class Oracle:
         Retry
             If the process does not start.
         """
-        pool = self._serving_pool()
         try:
-            return pool.submit(_answer, file).result(ANSWER_SECONDS)
-        except (BrokenProcessPool, TimeoutError):
-            self.close()
+            return self.process.ask(ANSWER_SECONDS, _answer, file)
+        except Lost:
             raise Reject(Reason.POISON, "The file ended its decoder, or took too long.") from None
 
     def close(self) -> None:
         """End the process, whatever it is at."""
-        pool, self._pool = self._pool, None
-        if pool:
-            with suppress(ProcessLookupError):  # it has ended by itself
-                os.kill(self._process, signal.SIGKILL)
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _serving_pool(self) -> ProcessPoolExecutor:
-        """Return the process that runs, or a new one: no file is blamed for one that does not start."""
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            pool = ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(self._settings,))
-            try:
-                self._process = pool.submit(_open, self._settings).result()
-            except BrokenProcessPool:
-                raise Retry("the process of the model does not start") from None
-            except ConfigurationError:
-                pool.shutdown(wait=False)
-                raise
-            self._pool = pool
-        return self._pool
+        self.process.close()
 
 
 _opened: list[tuple[Predictor, Settings]] = []  # of the spare process
 
 
-def _prepare(settings: Settings) -> None:
-    begin()
-    open_log(settings.data_dir, role="web", rules=settings.log)
-
-
-def _open(settings: Settings) -> int:
+def _open(settings: Settings) -> None:
     from gateway.pipeline import open_predictor
 
+    os.nice(10)  # reception and answers come first
+    open_log(settings.data_dir, role="web", rules=settings.log)
     _opened.append((open_predictor(settings), settings))
-    return os.getpid()
 
 
 def _answer(file: Path) -> tuple[dict[str, Any], bool]:

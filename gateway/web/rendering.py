@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import io
-import multiprocessing
 import os
-import signal
 import struct
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -41,15 +38,5 @@ def render(source: Path, kind: Kind) -> bytes:
 
 
 def begin() -> None:
-    """Prepare the process: reception and answers come first, and its end is the server's decision."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+    """Prepare the process: reception and answers come first."""
     os.nice(10)
-    threading.Thread(target=_end_with_server, daemon=True).start()
-
-
-def _end_with_server() -> None:
-    server = multiprocessing.parent_process()
-    if server:
-        server.join()
-        os._exit(1)

@@ -114,13 +114,13 @@ def test_pictures_and_dicom_files_are_answered(browser: Browser) -> None:
 def test_a_bomb_is_refused_in_words_and_soon(browser: Browser, site: Site, bomb: object) -> None:
     content = bomb()  # type: ignore[operator]
     assert len(content) < 1 << 20
-    process = site.oracle._process
+    process = site.oracle.process.pid
     begun = time.monotonic()
     answer = ask(browser, content)
     assert answer.status_code == 422
     assert isinstance(answer.json()["detail"], str)
     assert time.monotonic() - begun < 20
-    assert site.oracle._process == process
+    assert site.oracle.process.pid == process
 
 
 def test_a_false_group_length_hides_no_bomb(browser: Browser) -> None:
@@ -133,7 +133,7 @@ def test_a_false_group_length_hides_no_bomb(browser: Browser) -> None:
 
 def test_who_waits_for_an_answer_keeps_nobody_else_waiting(browser: Browser, site: Site) -> None:
     with ThreadPoolExecutor(WAITING + 2) as askers:
-        os.kill(site.oracle._process, signal.SIGSTOP)
+        os.kill(site.oracle.process.pid, signal.SIGSTOP)
         try:
             asked = {askers.submit(ask, browser, encoded(dx())) for _ in range(WAITING + 2)}
             (refused, *_), waiting = wait(asked, timeout=20, return_when=FIRST_COMPLETED)
@@ -141,7 +141,7 @@ def test_who_waits_for_an_answer_keeps_nobody_else_waiting(browser: Browser, sit
             assert refused.result().headers["Retry-After"]
             assert browser.get("/health/live").status_code == 200
         finally:
-            os.kill(site.oracle._process, signal.SIGCONT)
+            os.kill(site.oracle.process.pid, signal.SIGCONT)
         assert {each.result().status_code for each in waiting} == {200}
 
 
@@ -149,7 +149,7 @@ def test_a_decoder_that_hangs_is_ended(
     browser: Browser, site: Site, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ask(browser, encoded(dx())).status_code == 200
-    hung = site.oracle._process
+    hung = site.oracle.process.pid
     with monkeypatch.context() as patch:
         patch.setattr(oracle, "ANSWER_SECONDS", 0.5)
         os.kill(hung, signal.SIGSTOP)
@@ -157,7 +157,7 @@ def test_a_decoder_that_hangs_is_ended(
     assert answer.status_code == 422
     assert "took too long" in answer.json()["detail"]
     site.oracle.answer(image)
-    assert site.oracle._process != hung
+    assert site.oracle.process.pid != hung
     assert ask(browser, encoded(dx())).status_code == 200
 
 

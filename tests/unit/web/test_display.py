@@ -31,7 +31,7 @@ def test_a_hung_decoder_ends_with_the_display(tmp_path: Path, hanging: Path) -> 
     with ThreadPoolExecutor(1) as asking:
         picture = asking.submit(asyncio.run, shown.picture(hanging, Kind.PIXELS))  # type: ignore[arg-type]
         writer = os.open(hanging, os.O_WRONLY)  # once the decoder has it in hand
-        process = shown._process
+        process = shown.process.pid
         shown.close()
         assert picture.result() is None
     os.close(writer)
@@ -57,7 +57,7 @@ def test_what_cannot_be_decoded_is_tried_once(tmp_path: Path) -> None:
     source.write_bytes(encoded(dx(PixelData=b"\0\0")))
     shown = opened(tmp_path)
     assert asyncio.run(shown.picture(source, Kind.THUMBNAIL)) is None
-    process = shown._process
+    process = shown.process.pid
     shown.close()
     assert asyncio.run(shown.picture(source, Kind.THUMBNAIL)) is None
-    assert shown._process == process
+    assert shown.process.pid == process
