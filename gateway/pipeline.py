@@ -21,7 +21,7 @@ from gateway.describe import describe
 from gateway.errors import Reject, Retry
 from gateway.imaging.decode import decode
 from gateway.imaging.fingerprint import pixel_digest
-from gateway.imaging.preprocess import SIDE, to_model_input
+from gateway.imaging.preprocess import SIDE, over_whole_image, steps_taken, to_model_input
 from gateway.imaging.select import SelectionRules, select
 from gateway.log import log_bug, log_event
 from gateway.model.predictor import Predictor
@@ -90,8 +90,14 @@ def prepare(source: Dataset, rules: SelectionRules) -> Prepared | End:
 
 
 def infer(prepared: Sequence[Prepared], predictor: Predictor) -> list[Prediction]:
-    """INFER all images in one forward pass."""
-    return predictor.predict(np.stack([image.tensor for image in prepared])) if prepared else []
+    """INFER all images in one forward pass; the activation maps span the whole images."""
+    if not prepared:
+        return []
+    predictions = predictor.predict(np.stack([image.tensor for image in prepared]))
+    return [
+        replace(prediction, activation=over_whole_image(prediction.activation, image.grey.pixels))
+        for image, prediction in zip(prepared, predictions, strict=True)
+    ]
 
 
 def answer_for(image: Prepared, prediction: Prediction, settings: Settings) -> Answer:
@@ -102,7 +108,7 @@ def answer_for(image: Prepared, prediction: Prediction, settings: Settings) -> A
         configuration=configuration_hash(settings),
         software_version=__version__,
         created_at=datetime.now(UTC).astimezone(),
-        steps=image.grey.steps,
+        steps=image.grey.steps + steps_taken(image.grey.pixels),
     )
 
 

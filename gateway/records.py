@@ -198,8 +198,9 @@ class Prediction:
     reason
         Why the model abstains, one sentence; None otherwise.
     activation
-        Class activation map of the pneumonia logit, float32, shape (7, 7), unbounded and signed:
-        positive where the region speaks for pneumonia. Its mean plus the bias is the logit.
+        Class activation map of the pneumonia logit over the whole image, float32, unbounded and signed:
+        positive where the region speaks for pneumonia. Shape (7, 7), its mean plus the bias is the logit;
+        (56, 56) where black margins were not shown to the model, 0 in them.
     model
         Which model answered.
     """

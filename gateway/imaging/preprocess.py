@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -9,10 +11,40 @@ from PIL import Image
 SIDE = 224
 MEAN = 0.5
 STD = 0.5
+LEAST = 0.25  # of a side: where less than this is not black, the black is no margin
+_MAP_SIDE = 56
+
+Pixels = NDArray[np.uint16] | NDArray[np.uint8]
 
 
-def resize(pixels: NDArray[np.uint16] | NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Squash a grey image to the model's size, antialiased and without letterbox.
+class Region(NamedTuple):
+    """Rows and columns of an image, which it can be indexed with."""
+
+    rows: slice
+    columns: slice
+
+
+def inside_margins(pixels: Pixels) -> Region:
+    """Return what lies inside margins that are black throughout: padding, shutter, collimator.
+
+    A chest in black margins is one seen from farther off, or cut closer, and a network takes it for another.
+    """
+    rows, columns = (_seen(pixels, axis) for axis in (0, 1))
+    return Region(rows, columns)
+
+
+def _seen(pixels: Pixels, axis: int) -> slice:
+    count = pixels.shape[axis]
+    if np.take(pixels, 0, axis).any() and np.take(pixels, -1, axis).any():
+        return slice(0, count)
+    seen = np.flatnonzero(pixels.any(axis=1 - axis))
+    if len(seen) == 0 or seen[-1] + 1 - seen[0] < LEAST * count:
+        return slice(0, count)
+    return slice(int(seen[0]), int(seen[-1]) + 1)
+
+
+def resize(pixels: Pixels) -> NDArray[np.float32]:
+    """Squash what lies inside black margins to the model's size, antialiased and without letterbox.
 
     Parameters
     ----------
@@ -24,7 +56,9 @@ def resize(pixels: NDArray[np.uint16] | NDArray[np.uint8]) -> NDArray[np.float32
     -------
     float32, shape (224, 224), 0–1.
     """
-    grey = pixels.astype(np.float32)  # which Pillow resizes faster than 16-bit integers
+    grey = pixels[inside_margins(pixels)].astype(
+        np.float32
+    )  # which Pillow resizes faster than 16-bit integers
     if pixels.dtype == np.uint8:
         grey *= 257
     small = Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
@@ -37,9 +71,42 @@ def normalise(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.repeat(scaled[None], 3, axis=0)
 
 
-def to_model_input(pixels: NDArray[np.uint16] | NDArray[np.uint8]) -> NDArray[np.float32]:
+def to_model_input(pixels: Pixels) -> NDArray[np.float32]:
     """Return a grey image as the model's input, float32 (3, 224, 224), -1–1.
 
     `pixels` is as for `resize`.
     """
     return normalise(resize(pixels))
+
+
+def steps_taken(pixels: Pixels) -> tuple[str, ...]:
+    """Return what was done to an image beyond resizing, for its results."""
+    whole = tuple(slice(0, count) for count in pixels.shape)
+    return () if inside_margins(pixels) == whole else ("black margins not shown to the model",)
+
+
+def over_whole_image(activation: NDArray[np.float32], pixels: Pixels) -> NDArray[np.float32]:
+    """Return a map of what the model saw of an image as one that spans the whole image.
+
+    Parameters
+    ----------
+    activation
+        float32 (n, n), over what lies inside the margins.
+    pixels
+        The image, as for `resize`.
+
+    Returns
+    -------
+    `activation` itself where the image has no black margins, else float32 (56, 56), 0 in the margins.
+    """
+    places = []
+    for part, count in zip(inside_margins(pixels), pixels.shape, strict=True):
+        first, last = (round(_MAP_SIDE * edge / count) for edge in (part.start, part.stop))
+        places.append(slice(first, last))
+    rows, columns = places
+    if (rows, columns) == (slice(0, _MAP_SIDE), slice(0, _MAP_SIDE)):
+        return activation
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    whole = np.zeros((_MAP_SIDE, _MAP_SIDE), np.float32)
+    whole[rows, columns] = np.asarray(Image.fromarray(activation).resize(size, Image.Resampling.BILINEAR))
+    return whole

@@ -54,7 +54,10 @@ def _abstention(refused: dict[str, float]) -> Iterator[str]:
 def _model(card: ModelCard) -> Iterator[str]:
     yield "- torchvision ResNet-50 with two outputs (Normal, Pneumonia), one forward pass at 3 × 224 × 224"
     yield f"- weights `{card.weights.file}`, SHA-256 `{card.weights.sha256}`"
-    yield f"- grey, squashed to a square, three channels; mean {card.input.mean:g}, std {card.input.std:g}"
+    yield (
+        "- grey, black margins cut off, squashed to a square, three channels; "
+        f"mean {card.input.mean:g}, std {card.input.std:g}"
+    )
     yield f"- threshold {card.threshold:g}; calibration: {card.calibration}"
     if card.abstention:
         yield (

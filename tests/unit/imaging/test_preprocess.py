@@ -3,16 +3,22 @@
 import numpy as np
 import pytest
 
-from gateway.imaging.preprocess import resize, to_model_input
+from gateway.imaging.preprocess import (
+    inside_margins,
+    over_whole_image,
+    resize,
+    steps_taken,
+    to_model_input,
+)
 
 
 def test_black_and_white_are_minus_one_and_one() -> None:
-    pixels = np.zeros((448, 300), np.uint16)
-    pixels[224:] = 65535
+    pixels = np.zeros((448, 448), np.uint16)
+    pixels[224:, :224] = pixels[:224, 224:] = 65535
     tensor = to_model_input(pixels)
     assert (tensor.shape, tensor.dtype) == ((3, 224, 224), np.float32)
-    assert np.all(tensor[:, :110] == -1)
-    assert np.all(tensor[:, 114:] == 1)
+    assert np.all(tensor[:, :110, :110] == -1)
+    assert np.all(tensor[:, 114:, :110] == 1)
 
 
 def test_the_picture_is_squashed_without_letterbox() -> None:
@@ -38,3 +44,39 @@ def test_resize_averages_instead_of_skipping() -> None:
 
 def test_the_tensor_can_be_written_to() -> None:
     to_model_input(np.zeros((8, 8), np.uint8))[0, 0, 0] = 1.0
+
+
+def in_margins(pixels: np.ndarray, top: int, bottom: int, left: int, right: int) -> np.ndarray:
+    return np.pad(pixels, ((top, bottom), (left, right)))
+
+
+@pytest.mark.parametrize("margins", [(0, 0, 40, 60), (30, 0, 0, 0), (50, 60, 70, 80)])
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_black_margins_are_not_shown_to_the_model(margins: tuple[int, ...], depth: type) -> None:
+    chest = np.random.default_rng(3).integers(1, 255, (300, 260)).astype(depth)
+    assert np.array_equal(to_model_input(in_margins(chest, *margins)), to_model_input(chest))
+    assert steps_taken(in_margins(chest, *margins)) == ("black margins not shown to the model",)
+    assert steps_taken(chest) == ()
+
+
+def test_black_within_the_image_is_no_margin() -> None:
+    pixels = np.full((300, 300), 7, np.uint16)
+    pixels[100:140] = pixels[:, 20:50] = 0
+    assert inside_margins(pixels) == (slice(0, 300), slice(0, 300))
+
+
+@pytest.mark.parametrize("seen", [0, 60])
+def test_an_image_that_is_nearly_all_black_has_no_margins(seen: int) -> None:
+    pixels = np.zeros((300, 300), np.uint16)
+    pixels[:seen, :seen] = 1000
+    assert inside_margins(pixels) == (slice(0, 300), slice(0, 300))
+
+
+def test_a_map_lies_where_the_model_saw_the_image() -> None:
+    activation = np.ones((7, 7), np.float32)
+    whole = np.ones((400, 200), np.uint16)
+    assert over_whole_image(activation, whole) is activation
+    placed = over_whole_image(activation, in_margins(whole, 400, 0, 100, 100))
+    assert placed.shape == (56, 56)
+    assert np.all(placed[28:, 14:42] == 1)
+    assert placed.sum() == 28 * 28
