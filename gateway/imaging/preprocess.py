@@ -44,7 +44,7 @@ def _seen(pixels: Pixels, axis: int) -> slice:
 
 
 def resize(pixels: Pixels) -> NDArray[np.float32]:
-    """Squash what lies inside black margins to the model's size, antialiased and without letterbox.
+    """Squash a grey image to the model's size, antialiased and without letterbox.
 
     Parameters
     ----------
@@ -56,9 +56,7 @@ def resize(pixels: Pixels) -> NDArray[np.float32]:
     -------
     float32, shape (224, 224), 0–1.
     """
-    grey = pixels[inside_margins(pixels)].astype(
-        np.float32
-    )  # which Pillow resizes faster than 16-bit integers
+    grey = pixels.astype(np.float32)  # which Pillow resizes faster than 16-bit integers
     if pixels.dtype == np.uint8:
         grey *= 257
     small = Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
@@ -72,11 +70,11 @@ def normalise(grey: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def to_model_input(pixels: Pixels) -> NDArray[np.float32]:
-    """Return a grey image as the model's input, float32 (3, 224, 224), -1–1.
+    """Return what lies inside an image's black margins as the model's input, float32 (3, 224, 224), -1–1.
 
     `pixels` is as for `resize`.
     """
-    return normalise(resize(pixels))
+    return normalise(resize(pixels[inside_margins(pixels)]))
 
 
 def steps_taken(pixels: Pixels) -> tuple[str, ...]:
