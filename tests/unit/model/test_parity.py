@@ -20,7 +20,9 @@ def picture() -> np.ndarray:
     return (decode(dcmread(SAMPLE)).pixels >> 8).astype(np.uint8)
 
 
-def write_dicom(path: Path, stored: np.ndarray, bits: int, window: tuple[float, float] | None) -> None:
+def write_dicom(
+    path: Path, stored: np.ndarray, bits: int, window: tuple[float, float] | None, **others: object
+) -> None:
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -34,6 +36,8 @@ def write_dicom(path: Path, stored: np.ndarray, bits: int, window: tuple[float, 
     ds.BitsStored, ds.HighBit, ds.PixelRepresentation = bits, bits - 1, 0
     if window:
         ds.WindowCenter, ds.WindowWidth = window
+    for keyword, value in others.items():
+        setattr(ds, keyword, value)
     ds.PixelData = stored.tobytes()
     ds.save_as(path, enforce_file_format=True)
 
@@ -52,3 +56,19 @@ def test_png_and_dicom_give_the_same_probability(tmp_path: Path) -> None:
     assert 0.1 < p[0] < 0.9
     assert p[1] == pytest.approx(p[0], abs=0.01)
     assert p[2] == pytest.approx(p[0], abs=0.01)
+
+
+def test_what_a_shutter_hides_is_not_shown_to_the_model(tmp_path: Path) -> None:
+    grey = picture()
+    rows, columns = grey.shape
+    write_dicom(tmp_path / "alone.dcm", grey, 8, None)
+    edges = {
+        "ShutterShape": "RECTANGULAR",
+        "ShutterUpperHorizontalEdge": 31,
+        "ShutterLowerHorizontalEdge": 30 + rows,
+        "ShutterLeftVerticalEdge": 51,
+        "ShutterRightVerticalEdge": 50 + columns,
+    }
+    around = np.pad(grey, ((30, 10), (50, 20)), constant_values=200)
+    write_dicom(tmp_path / "shuttered.dcm", around, 8, None, **edges)
+    assert np.array_equal(load_input(tmp_path / "shuttered.dcm"), load_input(tmp_path / "alone.dcm"))
