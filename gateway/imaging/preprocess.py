@@ -1,4 +1,4 @@
-"""PREPROCESS: from a grey image to the model's input. Training uses the same functions."""
+"""PREPROCESS: from a grey image to the model's input. Training resizes by the same function."""
 
 from __future__ import annotations
 
