@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -11,26 +9,18 @@ from PIL import Image
 SIDE = 224
 MEAN = 0.5
 STD = 0.5
-LEAST = 0.25  # of a side: where less than this is not black, the black is no margin
+_LEAST = 0.25  # of a side: where less than this is not black, the black is no margin
 _MAP_SIDE = 56
 
 Pixels = NDArray[np.uint16] | NDArray[np.uint8]
 
 
-class Region(NamedTuple):
-    """Rows and columns of an image, which it can be indexed with."""
-
-    rows: slice
-    columns: slice
-
-
-def inside_margins(pixels: Pixels) -> Region:
-    """Return what lies inside margins that are black throughout: padding, shutter, collimator.
+def inside_margins(pixels: Pixels) -> tuple[slice, slice]:
+    """Return the rows and columns inside margins that are black throughout: padding, shutter, collimator.
 
     A chest in black margins is one seen from farther off, or cut closer, and a network takes it for another.
     """
-    rows, columns = (_seen(pixels, axis) for axis in (0, 1))
-    return Region(rows, columns)
+    return _seen(pixels, 0), _seen(pixels, 1)
 
 
 def _seen(pixels: Pixels, axis: int) -> slice:
@@ -38,7 +28,7 @@ def _seen(pixels: Pixels, axis: int) -> slice:
     if np.take(pixels, 0, axis).any() and np.take(pixels, -1, axis).any():
         return slice(0, count)
     seen = np.flatnonzero(pixels.any(axis=1 - axis))
-    if len(seen) == 0 or seen[-1] + 1 - seen[0] < LEAST * count:
+    if len(seen) == 0 or seen[-1] + 1 - seen[0] < _LEAST * count:
         return slice(0, count)
     return slice(int(seen[0]), int(seen[-1]) + 1)
 
