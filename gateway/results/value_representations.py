@@ -34,7 +34,12 @@ def _matches(vr: str) -> Callable[[str], bool]:
 
 def _fits(vr: str) -> Callable[[str], bool]:
     multi_line = vr in ("ST", "LT")
-    return lambda value: len(value) <= _MAX_LENGTH[vr] and (multi_line or not _LINE_BREAKS.search(value))
+    return lambda value: _padded(value) <= _MAX_LENGTH[vr] and (multi_line or not _LINE_BREAKS.search(value))
+
+
+def _padded(value: str) -> int:
+    """Return the length of `value` as written: strict readers count the space that pads odd UTF-8."""
+    return len(value) + len(value.encode()) % 2
 
 
 def _is_date(value: str) -> bool:

@@ -108,6 +108,13 @@ def test_no_bytes_in_the_header_make_the_report_invalid(values: dict[int, bytes]
     assert report.ContentQualification == "RESEARCH"
 
 
+def test_a_value_that_its_padding_makes_too_long_is_left_out() -> None:
+    longest = "ABCDEFGHIJKLMNO"
+    for accession, kept in ((longest + "P", longest + "P"), (longest + "\u00e9", "")):
+        source = with_raw({0x00080005: ("CS", b"ISO_IR 192"), 0x00080050: ("SH", accession.encode())})
+        assert report_on(source).AccessionNumber == kept
+
+
 def test_the_evidence_is_the_source() -> None:
     source = cr()
     (study,) = report_on(source).CurrentRequestedProcedureEvidenceSequence
