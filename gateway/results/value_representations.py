@@ -56,7 +56,7 @@ def _is_person_name(value: str) -> bool:
     groups = value.split("=")
     return (
         len(groups) <= 3
-        and all(_padded(group) <= 64 and group.count("^") <= 4 for group in groups)
+        and all(len(group) <= 64 and group.count("^") <= 4 for group in groups)
         and not _LINE_BREAKS.search(value)
     )
 
