@@ -202,7 +202,8 @@ class Listener(ThreadedAssociationServer):
     tls: ReloadingContext | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._arriving: set[socket.socket] = set()  # before their TLS handshake is done
+        self._arriving: dict[socket.socket, socket.socket] = {}
+        """Connections before their association, each with a second handle: TLS takes the first one over."""
         super().__init__(*args, **kwargs)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
@@ -211,15 +212,19 @@ class Listener(ThreadedAssociationServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Go on in a thread of the connection's own."""
-        self._arriving.add(request)
-        super().process_request(request, client_address)
+        self._arriving[request] = request.dup()
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread could be started
+            self._arriving.pop(request).close()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Shake hands and hand over."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._arriving.discard(request)
+            self._arriving.pop(request).close()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection; its TLS handshake comes later, in its own thread."""
@@ -237,15 +242,11 @@ class Listener(ThreadedAssociationServer):
         """Do the TLS handshake, within the time that a connection has to associate."""
         request.settimeout(self.ae.acse_timeout)
         secured = context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
-        self._arriving.add(secured)
-        self._arriving.discard(request)  # it is an empty shell now
         try:
             secured.do_handshake()
         except BaseException:
             secured.close()
             raise
-        finally:
-            self._arriving.discard(secured)
         return secured
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
@@ -261,7 +262,7 @@ class Listener(ThreadedAssociationServer):
     def shutdown(self) -> None:
         """Take no more connections; associations go on."""
         BaseServer.shutdown(self)  # pynetdicom's also unregisters from the AE, which never knew of it
-        for connection in list(self._arriving):
+        for connection in list(self._arriving.values()):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self.server_close()

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from io import BytesIO
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from pydicom import config, dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, ExplicitVRLittleEndian
+from pydicom.valuerep import validate_pn_component_length
 
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Label
 from gateway.results.answer import Answer, Predecessor
@@ -21,10 +23,15 @@ from tests.answers import MODEL, NOON, answer, prediction
 from tests.sources import cr, dx, item, with_raw
 
 
+def in_characters(vr: str, group: str | bytes) -> tuple[bool, str]:
+    """Judge a person name's group by its characters (PS3.5 6.2): pydicom counts bytes when it reads."""
+    return validate_pn_component_length(vr, group.decode() if isinstance(group, bytes) else group)
+
+
 def report_on(source: Dataset, given: Answer | None = None) -> Dataset:
     """Return the report as a strict reader sees it."""
     written = encode(structured_report(source_header(source), given or answer()))
-    with config.strict_reading():
+    with config.strict_reading(), patch("pydicom.valuerep.validate_pn_component_length", in_characters):
         read = dcmread(BytesIO(written))
         read.decode()
         str(read)
@@ -113,6 +120,12 @@ def test_a_value_that_its_padding_makes_too_long_is_left_out() -> None:
     for accession, kept in ((longest + "P", longest + "P"), (longest + "\u00e9", "")):
         source = with_raw({0x00080005: ("CS", b"ISO_IR 192"), 0x00080050: ("SH", accession.encode())})
         assert report_on(source).AccessionNumber == kept
+
+
+@pytest.mark.parametrize(("name", "kept"), [("\u00e9" * 64, True), ("\u00e9" * 65, False)])
+def test_a_person_name_is_measured_in_characters(name: str, kept: bool) -> None:
+    source = with_raw({0x00080005: ("CS", b"ISO_IR 192"), 0x00100010: ("PN", name.encode())})
+    assert str(report_on(source).PatientName) == (name if kept else "")
 
 
 def test_the_evidence_is_the_source() -> None:
