@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
 
 from gateway import __version__
 from gateway.describe import describe
@@ -46,6 +47,7 @@ from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, StoredInstance, StoredResult
 from gateway.store.spool import Spool
 
+_NO_PART_10 = "not a DICOM file, as there is no preamble (PS3.10 7.1); dcmconv gives one to a bare data set"
 LARGEST_BATCH_ON_CPU = 4  # more gains nothing there, and the first of a batch waits for its last
 
 
@@ -292,6 +294,8 @@ def read_source(path: Path) -> Dataset:
         return dcmread(path)
     except FileNotFoundError:
         raise Reject(Reason.UNDECODABLE, "the received file is gone from the spool") from None
+    except InvalidDicomError:
+        raise Reject(Reason.UNDECODABLE, _NO_PART_10) from None
     except (
         Exception
     ) as error:  # pydicom's, when it stumbles over the content, are OSErrors too, without errno

@@ -14,6 +14,8 @@ from gateway.imaging import header
 Mask = NDArray[np.bool_]
 _EDGES = ("UpperHorizontalEdge", "LowerHorizontalEdge", "LeftVerticalEdge", "RightVerticalEdge")
 _FARTHEST = 1e6  # pixels from the image; more is no place
+LEAST_VISIBLE = 0.1
+"""The share of the image that one must leave: devices are known that write the edges in millimetres."""
 
 
 def blacken_outside(ds: Dataset, pixels: NDArray[np.uint16]) -> tuple[str, ...]:
@@ -34,8 +36,9 @@ def blacken_outside(ds: Dataset, pixels: NDArray[np.uint16]) -> tuple[str, ...]:
 
 
 def _apply(name: str, visible: Mask, pixels: NDArray[np.uint16]) -> str:
-    if not visible.any():
-        return f"{name} left out: it would hide the whole image"
+    shown = visible.mean()
+    if shown < LEAST_VISIBLE:
+        return f"{name} left out: it would hide {1 - shown:.0%} of the image"
     np.multiply(pixels, visible, out=pixels)
     return f"outside the {name} made black"
 

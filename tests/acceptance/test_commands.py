@@ -65,9 +65,9 @@ def test_predict_goes_on_after_a_file_that_is_no_image(tmp_path: Path) -> None:
     (tmp_path / "folder" / "c.dcm").write_bytes((SAMPLES / "dx_pa_normal.dcm").read_bytes())
     done = gateway("predict", tmp_path / "folder", folder=tmp_path)
     assert done.returncode == 1
-    reasons = [json.loads(line)["reason"] for line in done.stdout.splitlines()]
-    assert reasons[:2] == ["undecodable", "undecodable"]
-    assert len(reasons) == 3
+    first, second, _ = map(json.loads, done.stdout.splitlines())
+    assert [first["reason"], second["reason"]] == ["undecodable", "undecodable"]
+    assert "not a DICOM file" in first["detail"]
 
 
 def test_predict_of_nothing_says_so(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import data_store
 import imagecodecs
 import numpy as np
 import pydicom
@@ -21,6 +22,7 @@ from tests.sources import chest_pixels, cr, encoded
 
 SAMPLES = Path(__file__).parents[2] / "sample_dicoms"
 PYDICOM = Path(pydicom.__file__).parent / "data"
+PYDICOM_DATA = Path(data_store.__file__).parent / "data"
 LARGEST_BYTES = 100_000
 _ROWS, _COLUMNS = 96, 80
 

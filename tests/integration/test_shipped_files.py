@@ -1,4 +1,4 @@
-"""Files of pydicom, and of pydicom-data where it is installed, sent as they are and as radiographs.
+"""Files of pydicom and pydicom-data, sent as they are and as radiographs.
 
 Each is refused with a planned status, or kept; what is kept is answered or ends with a reason code.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,11 @@ from gateway.deliver.send import send_files
 from gateway.deliver.storage_scu import DicomNode
 from gateway.errors import GatewayError
 from gateway.records import Reason
-from tests.fuzz.corpus import PYDICOM, Sample, chest_radiograph_of
+from tests.fuzz.corpus import PYDICOM, PYDICOM_DATA, Sample, chest_radiograph_of
 from tests.fuzz.targets import PLANNED, answer_file
 from tests.receiving import RawPeer, Receiver, receiving
 
-_EXTRA = find_spec("data_store")  # pydicom-data
-FOLDERS = [PYDICOM, *(Path(folder) for folder in (_EXTRA.submodule_search_locations or [] if _EXTRA else []))]
-FILES = [path for folder in FOLDERS for path in sorted(folder.rglob("*.dcm"))]
+FILES = [path for folder in (PYDICOM, PYDICOM_DATA) for path in sorted(folder.rglob("*.dcm"))]
 ENDS = {None, *Reason} - {Reason.INTERNAL_ERROR, Reason.POISON}
 
 

@@ -275,6 +275,16 @@ SHUTTERS: dict[str, tuple[dict[str, Any], list[str]]] = {
         },
         [".....", ".....", "#####", ".###.", "..#.."],
     ),
+    "edges in millimetres": (
+        {
+            "CollimatorShape": "RECTANGULAR",
+            "CollimatorUpperHorizontalEdge": 3,
+            "CollimatorLowerHorizontalEdge": 3,
+            "CollimatorLeftVerticalEdge": -2,
+            "CollimatorRightVerticalEdge": 2,
+        },
+        ["#####"] * 5,
+    ),
     "an edge is missing": ({"ShutterShape": "RECTANGULAR", "ShutterUpperHorizontalEdge": 2}, ["#####"] * 5),
     "outside the image": (
         {"ShutterShape": "CIRCULAR", "CenterOfCircularShutter": [90, 90], "RadiusOfCircularShutter": 2},
