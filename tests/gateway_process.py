@@ -98,8 +98,9 @@ class GatewayProcess:
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the log's events of that name."""
         log = self.data_dir / "log" / "gateway.jsonl"
-        lines = log.read_text().splitlines() if log.exists() else []
-        return [event for event in map(json.loads, lines) if event["event"] == name]
+        lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+        written = [line for line in lines if line.endswith("\n")]  # the last may be half there
+        return [event for event in map(json.loads, written) if event["event"] == name]
 
     def ask(self, *arguments: str) -> Any:
         """Run a command that prints JSON."""

@@ -241,7 +241,7 @@ def test_peers_that_vanish_leave_nothing(receiver: Receiver, associates: bool, l
             peer.send(last_words)
     assert_serves(receiver)
     assert_ended(set(threading.enumerate()) - before)
-    assert open_descriptors() == descriptors
+    assert open_descriptors() <= descriptors  # fewer where those of earlier tests have ended meanwhile
     assert receiver.rows() == []
 
 
@@ -260,7 +260,7 @@ def test_associations_opened_and_aborted_leave_nothing(tmp_path: Path, associati
             assert_ended(set(threading.enumerate()) - before)
         assert_serves(receiver)
         assert_ended(set(threading.enumerate()) - before)
-        assert open_descriptors() == descriptors
+        assert open_descriptors() <= descriptors
         assert sockets_of(receiver) == 0
 
 
