@@ -9,6 +9,9 @@ from PIL import Image
 SIDE = 224
 MEAN = 0.5
 STD = 0.5
+LEAST_CONTRAST = 0.6
+"""What the model's input spans at least, from the 1st to the 99th percentile; 0.5 to 0.98 in training."""
+
 _LEAST = 0.25  # of a side: where less than this is not black, the black is no margin
 _MAP_SIDE = 56
 
@@ -53,6 +56,19 @@ def resize(pixels: Pixels) -> NDArray[np.float32]:
     return np.asarray(small, np.float32) / np.float32(65535)
 
 
+def raise_contrast(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Spread the values of a faint picture, 0–1, until they span `LEAST_CONTRAST`; return others as they are.
+
+    A chest without a window, or with one too wide, is faint, and a network takes it for a sick one.
+    """
+    dark, bright = np.percentile(grey, (1, 99)).astype(np.float32)
+    contrast = bright - dark
+    if contrast == 0 or contrast >= LEAST_CONTRAST:
+        return grey
+    spread: NDArray[np.float32] = (grey - dark) * (LEAST_CONTRAST / contrast) + min(dark, 1 - LEAST_CONTRAST)
+    return spread.clip(0, 1)
+
+
 def normalise(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return 0–1 values of shape (224, 224) as three equal channels, float32 (3, 224, 224), -1–1."""
     scaled = (grey - np.float32(MEAN)) / np.float32(STD)
@@ -62,15 +78,20 @@ def normalise(grey: NDArray[np.float32]) -> NDArray[np.float32]:
 def to_model_input(pixels: Pixels) -> NDArray[np.float32]:
     """Return what lies inside an image's black margins as the model's input, float32 (3, 224, 224), -1–1.
 
-    `pixels` is as for `resize`.
+    `pixels` is as for `resize`; the contrast is raised where it is faint.
     """
-    return normalise(resize(pixels[inside_margins(pixels)]))
+    return normalise(raise_contrast(resize(pixels[inside_margins(pixels)])))
 
 
 def steps_taken(pixels: Pixels) -> tuple[str, ...]:
     """Return what was done to an image beyond resizing, for its results."""
-    whole = tuple(slice(0, count) for count in pixels.shape)
-    return () if inside_margins(pixels) == whole else ("black margins not shown to the model",)
+    seen = inside_margins(pixels)
+    small = resize(pixels[seen])
+    steps = {
+        "black margins not shown to the model": seen != tuple(slice(0, count) for count in pixels.shape),
+        "contrast raised for the model": raise_contrast(small) is not small,
+    }
+    return tuple(step for step, taken in steps.items() if taken)
 
 
 def over_whole_image(activation: NDArray[np.float32], pixels: Pixels) -> NDArray[np.float32]:

@@ -114,7 +114,7 @@ def test_several_processes_rotate_one_log_and_lose_no_line(tmp_path: Path) -> No
     writers = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for command in commands]
     assert [writer.wait(30) for writer in writers] == [0, 0, 0]
     files = list((tmp_path / "log").iterdir())
-    assert len(files) > 10
+    assert len(files) > 3  # up to 14; a process that waits for its turn lets a file grow
     found = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     for role in ("one", "two", "three"):
         assert sorted(line["number"] for line in found if line["role"] == role) == list(range(500))

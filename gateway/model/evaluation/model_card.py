@@ -55,7 +55,7 @@ def _model(card: ModelCard) -> Iterator[str]:
     yield "- torchvision ResNet-50 with two outputs (Normal, Pneumonia), one forward pass at 3 × 224 × 224"
     yield f"- weights `{card.weights.file}`, SHA-256 `{card.weights.sha256}`"
     yield (
-        "- grey, black margins cut off, squashed to a square, three channels; "
+        "- grey, black margins cut off, squashed to a square, contrast raised where faint, three channels; "
         f"mean {card.input.mean:g}, std {card.input.std:g}"
     )
     yield f"- threshold {card.threshold:g}; calibration: {card.calibration}"

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from gateway.imaging.preprocess import (
+    LEAST_CONTRAST,
     inside_margins,
     over_whole_image,
+    raise_contrast,
     resize,
     steps_taken,
     to_model_input,
@@ -53,10 +55,27 @@ def in_margins(pixels: np.ndarray, top: int, bottom: int, left: int, right: int)
 @pytest.mark.parametrize("margins", [(0, 0, 40, 60), (30, 0, 0, 0), (50, 60, 70, 80)])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_black_margins_are_not_shown_to_the_model(margins: tuple[int, ...], depth: type) -> None:
-    chest = np.random.default_rng(3).integers(1, 255, (300, 260)).astype(depth)
+    chest = np.random.default_rng(3).integers(1, np.iinfo(depth).max, (300, 260)).astype(depth)
     assert np.array_equal(to_model_input(in_margins(chest, *margins)), to_model_input(chest))
     assert steps_taken(in_margins(chest, *margins)) == ("black margins not shown to the model",)
     assert steps_taken(chest) == ()
+
+
+@pytest.mark.parametrize(("dark", "bright"), [(0, 0.25), (0, 1 / 16), (0.3, 0.5), (0.9, 1)])
+def test_a_faint_picture_gets_contrast(dark: float, bright: float) -> None:
+    clear = np.random.default_rng(4).random((224, 224))
+    faint = np.rint((dark + clear * (bright - dark)) * 65535).astype(np.uint16)
+    shown = to_model_input(faint)[0]
+    assert np.ptp(np.percentile(shown, (1, 99))) == pytest.approx(2 * LEAST_CONTRAST, abs=0.01)
+    assert -1 <= shown.min() <= shown.max() <= 1
+    assert np.corrcoef(shown.ravel(), clear.ravel())[0, 1] > 0.999
+    assert steps_taken(faint) == ("contrast raised for the model",)
+
+
+@pytest.mark.parametrize("picture", [np.full((64, 64), 9000), np.linspace(9000, 50000, 4096).reshape(64, 64)])
+def test_a_clear_picture_and_a_blank_one_stay_as_they_are(picture: np.ndarray) -> None:
+    grey = resize(picture.astype(np.uint16))
+    assert raise_contrast(grey) is grey
 
 
 def test_black_within_the_image_is_no_margin() -> None:
