@@ -22,7 +22,7 @@ from gateway.describe import describe
 from gateway.errors import Reject, Retry
 from gateway.imaging.decode import decode
 from gateway.imaging.fingerprint import pixel_digest
-from gateway.imaging.preprocess import SIDE, over_whole_image, steps_taken, to_model_input
+from gateway.imaging.preprocess import SIDE, over_whole_image, preprocess
 from gateway.imaging.select import SelectionRules, select
 from gateway.log import log_bug, log_event
 from gateway.model.predictor import Predictor
@@ -53,11 +53,12 @@ LARGEST_BATCH_ON_CPU = 4  # more gains nothing there, and the first of a batch w
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An eligible image, ready for the model: `tensor` is float32 (3, 224, 224), -1 to 1."""
+    """An eligible image, ready for the model: `tensor` and `steps` are those of `ModelInput`."""
 
     source: Dataset
     grey: GreyImage
     tensor: NDArray[np.float32]
+    steps: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def prepare(source: Dataset, rules: SelectionRules) -> Prepared | End:
         if isinstance(choice, Ineligible):
             return End(State.INELIGIBLE, choice.reason, choice.detail)
         grey = decode(source)
-        return Prepared(source, grey, to_model_input(grey.pixels))
+        return Prepared(source, grey, *preprocess(grey.pixels))
     except Reject as error:
         return End(State.FAILED, error.reason, error.detail)
 
@@ -110,7 +111,7 @@ def answer_for(image: Prepared, prediction: Prediction, settings: Settings) -> A
         configuration=configuration_hash(settings),
         software_version=__version__,
         created_at=datetime.now(UTC).astimezone(),
-        steps=image.grey.steps + steps_taken(image.grey.pixels),
+        steps=image.grey.steps + image.steps,
     )
 
 

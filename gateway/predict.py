@@ -14,7 +14,7 @@ from pydicom import Dataset
 from gateway.deliver.folder import study_folder
 from gateway.errors import GatewayError, Reject
 from gateway.imaging.picture import read_picture
-from gateway.imaging.preprocess import to_model_input
+from gateway.imaging.preprocess import preprocess
 from gateway.imaging.select import SelectionRules
 from gateway.model.predictor import Predictor
 from gateway.pipeline import (
@@ -113,7 +113,7 @@ def _prepare(file: Path, rules: SelectionRules) -> Prepared | End:
     try:
         if file.suffix.lower() in PICTURES:
             grey = read_picture(file.read_bytes())
-            return Prepared(Dataset(), grey, to_model_input(grey.pixels))
+            return Prepared(Dataset(), grey, *preprocess(grey.pixels))
         return prepare(read_source(file), rules)
     except Reject as error:
         return End(State.FAILED, error.reason, error.detail)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -75,23 +77,31 @@ def normalise(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.repeat(scaled[None], 3, axis=0)
 
 
-def to_model_input(pixels: Pixels) -> NDArray[np.float32]:
-    """Return what lies inside an image's black margins as the model's input, float32 (3, 224, 224), -1–1.
+class ModelInput(NamedTuple):
+    """The model's input, float32 (3, 224, 224), -1–1, and what was done to the image beyond resizing."""
 
-    `pixels` is as for `resize`; the contrast is raised where it is faint.
+    tensor: NDArray[np.float32]
+    steps: tuple[str, ...]
+
+
+def preprocess(pixels: Pixels) -> ModelInput:
+    """Bring what lies inside an image's black margins to the model's size, and to contrast where it is faint.
+
+    `pixels` is as for `resize`.
     """
-    return normalise(raise_contrast(resize(pixels[inside_margins(pixels)])))
-
-
-def steps_taken(pixels: Pixels) -> tuple[str, ...]:
-    """Return what was done to an image beyond resizing, for its results."""
     seen = inside_margins(pixels)
     small = resize(pixels[seen])
+    shown = raise_contrast(small)
     steps = {
         "black margins not shown to the model": seen != tuple(slice(0, count) for count in pixels.shape),
-        "contrast raised for the model": raise_contrast(small) is not small,
+        "contrast raised for the model": shown is not small,
     }
-    return tuple(step for step, taken in steps.items() if taken)
+    return ModelInput(normalise(shown), tuple(step for step, taken in steps.items() if taken))
+
+
+def to_model_input(pixels: Pixels) -> NDArray[np.float32]:
+    """Return the tensor alone, where nobody asks what was done."""
+    return preprocess(pixels).tensor
 
 
 def over_whole_image(activation: NDArray[np.float32], pixels: Pixels) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from gateway.imaging import header
 Mask = NDArray[np.bool_]
 _EDGES = ("UpperHorizontalEdge", "LowerHorizontalEdge", "LeftVerticalEdge", "RightVerticalEdge")
 _FARTHEST = 1e6  # pixels from the image; more is no place
-LEAST_VISIBLE = 0.1
+_LEAST_VISIBLE = 0.1
 """The share of the image that one must leave: devices are known that write the edges in millimetres."""
 
 
@@ -37,7 +37,7 @@ def blacken_outside(ds: Dataset, pixels: NDArray[np.uint16]) -> tuple[str, ...]:
 
 def _apply(name: str, visible: Mask, pixels: NDArray[np.uint16]) -> str:
     shown = visible.mean()
-    if shown < LEAST_VISIBLE:
+    if shown < _LEAST_VISIBLE:
         return f"{name} left out: it would hide {1 - shown:.0%} of the image"
     np.multiply(pixels, visible, out=pixels)
     return f"outside the {name} made black"

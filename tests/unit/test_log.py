@@ -104,7 +104,7 @@ from pathlib import Path
 from gateway.log import log_event, open_log
 from gateway.settings import Log
 open_log(Path(sys.argv[1]), role=sys.argv[2], rules=Log(file_mb=0.01, keep_files=1000))
-for number in range(500):
+for number in range(1000):
     log_event("inferred", number=number)
 """
 
@@ -114,7 +114,7 @@ def test_several_processes_rotate_one_log_and_lose_no_line(tmp_path: Path) -> No
     writers = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for command in commands]
     assert [writer.wait(30) for writer in writers] == [0, 0, 0]
     files = list((tmp_path / "log").iterdir())
-    assert len(files) > 3  # up to 14; a process that waits for its turn lets a file grow
+    assert len(files) > 10
     found = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     for role in ("one", "two", "three"):
-        assert sorted(line["number"] for line in found if line["role"] == role) == list(range(500))
+        assert sorted(line["number"] for line in found if line["role"] == role) == list(range(1000))

@@ -8,11 +8,8 @@ import matplotlib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydicom import dcmread
 
-from gateway.imaging.decode import decode
-from gateway.imaging.picture import read_picture
-from gateway.imaging.preprocess import to_model_input
+from gateway.model.evaluation.dataset import load_input
 from gateway.model.predictor import SHIPPED, Predictor
 from gateway.records import Label
 from tests.fuzz.corpus import PYDICOM, PYDICOM_DATA
@@ -33,10 +30,10 @@ NO_CHEST = {
     },
 }
 TURNS = {
-    "upside-down": np.flipud,
-    "turned by 180 degrees": lambda grey: np.rot90(grey, 2),
-    "turned to the left": np.rot90,
-    "inverted": lambda grey: 65535 - grey,
+    "upside-down": lambda tensor: tensor[:, ::-1],
+    "turned by 180 degrees": lambda tensor: tensor[:, ::-1, ::-1],
+    "turned to the left": lambda tensor: np.rot90(tensor, axes=(1, 2)),
+    "inverted": np.negative,
 }
 
 
@@ -45,25 +42,20 @@ def predictor() -> Predictor:
     return Predictor.open(SHIPPED / "model.safetensors", device="cpu")
 
 
-def grey_of(path: Path) -> NDArray[np.uint16]:
-    read = decode(dcmread(path)) if path.suffix == ".dcm" else read_picture(path.read_bytes())
-    return read.pixels
-
-
-def label_of(grey: NDArray[np.uint16], predictor: Predictor) -> Label:
-    (prediction,) = predictor.predict(to_model_input(np.ascontiguousarray(grey))[None])
+def label_of(tensor: NDArray[np.float32], predictor: Predictor) -> Label:
+    (prediction,) = predictor.predict(np.ascontiguousarray(tensor)[None])
     return prediction.label
 
 
 def test_a_chest_is_answered(predictor: Predictor) -> None:
-    assert label_of(grey_of(CHEST), predictor) is not Label.UNDETERMINED
+    assert label_of(load_input(CHEST), predictor) is not Label.UNDETERMINED
 
 
 @pytest.mark.parametrize("turn", TURNS)
 def test_a_chest_that_lies_wrong_is_not(turn: str, predictor: Predictor) -> None:
-    assert label_of(TURNS[turn](grey_of(CHEST)), predictor) is Label.UNDETERMINED
+    assert label_of(TURNS[turn](load_input(CHEST)), predictor) is Label.UNDETERMINED
 
 
 @pytest.mark.parametrize("name", NO_CHEST)
 def test_anything_else_is_not(name: str, predictor: Predictor) -> None:
-    assert label_of(grey_of(NO_CHEST[name]), predictor) is Label.UNDETERMINED
+    assert label_of(load_input(NO_CHEST[name]), predictor) is Label.UNDETERMINED
