@@ -9,13 +9,15 @@ from gateway.imaging.codecs import SUPPORTED_TRANSFER_SYNTAXES
 from gateway.receive.presentation import TRANSFER_SYNTAXES
 
 ROOT = Path(__file__).parents[1] / "gateway"
-PURE = {"gateway", "records", "errors"}
+PURE = {"gateway", "records", "errors", "peer_text"}
 ADAPTERS = {"store", "settings", "log"}
 SECURITY = {"audit", "tls"}
 LAYERS: dict[str, set[str]] = {
     # part: what it may import of the gateway
     "records": set(),
     "errors": {"records"},
+    "peer_text": set(),
+    "upper_layer": PURE | {"settings", "log", "tls"},
     "imaging": PURE,
     "results": PURE,
     "model": PURE | {"imaging"},
@@ -27,8 +29,8 @@ LAYERS: dict[str, set[str]] = {
     "audit": PURE | {"settings", "log", "line_file", "tls"},
     "store": PURE | ADAPTERS,
     "commitment": PURE | ADAPTERS,
-    "receive": PURE | ADAPTERS | SECURITY | {"commitment"},
-    "deliver": PURE | ADAPTERS | SECURITY | {"commitment"},
+    "receive": PURE | ADAPTERS | SECURITY | {"commitment", "upper_layer"},
+    "deliver": PURE | ADAPTERS | SECURITY | {"commitment", "upper_layer"},
     "describe": PURE | {"imaging", "results"},
     "pipeline": PURE | ADAPTERS | {"describe", "imaging", "results", "model"},
     "settle": PURE | ADAPTERS | {"pipeline"},

@@ -1,0 +1,1 @@
+"""Peers made of bytes: what a correct library would never send, in both directions."""
