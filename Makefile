@@ -3,11 +3,13 @@
 PYTHON ?= python3
 TORCH_INDEX_URL ?=    # a wheel index with CPU builds of torch, where the default one has only CUDA builds
 FUZZ_SECONDS ?= 3600
+IMAGES ?= 500
+KILLS ?= 100
 BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test slow fuzz prove check bench peers clean
+.PHONY: help setup demo serve test slow prove fuzz nightly check bench peers clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,16 +30,21 @@ serve: $(READY)  ## run the gateway for a real PACS (config/gateway.yaml)
 	$(BIN)/gateway serve
 
 test: $(READY) peers  ## run the test suite
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not nightly"
 
-slow: $(READY) peers  ## run the tests that take gigabytes, full disks and long waits
-	$(BIN)/python -m pytest -m slow
+slow: $(READY) peers  ## run the tests that take up to a minute each: full disks, lost databases, take-overs
+	$(BIN)/python -m pytest -n 2 -m slow
 
 fuzz: $(READY)  ## mutate files and network streams for FUZZ_SECONDS (3600); show that nothing breaks
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-prove: $(READY) peers  ## kill a gateway a hundred times, on SQLite and on PostgreSQL; show that nothing is lost
-	$(BIN)/python -m tests.prove
+prove: $(READY) peers  ## kill a gateway KILLS times (100), on SQLite and on PostgreSQL; show that nothing is lost
+	$(BIN)/python -m tests.prove --images $(IMAGES) --kills $(KILLS)
+
+nightly: $(READY) peers  ## run what is too long for the gate: bursts, hung decoders, 100 kills on each database, an hour of fuzzing
+	$(BIN)/python -m pytest -m nightly
+	$(MAKE) prove
+	$(MAKE) fuzz
 
 check: $(READY)  ## format, lint, types, import layers, security advisories
 	$(BIN)/ruff format --check .

@@ -16,7 +16,7 @@ from typing import Self
 
 import psycopg
 
-from tests.gateway_process import wait_for
+from tests.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.missing_peer import leave_out
 
 DEBIAN = Path("/usr/lib/postgresql")
@@ -41,7 +41,9 @@ class PostgreSQL:
         if self._user:
             os.chown(self._data, pwd.getpwnam(self._user).pw_uid, -1)
         self._port = _free_port()
-        self._run(_program("initdb"), "-D", self._data, "-U", "gateway", "-A", "trust", "-E", "UTF8").wait(60)
+        self._run(_program("initdb"), "-D", self._data, "-U", "gateway", "-A", "trust", "-E", "UTF8").wait(
+            PATIENCE_SECONDS
+        )
 
     def __enter__(self) -> Self:
         self.start()
@@ -66,7 +68,7 @@ class PostgreSQL:
         """Break off every connection and end (the server's own name for it: fast shutdown)."""
         if self._server.poll() is None:
             self._server.send_signal(signal.SIGINT)
-            self._server.wait(60)
+            self._server.wait(PATIENCE_SECONDS)
 
     def _run(self, *command: str | Path) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:

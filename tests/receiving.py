@@ -83,7 +83,7 @@ def receiving(
 
 def assert_ended(threads: set[threading.Thread]) -> None:
     """Wait for threads that are about to end."""
-    wait_for(lambda: threads.isdisjoint(threading.enumerate()), 10)
+    wait_for(lambda: threads.isdisjoint(threading.enumerate()))
 
 
 def data_set_of(part_10_file: bytes) -> bytes:

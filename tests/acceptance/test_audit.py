@@ -56,7 +56,7 @@ def test_who_did_what_is_audited_and_nobody_is_named_elsewhere(tmp_path: Path, f
             wait_for(lambda: not under_way(gateway))
             assert gateway.stop() == 0
         lines = trail_of(gateway)
-        wait_for(lambda: len(collector.messages) >= len(lines), 10)
+        wait_for(lambda: len(collector.messages) >= len(lines))
         assert Counter(collector.messages) == Counter(lines)
     counts = Counter(event_of(line) for line in lines)
     results = list((gateway.data_dir / "outbox").rglob("*.dcm"))

@@ -16,7 +16,7 @@ IMAGES = 300
 SENDERS = 8
 ROWS, COLUMNS = 2500, 2000  # 10 MB at 16 bits a pixel
 MEMORY_MB = 400
-ANSWER_SECONDS = 800.0
+ANSWER_SECONDS = 3000.0  # a bound for what hangs
 
 
 def peak_memory_mb(pid: int) -> float:
@@ -40,8 +40,8 @@ def send_burst(gateway: GatewayProcess, uids: list[str], template: bytes, templa
     return [uid for uid, status in statuses.items() if status == 0x0000]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
 def test_a_burst_stays_within_memory_and_loses_nothing(tmp_path: Path) -> None:
     image = dx(pixels=chest_pixels(ROWS, COLUMNS))
     template, template_uid = data_set_of(encoded(image)), str(image.SOPInstanceUID)

@@ -13,11 +13,10 @@ from tests.postgresql import PostgreSQL
 from tests.sources import dx, encoded
 from tests.storage_peer import storage_peer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 CLOCK = Path(__file__).parent / "clock"
 HOUR = 3600
-WAIT_SECONDS = 150  # a fault heals slowly: retries, a restart, a take-over
 
 
 @contextmanager
@@ -56,8 +55,8 @@ def wait_until_delivered(gateway: GatewayProcess, count: int) -> None:
     def answered() -> bool:
         return len({event["sop_instance_uid"] for event in gateway.events("inferred")}) == count
 
-    wait_for(answered, WAIT_SECONDS)
-    wait_for(lambda: len(gateway.events("delivered")) >= 2 * count, WAIT_SECONDS)
+    wait_for(answered)
+    wait_for(lambda: len(gateway.events("delivered")) >= 2 * count)
     assert len(gateway.images("delivered")) == count
 
 

@@ -15,7 +15,7 @@ from pydicom import Dataset, dcmread
 from gateway.store.database import open_engine
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
-from tests.gateway_process import GatewayProcess, running, wait_for
+from tests.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 from tests.peers.orthanc import AE_TITLE, Orthanc, running_orthanc
 from tests.sources import dx, encoded
 
@@ -42,7 +42,11 @@ class Hospital:
         file.write_bytes(encoded(image))
         peer = ["-v", "-aet", "MODALITY", "-aec", called, "127.0.0.1", str(port)]
         done = subprocess.run(
-            [self.dcmtk("storescu"), *peer, file], capture_output=True, text=True, timeout=60, check=True
+            [self.dcmtk("storescu"), *peer, file],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=True,
         )
         return done.stdout + done.stderr
 
@@ -52,7 +56,7 @@ class Hospital:
         query = [part for keyword, value in keys.items() for part in ("-k", f"{keyword}={value}")]
         peer = ["-aec", AE_TITLE, "127.0.0.1", str(self.pacs.dicom_port)]
         command = [self.dcmtk("findscu"), "-S", "-X", "-od", str(folder), *query, *peer]
-        subprocess.run(command, capture_output=True, timeout=60, check=True)
+        subprocess.run(command, capture_output=True, timeout=PATIENCE_SECONDS, check=True)
         return [dcmread(answer, force=True) for answer in sorted(folder.iterdir())]
 
     def seen(self, **which: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 from pydicom import dcmread
 
 from gateway.errors import GatewayError
-from tests.gateway_process import GatewayProcess, running, wait_for
+from tests.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 from tests.sources import dx, encoded
 
 IMAGES = 20
@@ -50,7 +50,6 @@ class Sender(threading.Thread):
         self._left = [file for file in self._left if file not in stored]
 
 
-@pytest.mark.timeout(300)
 # a peer that is killed leaves the sender's socket to the garbage collector: pynetdicom does not close it
 @pytest.mark.filterwarnings("ignore:unclosed <socket", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_killed_gateway_answers_everything_once(tmp_path: Path) -> None:
@@ -68,7 +67,7 @@ def test_a_killed_gateway_answers_everything_once(tmp_path: Path) -> None:
             threading.Event().wait(chance.uniform(0, 0.5))
             gateway.kill()
             gateway.start()
-        sender.join(60)
+        sender.join(PATIENCE_SECONDS)
         assert not sender.is_alive()
         wait_for(lambda: len(gateway.images("delivered")) == IMAGES)
         assert gateway.stop() == 0

@@ -46,12 +46,11 @@ def test_a_worker_is_ready_though_left_batches_are_still_at_work(tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(200)
 def test_what_a_lost_worker_has_left_is_taken_over_by_another(tmp_path: Path) -> None:
     with with_batches_in_hand(tmp_path, workers=2) as (gateway, hold):
         gateway.process.send_signal(signal.SIGSTOP)  # so that nobody starts the lost one again
         os.kill(gateway.role("work"), signal.SIGKILL)
         hold.unlink()
-        wait_for(lambda: gateway.events("taken_over"), 120)
+        wait_for(lambda: gateway.events("taken_over"))
         wait_for(lambda: len(gateway.events("encoded")) == 2 * IMAGES)
         gateway.process.send_signal(signal.SIGCONT)

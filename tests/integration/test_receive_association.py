@@ -246,7 +246,9 @@ def test_peers_that_vanish_leave_nothing(receiver: Receiver, associates: bool, l
     assert receiver.rows() == []
 
 
-@pytest.mark.parametrize(("associations", "times"), [(20, 5), pytest.param(200, 50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("associations", "times"), [(20, 5), pytest.param(200, 50, marks=pytest.mark.nightly)]
+)
 @pytest.mark.timeout(900)
 def test_associations_opened_and_aborted_leave_nothing(tmp_path: Path, associations: int, times: int) -> None:
     limits = {"max_associations": associations + 1, "max_associations_per_peer": associations + 1}

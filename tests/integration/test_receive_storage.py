@@ -39,6 +39,7 @@ from gateway.settings import SCP
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
 from gateway.store.spool import Buffer, Spool
+from tests.gateway_process import PATIENCE_SECONDS
 from tests.receiving import A_ABORT, RawPeer, Receiver, data_set_of, receiving
 from tests.sources import cr, dx, encoded
 
@@ -206,7 +207,7 @@ gate, entered = threading.Event(), threading.Event()
 class SlowLedger(Ledger):
     def record_received(self, received: Received, seconds: float = 0) -> Arrival:
         entered.set()
-        assert gate.wait(10)
+        assert gate.wait(PATIENCE_SECONDS)
         return super().record_received(received, seconds)
 
 
@@ -219,13 +220,13 @@ def test_stop_lets_a_running_c_store_finish_and_then_closes(tmp_path: Path) -> N
         peer.associate(source.SOPClassUID)
         with ThreadPoolExecutor(2) as pool:
             response = pool.submit(peer.c_store, source.SOPClassUID, source.SOPInstanceUID, data)
-            assert entered.wait(10)
+            assert entered.wait(PATIENCE_SECONDS)
             stopped = pool.submit(receiver.scp.stop, 10)
             wait_until_refused(address)
             assert not stopped.done()
             gate.set()
-            answer = response.result(10)
-            stopped.result(10)
+            answer = response.result(PATIENCE_SECONDS)
+            stopped.result(PATIENCE_SECONDS)
         assert answer is not None
         assert answer.Status == Status.SUCCESS
         ending = peer.read_pdu()

@@ -25,7 +25,7 @@ from gateway.receive.listener import Listener
 from gateway.receive.statuses import Status
 from gateway.settings import Settings
 from tests.certificates import Authority, Certificate
-from tests.gateway_process import wait_for
+from tests.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.receiving import RawPeer, Receiver, receiving
 
 
@@ -59,7 +59,7 @@ def assert_answers(receiver: Receiver, context: ssl.SSLContext) -> None:
 
 
 def why_rejected(receiver: Receiver) -> str:
-    (entry,) = wait_for(lambda: receiver.events("association_rejected"), 10)
+    (entry,) = wait_for(lambda: receiver.events("association_rejected"))
     return str(entry["why"])
 
 
@@ -203,7 +203,7 @@ def test_a_stop_that_comes_while_tls_takes_a_connection_over_ends_it(
     def wrap_and_wait(*args: Any, **kwargs: Any) -> ssl.SSLSocket:
         secured = wrap(*args, **kwargs)
         taken_over.set()
-        assert stopped.wait(10)
+        assert stopped.wait(PATIENCE_SECONDS)
         return secured
 
     def close_and_tell(listener: Listener) -> None:
@@ -214,7 +214,7 @@ def test_a_stop_that_comes_while_tls_takes_a_connection_over_ends_it(
     monkeypatch.setattr(Listener, "server_close", close_and_tell)
     with receiving(tmp_path, tls=server.files) as receiver:
         peer = RawPeer(receiver.address)
-        assert taken_over.wait(10)
+        assert taken_over.wait(PATIENCE_SECONDS)
     with peer:
         assert peer.read_pdu() is None
 

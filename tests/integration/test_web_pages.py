@@ -22,7 +22,7 @@ from gateway.store.again import Again
 from gateway.web.rendering import HEAD, MARK
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
-from tests.gateway_process import wait_for
+from tests.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.ledger_rows import state
 from tests.site import HOSTILE, Browser, add_answer, add_image, answer_again, browsing, judged, site_in, stow
 from tests.sources import dx, encoded
@@ -129,7 +129,7 @@ def test_pictures_that_wait_keep_nothing_else_waiting(site: Site, browser: Brows
     os.mkfifo(image.path)
     address = f"{browser.url}/instances/{image.sop_instance_uid}/thumbnail"
     with ThreadPoolExecutor(45) as asking:
-        waiting = [asking.submit(requests.get, address, timeout=60) for _ in range(45)]
+        waiting = [asking.submit(requests.get, address, timeout=PATIENCE_SECONDS) for _ in range(45)]
         writer = os.open(image.path, os.O_WRONLY)  # once the decoder has it in hand
         wait_for(lambda: site.display._waiting == 45)
         assert browser.get("/health/live").status_code == 200

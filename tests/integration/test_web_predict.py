@@ -28,6 +28,7 @@ from gateway.settings import Model, Settings
 from gateway.web import oracle, prediction
 from gateway.web.oracle import Oracle
 from gateway.web.site import Site
+from tests.gateway_process import PATIENCE_SECONDS
 from tests.site import Browser, browsing, site_in
 from tests.sources import chest_pixels, dx, encoded
 
@@ -136,7 +137,7 @@ def test_who_waits_for_an_answer_keeps_nobody_else_waiting(browser: Browser, sit
         os.kill(site.oracle.process.pid, signal.SIGSTOP)
         try:
             asked = {askers.submit(ask, browser, encoded(dx())) for _ in range(WAITING + 2)}
-            (refused, *_), waiting = wait(asked, timeout=20, return_when=FIRST_COMPLETED)
+            (refused, *_), waiting = wait(asked, timeout=PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
             assert refused.result().status_code == 503
             assert refused.result().headers["Retry-After"]
             assert browser.get("/health/live").status_code == 200

@@ -18,7 +18,7 @@ from pynetdicom import AE
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
 from gateway.deliver.storage_scu import DicomNode
-from tests.gateway_process import wait_for
+from tests.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.missing_peer import leave_out
 
 AE_TITLE = "ORTHANC"
@@ -112,7 +112,7 @@ def running_orthanc(folder: Path, *scripts: Path) -> Iterator[Orthanc]:
         yield orthanc
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)
 
 
 def _settings(orthanc: Orthanc, plugin: Path) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def results(
         studies[name], file = named(character_set, value)
         files[name].write_bytes(file)
     assert all(sent.stored for sent in gateway.send(*files.values()))
-    wait_for(lambda: len(gateway.events("delivered")) == 2 * len(NAMES), 100)
+    wait_for(lambda: len(gateway.events("delivered")) == 2 * len(NAMES))
     return {name: [orthanc.download(uid) for uid in orthanc.find(study)] for name, study in studies.items()}
 
 

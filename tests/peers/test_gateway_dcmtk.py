@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydicom import dcmread
 
-from tests.gateway_process import GatewayProcess, running, wait_for
+from tests.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 
 SAMPLES = Path(__file__).parents[2] / "sample_dicoms"
 EXPECTED = {entry["file"]: entry for entry in yaml.safe_load((SAMPLES / "expected.yaml").read_text())}
@@ -75,7 +75,7 @@ def storescu(program: str, gateway: GatewayProcess, file: Path, calling: str) ->
         str(node.port),
         str(file),
     ]
-    return subprocess.run(command, check=False, timeout=60).returncode
+    return subprocess.run(command, check=False, timeout=PATIENCE_SECONDS).returncode
 
 
 def instance_of(gateway: GatewayProcess, file: Path) -> dict[str, object]:

@@ -19,7 +19,7 @@ from gateway.records import ResultKind
 from gateway.settings import ClientTLS, DicomDestination
 from gateway.store.entries import PendingDelivery
 from tests.certificates import Authority, Certificate
-from tests.gateway_process import wait_for
+from tests.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.receiving import Receiver, receiving
 from tests.sources import dx, encoded
 
@@ -59,7 +59,7 @@ def storescu(
 ) -> subprocess.CompletedProcess[str]:
     host, port = receiver.address
     command = [dcmtk("storescu"), "-v", *map(str, tls), "-aec", "CXR_GATEWAY", host, str(port), str(image)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
 
 
 @pytest.mark.parametrize("profile", ["+py", "+px", "+pz"])
@@ -76,7 +76,7 @@ def test_storescu_without_a_certificate(
     dcmtk: Find, receiver: Receiver, image: Path, authority: Authority
 ) -> None:
     assert storescu(dcmtk, receiver, image, "+tla", "+cf", authority.ca).returncode != 0
-    (entry,) = wait_for(lambda: receiver.events("association_rejected"), 10)
+    (entry,) = wait_for(lambda: receiver.events("association_rejected"))
     assert entry["why"] == "the peer shows no certificate"
 
 
@@ -86,13 +86,13 @@ def test_storescu_with_an_expired_certificate(
     old = authority.sign("old", days=-1)
     tls = ("+tls", old.key, old.certificate, "+cf", authority.ca, "-pw")
     assert storescu(dcmtk, receiver, image, *tls).returncode != 0
-    (entry,) = wait_for(lambda: receiver.events("association_rejected"), 10)
+    (entry,) = wait_for(lambda: receiver.events("association_rejected"))
     assert "certificate has expired" in entry["why"]
 
 
 def test_storescu_without_tls(dcmtk: Find, receiver: Receiver, image: Path) -> None:
     assert storescu(dcmtk, receiver, image).returncode != 0
-    (entry,) = wait_for(lambda: receiver.events("association_rejected"), 10)
+    (entry,) = wait_for(lambda: receiver.events("association_rejected"))
     assert entry["why"].startswith("no TLS")
 
 
@@ -116,7 +116,7 @@ def test_openssl_finds_the_profile(
         input="",
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert ("Verify return code: 0 (ok)" in done.stdout and "Cipher is (NONE)" not in done.stdout) == taken
@@ -138,13 +138,13 @@ def storescp(dcmtk: Find, tmp_path: Path, authority: Authority) -> Iterator[Call
         tls = ["+tls", str(shown.key), str(shown.certificate), "+cf", str(authority.ca), "-pw"]
         command = [dcmtk("storescp"), *tls, "-od", str(folder), str(port)]
         running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        wait_for(lambda: _listens(port), 10)
+        wait_for(lambda: _listens(port))
         return port
 
     yield start
     for process in running:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_SECONDS)
 
 
 def _listens(port: int) -> bool:
@@ -210,6 +210,6 @@ def test_a_destination_is_sent_to_by_its_name_over_its_tls(
     file = tmp_path / "gateway.yaml"
     file.write_text(f"destinations: [{{{pacs}}}]\nroutes: []\n")
     command = [sys.executable, "-m", "gateway", "send", str(image), "--to", "pacs", "--config", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "stored").iterdir())) == 1

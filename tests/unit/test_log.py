@@ -15,6 +15,7 @@ from gateway.errors import ConfigurationError
 from gateway.log import log_event, open_log
 from gateway.log_file import LogFile
 from gateway.settings import Log
+from tests.gateway_process import PATIENCE_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +113,7 @@ for number in range(1000):
 def test_several_processes_rotate_one_log_and_lose_no_line(tmp_path: Path) -> None:
     commands = [[sys.executable, "-c", WRITER, str(tmp_path), role] for role in ("one", "two", "three")]
     writers = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for command in commands]
-    assert [writer.wait(30) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(PATIENCE_SECONDS) for writer in writers] == [0, 0, 0]
     files = list((tmp_path / "log").iterdir())
     assert len(files) > 10
     found = [json.loads(line) for file in files for line in file.read_text().splitlines()]

@@ -130,7 +130,7 @@ def test_the_collector_gets_each_message(
         with open_trail(settings_of(tmp_path, syslog=syslog_to(collector.port, authority, client))):
             for number in range(3):
                 view(number)
-                wait_for(lambda: len(collector.messages) > number, 10)  # noqa: B023 - waits here
+                wait_for(lambda: len(collector.messages) > number)  # noqa: B023 - waits here
         assert collector.messages == lines(tmp_path)
 
 
@@ -142,17 +142,17 @@ def test_what_it_missed_while_away_it_gets_afterwards(
         open_trail(settings_of(tmp_path, syslog=syslog_to(first.port, authority, client))),
     ):
         view(0)
-        wait_for(lambda: first.messages, 10)
+        wait_for(lambda: first.messages)
     with (
         capture_logs() as log,
         open_trail(settings_of(tmp_path, syslog=syslog_to(first.port, authority, client))),
     ):
         view(1)
-        wait_for(lambda: [entry for entry in log if entry["event"] == "audit_waiting"], 10)
+        wait_for(lambda: [entry for entry in log if entry["event"] == "audit_waiting"])
         view(2)
         with syslog_collector(server, authority.ca, first.port) as second:
-            wait_for(lambda: len(second.messages) == 2, 10)
-            wait_for(lambda: [entry for entry in log if entry["event"] == "audit_caught_up"], 10)
+            wait_for(lambda: len(second.messages) == 2)
+            wait_for(lambda: [entry for entry in log if entry["event"] == "audit_caught_up"])
     assert viewers(first.messages + second.messages) == ["user 0", "user 1", "user 2"]
 
 
@@ -167,11 +167,11 @@ def test_a_collector_that_restarts_between_two_messages_loses_none(
         open_ = open_trail(settings_of(tmp_path, syslog=syslog_to(port, authority, client)))
         open_.__enter__()
         view(0)
-        wait_for(lambda: collector.messages, 10)
+        wait_for(lambda: collector.messages)
     with syslog_collector(server, authority.ca, port) as collector:
         seen.append(collector)
         view(1)
-        wait_for(lambda: collector.messages, 10)
+        wait_for(lambda: collector.messages)
         open_.__exit__(None, None, None)
     assert [viewers(each.messages) for each in seen] == [["user 0"], ["user 1"]]
 
@@ -193,7 +193,7 @@ def test_the_next_day_follows(
     with syslog_collector(server, authority.ca) as collector:
         forwarder = Forwarder(tmp_path / "audit", Syslog(**syslog_to(collector.port, authority, client)))
         forwarder.start()
-        wait_for(lambda: len(collector.messages) == 2, 10)
+        wait_for(lambda: len(collector.messages) == 2)
         forwarder.stop()
     assert viewers(collector.messages) == ["user 1", "user 2"]
 
@@ -215,11 +215,11 @@ def test_one_forwarder_of_several_sends(
         rules = Syslog(**syslog_to(collector.port, authority, client))
         with open_trail(settings_of(tmp_path, syslog=rules.model_dump())):
             view(0)
-            wait_for(lambda: collector.messages, 10)
+            wait_for(lambda: collector.messages)
             other = Forwarder(tmp_path / "audit", rules)
             other.start()
             view(1)
-            wait_for(lambda: len(collector.messages) == 2, 10)
+            wait_for(lambda: len(collector.messages) == 2)
             other.stop()
     assert viewers(collector.messages) == ["user 0", "user 1"]
 
@@ -253,6 +253,6 @@ def test_a_certificate_that_is_refused_is_named(
         syslog = {"host": "127.0.0.1", "port": collector.port, "ca": trusted, **ours}
         with open_trail(settings_of(tmp_path, syslog=syslog)):
             view(1)
-            (told, *_) = wait_for(lambda: [each for each in log if each["event"] == "audit_waiting"], 10)
+            (told, *_) = wait_for(lambda: [each for each in log if each["event"] == "audit_waiting"])
         assert not collector.messages
     assert any(each in told["reason"] for each in words.split("|")), told

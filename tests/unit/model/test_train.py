@@ -64,7 +64,6 @@ def die_in(name: str) -> Callable[[int, int, str], None]:
     return progress
 
 
-@pytest.mark.timeout(600)
 def test_a_training_resumes_after_a_kill_and_leaves_a_model(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
