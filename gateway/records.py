@@ -51,6 +51,7 @@ class Reason(StrEnum):
     POISON = "poison"  # this image ended its worker process more than once
     INTERNAL_ERROR = "internal_error"  # a bug; the traceback is in the log
     NOT_DELIVERED = "not_delivered"  # a destination did not take the results in time
+    NOT_ROUTED = "not_routed"  # answered, but no route says where its results go
 
 
 class Label(StrEnum):

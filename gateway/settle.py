@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from gateway.log import log_event
 from gateway.pipeline import End, Settled
 from gateway.records import Reason, Stage, State
+from gateway.store.conclusion import NO_ROUTE
 from gateway.store.descriptions import record_description
 from gateway.store.entries import AnswerRecord, StoredInstance
 from gateway.store.ledger import Ledger, now
@@ -53,6 +54,8 @@ def log(settled: Settled) -> None:
         _log("inferred", instance, label=outcome.label.value, p_pneumonia=outcome.p_pneumonia)
         for result in outcome.results:
             _log("encoded", instance, kind=result.kind.value, result_sop_instance_uid=result.sop_instance_uid)
+        if not outcome.destinations:
+            _log(State.FAILED.value, instance, reason=Reason.NOT_ROUTED.value, detail=NO_ROUTE)
     else:
         _log(outcome.state.value, instance, reason=outcome.reason.value, detail=outcome.detail)
 

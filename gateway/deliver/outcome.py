@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.peer_text import clean
 from gateway.store.entries import PendingDelivery
 
 
@@ -19,8 +20,21 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One object's outcome; `error` is a sentence for a person."""
+    """One object's outcome.
+
+    Attributes
+    ----------
+    error
+        A sentence for a person, cleaned here: part of it may be the destination's own words.
+    unsure
+        The object was sent and the end is unknown: the destination may have stored it.
+    """
 
     delivery: PendingDelivery
     verdict: Verdict
     error: str | None = None
+    unsure: bool = False
+
+    def __post_init__(self) -> None:
+        if self.error is not None:
+            object.__setattr__(self, "error", clean(self.error))

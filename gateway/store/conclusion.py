@@ -11,6 +11,8 @@ from gateway.records import Reason, State
 from gateway.store.entries import DeliveryState
 from gateway.store.schema import deliveries, instances, results
 
+NO_ROUTE = "answered, but no route matches its calling AE title; state one under routes, then gateway retry"
+
 
 def conclude(connection: sa.Connection, instance_id: int, time: datetime) -> None:
     """Make an `inferred` image `delivered` or `failed` once its answer has nothing left to deliver."""
@@ -24,7 +26,9 @@ def conclude(connection: sa.Connection, instance_id: int, time: datetime) -> Non
         return
     dead = sorted({row.destination for row in rows if row.state == DeliveryState.DEAD})
     values: dict[str, Any] = {"state": State.DELIVERED}
-    if dead:
+    if not rows:
+        values = {"state": State.FAILED, "reason": Reason.NOT_ROUTED, "detail": NO_ROUTE}
+    elif dead:
         detail = f"not delivered to {', '.join(dead)}; see the deliveries for the error"
         values = {"state": State.FAILED, "reason": Reason.NOT_DELIVERED, "detail": detail}
     this = (instances.c.id == instance_id) & (instances.c.state == State.INFERRED)

@@ -95,7 +95,8 @@ class PendingDelivery:
     """One result with which one destination is not done yet; `path` is absolute.
 
     `state` is `pending` while it is to be sent, `delivered` while its storage is to be committed. The
-    time after which it is given up counts from `begun_at`.
+    time after which it is given up counts from `begun_at`. `unsure` where an earlier attempt may have
+    arrived: its end is unknown. `asked` counts requests for a commitment.
     """
 
     id: int
@@ -112,3 +113,5 @@ class PendingDelivery:
     state: DeliveryState = DeliveryState.PENDING
     attempts: int = 0
     last_error: str | None = None
+    unsure: bool = False
+    asked: int = 0

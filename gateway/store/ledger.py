@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.errors import Retry
 from gateway.records import Reason, Received, ResultKind, Stage, State
-from gateway.store.conclusion import conclude
+from gateway.store.conclusion import NO_ROUTE, conclude
 from gateway.store.entries import (
     AT_ONCE,
     AnswerRecord,
@@ -235,6 +235,8 @@ class Ledger:
             for destination in answer.destinations:
                 _record_delivery(connection, result_id, destination)
         conclude(connection, instance.id, now())
+        if not answer.destinations:
+            record_event(connection, instance.id, State.FAILED, reason=Reason.NOT_ROUTED, detail=NO_ROUTE)
         return True
 
     def _record_result(self, connection: sa.Connection, instance_id: int, result: StoredResult) -> int:

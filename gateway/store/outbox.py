@@ -196,6 +196,8 @@ _PENDING = (
         deliveries.c.state,
         deliveries.c.attempts,
         deliveries.c.last_error,
+        deliveries.c.unsure,
+        deliveries.c.asked,
     )
     .join(results, results.c.id == deliveries.c.result_id)
     .join(instances, instances.c.id == results.c.instance_id)

@@ -90,7 +90,9 @@ deliveries = sa.Table(
     sa.Column("held_by", sa.String(255)),  # the worker that has it in hand
     sa.Column("not_before", UTCDateTime, nullable=False),
     sa.Column("begun_at", UTCDateTime, nullable=False),  # created, or retried by a person; then given up
+    sa.Column("unsure", sa.Boolean, nullable=False, server_default=sa.false()),  # it may be there already
     sa.Column("transaction_uid", sa.String(64), index=True),  # of the last Storage Commitment request
+    sa.Column("asked", sa.Integer, nullable=False, server_default="0"),  # so often for a commitment
     sa.UniqueConstraint("result_id", "destination"),
     sa.Index("ix_deliveries_due", "destination", "open", "held_by", "not_before"),
     sa.Index("ix_deliveries_health", "destination", "state", "state_at"),
@@ -104,6 +106,7 @@ destinations = sa.Table(
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error", sa.Text),
     sa.Column("retry_at", UTCDateTime),
+    sa.Column("hangs_since", UTCDateTime),  # a delivery is in hand that does not end
 )
 
 events = sa.Table(

@@ -34,6 +34,7 @@ REASONS = {
     Reason.POISON: "ended its process",
     Reason.INTERNAL_ERROR: "a bug in the gateway",
     Reason.NOT_DELIVERED: "could not be delivered",
+    Reason.NOT_ROUTED: "no route leads anywhere",
 }
 ANSWERS = {
     Label.NORMAL: "Normal",

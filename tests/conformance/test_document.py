@@ -76,7 +76,7 @@ def test_every_reason_is_explained() -> None:
     assert {row["State"] for row in rows} == {State.INELIGIBLE, State.FAILED}
 
 
-REASONS_OF_FAILURE = ["undecodable", "no_pixels", "poison", "internal_error", "not_delivered"]
+REASONS_OF_FAILURE = ["undecodable", "no_pixels", "poison", "internal_error", "not_delivered", "not_routed"]
 
 
 def test_settings_have_the_stated_defaults() -> None:

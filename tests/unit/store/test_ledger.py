@@ -77,11 +77,13 @@ def test_a_batch_that_lost_its_images_cannot_end_them(ledger: Ledger, tmp_path: 
     assert not record_answer(ledger, current, answer(tmp_path))
 
 
-def test_without_a_destination_the_answer_is_the_end(ledger: Ledger, tmp_path: Path) -> None:
+def test_without_a_route_an_answer_is_never_delivered(ledger: Ledger, tmp_path: Path) -> None:
     ledger.record_received(received(tmp_path))
     (image,) = claim(ledger, "a")
     assert record_answer(ledger, image, answer(tmp_path))
-    assert state(ledger) == (State.DELIVERED, None)
+    assert state(ledger) == (State.FAILED, Reason.NOT_ROUTED)
+    (version,) = Inquiry(ledger).instance("1.2.1")
+    assert version["events"][-1]["reason"] == Reason.NOT_ROUTED
 
 
 def test_the_same_picture_under_the_same_uid_is_a_twin(ledger: Ledger, tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ RESULT = {
 DELIVERY = {"result_id": 1, "destination": "pacs", "state_at": TIME}
 OLD_ROWS: list[tuple[str, dict[str, Any]]] = [
     ("instances", INSTANCE),
+    ("instances", INSTANCE | {"id": 2, "sha256": "ef", "state": "delivered"}),  # nobody had it
     ("results", RESULT),
+    ("results", RESULT | {"id": 2, "instance_id": 2, "sop_instance_uid": "2.25.2"}),
     ("deliveries", DELIVERY | {"id": 1, "state": "pending"}),
     ("deliveries", DELIVERY | {"id": 2, "state": "delivered", "destination": "archive"}),
     ("events", {"id": 1, "instance_id": 1, "time": TIME, "event": "received", "data": {}}),
@@ -110,6 +112,10 @@ def test_an_older_database_is_upgraded_whole(engine: sa.Engine, versioned: bool)
         "pacs": True,
         "archive": False,
     }
+    assert [(row["state"], row["reason"]) for row in rows(engine, "instances")] == [
+        ("inferred", None),
+        ("failed", "not_routed"),
+    ]
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
