@@ -1,0 +1,202 @@
+"""A-ASSOCIATE-RQ and -AC PDUs (PS3.8 9.3.2, 9.3.3), read as the standard says and believed no further.
+
+Unrecognised items and sub-items are skipped (PS3.8 9.3.1, D.2), and so is every sub-item that the gateway
+does not use: implementation names are information only (PS3.7 D.3.3.2). What must be understood and cannot be
+is `Malformed`.
+
+Private names of pynetdicom used here: `A_ASSOCIATE._called_ae_title`, `_calling_ae_title`, `_result`,
+`_result_source`, `_diagnostic`, whose setters refuse what peers really send.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydicom.uid import UID
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
+)
+from pynetdicom.presentation import PresentationContext
+
+from gateway.peer_text import clean
+from gateway.records import IMPLEMENTATION_CLASS_UID
+from gateway.upper_layer.endings import Malformed
+
+ASSUMED_MAXIMUM_LENGTH = 16384
+"""Longest P-DATA-TF sent to a peer that states no Maximum Length, though PS3.8 D.1 requires it."""
+
+LONGEST_PDU_SENT = 128 * 1024
+"""Longest P-DATA-TF sent to a peer that takes longer ones or any (0)."""
+
+SHORTEST_USABLE_PDU = 7
+"""A presentation data value's header takes six bytes (PS3.8 Table 9-23): shorter PDUs carry nothing."""
+
+_NO_SYNTAX = UID(IMPLEMENTATION_CLASS_UID)  # a valid UID that is nobody's transfer syntax
+_FIXED_BYTES = 68  # before the variable items
+_PROPOSED_CONTEXT, _ANSWERED_CONTEXT, _USER_INFORMATION = 0x20, 0x21, 0x50
+_ABSTRACT_SYNTAX, _TRANSFER_SYNTAX = 0x30, 0x40
+_MAXIMUM_LENGTH, _ROLE_SELECTION = 0x51, 0x54
+_ACCEPTANCE = 0
+_UID_SYNTAX = re.compile(r"[0-9.]{1,64}")
+_TITLE_SYNTAX = re.compile(r"[ -\[\]-~]{1,16}")  # PS3.5 6.2, AE: no backslash, no control
+
+
+@dataclass(frozen=True, slots=True)
+class Titles:
+    """The AE titles of an A-ASSOCIATE PDU, without padding; bytes beyond ASCII as escapes."""
+
+    called: str
+    calling: str
+
+
+def is_title(text: str) -> bool:
+    """Tell whether a text is an AE title (PS3.5 Table 6.2-1)."""
+    return _TITLE_SYNTAX.fullmatch(text) is not None
+
+
+def titles_of(body: memoryview) -> Titles:
+    """Read the titles: leading and trailing spaces do not count (PS3.8 9.3.2), and neither do NULs."""
+    if len(body) < _FIXED_BYTES:
+        raise Malformed(f"the peer sent an A-ASSOCIATE PDU of {len(body)} bytes; it needs {_FIXED_BYTES}")
+    return Titles(_title(body[4:20]), _title(body[20:36]))
+
+
+def protocol_version_of(body: memoryview) -> int:
+    """Read the protocol version, of which only bit 0 is tested (PS3.8 Table 9-11)."""
+    return int.from_bytes(body[:2], "big")
+
+
+def request_of(body: memoryview) -> A_ASSOCIATE:
+    """Read an A-ASSOCIATE-RQ.
+
+    Presentation contexts without a usable transfer syntax keep one that nobody knows: they are answered with
+    result 4, the others as usual (PS3.8 9.3.3.2).
+
+    Raises
+    ------
+    Malformed
+        When items do not fit, or a context ID is even or used twice, or no data could be sent.
+    """
+    primitive = _primitive(body)
+    contexts = [_proposed(item) for kind, item in _items(body[_FIXED_BYTES:]) if kind == _PROPOSED_CONTEXT]
+    numbers = [context.context_id for context in contexts]
+    if len(set(numbers)) != len(numbers):
+        raise Malformed("the peer proposes two presentation contexts under one ID")
+    primitive.presentation_context_definition_list = contexts
+    return primitive
+
+
+def acceptance_of(body: memoryview) -> A_ASSOCIATE:
+    """Read an A-ASSOCIATE-AC.
+
+    Raises
+    ------
+    Malformed
+        When items do not fit, a context is accepted without a transfer syntax, or no data could be sent.
+    """
+    primitive = _primitive(body)
+    items = [item for kind, item in _items(body[_FIXED_BYTES:]) if kind == _ANSWERED_CONTEXT]
+    primitive.presentation_context_definition_results_list = [each for each in map(_answered, items) if each]
+    primitive.result = 0
+    return primitive
+
+
+def rejection_of(body: memoryview) -> A_ASSOCIATE:
+    """Read an A-ASSOCIATE-RJ; a result that does not exist counts as transient."""
+    if len(body) < 4:
+        raise Malformed("the peer sent an A-ASSOCIATE-RJ that is too short")
+    primitive = A_ASSOCIATE()
+    primitive._result = 1 if body[1] == 1 else 2
+    primitive._result_source, primitive._diagnostic = body[2], body[3]
+    return primitive
+
+
+def _primitive(body: memoryview) -> A_ASSOCIATE:
+    titles = titles_of(body)
+    primitive = A_ASSOCIATE()
+    primitive._called_ae_title, primitive._calling_ae_title = titles.called, titles.calling
+    information = [item for kind, item in _items(body[_FIXED_BYTES:]) if kind == _USER_INFORMATION]
+    sub_items = [each for item in information for each in _items(item)]
+    length = MaximumLengthNotification()
+    length.maximum_length_received = _maximum_length(
+        [item for kind, item in sub_items if kind == _MAXIMUM_LENGTH]
+    )
+    roles = [_role(item) for kind, item in sub_items if kind == _ROLE_SELECTION]
+    primitive.user_information = [length, *(role for role in roles if role)]
+    return primitive
+
+
+def _items(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Walk items or sub-items: type, reserved byte, length, value (PS3.8 9.3.1)."""
+    offset = 0
+    while offset < len(data):
+        kind, length = struct.unpack_from(">BxH", data, offset) if len(data) - offset >= 4 else (None, 0)
+        start, offset = offset + 4, offset + 4 + length
+        if kind is None or offset > len(data):
+            raise Malformed("the peer sent an A-ASSOCIATE PDU whose items do not fit into it")
+        yield kind, data[start:offset]
+
+
+def _proposed(item: memoryview) -> PresentationContext:
+    context = PresentationContext()
+    number = item[0] if len(item) >= 4 else 0
+    if number % 2 == 0:
+        raise Malformed(f"the peer proposes a presentation context with ID {number}; IDs are odd")
+    context.context_id = number
+    syntaxes = list(_items(item[4:]))
+    abstract = [_uid(value) for kind, value in syntaxes if kind == _ABSTRACT_SYNTAX]
+    context.abstract_syntax = abstract[0] if abstract else UID("")
+    transfer = [_uid(value) for kind, value in syntaxes if kind == _TRANSFER_SYNTAX]
+    for syntax in [each for each in transfer if each] or [_NO_SYNTAX]:
+        context.add_transfer_syntax(syntax)
+    return context
+
+
+def _answered(item: memoryview) -> PresentationContext | None:
+    """Return one answer, None where its ID cannot have been proposed."""
+    if len(item) < 4 or item[0] % 2 == 0:
+        return None
+    context = PresentationContext()
+    context.context_id, context.result = item[0], item[2]
+    syntaxes = [_uid(value) for kind, value in _items(item[4:]) if kind == _TRANSFER_SYNTAX]
+    if any(syntaxes):
+        context.add_transfer_syntax(syntaxes[0] or None)
+    if context.result == _ACCEPTANCE and not context.transfer_syntax:
+        raise Malformed(f"the peer accepts presentation context {item[0]} without a transfer syntax")
+    return context
+
+
+def _maximum_length(items: list[memoryview]) -> int:
+    if not items:
+        return ASSUMED_MAXIMUM_LENGTH
+    length = int.from_bytes(items[0], "big")
+    if len(items[0]) != 4 or 0 < length < SHORTEST_USABLE_PDU:
+        raise Malformed(f"the peer takes PDUs of at most {length} bytes, which can carry no data")
+    return min(length or LONGEST_PDU_SENT, LONGEST_PDU_SENT)
+
+
+def _role(item: memoryview) -> SCP_SCU_RoleSelectionNegotiation | None:
+    """Read SCP/SCU Role Selection (PS3.7 D.3.3.4); one that cannot be read counts as not proposed."""
+    length = int.from_bytes(item[:2], "big")
+    uid = _uid(item[2 : 2 + length])
+    if len(item) < length + 4 or not uid:
+        return None
+    role = SCP_SCU_RoleSelectionNegotiation()
+    role.sop_class_uid = uid
+    role.scu_role, role.scp_role = bool(item[2 + length]), bool(item[3 + length])
+    return role
+
+
+def _title(field: memoryview) -> str:
+    return clean(bytes(field).decode("ascii", "backslashreplace").strip(" \0"))
+
+
+def _uid(value: memoryview) -> UID:
+    """Return a UID without padding, empty where it is none: it equals no UID that is known."""
+    text = bytes(value[:80]).decode("ascii", "replace").rstrip(" \0")
+    return UID(text if _UID_SYNTAX.fullmatch(text) else "")

@@ -1,0 +1,210 @@
+"""Reassembles DIMSE messages from P-DATA fragments (PS3.7 6.3, PS3.8 E.2), within bounds.
+
+pynetdicom decodes a command set of any size and starts a thread for every report; both are bounded here. A
+message that breaks a bound or the standard is `Malformed`: its association is aborted.
+
+Private names of pynetdicom used here: `Association._accepted_cx`, `Association._serve_request`.
+"""
+
+from __future__ import annotations
+
+import queue
+import struct
+from io import BytesIO
+from threading import Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any, cast
+
+from pynetdicom import evt
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
+from pynetdicom.dimse_primitives import C_CANCEL, N_EVENT_REPORT
+from pynetdicom.pdu_primitives import P_DATA
+
+from gateway.peer_text import clean
+from gateway.upper_layer.endings import UNEXPECTED_PDU, Malformed
+from gateway.upper_layer.transport import MIN_BYTES_PER_SECOND
+
+if TYPE_CHECKING:
+    from gateway.upper_layer.association import Association
+
+MAX_COMMAND_BYTES = 64 * 1024
+"""Longest command set: a hundred times the largest that PS3.7 Annex E describes."""
+
+MAX_COMMAND_ELEMENTS = 100
+"""Most elements of a command set: three times as many as PS3.7 Annex E knows."""
+
+MAX_MESSAGE_BYTES = 512 * 1024 * 1024
+"""Longest data set of a C-STORE request: several times the largest radiograph."""
+
+MAX_OTHER_DATA_SET_BYTES = 256 * 1024
+"""Longest data set of any other message, which pydicom builds in memory: a report on a thousand objects."""
+
+MAX_EMPTY_FRAGMENTS = 1000
+"""Most fragments of a message that carry nothing."""
+
+MAX_REPORTS_AT_ONCE = 4
+"""N-EVENT-REPORT requests of one association that are answered at the same time."""
+
+SILENT_SECONDS = 0.25
+REST_SECONDS = 0.02
+"""After so long a silence a connection's two threads look so much less often: pynetdicom's look every
+millisecond, which with 200 silent associations costs a whole core. Data that come wake them at once."""
+
+_COMMAND, _LAST = 1, 2  # bits of the message control header (PS3.8 E.2)
+_ELEMENT = struct.Struct("<HHI")
+
+
+class Messages(DIMSEServiceProvider):
+    """One association's messages, in both directions."""
+
+    def __init__(self, assoc: Association) -> None:
+        super().__init__(assoc)
+        self._reports: list[Thread] = []
+        self._heard = monotonic()
+        self._begin()
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether nothing has come for a while."""
+        return monotonic() - self._heard > SILENT_SECONDS
+
+    @property
+    def is_within_message(self) -> bool:
+        """Tell whether a message has begun and not ended."""
+        return self.message is not None
+
+    def get_msg(self, block: bool = False) -> Any:
+        """Return the next message, or a pair of None; wait a little where nothing is expected."""
+        if block or not self.is_silent:
+            return super().get_msg(block)
+        try:
+            return self.msg_queue.get(timeout=REST_SECONDS)
+        except queue.Empty:
+            return None, None
+
+    def restart_clock(self) -> None:
+        """Measure the peer's pace from now on."""
+        self._since, self._bytes = monotonic(), 0
+
+    def take(self, context_id: int, control: int, fragment: memoryview) -> None:
+        """Take the next fragment of a message; its bytes are copied.
+
+        Raises
+        ------
+        Malformed
+            When it has no place in the message, or the message breaks a bound.
+        """
+        self._heard = monotonic()
+        if self.message is None:
+            self._begin()
+            self.message = DIMSEMessage()
+            self.message.context_id = context_id
+        self._check_place(context_id, bool(control & _COMMAND))
+        self._bytes += len(fragment)
+        self._empty += not fragment
+        part = self._command if control & _COMMAND else cast(Any, self.message.data_set)
+        part.write(fragment)
+        self._check_size(part.tell(), bool(control & _COMMAND))
+        if control & _LAST:
+            self._end_part(bool(control & _COMMAND))
+        elif self._empty > MAX_EMPTY_FRAGMENTS:
+            raise Malformed("the peer sent a message of empty fragments")
+
+    def check_pace(self) -> None:
+        """Raise `Malformed` where a message takes longer than its timeout, and is slower than any modem."""
+        taken = monotonic() - self._since
+        patience = cast("Association", self.assoc).message_timeout or float("inf")
+        if self.message is not None and taken > patience and self._bytes < taken * MIN_BYTES_PER_SECOND:
+            raise Malformed(f"the peer sent a message slower than {MIN_BYTES_PER_SECOND} bytes a second")
+
+    def forget(self) -> None:
+        """Let go of a message that will not end any more."""
+        self.message = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._command = BytesIO()
+        self._awaits_data = False
+        self._empty = 0
+        self.restart_clock()
+
+    def _check_place(self, context_id: int, is_command: bool) -> None:
+        if context_id not in self.assoc._accepted_cx:
+            raise Malformed(
+                f"the peer sent a fragment in presentation context {context_id}, which is not accepted"
+            )
+        if context_id != cast(DIMSEMessage, self.message).context_id:
+            raise Malformed("the peer mixed two presentation contexts in one message", UNEXPECTED_PDU)
+        if is_command is self._awaits_data:
+            expected = "the data set was" if self._awaits_data else "a command was"
+            raise Malformed(
+                f"the peer sent a fragment of the wrong kind where {expected} expected", UNEXPECTED_PDU
+            )
+
+    def _check_size(self, count: int, is_command: bool) -> None:
+        if is_command:
+            bound = MAX_COMMAND_BYTES
+        else:
+            bound = MAX_MESSAGE_BYTES if isinstance(self.message, C_STORE_RQ) else MAX_OTHER_DATA_SET_BYTES
+        if count > bound:
+            kind = "command set" if is_command else "data set"
+            raise Malformed(f"the peer sent a {kind} of more than {bound} bytes")
+
+    def _end_part(self, is_command: bool) -> None:
+        message = cast(DIMSEMessage, self.message)
+        try:
+            if is_command and not self._decode_command(message):
+                self._awaits_data = True
+                return
+            self.message = None
+            self._deliver(message)
+        except Malformed:
+            raise
+        except Exception as error:  # pydicom and pynetdicom raise whatever they stumble over
+            raise Malformed(
+                f"the peer sent a message that cannot be read ({clean(repr(error), 200)})"
+            ) from error
+
+    def _decode_command(self, message: DIMSEMessage) -> bool:
+        """Decode the command set; tell whether the message ends with it."""
+        encoded = self._command.getvalue()
+        _check_command(encoded)
+        whole = P_DATA()
+        whole.presentation_data_value_list.append((cast(int, message.context_id), b"\x03" + encoded))
+        return message.decode_msg(whole, self.assoc)
+
+    def _deliver(self, message: DIMSEMessage) -> None:
+        """Hand a whole message over to its service."""
+        evt.trigger(self.assoc, evt.EVT_DIMSE_RECV, {"message": message})
+        primitive = message.message_to_primitive()
+        context_id = cast(int, message.context_id)
+        if isinstance(primitive, C_CANCEL):
+            return  # nothing that the gateway does can be cancelled (PS3.7 9.3.2.3)
+        if isinstance(primitive, N_EVENT_REPORT) and primitive.is_valid_request and self.assoc.is_requestor:
+            self._report(primitive, context_id)
+        else:
+            self.msg_queue.put((context_id, cast(Any, primitive)))
+
+    def _report(self, primitive: N_EVENT_REPORT, context_id: int) -> None:
+        """Answer a report in a thread of its own: the association's waits for the answer to our request."""
+        self._reports = [thread for thread in self._reports if thread.is_alive()]
+        if len(self._reports) >= MAX_REPORTS_AT_ONCE:
+            raise Malformed("the peer sends reports faster than they are answered")
+        thread = Thread(target=self.assoc._serve_request, args=(primitive, context_id))
+        self._reports.append(thread)
+        thread.start()
+
+
+def _check_command(encoded: bytes) -> None:
+    """See that a command set is a short list of group 0000 elements (PS3.7 6.3.1) before pydicom builds
+    it."""
+    offset = count = 0
+    while offset < len(encoded):
+        if len(encoded) - offset < _ELEMENT.size:
+            raise Malformed("the peer sent a command set that ends within an element")
+        group, _, length = _ELEMENT.unpack_from(encoded, offset)
+        offset += _ELEMENT.size + length
+        count += 1
+        if group != 0 or offset > len(encoded) or count > MAX_COMMAND_ELEMENTS:
+            raise Malformed("the peer sent a command set that is none (PS3.7 6.3.1)")

@@ -1,0 +1,411 @@
+"""The upper layer's service provider: reads PDUs, drives the state machine (PS3.8 9.2), notes how a
+connection ends.
+
+One thread for each connection. Whatever ends that thread ends the connection, and whatever ends the
+connection has exactly one `Ending`.
+
+Private names of pynetdicom used here: `DULServiceProvider._is_transport_event`, `_kill_thread`, `_recv_pdu`,
+`_send`, `Association._kill`, `AssociationSocket._shutdown_socket`, and the actions' names in
+`fsm.TRANSITION_TABLE`.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from ssl import SSLError
+from threading import Lock, current_thread
+from typing import TYPE_CHECKING, Any, cast
+
+from pynetdicom import evt
+from pynetdicom.dul import DULServiceProvider
+from pynetdicom.fsm import TRANSITION_TABLE, StateMachine
+from pynetdicom.pdu import A_ABORT_RQ
+from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE, P_DATA
+from pynetdicom.timer import Timer
+
+from gateway.log import log_bug
+from gateway.tls import problem_of
+from gateway.upper_layer import decoding
+from gateway.upper_layer.decoding import Titles
+from gateway.upper_layer.endings import UNEXPECTED_PDU, Ending, Malformed, abort_cause, reject_cause
+from gateway.upper_layer.messages import REST_SECONDS, Messages
+from gateway.upper_layer.transport import P_DATA_TF, PDUSocket
+
+if TYPE_CHECKING:
+    from gateway.upper_layer.association import Association
+
+MAX_QUEUED_PDUS = 4
+"""P-DATA-TF PDUs that wait to be sent: who sends more waits for the network."""
+
+MAX_PDUS_AT_ONCE = 64
+"""PDUs that are read before the connection's other duties get their turn."""
+
+LAST_WORDS_SECONDS = 1.0
+"""How long an A-ABORT may take to leave."""
+
+MAX_DISCARDED_BYTES = 1024 * 1024
+"""What a peer may still send after it was told that the association is over."""
+
+_DATA_STATES = ("Sta6", "Sta7")  # association established; and release requested, where data may still come
+_BEFORE_ASSOCIATION = ("Sta1", "Sta2", "Sta3", "Sta4", "Sta5")
+_PROVIDER_ABORTS = ("AA-1", "AA-7", "AA-8")
+_RELEASES = ("AR-3", "AR-4")
+_EVENTS = {1: "Evt6", 2: "Evt3", 3: "Evt4", 4: "Evt10", 5: "Evt12", 6: "Evt13", 7: "Evt16"}
+_PDU_NAMES = {
+    "Evt3": "an A-ASSOCIATE-AC",
+    "Evt4": "an A-ASSOCIATE-RJ",
+    "Evt6": "an A-ASSOCIATE-RQ",
+    "Evt10": "data",
+    "Evt12": "an A-RELEASE-RQ",
+    "Evt13": "an A-RELEASE-RP",
+}
+_LOCAL_EVENTS = ("Evt1", "Evt7", "Evt8", "Evt9", "Evt11", "Evt14", "Evt15")
+
+
+class MonotonicTimer(Timer):
+    """A timer that does not mind when the system's clock is set."""
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._start_time, self._end_time = time.monotonic(), None
+
+    def stop(self) -> None:
+        """Count no more."""
+        self._end_time = time.monotonic()
+
+    @property
+    def remaining(self) -> float:
+        """The seconds left, negative after the end."""
+        if self.timeout is None or self._start_time is None:
+            return self.timeout or 1.0
+        return self.timeout - ((self._end_time or time.monotonic()) - self._start_time)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedPDU:
+    """A PDU that has been read, as pynetdicom's state machine takes it."""
+
+    primitive: Any
+    protocol_version: int = 1
+
+    def to_primitive(self) -> Any:
+        return self.primitive
+
+
+class Provider(DULServiceProvider):
+    """The service provider of one connection.
+
+    Attributes
+    ----------
+    ending
+        Why the connection ended; None while it lives, and after a release.
+    titles
+        The AE titles of the peer's A-ASSOCIATE PDU, once it has come.
+    on_ending
+        Called once with the ending, in whichever thread noticed it.
+    """
+
+    def __init__(self, assoc: Association) -> None:
+        super().__init__(assoc)
+        self.state_machine: Protocol = Protocol(self)
+        self.artim_timer = MonotonicTimer(None)
+        self.ending: Ending | None = None
+        self.titles: Titles | None = None
+        self.on_ending: Callable[[Ending], None] | None = None
+        self.is_over = False
+        self._abort_reason = UNEXPECTED_PDU
+        self._heard = time.monotonic()
+        self._end_lock = Lock()
+
+    @property
+    def transport(self) -> PDUSocket:
+        """The connection."""
+        return cast(PDUSocket, self.socket)
+
+    def end(self, cause: str, *, by_peer: bool = False) -> None:
+        """Note why the connection ends; the first cause counts, and none after a release."""
+        state = self.state_machine.current_state
+        with self._end_lock:
+            if self.is_over:
+                return
+            self.is_over = True
+            self.ending = Ending(
+                cause, by_peer, state not in _BEFORE_ASSOCIATION, not self.transport.has_read
+            )
+        if self.on_ending is not None:
+            self.on_ending(self.ending)
+
+    def close(self) -> None:
+        """Note that the connection ends as it should: by release or a rejection that is told elsewhere."""
+        with self._end_lock:
+            self.is_over = True
+
+    def idle_timer_expired(self) -> bool:
+        """Tell whether the peer has been silent for too long, within a message or between two."""
+        assoc = cast("Association", self.assoc)
+        within = assoc.dimse.is_within_message
+        allowed = assoc.message_timeout if within else assoc.network_timeout
+        if allowed is None or time.monotonic() - self._heard <= allowed:
+            return False
+        self.end(f"the peer was silent for {allowed:g} s" + (" within a message" if within else ""))
+        return True
+
+    def restart_idle_timer(self) -> None:
+        """Measure the silence from now on."""
+        self._heard = time.monotonic()
+
+    def send_pdu(self, primitive: Any) -> None:
+        """Queue a primitive; data wait until the network has taken what was queued before."""
+        while (
+            isinstance(primitive, P_DATA)
+            and current_thread() is not self
+            and self.to_provider_queue.qsize() >= MAX_QUEUED_PDUS
+            and self.is_alive()
+        ):
+            time.sleep(self._run_loop_delay)
+        super().send_pdu(primitive)
+
+    def run_reactor(self) -> None:
+        """Run until the connection has ended, and leave none behind."""
+        try:
+            super().run_reactor()
+        except Exception as error:
+            log_bug("bug", error=repr(error))
+            self.end(f"a bug in the gateway ({error!r})")
+        finally:
+            self._release_connection()
+
+    def finish(self) -> None:
+        """End the thread and the connection; an A-ABORT that is on its way gets a moment."""
+        if self.is_alive():
+            self.join(LAST_WORDS_SECONDS)
+            self.kill_dul()
+
+    def _release_connection(self) -> None:
+        """Close the connection, however its thread ended, and wake whoever waits for it."""
+        self.end("a bug in the gateway (the connection's thread ended)")
+        was_open = self.state_machine.current_state != "Sta1"
+        self.state_machine.current_state = "Sta1"
+        self.transport._shutdown_socket()
+        assoc = self.assoc
+        cast(Messages, assoc.dimse).forget()
+        if was_open:
+            evt.trigger(assoc, evt.EVT_CONN_CLOSE, {"address": self.peer_address})
+        assoc.dimse.msg_queue.put((None, None))
+        if assoc.is_acceptor and assoc.requestor.primitive is None:
+            cast(Any, self.to_user_queue).put(None)  # as if it had timed out
+        elif was_open:
+            self.to_user_queue.put(_provider_abort(0))
+
+    @property
+    def peer_address(self) -> tuple[str, int]:
+        """Address and port of the peer."""
+        remote = self.assoc.acceptor if self.assoc.is_requestor else self.assoc.requestor
+        return remote.address_info.as_tuple[:2] if remote.address_info else ("", 0)
+
+    def _send(self, pdu: Any) -> None:
+        super()._send(pdu)
+        self.restart_idle_timer()
+
+    def _is_transport_event(self) -> bool:
+        """Read what has come; tell whether anything was done."""
+        if self.state_machine.current_state == "Sta13":
+            return self._discard()
+        if not self._may_read():
+            self.restart_idle_timer()  # it is not the peer that is silent
+            cast(Messages, self.assoc.dimse).restart_clock()
+            return False
+        if not self.transport.wait(REST_SECONDS if self.is_silent else 0):
+            return False
+        self._read_pdu_data()
+        return True
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether nothing has come for a while and nothing waits to be sent."""
+        return cast(Messages, self.assoc.dimse).is_silent and self.to_provider_queue.empty()
+
+    def _may_read(self) -> bool:
+        """Tell whether there is room for what comes: who sends on without waiting for answers waits here."""
+        return not self.assoc.is_established or cast("Association", self.assoc).may_read()
+
+    def _discard(self) -> bool:
+        """Throw away what comes after the end; close as soon as nothing comes (PS3.8 9.2.3, Sta13)."""
+        count = self.transport.discard(MAX_DISCARDED_BYTES) if self._discarded < MAX_DISCARDED_BYTES else 0
+        self._discarded += count
+        if not count:
+            self.transport.close()
+        return True
+
+    _discarded = 0
+
+    def _read_pdu_data(self) -> None:
+        """Read the PDUs that have come, and turn each into its event."""
+        try:
+            for _ in range(MAX_PDUS_AT_ONCE):
+                goes_on = self._read_one()
+                self.restart_idle_timer()
+                if not (goes_on and self.transport.has_buffered and self._may_read()):
+                    return
+        except Malformed as fault:
+            self._abort_reason = fault.reason
+            self.end(str(fault))
+            self.event_queue.put("Evt19")
+        except OSError as error:
+            self.end(self._read_cause(error), by_peer=not isinstance(error, TimeoutError))
+            self.event_queue.put("Evt17")
+
+    def _read_one(self) -> bool:
+        """Read one PDU; tell whether the next one may follow at once."""
+        state = self.state_machine.current_state
+        received = self.transport.read_pdu()
+        if received is None:
+            self.end(self._closed_cause(state), by_peer=True)
+            self.event_queue.put("Evt17")
+            return False
+        kind, body = received
+        if kind == P_DATA_TF and state in _DATA_STATES:
+            self._take_data(body)
+            return state == "Sta6"
+        pdu = self._decoded(kind, body)
+        if pdu is not None:
+            self._recv_pdu.put(cast(Any, pdu))
+        self.event_queue.put(_EVENTS[kind])
+        return False
+
+    def _take_data(self, body: memoryview) -> None:
+        """Take the presentation data values of a P-DATA-TF (PS3.8 9.3.5)."""
+        messages = cast(Messages, self.assoc.dimse)
+        if not body:
+            raise Malformed("the peer sent a P-DATA-TF without a presentation data value")
+        offset = 0
+        while offset < len(body):
+            if len(body) - offset < 6:
+                raise Malformed("the peer sent a P-DATA-TF that ends within a presentation data value")
+            length, context_id, control = struct.unpack_from(">IBB", body, offset)
+            end = offset + 4 + length
+            if length < 2 or end > len(body):
+                raise Malformed(f"the peer sent a presentation data value that claims {length} bytes")
+            messages.take(context_id, control, body[offset + 6 : end])
+            offset = end
+        messages.check_pace()
+
+    def _decoded(self, kind: int, body: memoryview) -> ReceivedPDU | None:
+        if kind == 1:
+            self.titles = decoding.titles_of(body)
+            version = decoding.protocol_version_of(body)
+            if not version & 1:
+                self.end(f"the peer proposes protocol version 0x{version:04X}, not version 1")
+            return ReceivedPDU(decoding.request_of(body), 1 if version & 1 else version)
+        if kind == 2:
+            self.titles = decoding.titles_of(body)
+            return ReceivedPDU(decoding.acceptance_of(body))
+        if kind == 3:
+            rejection = decoding.rejection_of(body)
+            self.end(_reject_cause(rejection), by_peer=True)
+            return ReceivedPDU(rejection)
+        if kind in (5, 6):
+            release = A_RELEASE()
+            release.result = None if kind == 5 else "affirmative"
+            return ReceivedPDU(release)
+        if kind == 7:
+            source, reason = (body[2], body[3]) if len(body) >= 4 else (0, 0)
+            self.end(abort_cause(source, reason), by_peer=True)
+            return ReceivedPDU(_provider_abort(0) if source else _user_abort())
+        return None
+
+    def _closed_cause(self, state: str) -> str:
+        if cast(Messages, self.assoc.dimse).is_within_message:
+            return "the peer closed the connection within a message"
+        if state == "Sta5":
+            return "the peer closed the connection before it answered the association request"
+        if state in _BEFORE_ASSOCIATION:
+            return "the peer closed the connection without associating"
+        return "the peer closed the connection without releasing the association"
+
+    def _read_cause(self, error: OSError) -> str:
+        if isinstance(error, TimeoutError):
+            return f"the peer began a PDU and did not end it within {self.transport.patience:g} s"
+        if isinstance(error, SSLError):
+            return problem_of(error)
+        return str(error) if error.errno is None else f"the connection broke ({error.strerror})"
+
+
+class Protocol(StateMachine):
+    """The upper layer's states; an event that has no place in them ends the association alone."""
+
+    dul: Provider
+
+    def do_action(self, event: str) -> None:
+        """Go from one state to the next."""
+        action = TRANSITION_TABLE.get((event, self.current_state))
+        if action is None:
+            self._drop(event)
+            return
+        if event in _LOCAL_EVENTS and self.dul.to_provider_queue.empty():
+            return  # seen twice: it has been done
+        self._note(event, action)
+        if action in _PROVIDER_ABORTS and event != "Evt15":
+            self._abort()
+            return
+        try:
+            super().do_action(event)
+        except Exception as error:
+            log_bug("bug", error=repr(error))
+            self.dul.end(f"a bug in the gateway ({error!r})")
+            self.dul.kill_dul()
+
+    def _drop(self, event: str) -> None:
+        """Ignore what comes too late: a local request after the end, a timer of a state that has passed."""
+        if event in _LOCAL_EVENTS:
+            with suppress(Exception):
+                self.dul.to_provider_queue.get(block=False)
+        elif event == "Evt17" and self.current_state == "Sta1":
+            self.dul.kill_dul()
+
+    def _note(self, event: str, action: str) -> None:
+        """Note the end that an event means, where its cause is not known yet."""
+        within = cast(Messages, self.dul.assoc.dimse).is_within_message
+        if event == "Evt12" and action == "AR-2" and within:
+            self.dul.end("the peer released the association within a message", by_peer=True)
+        elif action in _RELEASES or event == "Evt8":
+            self.dul.close()
+        elif event == "Evt18" and self.current_state == "Sta2":
+            self.dul.end(f"the peer did not request an association within {self.dul.artim_timer.timeout:g} s")
+        elif event == "Evt15":
+            silent = "the peer did not answer the association request in time"
+            self.dul.end(silent if self.current_state == "Sta5" else "the gateway aborted the association")
+        elif action in _PROVIDER_ABORTS and event in _PDU_NAMES:
+            place = "before" if self.current_state in _BEFORE_ASSOCIATION else "within"
+            self.dul.end(f"the peer sent {_PDU_NAMES[event]} {place} an association")
+
+    def _abort(self) -> None:
+        """Send A-ABORT as the service provider, with a reason (PS3.8 9.2.2, AA-8, and Table 9-26)."""
+        dul, before = self.dul, self.current_state
+        pdu = A_ABORT_RQ()
+        pdu.source, pdu.reason_diagnostic = 2, dul._abort_reason
+        dul._send(pdu)
+        if before not in ("Sta2", "Sta13"):
+            dul.to_user_queue.put(_provider_abort(dul._abort_reason))
+        dul.artim_timer.start()
+        self.current_state = "Sta13"
+
+
+def _reject_cause(rejection: A_ASSOCIATE) -> str:
+    return reject_cause(rejection.result or 0, rejection.result_source or 0, rejection.diagnostic or 0)
+
+
+def _user_abort() -> A_ABORT:
+    primitive = A_ABORT()
+    primitive.abort_source = 0
+    return primitive
+
+
+def _provider_abort(reason: int) -> A_P_ABORT:
+    primitive = A_P_ABORT()
+    primitive.provider_reason = reason
+    return primitive

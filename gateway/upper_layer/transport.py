@@ -1,0 +1,291 @@
+"""Connections: each PDU is read and each write makes progress within a deadline, and no length is believed
+unseen.
+
+pynetdicom waits without limit for the rest of a PDU and for a peer that does not read, and allocates the
+length that a PDU claims. `PDUSocket` replaces its socket in both directions.
+
+Private names of pynetdicom used here: `AssociationSocket._ready`, `_is_connected`, `_shutdown_socket`.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import struct
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+from pynetdicom import evt
+from pynetdicom.transport import T_CONNECT, AssociationSocket
+
+from gateway.upper_layer.endings import Malformed, unrecognised
+
+if TYPE_CHECKING:
+    from pynetdicom.association import Association
+
+    from gateway.upper_layer.provider import Provider
+
+MAX_PDU_BYTES = 1024 * 1024
+"""Longest P-DATA-TF that is read: eight times the length that the gateway advertises."""
+
+MAX_CONTROL_PDU_BYTES = 256 * 1024
+"""Longest other PDU that is read: 128 presentation contexts of 60 transfer syntaxes each."""
+
+READ_AHEAD_BYTES = 512 * 1024
+"""Bytes read in one go from an associated peer: four PDUs of the length that the gateway advertises."""
+
+MIN_BYTES_PER_SECOND = 1024
+"""Slowest pace of one PDU or message beyond its timeout: slower than any modem."""
+
+SEND_BUFFER_BYTES = 512 * 1024
+"""Bytes that the kernel takes ahead of a slow peer; a larger buffer would hide how slow it is."""
+
+_HEAD = struct.Struct(">BxI")
+_FIRST_READ_BYTES = 4096
+P_DATA_TF = 4
+_LAST_PDU_TYPE = 7
+
+
+def shake_hands(
+    connection: socket.socket, context: ssl.SSLContext, deadline: float, server_hostname: str | None = None
+) -> ssl.SSLSocket:
+    """Do the TLS handshake of a connected socket, as a client where a host name is given.
+
+    A socket's own timeout counts anew for every byte that drips in; `deadline` (monotonic) is for all of it.
+
+    Raises
+    ------
+    OSError
+        When the handshake fails (`ssl.SSLError`) or takes too long (`TimeoutError`); the connection is
+        closed.
+    """
+    secured = context.wrap_socket(
+        connection,
+        server_side=server_hostname is None,
+        server_hostname=server_hostname,
+        do_handshake_on_connect=False,
+    )
+    try:
+        secured.settimeout(0)
+        while True:
+            try:
+                secured.do_handshake()
+            except ssl.SSLWantReadError:
+                _wait(secured, select.POLLIN, deadline)
+            except ssl.SSLWantWriteError:
+                _wait(secured, select.POLLOUT, deadline)
+            else:
+                return secured
+    except BaseException:
+        secured.close()
+        raise
+
+
+def _wait(connection: socket.socket, event: int, deadline: float) -> None:
+    polled = select.poll()
+    polled.register(connection, event)
+    if not polled.poll(max(0.0, deadline - monotonic()) * 1000):
+        raise TimeoutError("the TLS handshake did not end in time")
+
+
+def connect(host: str, port: int, timeout_seconds: float, tls: ssl.SSLContext | None = None) -> socket.socket:
+    """Connect to a host, trying each of its addresses in turn (RFC 6724), and shake hands where TLS is
+    wanted.
+
+    Raises
+    ------
+    OSError
+        `socket.gaierror` where the name is not known; `ssl.SSLError` where TLS fails; else why no address
+        could be connected, one clause for each.
+    """
+    deadline = monotonic() + timeout_seconds
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    problems: list[str] = []
+    for left, (family, kind, protocol, _, address) in zip(
+        range(len(addresses), 0, -1), addresses, strict=True
+    ):
+        connection = socket.socket(family, kind, protocol)
+        connection.settimeout(max(0.001, (deadline - monotonic()) / left))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            connection.connect(address)
+        except OSError as error:
+            connection.close()
+            problems.append(f"{address[0]}: {error.strerror or 'no answer to the connection request'}")
+            continue
+        if tls is None:
+            return connection
+        return shake_hands(connection, tls, max(deadline, monotonic() + 1), host)
+    raise ConnectionError("; ".join(dict.fromkeys(problems)))
+
+
+class PDUSocket(AssociationSocket):
+    """A connected socket that reads and writes whole PDUs.
+
+    Parameters
+    ----------
+    connection
+        Connected, and past its TLS handshake.
+    timeout_seconds
+        The longest that one PDU may take to come, and a write to make progress.
+    deadline
+        When (monotonic) the association must stand; None for no such limit. See `lift_deadline`.
+    """
+
+    def __init__(
+        self,
+        assoc: Association,
+        connection: socket.socket,
+        timeout_seconds: float | None,
+        deadline: float | None = None,
+    ) -> None:
+        super().__init__(assoc, client_socket=connection)
+        self._timeout = timeout_seconds or float("inf")
+        self._deadline = deadline or float("inf")
+        self._buffer = memoryview(bytearray(_FIRST_READ_BYTES))
+        self._start = self._end = 0
+        self._polled = select.poll()
+        self._polled.register(connection, select.POLLIN)
+        self.has_read = False
+
+    def connect(self, primitive: T_CONNECT) -> None:
+        """Confirm the connection, which stands already, to the requestor's state machine."""
+        primitive.result = "Evt2"
+        self.provider_queue.put(primitive)
+
+    @property
+    def patience(self) -> float:
+        """The longest that one PDU may take to come, in seconds."""
+        return self._timeout
+
+    def lift_deadline(self) -> None:
+        """Let the connection live on: its association stands."""
+        self._deadline = float("inf")
+
+    @property
+    def has_buffered(self) -> bool:
+        """Tell whether bytes lie here that have been read ahead."""
+        return self._end > self._start
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether something can be read without waiting."""
+        return self.wait(0)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until something can be read, at most so long; False when the connection is closed."""
+        connection = self.socket
+        if connection is None:
+            return False
+        if self.has_buffered or (isinstance(connection, ssl.SSLSocket) and connection.pending()):
+            return True
+        return bool(self._polled.poll(seconds * 1000))
+
+    def read_pdu(self) -> tuple[int, memoryview] | None:
+        """Return type and body of the next PDU, None when the peer has closed between two.
+
+        The body is valid until the next call.
+
+        Raises
+        ------
+        Malformed
+            When the type does not exist or the claimed length is beyond the bound.
+        OSError
+            When the connection breaks (`ConnectionError`), or the PDU takes too long (`TimeoutError`).
+        """
+        until = monotonic() + self._timeout
+        if not self._fill(1, until):
+            return None
+        self.has_read = True
+        if not self._fill(_HEAD.size, until):
+            if self._buffer[self._start] not in range(1, _LAST_PDU_TYPE + 1):
+                raise unrecognised(bytes(self._buffer[self._start : self._end]))
+            raise ConnectionError("the peer closed the connection within a PDU")
+        kind, length = _HEAD.unpack_from(self._buffer, self._start)
+        if not 1 <= kind <= _LAST_PDU_TYPE:
+            raise unrecognised(bytes(self._buffer[self._start : self._start + _HEAD.size]))
+        bound = MAX_PDU_BYTES if kind == P_DATA_TF else MAX_CONTROL_PDU_BYTES
+        if length > bound:
+            raise Malformed(f"the peer claims a PDU of {length} bytes; at most {bound} are read")
+        if not self._fill(_HEAD.size + length, until):
+            raise ConnectionError("the peer closed the connection within a PDU")
+        body = self._buffer[self._start + _HEAD.size : self._start + _HEAD.size + length]
+        self._start += _HEAD.size + length
+        return kind, body
+
+    def send(self, bytestream: bytes) -> None:
+        """Write a PDU; when the peer takes nothing, or too slowly, the connection is closed (Evt17)."""
+        connection = cast(socket.socket, self.socket)
+        until = monotonic() + self._timeout + len(bytestream) / MIN_BYTES_PER_SECOND
+        left = memoryview(bytestream)
+        try:
+            while left:
+                connection.settimeout(_seconds(min(self._timeout, until - monotonic())))
+                left = left[connection.send(left) :]
+        except OSError as error:
+            cast("Provider", self.assoc.dul).end(write_cause(error, self._timeout))
+            self.event_queue.put("Evt17")
+        else:
+            evt.trigger(self.assoc, evt.EVT_DATA_SENT, {"data": bytestream})
+
+    def discard(self, limit: int) -> int:
+        """Throw away up to `limit` bytes that have come; return how many, 0 when there are none."""
+        count, self._start = self._end - self._start, self._end
+        connection = self.socket
+        with suppress(OSError):
+            if not count and connection is not None and self._polled.poll(0):
+                connection.settimeout(0.001)
+                count = len(connection.recv(min(limit, READ_AHEAD_BYTES)))
+        return count
+
+    def _fill(self, count: int, until: float) -> bool:
+        """Read until `count` bytes lie in the buffer; False when the peer has closed before."""
+        connection = cast(socket.socket, self.socket)
+        while self._end - self._start < count:
+            self._make_room(count)
+            left = min(until, self._deadline) - monotonic()
+            if left <= 0:
+                raise TimeoutError
+            connection.settimeout(_seconds(left))
+            received = connection.recv_into(self._buffer[self._end :])
+            if not received:
+                return False
+            self._end += received
+        return True
+
+    def _make_room(self, count: int) -> None:
+        """Move what lies in the buffer to its beginning, and enlarge it for a long PDU."""
+        size = len(self._buffer)
+        if self._start == self._end:
+            self._start = self._end = 0
+        if self.assoc.is_established:
+            size = max(size, READ_AHEAD_BYTES)
+        size = max(size, count)
+        if size > len(self._buffer) or self._start + count > len(self._buffer):
+            target = self._buffer if size == len(self._buffer) else memoryview(bytearray(size))
+            held = bytes(self._buffer[self._start : self._end])
+            target[: len(held)] = held
+            self._buffer, self._start, self._end = target, 0, len(held)
+
+    def _shutdown_socket(self) -> None:
+        """Close also what the peer has reset: pynetdicom leaves that to the garbage collector."""
+        connection = self.socket
+        if connection is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+            connection.close()
+
+
+def write_cause(error: OSError, seconds: float) -> str:
+    """Say why nothing more could be written."""
+    if isinstance(error, TimeoutError):
+        return f"the peer took no data for {seconds:g} s"
+    return f"the connection broke while data were sent ({error.strerror or error})"
+
+
+def _seconds(left: float) -> float | None:
+    """Return a socket timeout: None where there is no limit, never 0, which would not wait at all."""
+    return None if left == float("inf") else max(left, 0.001)
