@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
 
+from gateway.dicom.character_sets import decoded, encodings_for
 from gateway.imaging import header
 from gateway.records import Description
-from gateway.results.character_sets import decoded, encodings_for
 
 MAX_CHARACTERS = 64  # LO (PS3.5 6.2)
 

@@ -28,6 +28,7 @@ from gateway.log import log_bug, log_event
 from gateway.model.predictor import Predictor
 from gateway.records import (
     Description,
+    Eligible,
     GreyImage,
     Ineligible,
     ModelIdentity,
@@ -59,6 +60,7 @@ class Prepared:
     grey: GreyImage
     tensor: NDArray[np.float32]
     steps: tuple[str, ...]
+    eligible: Eligible
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def prepare(source: Dataset, rules: SelectionRules) -> Prepared | End:
         if isinstance(choice, Ineligible):
             return End(State.INELIGIBLE, choice.reason, choice.detail)
         grey = decode(source)
-        return Prepared(source, grey, *preprocess(grey.pixels))
+        return Prepared(source, grey, *preprocess(grey.pixels), choice)
     except Reject as error:
         return End(State.FAILED, error.reason, error.detail)
 
@@ -111,7 +113,7 @@ def answer_for(image: Prepared, prediction: Prediction, settings: Settings) -> A
         configuration=configuration_hash(settings),
         software_version=__version__,
         created_at=datetime.now(UTC).astimezone(),
-        steps=image.grey.steps + image.steps,
+        steps=image.eligible.notes + image.grey.steps + image.steps,
     )
 
 

@@ -28,7 +28,7 @@ from gateway.pipeline import (
     read_source,
     selection_rules,
 )
-from gateway.records import Label, Prediction, Reason, State, probabilities
+from gateway.records import Eligible, Label, Prediction, Reason, State, probabilities
 from gateway.results.source_header import source_header
 from gateway.settings import Settings
 
@@ -113,7 +113,7 @@ def _prepare(file: Path, rules: SelectionRules) -> Prepared | End:
     try:
         if file.suffix.lower() in PICTURES:
             grey = read_picture(file.read_bytes())
-            return Prepared(Dataset(), grey, *preprocess(grey.pixels))
+            return Prepared(Dataset(), grey, *preprocess(grey.pixels), Eligible("unknown"))
         return prepare(read_source(file), rules)
     except Reject as error:
         return End(State.FAILED, error.reason, error.detail)

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     MULTI_FRAME = "multi_frame"
     COLOUR = "colour"
     VETERINARY = "veterinary"
+    DERIVED = "derived"  # bones suppressed or energies subtracted: not the radiograph itself
     AGE_OUT_OF_RANGE = "age_out_of_range"
     PIXELS_UNCHANGED = "pixels_unchanged"  # resent with another header; the same picture has its answer
     # failed: an answer was due and cannot be given
@@ -128,10 +129,12 @@ class Description:
 class Eligible:
     """The image is a frontal chest radiograph as far as its header tells.
 
-    `view` is `AP`, `PA`, `frontal` (frontal, direction not stated) or `unknown` (no view stated).
+    `view` is `AP`, `PA`, `frontal` (frontal, direction not stated) or `unknown` (no view stated); `notes`
+    tell what is odd, for a person, without patient data.
     """
 
     view: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

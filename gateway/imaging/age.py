@@ -1,24 +1,59 @@
-"""The patient's age at the time of the study, in years."""
+"""The patient's age at the time of the study, as each attribute tells it."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 
 from pydicom.dataset import Dataset
 
+from gateway.dicom.value_representations import conforming
 from gateway.imaging import header
 
-_AGE_STRING = re.compile(r"(\d{3})([DWMY])")  # PS3.5 §6.2, AS
+_AGE_STRING = re.compile(r"(\d{1,3})\s*([DWMY])[A-Z]*")  # PS3.5 6.2, AS; also `8M`, `45YRS`
 _PER_YEAR = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
 _STUDY_DATES = ("StudyDate", "AcquisitionDate", "ContentDate", "SeriesDate")
+_AGREE_YEARS = 2.0  # apart: ages are cut to whole years, and the first of January stands for an unknown day
 
 
-def age_in_years(ds: Dataset) -> float | None:
-    """Return Patient's Age, else the time from Patient's Birth Date to the study; None where unknown."""
+@dataclass(frozen=True, slots=True)
+class Age:
+    """Age in years; None where unknown.
+
+    Attributes
+    ----------
+    stated
+        By Patient's Age.
+    counted
+        From Patient's Birth Date to the study.
+    """
+
+    stated: float | None
+    counted: float | None
+
+    @property
+    def known(self) -> tuple[float, ...]:
+        """Every age that the header tells."""
+        return tuple(age for age in (self.stated, self.counted) if age is not None)
+
+    @property
+    def contradictory(self) -> bool:
+        """Whether the two are further apart than rounding explains."""
+        return len(self.known) == 2 and abs(self.known[0] - self.known[1]) > _AGREE_YEARS
+
+
+def age_of(ds: Dataset) -> Age:
+    """Return the patient's age by both attributes that tell it."""
+    return Age(_stated(ds), _counted(ds))
+
+
+def _stated(ds: Dataset) -> float | None:
     stated = _AGE_STRING.fullmatch(header.first_code_string(ds, "PatientAge"))
-    if stated:
-        return int(stated[1]) / _PER_YEAR[stated[2]]
+    return int(stated[1]) / _PER_YEAR[stated[2]] if stated else None
+
+
+def _counted(ds: Dataset) -> float | None:
     born = _date(ds, "PatientBirthDate")
     imaged = next(filter(None, (_date(ds, keyword) for keyword in _STUDY_DATES)), None)
     if born is None or imaged is None or imaged < born:
@@ -27,8 +62,5 @@ def age_in_years(ds: Dataset) -> float | None:
 
 
 def _date(ds: Dataset, keyword: str) -> date | None:
-    text = next(iter(header.texts(ds, keyword)), "").replace(".", "").replace("-", "")
-    try:
-        return date.fromisoformat(text) if len(text) == 8 else None
-    except ValueError:
-        return None
+    text = conforming("DA", next(iter(header.texts(ds, keyword)), ""))
+    return date.fromisoformat(text) if text else None

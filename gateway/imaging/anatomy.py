@@ -5,6 +5,15 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from gateway.imaging import header
+from gateway.imaging.vocabulary import (
+    CHEST,
+    NO_PART,
+    OTHER_PARTS,
+    VIEWS,
+    names_animal,
+    names_computed_picture,
+    words_of,
+)
 from gateway.records import Ineligible, Reason
 
 _CHEST_CODES = {
@@ -14,53 +23,79 @@ _CHEST_CODES = {
     ("T-D3000", "SRT"),
     ("T-28000", "SRT"),
 }
-_CHEST_BODY_PARTS = {"CHEST", "THORAX", "LUNG"}
-_NO_BODY_PART = {"UNKNOWN", "UNSPECIFIED"}
-_CHEST_WORDS = {"CHEST", "CXR", "LUNG", "LUNGE", "LUNGS", "POUMON", "POUMONS", "THORAX", "TORACE", "TORAX"}
-_WIDER_WORDS = {"ABDOMEN", "CLAVICLE", "NECK", "PELVIS", "RIBS", "SHOULDER", "SPINE", "STERNUM"}
 _HUMAN_CODES = {("337915000", "SCT"), ("L-85003", "SRT"), ("L-85B00", "SRT")}
-_HUMAN_WORDS = {"HUMAN", "HOMO SAPIENS"}
-_DESCRIPTIONS = (
-    "SeriesDescription",
-    "ProtocolName",
-    "PerformedProcedureStepDescription",
-    "RequestedProcedureDescription",
-    "StudyDescription",
-)
+_HUMAN_WORDS = {"HUMAN", "HOMO", "SAPIENS"}
+_OF_THE_IMAGE = ("SeriesDescription", "ProtocolName")
+_OF_THE_STUDY = ("PerformedProcedureStepDescription", "RequestedProcedureDescription", "StudyDescription")
+_OF_THE_PICTURE = ("ImageType", "DerivationDescription", *_OF_THE_IMAGE)
+
+
+def refuse_animal(ds: Dataset) -> Ineligible | None:
+    """Return why the patient is no human: Patient Species, else words for animals."""
+    codes = header.codes(ds, "PatientSpeciesCodeSequence")
+    species = _words(ds, "PatientSpeciesDescription") - NO_PART
+    if (codes or species) and not (_HUMAN_CODES.intersection(codes) or species & _HUMAN_WORDS):
+        return Ineligible(Reason.VETERINARY, "Patient Species is given and is not human.")
+    if names_animal(_words(ds, "BodyPartExamined", *_OF_THE_IMAGE, *_OF_THE_STUDY)):
+        return Ineligible(Reason.VETERINARY, "Body Part Examined or a description names an animal.")
+    return None
+
+
+def refuse_computed_picture(ds: Dataset) -> Ineligible | None:
+    """Return why the picture is not the radiograph itself: bones suppressed, energies subtracted."""
+    by_type = "BONE" in _words(ds, "ImageType")
+    if by_type or names_computed_picture(_words(ds, *_OF_THE_PICTURE)):
+        return Ineligible(
+            Reason.DERIVED, "Image Type or a description says that bones or energies were subtracted."
+        )
+    return None
 
 
 def refuse_other_anatomy(ds: Dataset) -> Ineligible | None:
-    """Return why `ds` is not of a human chest, or None: the first attribute that tells decides.
+    """Return why `ds` is not of a chest, or None: the first attribute that tells decides.
 
     Anatomic Region Sequence, Body Part Examined, then the descriptions' words. A Body Part Examined that
     contradicts a chest in Anatomic Region Sequence is refused too.
     """
-    if _is_animal(ds):
-        return Ineligible(Reason.VETERINARY, "Patient Species is given and is not human.")
-    regions = header.codes(ds, "AnatomicRegionSequence")
-    parts = tuple(part for part in header.code_strings(ds, "BodyPartExamined") if part not in _NO_BODY_PART)
-    if known := [code for code in regions if code[1] in header.STANDARD_SCHEMES]:
-        if not _CHEST_CODES.issuperset(known):
-            return Ineligible(Reason.NOT_CHEST, f"Anatomic Region is {header.quoted_codes(known)}.")
-    elif not parts:
-        return _refuse_by_words(ds)
-    if not _CHEST_BODY_PARTS.issuperset(parts):
-        return Ineligible(Reason.NOT_CHEST, f"Body Part Examined is {', '.join(map(header.quoted, parts))}.")
+    regions = [_region(*item) for item in header.coded_items(ds, "AnatomicRegionSequence")]
+    if other := [code for code, chest in regions if chest is False]:
+        return Ineligible(Reason.NOT_CHEST, f"Anatomic Region is {header.quoted_codes(other)}.")
+    parts = _words(ds, "BodyPartExamined")
+    stated = ", ".join(map(header.quoted, header.code_strings(ds, "BodyPartExamined")))
+    if parts & OTHER_PARTS:
+        return Ineligible(Reason.NOT_CHEST, f"Body Part Examined is {stated}.")
+    if parts & CHEST or any(chest for _, chest in regions):
+        return None
+    if parts <= NO_PART | VIEWS:
+        return _refuse_by_words(_words(ds, *_OF_THE_IMAGE, *_OF_THE_STUDY))
+    if _refuse_by_words(_words(ds, *_OF_THE_IMAGE)):
+        return Ineligible(
+            Reason.NOT_CHEST, f"Body Part Examined is {stated}, and no description says that it is a chest."
+        )
     return None
 
 
-def _refuse_by_words(ds: Dataset) -> Ineligible | None:
-    words = {word for keyword in _DESCRIPTIONS for word in header.words(ds, keyword)}
-    if words & _WIDER_WORDS:
+def _region(code: tuple[str, str], meaning: str) -> tuple[tuple[str, str], bool | None]:
+    """Tell whether a region is the chest, by its code, else by its meaning; None where neither tells."""
+    words = words_of(meaning)
+    if code in _CHEST_CODES:
+        return code, True
+    if words & OTHER_PARTS:
+        return code, False
+    if words & CHEST:
+        return code, True
+    return code, False if code[1] in header.STANDARD_SCHEMES else None
+
+
+def _refuse_by_words(words: frozenset[str]) -> Ineligible | None:
+    if words & OTHER_PARTS:
         return Ineligible(Reason.NOT_CHEST, "A description names another part of the body.")
-    if not words & _CHEST_WORDS:
+    if not words & CHEST:
         return Ineligible(Reason.BODY_PART_UNKNOWN, "Nothing in the header says what was imaged.")
     return None
 
 
-def _is_animal(ds: Dataset) -> bool:
-    codes = header.codes(ds, "PatientSpeciesCodeSequence")
-    descriptions = header.code_strings(ds, "PatientSpeciesDescription")
-    return bool(codes or descriptions) and not (
-        _HUMAN_CODES.intersection(codes) or _HUMAN_WORDS.intersection(descriptions)
+def _words(ds: Dataset, *keywords: str) -> frozenset[str]:
+    return frozenset(
+        word for keyword in keywords for text in header.texts(ds, keyword) for word in words_of(text)
     )

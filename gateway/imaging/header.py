@@ -17,11 +17,14 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from gateway.dicom.character_sets import decoded, encodings_for
+
 _BINARY = {"US": "u2", "SS": "i2", "US or SS": "u2", "UL": "u4", "SL": "i4", "FL": "f4", "FD": "f8"}
 _LARGEST = 1e30  # beyond it no pixel arithmetic is meaningful, and some would overflow
-_WORD = re.compile(r"[^\W\d_]+")
 _CODE = re.compile(r"[A-Z0-9.-]{1,16} (SCT|SRT)")
 STANDARD_SCHEMES = ("SCT", "SRT")
+_SNOMED_CT_URN = re.compile(r"(?:SNOMED|2\.16\.840\.1\.113883\.6\.96)\D(?:.*\D)?(\d{6,18})$")
+_ALPHABETS = {"ascii", "iso8859", "latin_1", "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_9", "iso8859_15"}
 _SNOMED_RT = ("SRT", "SNM3", "99SDM")  # PS3.16 §8.1
 _CODE_STRING = re.compile(r"[A-Z0-9 _]{1,16}")
 
@@ -86,22 +89,26 @@ def swap_bytes(data: bytes) -> bytes:
 
 
 def codes(ds: Dataset, keyword: str) -> tuple[tuple[str, str], ...]:
-    """Return (Code Value, Coding Scheme Designator) of each item, the older names of SNOMED RT as SRT."""
-    pairs = (
-        (first_code_string(item, "CodeValue"), first_code_string(item, "CodingSchemeDesignator"))
-        for item in items(ds, keyword)
-    )
-    return tuple((value, "SRT" if scheme in _SNOMED_RT else scheme) for value, scheme in pairs if value)
+    """Return (code, Coding Scheme Designator) of each item, as `coded_items` reads them."""
+    return tuple(code for code, _ in coded_items(ds, keyword) if code[0])
 
 
-def words(ds: Dataset, keyword: str) -> tuple[str, ...]:
-    """Return the words of a description in upper case."""
-    return tuple(word for value in texts(ds, keyword) for word in words_of(value))
+def coded_items(ds: Dataset, keyword: str) -> tuple[tuple[tuple[str, str], str], ...]:
+    """Return (code, scheme) and Code Meaning of each item (PS3.3 8).
+
+    The code is Code Value, Long Code Value or URN Code Value. SNOMED CT is SCT also in a URN; the older names
+    of SNOMED RT are SRT.
+    """
+    return tuple((_code(item), next(iter(texts(item, "CodeMeaning")), "")) for item in items(ds, keyword))
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words of `text` in upper case; `p.a.` is one word."""
-    return _WORD.findall(text.upper().replace(".", ""))
+def _code(item: Dataset) -> tuple[str, str]:
+    kinds = ("CodeValue", "LongCodeValue", "URNCodeValue")
+    value = next(filter(None, (first_code_string(item, kind) for kind in kinds)), "")
+    scheme = first_code_string(item, "CodingSchemeDesignator")
+    if snomed_ct := _SNOMED_CT_URN.search(value):
+        return snomed_ct[1], "SCT"
+    return value, "SRT" if scheme in _SNOMED_RT else scheme
 
 
 def quoted(value: str) -> str:
@@ -136,17 +143,36 @@ def _values(ds: Dataset, keyword: str) -> list[Any]:
     if element is None or element.value is None:
         return []
     if isinstance(element, RawDataElement):
-        return _parse(element)
+        return _parse(ds, element)
     return list(element.value) if isinstance(element.value, MultiValue | list | tuple) else [element.value]
 
 
-def _parse(element: RawDataElement) -> list[Any]:
+def _parse(ds: Dataset, element: RawDataElement) -> list[Any]:
     vr = element.VR if element.VR not in (None, "UN") else dictionary_VR(element.tag)
     value = element.value or b""
     if vr not in _BINARY:
-        return list(value.decode("latin-1").split("\\"))
+        return list(_text(ds, value).split("\\"))
     dtype = np.dtype("<>"[not element.is_little_endian] + _BINARY[vr])
     return list(np.frombuffer(value, dtype, count=len(value) // dtype.itemsize).tolist())
+
+
+def _text(ds: Dataset, value: bytes) -> str:
+    """Decode by Specific Character Set; UTF-8 that is declared as an alphabet of one byte is still UTF-8."""
+    if value.isascii() and b"\x1b" not in value:
+        return value.decode("ascii")
+    encodings, _ = encodings_for(_declared(ds).split("\\"))
+    if _ALPHABETS.issuperset(encodings):
+        encodings = ("utf-8", *encodings)
+    text = decoded(value, encodings)
+    return value.decode("latin-1") if text is None else text
+
+
+def _declared(ds: Dataset) -> str:
+    element = _element(ds, "SpecificCharacterSet")
+    value = element.value if element is not None and element.value else ""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value if isinstance(value, str) else "\\".join(map(str, value))
 
 
 def _number(text: str) -> float | None:

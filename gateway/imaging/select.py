@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -14,8 +14,8 @@ from pydicom.uid import (
 )
 
 from gateway.imaging import header
-from gateway.imaging.age import age_in_years
-from gateway.imaging.anatomy import refuse_other_anatomy
+from gateway.imaging.age import age_of
+from gateway.imaging.anatomy import refuse_animal, refuse_computed_picture, refuse_other_anatomy
 from gateway.imaging.own_result import is_own_result
 from gateway.imaging.view import judge_view
 from gateway.records import Eligible, Ineligible, Reason
@@ -27,6 +27,7 @@ _SOP_CLASSES = {
     DigitalXRayImageStorageForProcessing,
     SecondaryCaptureImageStorage,
 }
+_AGES_DIFFER = "Patient's Age and Patient's Birth Date differ by more than two years"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,10 @@ def select(ds: Dataset, rules: SelectionRules) -> Eligible | Ineligible:
         refusal = refuse(ds, rules)
         if refusal:
             return refusal
-    return judge_view(ds)
+    verdict = judge_view(ds)
+    if isinstance(verdict, Eligible) and age_of(ds).contradictory:
+        return replace(verdict, notes=(*verdict.notes, _AGES_DIFFER))
+    return verdict
 
 
 def _own_result(ds: Dataset, rules: SelectionRules) -> Ineligible | None:
@@ -105,18 +109,28 @@ def _pixels(ds: Dataset, _: SelectionRules) -> Ineligible | None:
     return None
 
 
+def _animal(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+    return refuse_animal(ds)
+
+
+def _computed_picture(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+    return refuse_computed_picture(ds)
+
+
 def _anatomy(ds: Dataset, _: SelectionRules) -> Ineligible | None:
     return refuse_other_anatomy(ds)
 
 
 def _age(ds: Dataset, rules: SelectionRules) -> Ineligible | None:
-    age = age_in_years(ds)
-    if age is None:
-        return None
-    if rules.min_age_years is not None and age < rules.min_age_years:
-        return Ineligible(Reason.AGE_OUT_OF_RANGE, f"The patient is under {rules.min_age_years:g} years.")
-    if rules.max_age_years is not None and age > rules.max_age_years:
-        return Ineligible(Reason.AGE_OUT_OF_RANGE, f"The patient is over {rules.max_age_years:g} years.")
+    """Every age that the header tells must be within the limits."""
+    age = age_of(ds)
+    contradiction = f"; {_AGES_DIFFER}" if age.contradictory else ""
+    if rules.min_age_years is not None and any(known < rules.min_age_years for known in age.known):
+        limit = f"select.min_age_years ({rules.min_age_years:g})"
+        return Ineligible(Reason.AGE_OUT_OF_RANGE, f"The patient is younger than {limit}{contradiction}.")
+    if rules.max_age_years is not None and any(known > rules.max_age_years for known in age.known):
+        limit = f"select.max_age_years ({rules.max_age_years:g})"
+        return Ineligible(Reason.AGE_OUT_OF_RANGE, f"The patient is older than {limit}{contradiction}.")
     return None
 
 
@@ -127,6 +141,8 @@ _RULES: tuple[Callable[[Dataset, SelectionRules], Ineligible | None], ...] = (
     _for_processing,
     _quality_control,
     _pixels,
+    _animal,
+    _computed_picture,
     _anatomy,
     _age,
 )

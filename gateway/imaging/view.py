@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from pydicom.dataset import Dataset
 
 from gateway.imaging import header
+from gateway.imaging.orientation import Orientation, Plane
+from gateway.imaging.vocabulary import (
+    frontal_views,
+    lies_on_the_side,
+    says_lateral,
+    says_oblique,
+    words_of,
+)
 from gateway.records import Eligible, Ineligible, Reason
 
 
@@ -22,11 +30,17 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one attribute says: `view` is AP, PA or frontal where `direction` is frontal."""
+    """What one attribute says: `view` is AP, PA or frontal where `direction` is frontal.
+
+    Words of several directions (`PA and lateral`) have no direction: they are of a study, not of an image.
+    """
 
     stated: str
-    direction: Direction
+    direction: Direction | None
     view: str = "frontal"
+
+    def __str__(self) -> str:
+        return f"{self.stated} says {self.direction.value if self.direction else 'several views'}"
 
 
 _FRONTAL_CODES = {
@@ -62,58 +76,80 @@ _OBLIQUE_CODES = {  # of PS3.16 CID 4010
     ("399356000", "SCT"),  # right anterior oblique
     ("399368009", "SCT"),  # medio-lateral oblique
 }
-_FRONTAL_WORDS = {"AP": "AP", "PA": "PA", "FRONTAL": "frontal"}
-_LATERAL_WORDS = {"LL", "RL", "LATERAL", "LAT", "LLD", "RLD"}
-_OBLIQUE_WORDS = {"OBLIQUE", "OBL", "RLO", "LLO", "RAO", "LAO", "RPO", "LPO"}
-_ORIENTATIONS = {
-    "L": Direction.FRONTAL,
-    "R": Direction.FRONTAL,
-    "A": Direction.LATERAL,
-    "P": Direction.LATERAL,
+_BY_PLANE = {
+    Plane.FRONTAL: Direction.FRONTAL,
+    Plane.SAGITTAL: Direction.LATERAL,
+    Plane.TILTED: Direction.OBLIQUE,
 }
-_DESCRIPTIONS = {
+_OF_THE_IMAGE = {
+    "BodyPartExamined": "Body Part Examined",
     "SeriesDescription": "Series Description",
     "ProtocolName": "Protocol Name",
     "AcquisitionDeviceProcessingDescription": "Acquisition Device Processing Description",
+}
+_OF_THE_STUDY = {
+    "PerformedProcedureStepDescription": "Performed Procedure Step Description",
+    "RequestedProcedureDescription": "Requested Procedure Description",
+    "StudyDescription": "Study Description",
 }
 
 
 def judge_view(ds: Dataset) -> Eligible | Ineligible:
     """Return the view by the first attribute that tells; refuse it where another contradicts.
 
-    View Code Sequence, View Position, Patient Orientation, then the descriptions' words.
+    View Code Sequence, View Position, Patient Orientation, then words of the image's descriptions; those of
+    the study's only where all these are silent. Where the only words name several views, nothing tells which
+    of them this is.
     """
-    evidence = list(_evidence(ds))
-    if not evidence:
-        return Eligible("unknown")
-    first = evidence[0]
-    other = next((item for item in evidence if _contradict(first, item)), None)
+    stated = list(_of_the_image(ds))
+    told = [item for item in stated if item.direction]
+    if not told:
+        stated += _of_descriptions(ds, _OF_THE_STUDY)
+        told = [item for item in stated if item.direction]
+    if not told:
+        return _unknown(stated)
+    first, direction = told[0], told[0].direction
+    other = next((item for item in told if _contradict(first, item)), None)
     if other:
-        return Ineligible(Reason.VIEW_CONFLICT, f"{_sentence(first)}, but {_sentence(other)}.")
-    if first.direction is not Direction.FRONTAL:
-        return Ineligible(Reason(first.direction.value), f"{_sentence(first)}.")
-    return Eligible(first.view)
+        return Ineligible(Reason.VIEW_CONFLICT, f"{first}, but {other}.")
+    if direction is Direction.FRONTAL:
+        return Eligible(first.view, _turned(ds))
+    return Ineligible(Reason.LATERAL if direction is Direction.LATERAL else Reason.OBLIQUE, f"{first}.")
+
+
+def _unknown(stated: list[Evidence]) -> Eligible | Ineligible:
+    if not stated:
+        return Eligible("unknown")
+    detail = f"{stated[0].stated} names several views, and nothing says which of them this is."
+    return Ineligible(Reason.VIEW_CONFLICT, detail)
+
+
+def _turned(ds: Dataset) -> tuple[str, ...]:
+    orientation = _orientation(ds)
+    return orientation.notes if orientation else ()
 
 
 def _contradict(first: Evidence, other: Evidence) -> bool:
     return (first.direction is Direction.FRONTAL) != (other.direction is Direction.FRONTAL)
 
 
-def _sentence(evidence: Evidence) -> str:
-    return f"{evidence.stated} says {evidence.direction.value}"
-
-
-def _evidence(ds: Dataset) -> Iterator[Evidence]:
-    for code in header.codes(ds, "ViewCodeSequence"):
-        yield from _of_code(code)
+def _of_the_image(ds: Dataset) -> Iterator[Evidence]:
+    for code, meaning in header.coded_items(ds, "ViewCodeSequence"):
+        yield from _of_code(code, meaning)
     for value in header.code_strings(ds, "ViewPosition"):
-        yield from _of_words(f"View Position {header.quoted(value)}", {*header.words_of(value)})
-    yield from _of_orientation(ds)
-    for keyword, name in _DESCRIPTIONS.items():
-        yield from _of_words(name, {*header.words(ds, keyword)})
+        yield from _of_words(f"View Position {header.quoted(value)}", words_of(value))
+    if orientation := _orientation(ds):
+        yield Evidence(f"Patient Orientation {orientation}", _BY_PLANE[orientation.plane])
+    yield from _of_descriptions(ds, _OF_THE_IMAGE)
 
 
-def _of_code(code: tuple[str, str]) -> Iterator[Evidence]:
+def _of_descriptions(ds: Dataset, names: Mapping[str, str]) -> Iterator[Evidence]:
+    for keyword, name in names.items():
+        yield from _of_words(name, words_of(" ".join(header.texts(ds, keyword))))
+
+
+def _of_code(code: tuple[str, str], meaning: str) -> Iterator[Evidence]:
+    """A code that is none of CID 4010 counts by its meaning."""
     stated = f"View Code {header.quoted_codes([code])}"
     if code in _FRONTAL_CODES:
         yield Evidence(stated, Direction.FRONTAL, _FRONTAL_CODES[code])
@@ -121,23 +157,23 @@ def _of_code(code: tuple[str, str]) -> Iterator[Evidence]:
         yield Evidence(stated, Direction.LATERAL)
     elif code in _OBLIQUE_CODES:
         yield Evidence(stated, Direction.OBLIQUE)
-
-
-def _of_words(stated: str, words: set[str]) -> Iterator[Evidence]:
-    """Words of several directions (`PA and lateral`) describe a study, not an image: they tell nothing."""
-    frontal = [view for word, view in _FRONTAL_WORDS.items() if word in words]
-    lateral, oblique = words & _LATERAL_WORDS, words & _OBLIQUE_WORDS
-    if bool(frontal) + bool(lateral) + bool(oblique) != 1:
-        return
-    if frontal:
-        yield Evidence(stated, Direction.FRONTAL, frontal[0] if len(frontal) == 1 else "frontal")
     else:
-        yield Evidence(stated, Direction.LATERAL if lateral else Direction.OBLIQUE)
+        yield from _of_words(stated, words_of(meaning))
 
 
-def _of_orientation(ds: Dataset) -> Iterator[Evidence]:
-    """Patient Orientation: where the rows point to (PS3.3 C.7.6.1.1.1)."""
-    values = header.code_strings(ds, "PatientOrientation")
-    if len(values) == 2 and values[0][0] in _ORIENTATIONS:
-        stated = f"Patient Orientation {header.quoted(values[0])}"
-        yield Evidence(stated, _ORIENTATIONS[values[0][0]])
+def _of_words(stated: str, words: frozenset[str]) -> Iterator[Evidence]:
+    frontal, lateral = frontal_views(words), says_lateral(words)
+    if lies_on_the_side(words):
+        yield Evidence(stated, Direction.LATERAL)
+    elif frontal and lateral:
+        yield Evidence(stated, None)
+    elif says_oblique(words):
+        yield Evidence(stated, Direction.OBLIQUE)
+    elif lateral:
+        yield Evidence(stated, Direction.LATERAL)
+    elif frontal:
+        yield Evidence(stated, Direction.FRONTAL, next(iter(frontal)) if len(frontal) == 1 else "frontal")
+
+
+def _orientation(ds: Dataset) -> Orientation | None:
+    return Orientation.of(header.code_strings(ds, "PatientOrientation"))

@@ -14,11 +14,11 @@ from pydicom.datadict import dictionary_VM, dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
+from gateway.dicom.character_sets import decoded, encodings_for
+from gateway.dicom.value_representations import conforming
 from gateway.errors import Reject
 from gateway.records import Reason
-from gateway.results.character_sets import decoded, encodings_for
 from gateway.results.lossy_compression import complete_lossy_compression
-from gateway.results.value_representations import conforming
 
 
 @dataclass(frozen=True, slots=True)

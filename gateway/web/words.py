@@ -27,6 +27,7 @@ REASONS = {
     Reason.MULTI_FRAME: "several frames",
     Reason.COLOUR: "colour image",
     Reason.VETERINARY: "an animal",
+    Reason.DERIVED: "bones or energies subtracted",
     Reason.AGE_OUT_OF_RANGE: "age out of range",
     Reason.PIXELS_UNCHANGED: "same picture again",
     Reason.UNDECODABLE: "cannot be decoded",

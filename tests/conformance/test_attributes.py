@@ -10,7 +10,8 @@ from tests.conformance.statement import table
 
 SOURCES = Path(gateway.imaging.__file__).parent.glob("*.py")
 WITHIN_ITEMS = {
-    *("CodeValue", "CodingSchemeDesignator", "LUTDescriptor", "LUTData"),
+    *("CodeValue", "LongCodeValue", "URNCodeValue", "CodeMeaning", "CodingSchemeDesignator"),
+    *("LUTDescriptor", "LUTData"),
     *("DeviceUID", "PurposeOfReferenceCodeSequence"),
 }
 MODULES = (

@@ -21,12 +21,12 @@ from gateway.deliver import storage_scu
 from gateway.deliver.c_store import verdict_of
 from gateway.deliver.storage_scu import Content, DicomNode, associate
 from gateway.deliver.stow import ABOUT_THE_OBJECT
+from gateway.dicom.character_sets import encodings_for
 from gateway.receive import association, data_set, elements, listener, storage_scp
 from gateway.receive.association import Rejection
 from gateway.receive.presentation import SOP_CLASSES, TRANSFER_SYNTAXES
 from gateway.receive.statuses import Status
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from gateway.results.character_sets import encodings_for
 from gateway.results.structured_report import SOP_CLASS
 from gateway.roles import open_database
 from gateway.settings import Settings

@@ -17,12 +17,24 @@ RULES = SelectionRules()
 CR = "1.2.840.10008.5.1.4.1.1.1"
 DX_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+URN = "http://snomed.info/sct/900000000000207008/id/"
+OID = "urn:oid:2.16.840.1.113883.6.96."
 MAMMOGRAPHY = "1.2.840.10008.5.1.4.1.1.1.2"
 
 
-def code(value: str, scheme: str = "SCT") -> list[Dataset]:
+def code(value: str, scheme: str = "SCT", meaning: str = "in words") -> list[Dataset]:
     item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, "in words"
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return [item]
+
+
+def other_code(keyword: str, value: str, scheme: str | None = "SCT") -> list[Dataset]:
+    """Return a code whose value is not in Code Value (PS3.3 8.8)."""
+    item = Dataset()
+    setattr(item, keyword, value)
+    item.CodeMeaning = "in words"
+    if scheme:
+        item.CodingSchemeDesignator = scheme
     return [item]
 
 
@@ -49,13 +61,19 @@ VIEWS: dict[str, tuple[dict[str, Any], str]] = {
         "AP",
     ),
     "Patient Orientation L": ({"PatientOrientation": ["L", "F"]}, "frontal"),
-    "Patient Orientation R": ({"PatientOrientation": ["R", "F"]}, "frontal"),
-    "Patient Orientation F": ({"PatientOrientation": ["F", "L"]}, "unknown"),
     "Patient Orientation agrees": ({"ViewPosition": "PA", "PatientOrientation": ["L", "F"]}, "PA"),
     "a description": ({"SeriesDescription": "Thorax p.a. stehend"}, "PA"),
     "View Position with another word": ({"ViewPosition": "PA CHEST"}, "PA"),
     "Patient Orientation without rows": ({"PatientOrientation": ["", "A"]}, "unknown"),
-    "a description of both views": ({"SeriesDescription": "Chest PA and lateral"}, "unknown"),
+    "a description of both views, and the view": (
+        {"ViewPosition": "PA", "SeriesDescription": "Chest PA and lateral"},
+        "PA",
+    ),
+    "both views of the study": ({"ViewPosition": "AP", "StudyDescription": "Chest PA/LAT"}, "AP"),
+    "a lateral study, and the view": ({"ViewPosition": "AP", "StudyDescription": "Chest lateral"}, "AP"),
+    "View Code as URN": ({"ViewCodeSequence": other_code("URNCodeValue", URN + "272479007")}, "PA"),
+    "View Code as Long Code Value": ({"ViewCodeSequence": other_code("LongCodeValue", "399348003")}, "AP"),
+    "View Code of a site": ({"ViewCodeSequence": code("V1", "99X", "Thorax d.v.")}, "PA"),
     "a description with a longer word": ({"SeriesDescription": "bilateral lungs"}, "unknown"),
 }
 
@@ -76,6 +94,10 @@ REFUSALS: dict[str, tuple[dict[str, Any], Reason]] = {
     "an animal's code": ({"PatientSpeciesCodeSequence": code("448771007")}, Reason.VETERINARY),
     "an infant": ({"PatientAge": "011M"}, Reason.AGE_OUT_OF_RANGE),
     "an infant in weeks": ({"PatientAge": "051W"}, Reason.AGE_OUT_OF_RANGE),
+    "an adult by age, born yesterday": (
+        {"PatientAge": "045Y", "PatientBirthDate": "20241130", "StudyDate": "20241201"},
+        Reason.AGE_OUT_OF_RANGE,
+    ),
     "an infant by birth date": (
         {"PatientBirthDate": "20240105", "StudyDate": "20241201"},
         Reason.AGE_OUT_OF_RANGE,
@@ -105,6 +127,45 @@ REFUSALS: dict[str, tuple[dict[str, Any], Reason]] = {
     "View Code right lateral": ({"ViewCodeSequence": code("399198007")}, Reason.LATERAL),
     "View Code left lateral": ({"ViewCodeSequence": code("399173006")}, Reason.LATERAL),
     "View Code SRT lateral": ({"ViewCodeSequence": code("R-102CD", "SRT")}, Reason.LATERAL),
+    "View Code lateral as URN": (
+        {"ViewCodeSequence": other_code("URNCodeValue", URN + "399067008", scheme=None)},
+        Reason.LATERAL,
+    ),
+    "View Code lateral as OID": (
+        {"ViewCodeSequence": other_code("URNCodeValue", OID + "399173006", scheme=None)},
+        Reason.LATERAL,
+    ),
+    "View Code lateral as Long Code Value": (
+        {"ViewCodeSequence": other_code("LongCodeValue", "399067008")},
+        Reason.LATERAL,
+    ),
+    "View Code lateral of a site": ({"ViewCodeSequence": code("V2", "99X", "Seitlich")}, Reason.LATERAL),
+    "View Code oblique of SRT": (
+        {"ViewCodeSequence": code("R-1024X", "SRT", "left anterior oblique")},
+        Reason.OBLIQUE,
+    ),
+    "a lateral study": ({"StudyDescription": "Thorax seitlich"}, Reason.LATERAL),
+    "both views of the study": ({"StudyDescription": "CHEST PA AND LATERAL"}, Reason.VIEW_CONFLICT),
+    "a lateral procedure step": (
+        {"PerformedProcedureStepDescription": "Chest lateral"},
+        Reason.LATERAL,
+    ),
+    "body part names a lateral, View Position PA": (
+        {"BodyPartExamined": "CHEST LAT", "ViewPosition": "PA"},
+        Reason.VIEW_CONFLICT,
+    ),
+    "region of a site": ({"AnatomicRegionSequence": code("R7", "99X", "Knie links")}, Reason.NOT_CHEST),
+    "body part unheard of, study of the chest": (
+        {"BodyPartExamined": "OBSCURE", "StudyDescription": "Chest"},
+        Reason.NOT_CHEST,
+    ),
+    "animal in words": ({"StudyDescription": "Thorax, feline"}, Reason.VETERINARY),
+    "bones suppressed": (
+        {"ImageType": ["DERIVED", "PRIMARY", "", "BONE_SUPPRESSED"]},
+        Reason.DERIVED,
+    ),
+    "dual energy, bones": ({"ImageType": ["DERIVED", "PRIMARY", "", "BONE"]}, Reason.DERIVED),
+    "dual energy in words": ({"DerivationDescription": "Dual energy subtraction"}, Reason.DERIVED),
     "View Code oblique": ({"ViewCodeSequence": code("399182000")}, Reason.OBLIQUE),
     "Patient Orientation A": ({"PatientOrientation": ["A", "F"]}, Reason.LATERAL),
     "Patient Orientation P": ({"PatientOrientation": ["P", "F"]}, Reason.LATERAL),
@@ -133,6 +194,22 @@ ADMITTED: dict[str, dict[str, Any]] = {
     "region T-D3000": {"BodyPartExamined": None, "AnatomicRegionSequence": code("T-D3000", "SRT")},
     "region T-28000": {"BodyPartExamined": None, "AnatomicRegionSequence": code("T-28000", "99SDM")},
     "private region, body part chest": {"AnatomicRegionSequence": code("C1", "99ACME")},
+    "region of a site in words": {
+        "BodyPartExamined": None,
+        "AnatomicRegionSequence": code("R1", "99X", "Thorax"),
+    },
+    "entire thorax": {
+        "BodyPartExamined": None,
+        "AnatomicRegionSequence": code("302551006", "SCT", "Entire thorax"),
+    },
+    "region chest, body part unheard of": {
+        "AnatomicRegionSequence": code("816094009"),
+        "BodyPartExamined": "OBSCURE",
+    },
+    "body part unheard of, described as chest": {
+        "BodyPartExamined": "OBSCURE",
+        "SeriesDescription": "Chest",
+    },
     "described as chest": {"BodyPartExamined": None, "StudyDescription": "XR CHEST 2 VIEWS"},
     "a year old": {"PatientAge": "012M"},
     "human": {"PatientSpeciesDescription": "Homo sapiens"},
@@ -165,7 +242,64 @@ def test_refused(name: str) -> None:
 def test_the_sentence_names_what_contradicts() -> None:
     verdict = select(image(ViewPosition="PA", PatientOrientation=["A", "F"]), RULES)
     assert verdict == Ineligible(
-        Reason.VIEW_CONFLICT, "View Position PA says frontal, but Patient Orientation A says lateral."
+        Reason.VIEW_CONFLICT, "View Position PA says frontal, but Patient Orientation A\\F says lateral."
+    )
+
+
+@pytest.mark.parametrize("age", [b"3D", b"6W", b"8M", b"08m ", b"8 MTH", b"000Y"])
+def test_an_age_counts_however_many_digits_it_has(age: bytes) -> None:
+    verdict = select(raw(image(), "PatientAge", "AS", age), RULES)
+    assert isinstance(verdict, Ineligible)
+    assert verdict.reason is Reason.AGE_OUT_OF_RANGE
+
+
+@pytest.mark.parametrize(
+    ("orientation", "told"),
+    [
+        (["L", "F"], None),
+        (["R", "F"], "mirrored"),
+        (["R", "H"], "turned clockwise by 180 degrees"),
+        (["L", "H"], "mirrored, then turned clockwise by 180 degrees"),
+        (["H", "L"], "turned clockwise by 90 degrees"),
+        (["F", "R"], "turned clockwise by 270 degrees"),
+        (["H", "R"], "mirrored, then turned clockwise by 90 degrees"),
+        (["F", "L"], "mirrored, then turned clockwise by 270 degrees"),
+    ],
+)
+def test_a_picture_that_is_mirrored_or_turned_is_answered_and_told(
+    orientation: list[str], told: str | None
+) -> None:
+    verdict = select(image(PatientOrientation=orientation), RULES)
+    stated = "\\".join(orientation)
+    notes = (f"Patient Orientation {stated}: the picture is {told}, and is shown so",) if told else ()
+    assert verdict == Eligible("frontal", notes)
+
+
+@pytest.mark.parametrize(
+    ("age", "born", "differ"),
+    [
+        ("045Y", "19800101", False),
+        ("044Y", "19800101", False),
+        ("045Y", "19500101", True),
+        ("045Y", "1950.01.01", True),
+        ("045Y", "unknown", False),
+        (None, "19500101", False),
+    ],
+)
+def test_an_age_that_the_birth_date_contradicts_is_told(age: str | None, born: str, differ: bool) -> None:
+    ds = image(PatientAge=age, StudyDate="20250401") if age else image(StudyDate="20250401")
+    verdict = select(raw(ds, "PatientBirthDate", "DA", born.encode()), RULES)
+    notes = ("Patient's Age and Patient's Birth Date differ by more than two years",)
+    assert verdict == Eligible("unknown", notes if differ else ())
+
+
+@pytest.mark.parametrize(("age", "born"), [("000Y", "19800101"), ("045Y", "20250331")])
+def test_a_refusal_by_one_of_two_ages_tells_of_the_other(age: str, born: str) -> None:
+    verdict = select(image(PatientAge=age, PatientBirthDate=born, StudyDate="20250401"), RULES)
+    assert verdict == Ineligible(
+        Reason.AGE_OUT_OF_RANGE,
+        "The patient is younger than select.min_age_years (1); Patient's Age and Patient's Birth Date differ "
+        "by more than two years.",
     )
 
 
@@ -176,6 +310,7 @@ def test_the_sentence_names_what_contradicts() -> None:
         ("ViewPosition", b"\0\0", "unknown"),
         ("BodyPartExamined", b" lung \0", "unknown"),
         ("PatientAge", b"12", "unknown"),
+        ("PatientAge", b"30Y", "unknown"),
         ("PatientBirthDate", b"20XX0101", "unknown"),
         ("NumberOfFrames", b"many", "unknown"),
     ],

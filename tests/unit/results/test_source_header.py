@@ -85,7 +85,6 @@ def test_text_that_nothing_can_read_is_left_out() -> None:
         (0x00100040, "CS", b"X ", "PatientSex"),
         (0x00100040, "CS", b"female", "PatientSex"),
         (0x00080030, "TM", b"2510", "StudyTime"),
-        (0x00080030, "TM", b"10:15:30", "StudyTime"),
         (0x00080020, "DA", b"20250231", "StudyDate"),
         (0x00080020, "DA", b"01/04/25", "StudyDate"),
         (0x00100030, "DA", b"unknown ", "PatientBirthDate"),

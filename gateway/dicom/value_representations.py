@@ -14,15 +14,23 @@ _PATTERN = {
     "TM": re.compile(r"([01][0-9]|2[0-3])([0-5][0-9]([0-5][0-9](\.[0-9]{1,6})?)?)?"),
     "UI": re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)*"),
 }
+_SEPARATORS = {  # of ACR-NEMA 2.0 (PS3.5 6.2: DA, TM), and of ISO 8601
+    "DA": (re.compile(r"([0-9]{4})([.-])([0-9]{2})\2([0-9]{2})"), r"\1\3\4"),
+    "TM": (re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}(?:\.[0-9]{1,6})?))?"), r"\1\2\3"),
+}
 _LINE_BREAKS = re.compile(r"[\t\n\f\r]")
 
 
 def conforming(vr: str, text: str) -> str | None:
     """Return one value of the given VR without its padding, or None where it does not conform.
 
-    An empty value conforms. Replacement characters, which bad decoding leaves behind, do not.
+    An empty value conforms. Replacement characters, which bad decoding leaves behind, do not. Dates and times
+    with separators, as older systems write them, are returned without.
     """
     value = text.strip(" \x00")
+    if vr in _SEPARATORS:
+        pattern, digits = _SEPARATORS[vr]
+        value = pattern.sub(digits, value) if pattern.fullmatch(value) else value
     if value == "":
         return ""
     return value if "\ufffd" not in value and _CHECKS[vr](value) else None
