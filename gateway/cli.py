@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -55,6 +56,7 @@ err = Console(stderr=True)
 
 def main() -> None:
     """Run the command; a problem with a known cause ends as one line and exit status 1 or 2."""
+    os.umask(os.umask(0o077) | 0o027)  # what is written is about patients: nobody else reads it
     try:
         app()
     except ConfigurationError as error:

@@ -27,11 +27,15 @@ from gateway.log import log_bug, log_event
 from gateway.pipeline import End, Pipeline, Settled, bug
 from gateway.records import Reason, State
 from gateway.settings import Settings
+from gateway.store.database import errors_are_for_later
 from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger, now
+from gateway.store.marks import Marks
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
+from gateway.vital import Vital
+from gateway.worker_name import SILENT_SECONDS, has_name, life
 
 APPLICATION_VERSION = "1"  # of the workflows: another one only where old rows could not be resumed
 ANSWERS = "answers"  # the queue of batches; whichever worker is free takes the next
@@ -41,7 +45,6 @@ ATTEMPTS_TOGETHER = 3  # begun so often without an end, a batch holds suspects
 DEATHS = 2  # an image that ended its own process so often is poison
 RETRY_SECONDS = 5.0
 BEAT_SECONDS = 5.0
-SILENT_SECONDS = 60.0
 HANGS_SECONDS = 600.0  # a batch, or a suspect image, that has taken so long never ends
 KEEP_FINISHED = timedelta(hours=1)  # workflows that have ended; the ledger keeps what they did
 FORGET_AT_ONCE = 500
@@ -57,28 +60,37 @@ class Engine:
     ----------
     database
         The ledger's engine; the workflows live in the same database.
+    marks
+        Of the folders of images and results: where one is not mounted, work waits.
     executor_id
         Unique among running workers, and the same again when this one is restarted: what it left
-        undone is then resumed at once.
+        undone is then resumed at once. See `worker_name`.
     """
 
     def __init__(
-        self, settings: Settings, database: sa.Engine, ledger: Ledger, pipeline: Pipeline, executor_id: str
+        self,
+        settings: Settings,
+        database: sa.Engine,
+        ledger: Ledger,
+        pipeline: Pipeline,
+        marks: Marks,
+        executor_id: str,
     ) -> None:
         self._settings = settings
         self._database = database
         self._ledger = ledger
         self._outbox = Outbox(ledger)
         self._pipeline = pipeline
-        self._isolation = Isolation(settings)
+        self._marks = marks
+        self._isolation = Isolation(settings, marks)
         self._executor_id = executor_id
         self._running: dict[str, float] = {}  # when each workflow in this process last got on, by ID
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._couriers: list[Courier] = []
-        folders = [settings.data_dir / "spool", settings.data_dir / "results"]
+        folders = [mark.root for mark in marks]
         pictures = Pictures(settings.data_dir / "cache" / "web", settings.web.cache_mb << 20)
-        self._cleaner = Cleaner(settings.retention, ledger, folders, pictures)
+        self._cleaner = Cleaner(settings.retention, ledger, folders, pictures, marks, self._stopping)
 
     # --- life
 
@@ -100,8 +112,8 @@ class Engine:
         self._register_queues()
         self._see_queues_run()
         self._threads = [
-            self._every(POLL_SECONDS, self._collect),
-            self._every(BEAT_SECONDS, self._watch),
+            self._every(POLL_SECONDS, self._collect, HANGS_SECONDS),
+            self._every(BEAT_SECONDS, self._watch, HANGS_SECONDS),
             self._every(60 * self._settings.retention.every_minutes, self._cleaner.clean),
         ]
         self._couriers = [self._courier(name) for name in self._destinations()]
@@ -157,19 +169,26 @@ class Engine:
         while not self._running and handle.get_status().status in UNDER_WAY:
             time.sleep(POLL_SECONDS)
 
-    def _every(self, seconds: float, task: Callable[[], None]) -> threading.Thread:
+    def _every(
+        self, seconds: float, task: Callable[[], None], hangs_seconds: float = float("inf")
+    ) -> threading.Thread:
         def repeat() -> None:
+            told = ""  # a database that is away for hours is told once
             while not self._stopping.wait(seconds):
+                thread.note_progress()
                 try:
-                    task()
+                    with errors_are_for_later():
+                        task()
+                    told = ""
                 except Retry as error:
-                    log_event("waiting", reason=str(error))
+                    if told != (told := str(error)):
+                        log_event("waiting", task=thread.name, reason=told)
                     self._stopping.wait(RETRY_SECONDS)
                 except Exception:
-                    log_bug("bug", task=task.__name__)
+                    log_bug("bug", task=thread.name)
                     self._stopping.wait(RETRY_SECONDS)
 
-        thread = threading.Thread(target=repeat, name=task.__name__)
+        thread = Vital(repeat, task.__name__.strip("_"), hangs_seconds)
         thread.start()
         return thread
 
@@ -179,6 +198,7 @@ class Engine:
         """Claim what has arrived and enqueue it, in one transaction."""
         if not self._ledger.has_work() or self._batches_in_flight() >= BATCHES_IN_FLIGHT:
             return
+        self._marks.check()
         batch = f"{self._executor_id}:{uuid.uuid4()}"
         with self._ledger.transaction() as connection:
             if self._ledger.claim(connection, batch, self._pipeline.batch_size):
@@ -211,7 +231,10 @@ class Engine:
             os._exit(1)
 
     def _beat(self) -> None:
-        if self._ledger.beat(self._executor_id):
+        if not has_name(self._executor_id, self._ledger):
+            log_event("name_taken", executor_id=self._executor_id)
+            os._exit(1)  # this worker was silent for so long that its work was given to another
+        if self._ledger.beat(self._executor_id, life()):
             log_event("clock_set_back", executor_id=self._executor_id)
 
     def _take_over(self, executor_id: str) -> None:

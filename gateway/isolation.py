@@ -14,6 +14,7 @@ from gateway.pipeline import Pipeline, Settled, open_pipeline
 from gateway.settings import Settings
 from gateway.spare_process import Lost, SpareProcess
 from gateway.store.entries import StoredInstance
+from gateway.store.marks import Marks
 
 ANSWER_SECONDS = 60.0
 """The longest that one image may take: the largest allowed takes about five."""
@@ -22,8 +23,8 @@ ANSWER_SECONDS = 60.0
 class Isolation:
     """One spare process, started when it is first needed and again when an image has ended it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._process = SpareProcess("suspect images", _open, settings)
+    def __init__(self, settings: Settings, marks: Marks) -> None:
+        self._process = SpareProcess("suspect images", _open, settings, marks)
         self._one_at_a_time = threading.Lock()
 
     def answer(self, instance: StoredInstance) -> Settled | None:
@@ -49,9 +50,9 @@ class Isolation:
 _pipelines: list[Pipeline] = []  # of the spare process
 
 
-def _open(settings: Settings) -> None:
+def _open(settings: Settings, marks: Marks) -> None:
     open_log(settings.data_dir, role="work", rules=settings.log)
-    _pipelines.append(open_pipeline(settings))
+    _pipelines.append(open_pipeline(settings, marks))
 
 
 def _answer(instance: StoredInstance) -> list[Settled]:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from threading import Lock
 
+from gateway.folders import make_folder
+
 
 class LineFile:
     """Appends lines to `path`; where the name has come to mean another file, to that one.
@@ -40,7 +42,7 @@ class LineFile:
         os.close(self._descriptor)
 
     def _open(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(self.path, flags, 0o640)
         self._inode = os.fstat(self._descriptor).st_ino

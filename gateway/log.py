@@ -1,12 +1,16 @@
-"""The log: one JSON object a line in `<data_dir>/log/gateway.jsonl`, a readable line on stderr.
+"""The log: one JSON object a line in `<data_dir>/log/gateway.jsonl`, a short readable line on stderr.
 
-Events carry UIDs and AE titles; patient names, patient IDs and accession numbers never come here.
+Events carry UIDs and AE titles; patient names, patient IDs and accession numbers never come here. Telling
+never stops what tells: not on a full or hanging disk, and not where nobody reads stderr.
 """
 
 from __future__ import annotations
 
+import atexit
+import io
 import json
 import logging
+import os
 import sys
 import warnings
 from contextlib import suppress
@@ -17,8 +21,15 @@ from typing import Any
 import structlog
 
 from gateway.errors import ConfigurationError
+from gateway.line_queue import LineQueue
 from gateway.log_file import LogFile
+from gateway.peer_text import clean
 from gateway.settings import Log
+
+WAIT_SECONDS = 1.0  # for the disk, once; then it counts as hanging until it is back
+FLUSH_SECONDS = 1.0
+READABLE_CHARACTERS = 160
+ONLY_IN_THE_FILE = {"study_instance_uid", "transfer_syntax_uid", "called_ae_title", "exception"}
 
 
 def open_log(data_dir: Path, *, role: str, rules: Log | None = None) -> None:
@@ -39,7 +50,8 @@ def open_log(data_dir: Path, *, role: str, rules: Log | None = None) -> None:
         file = LogFile(path, rules or Log())
     except OSError as error:
         raise ConfigurationError(f"data_dir: {path}: {error.strerror}") from None
-    warnings.simplefilter("ignore")  # those of pydicom quote values, a patient's name too
+    if sys.stderr is sys.__stderr__ and sys.stderr is not None:  # else somebody else listens to it
+        sys.stderr = _Stderr(sys.stderr.fileno())
     structlog.configure(
         processors=[
             structlog.processors.format_exc_info,
@@ -68,22 +80,71 @@ def log_bug(event: str, **data: Any) -> None:
     structlog.get_logger().error(event, exc_info=True, **data)
 
 
+def flush_log() -> None:
+    """Wait a moment until stderr has what was told: before an exit that waits for nothing."""
+    with suppress(Exception):
+        sys.stderr.flush()
+
+
 class _Tee:
     """Writes each event twice: for programs and for people."""
 
     def __init__(self, file: LogFile, role: str) -> None:
-        self._file = file
         self._role = role
+        self._file = LineQueue(file.append, self._tell_dropped, "log file")
 
     def __call__(self, _: Any, __: str, fields: structlog.typing.EventDict) -> str:
-        time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         event = fields.pop("event")
+        self._file.put(self._line(event, fields), WAIT_SECONDS)
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            sys.stderr.write(readable(event, fields))
+        raise structlog.DropEvent
+
+    def _line(self, event: str, fields: structlog.typing.EventDict) -> bytes:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = {"time": time, "event": event, "role": self._role, **fields}
         written = json.dumps(line, default=str, ensure_ascii=False) + "\n"
-        readable = " ".join(f"{key}={value}" for key, value in fields.items() if value is not None)
-        with suppress(OSError):  # a full disk must not end what is told
-            self._file.append(written.encode(errors="backslashreplace"))
-        with suppress(OSError):  # nobody reads it any more
-            sys.stderr.write(f"{time} {event:<20} {readable}\n")
-            sys.stderr.flush()
-        raise structlog.DropEvent
+        return written.encode(errors="backslashreplace")
+
+    def _tell_dropped(self, count: int) -> bytes:
+        return self._line("log_lines_dropped", {"lines": count})
+
+
+def readable(event: str, fields: structlog.typing.EventDict) -> str:
+    """Return an event as one short line for a terminal, times local; the file has all of it."""
+    words = [
+        f"{key}={value:.3f}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in fields.items()
+        if value is not None and key not in ONLY_IN_THE_FILE
+    ]
+    line = f"{datetime.now().astimezone():%H:%M:%S} {event:<20} {' '.join(words)}"
+    return clean(line.rstrip(), READABLE_CHARACTERS) + "\n"
+
+
+class _Stderr(io.TextIOBase):
+    """Standard error of a role, for whatever writes to it: the pipe behind it may be read by nobody."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._queue = LineQueue(self._write_all, self._tell_dropped, "standard error")
+        atexit.register(self.flush)
+
+    def write(self, text: str) -> int:
+        self._queue.put(text.encode(errors="backslashreplace"))
+        return len(text)
+
+    def flush(self) -> None:
+        self._queue.flush(FLUSH_SECONDS)
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def _write_all(self, text: bytes) -> None:
+        while text:
+            text = text[os.write(self._descriptor, text) :]
+
+    def _tell_dropped(self, count: int) -> bytes:
+        return f"{count} lines were dropped here: nobody read them\n".encode()

@@ -46,9 +46,11 @@ from gateway.results.source_header import SourceHeader, source_header
 from gateway.results.structured_report import structured_report
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, StoredInstance, StoredResult
+from gateway.store.marks import Mark, Marks
 from gateway.store.spool import Spool
 
 _NO_PART_10 = "not a DICOM file, as there is no preamble (PS3.10 7.1); dcmconv gives one to a bare data set"
+_GONE = "the received file is gone from the spool, whose mark is there: put it back, then `gateway retry`"
 LARGEST_BATCH_ON_CPU = 4  # more gains nothing there, and the first of a batch waits for its last
 
 
@@ -161,14 +163,17 @@ class Pipeline:
 
     Parameters
     ----------
+    received
+        Where the images lie.
     results
         Where SR and SC files are kept; each is written once.
     """
 
-    def __init__(self, settings: Settings, predictor: Predictor, results: Spool) -> None:
+    def __init__(self, settings: Settings, predictor: Predictor, received: Mark, results: Spool) -> None:
         self._settings = settings
         self._rules = selection_rules(settings, predictor.identity)
         self._predictor = predictor
+        self._received = received
         self._results = results
 
     @property
@@ -206,6 +211,7 @@ class Pipeline:
         description = None
         begun = perf_counter()
         try:
+            self._look_for(instance.path)
             source = read_source(instance.path)
             description = describe(source)
             outcome = prepare(source, self._rules)
@@ -218,6 +224,18 @@ class Pipeline:
         if isinstance(outcome, End):
             return Settled(instance, outcome, description, {Stage.DECODE: perf_counter() - begun})
         return _Ready(instance, outcome, describe(source, outcome.tensor), perf_counter() - begun)
+
+    def _look_for(self, path: Path) -> None:
+        """Reject an image whose file is gone from a folder that is there; elsewhere it is for later."""
+        try:
+            if path.exists():
+                return
+            self._received.check()
+            listed = list(path.parent.iterdir())  # a shared folder's answer to a name may be an old one
+        except OSError as error:
+            raise Retry(f"{path}: {error.strerror}") from error
+        if path not in listed:
+            raise Reject(Reason.FILE_MISSING, _GONE)
 
     def _infer(self, ready: Sequence[_Ready]) -> list[Settled]:
         begun = perf_counter()
@@ -266,7 +284,7 @@ class Pipeline:
         return StoredResult(result.kind, result.sop_class_uid, result.sop_instance_uid, path, digest)
 
 
-def open_pipeline(settings: Settings) -> Pipeline:
+def open_pipeline(settings: Settings, marks: Marks) -> Pipeline:
     """Open the model and the folder of results.
 
     Raises
@@ -274,7 +292,9 @@ def open_pipeline(settings: Settings) -> Pipeline:
     ConfigurationError
         If the model cannot be opened.
     """
-    return Pipeline(settings, open_predictor(settings), Spool(settings.data_dir / "results"))
+    return Pipeline(
+        settings, open_predictor(settings), marks.received, Spool(marks.results.root, marks.results)
+    )
 
 
 def open_predictor(settings: Settings) -> Predictor:
@@ -289,14 +309,12 @@ def read_source(path: Path) -> Dataset:
     Raises
     ------
     Reject
-        If it is gone or not DICOM.
+        If it is not DICOM.
     Retry
         If the disk does not give it now.
     """
     try:
         return dcmread(path)
-    except FileNotFoundError:
-        raise Reject(Reason.UNDECODABLE, "the received file is gone from the spool") from None
     except InvalidDicomError:
         raise Reject(Reason.UNDECODABLE, _NO_PART_10) from None
     except (

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     PIXELS_UNCHANGED = "pixels_unchanged"  # resent with another header; the same picture has its answer
     # failed: an answer was due and cannot be given
     UNDECODABLE = "undecodable"  # the pixels, or the data set itself, cannot be read
+    FILE_MISSING = "file_missing"  # the received file has been deleted by somebody else
     NO_PIXELS = "no_pixels"
     POISON = "poison"  # this image ended its worker process more than once
     INTERNAL_ERROR = "internal_error"  # a bug; the traceback is in the log

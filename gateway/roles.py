@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -16,13 +14,17 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gateway.audit import trail
-from gateway.errors import ConfigurationError
-from gateway.log import log_bug, log_event, open_log
+from gateway.errors import ConfigurationError, GatewayError
+from gateway.folders import make_folder
+from gateway.log import flush_log, log_bug, log_event, open_log
 from gateway.settings import Settings
-from gateway.store.database import open_engine
+from gateway.store.database import open_engine, risks
 from gateway.store.ledger import Ledger
-from gateway.store.migrate import upgrade
+from gateway.store.marks import Marks, marks_of
+from gateway.store.migrate import is_older, upgrade
 from gateway.store.spool import Spool
+from gateway.vital import failed_vital, release_vital
+from gateway.worker_name import take_name
 
 READY = "ready"  # what a supervised role writes to its standard output once it serves
 PULSE_SECONDS = 5.0  # then it writes an empty line so often: it is neither stopped nor stuck
@@ -34,19 +36,58 @@ def open_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
     Raises
     ------
     ConfigurationError
-        If the data directory cannot be written, or the database does not answer or is of a newer gateway.
+        If the data directory cannot be written, or the database does not answer, does not keep what it has
+        committed, or is of a newer gateway.
     """
-    try:
-        with writing(settings.data_dir):
-            settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with writing(settings.data_dir):
+        make_folder(settings.data_dir)
+    with _explained(settings):
         engine = open_engine(settings.database_url)
+        for problem in risks(engine):
+            if problem.is_fatal:
+                raise ConfigurationError(f"database: {problem.told}; {problem.advice}")
         upgrade(engine)
+    hide_from_others(settings.data_dir)
+    return engine, Ledger(engine, settings.data_dir)
+
+
+def look_into_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
+    """Open the ledger as it is: who asks makes and changes nothing.
+
+    Raises
+    ------
+    GatewayError
+        If there is none yet, or one of an older version.
+    ConfigurationError
+        If the database does not answer or is of a newer gateway.
+    """
+    if settings.database == "sqlite" and not (settings.data_dir / "gateway.sqlite").exists():
+        raise GatewayError(
+            f"{settings.data_dir}: no gateway has run here yet; another one's settings are named by --config"
+        )
+    with _explained(settings):
+        engine = open_engine(settings.database_url)
+        if is_older(engine):
+            raise GatewayError("the database is empty or of an older version; the gateway's start mends that")
+    return engine, Ledger(engine, settings.data_dir)
+
+
+@contextmanager
+def _explained(settings: Settings) -> Iterator[None]:
+    try:
+        yield
     except sa.exc.SQLAlchemyError as error:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         where = "" if settings.database != "sqlite" else f" ({settings.data_dir})"
         told = " ".join(str(cause).split())
         raise ConfigurationError(f"database: cannot be opened{where}: {told}") from None
-    return engine, Ledger(engine, settings.data_dir)
+
+
+def hide_from_others(data_dir: Path) -> None:
+    """Take from other users what an earlier version let them read: new files are made under umask 027."""
+    for file in data_dir.glob("gateway.sqlite*"):
+        with suppress(OSError):  # another user's
+            file.chmod(file.stat().st_mode & ~0o027)
 
 
 @contextmanager
@@ -74,14 +115,16 @@ def receive(settings: Settings, *, supervised: bool = False) -> None:
     _, ledger = open_database(settings)
     trail.open_trail(settings)
     with writing(settings.data_dir):
-        spool = Spool(settings.data_dir / "spool")
+        marks = _marks(settings, ledger)
+        spool = Spool(marks.received.root, marks.received)
     scp = StorageSCP(settings.scp, spool, ledger)
     return_what_is_freed()
     scp.start()
     host, port = scp.address
     trail.started(role="receive")
-    _announce(supervised=supervised, ae_title=settings.scp.ae_title, host=host, port=port)
+    _announce(stop, supervised=supervised, ae_title=settings.scp.ae_title, host=host, port=port)
     stop.wait()
+    release_vital()
     scp.stop(settings.shutdown_seconds)
     trail.stopped(role="receive")
     trail.close_trail()
@@ -98,22 +141,26 @@ def work(settings: Settings, *, supervised: bool = False) -> None:
     database, ledger = open_database(settings)
     trail.open_trail(settings)
     with writing(settings.data_dir):
-        pipeline = open_pipeline(settings)
-        executor_id = _take_slot(settings.data_dir / "run")
+        marks = _marks(settings, ledger)
+        pipeline = open_pipeline(settings, marks)
+        executor_id = take_name(settings.data_dir / "run", ledger)
     pipeline.warm_up()
-    engine = Engine(settings, database, ledger, pipeline, executor_id)
+    engine = Engine(settings, database, ledger, pipeline, marks, executor_id)
     try:
         engine.start()
     except Exception:
         log_bug("bug", task="start")
+        flush_log()
         os._exit(1)  # else its threads would keep a worker alive that does not serve
     trail.started(role="work")
-    _announce(supervised=supervised, executor_id=executor_id, model=pipeline.model.name)
+    _announce(stop, supervised=supervised, executor_id=executor_id, model=pipeline.model.name)
     stop.wait()
+    release_vital()
     engine.stop()
     trail.stopped(role="work")
     trail.close_trail()
     log_event("stopped", executor_id=executor_id)
+    flush_log()
     os._exit(0)  # what has not ended in time is resumed by the next start: nothing here waits for it
 
 
@@ -131,26 +178,50 @@ def web(settings: Settings, *, supervised: bool = False) -> None:
     server = WebServer(site)
     server.start()
     trail.started(role="web")
-    _announce(supervised=supervised, url=server.url)
+    _announce(stop, supervised=supervised, url=server.url)
     stop.wait()
+    release_vital()
     server.stop(settings.shutdown_seconds)
     trail.stopped(role="web")
     trail.close_trail()
     log_event("stopped")
+    flush_log()
     os._exit(0)  # what still renders a picture is nobody's loss
 
 
-def _announce(*, supervised: bool, **data: object) -> None:
+def _marks(settings: Settings, ledger: Ledger) -> Marks:
+    """Return the marks of the folders; say which folder is not there: its images wait."""
+    marks = marks_of(settings.data_dir, ledger)
+    for mark in marks:
+        problem = mark.problem()
+        if problem:
+            log_event("folder_away", folder=str(mark.root), reason=problem)
+    return marks
+
+
+def _announce(stop: threading.Event, *, supervised: bool, **data: object) -> None:
+    if stop.is_set():
+        return
     log_event("started" if supervised else "ready", **data)
     if supervised:
         _tell_supervisor(f"{READY} {' '.join(f'{key}={value}' for key, value in data.items())}")
-        threading.Thread(target=_tell_of_life, name="pulse", daemon=True).start()
+    threading.Thread(target=_tell_of_life, args=(supervised,), name="pulse", daemon=True).start()
 
 
-def _tell_of_life() -> None:
+def _tell_of_life(supervised: bool) -> None:
     while True:
         time.sleep(PULSE_SECONDS)
-        _tell_supervisor("")
+        _end_if_a_thread_failed()
+        if supervised:
+            _tell_supervisor("")
+
+
+def _end_if_a_thread_failed() -> None:
+    """End this role, so that it is started again whole."""
+    for name, problem in failed_vital().items():
+        log_event("thread_failed", thread=name, problem=problem)
+        flush_log()
+        os._exit(1)
 
 
 def _tell_supervisor(line: str) -> None:
@@ -171,32 +242,6 @@ def _until_told(*, supervised: bool) -> threading.Event:
 def _end_with_supervisor() -> None:
     os.read(sys.stdin.fileno(), 1)  # returns when the supervisor, which holds the other end, is gone
     os._exit(1)
-
-
-_slots: list[int] = []  # the lock lasts as long as the process
-
-
-def _take_slot(folder: Path) -> str:
-    """Return a name that no other running worker has and that a restarted one gets again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        name = f"{socket.gethostname()}-{number}"
-        descriptor = os.open(folder / f"worker-{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        if try_lock(descriptor):
-            _slots.append(descriptor)
-            return name
-        os.close(descriptor)
-        number += 1
-
-
-def try_lock(descriptor: int) -> bool:
-    """Lock the open file for this process and those that inherit it; False if another holds it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 ROLES: dict[str, Callable[..., None]] = {"receive": receive, "work": work, "web": web}

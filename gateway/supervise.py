@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
 
-from gateway.errors import ConfigurationError
-from gateway.log import log_event, open_log
+from gateway.errors import ConfigurationError, GatewayError
+from gateway.folders import make_folder
+from gateway.log import log_bug, log_event, open_log
 from gateway.role_call import RoleCall
-from gateway.roles import READY, open_database, try_lock, writing
-from gateway.settings import Settings
+from gateway.roles import READY, open_database, writing
+from gateway.settings import SCP, Settings
+from gateway.worker_name import try_lock
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
@@ -57,15 +60,19 @@ class Supervisor:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
-        open_database(self._settings)
+        open_database(self._settings)[0].dispose()
         open_log(self._settings.data_dir, role="serve", rules=self._settings.log)
         self._locks = self._lock_data_dir()
+        check_port_is_free(self._settings.scp)
         watchers = [
-            threading.Thread(target=self._keep_running, args=(name,), name=name) for name in self._names
+            threading.Thread(target=self._keep_running, args=(name,), name=name, daemon=True)
+            for name in self._names
         ]
         for watcher in watchers:
             watcher.start()
-        self._stop.wait()
+        while not self._stop.wait(1.0):
+            if not all(watcher.is_alive() for watcher in watchers):
+                raise GatewayError("a role is not watched any more: the gateway ends, to be started again")
         self._end_children()
         for watcher in watchers:
             watcher.join()
@@ -80,7 +87,7 @@ class Supervisor:
         A supervisor alone holds the first lock, its roles hold the second with it.
         """
         with writing(self._settings.data_dir):
-            (self._settings.data_dir / "run").mkdir(parents=True, exist_ok=True)
+            make_folder(self._settings.data_dir / "run")
         return [
             self._lock("serve.lock", SUPERVISOR_ENDS_SECONDS),
             self._lock("gateway.lock", ROLES_END_SECONDS),
@@ -103,23 +110,46 @@ class Supervisor:
         """Start the role, and again whenever it dies, more and more slowly while it does not get ready."""
         delay = FIRST_DELAY
         while not self._stop.is_set():
-            self._role_call.note(name, "starting")
-            child = self._spawn(name)
-            has_served = self._wait_until_ready(name, child)
-            status = self._outlive(name, child) if has_served else child.wait()
-            if self._stop.is_set():
-                return
-            self._role_call.note(name, "dead", f"exit status {status}")
-            if status == WRONG_CONFIGURATION and name in self._needed and name not in self._told:
-                self._wrong.set()
-                self._stop.set()
-                return
-            delay = FIRST_DELAY if has_served else delay
-            log_event("role_died", died=name, exit_status=status, restart_in_seconds=delay)
+            has_served = False
+            try:
+                child = self._spawn(name)
+                has_served = self._wait_until_ready(name, child)
+                status = self._outlive(name, child) if has_served else child.wait()
+                if self._stop.is_set() or self._is_wrong(name, status):
+                    return
+                delay = FIRST_DELAY if has_served else delay
+                self._role_call.note(name, "dead", f"exit status {status}")
+                log_event("role_died", died=name, exit_status=status, restart_in_seconds=delay)
+            except OSError as error:  # no process, descriptor or memory left for it now
+                self._give_up(name, error.strerror or repr(error), delay)
+            except Exception as error:
+                log_bug("bug", task=f"watch {name}")
+                self._give_up(name, repr(error), delay)
             self._stop.wait(delay)
             delay = min(2 * delay, LONGEST_DELAY)
 
+    def _is_wrong(self, name: str, status: int) -> bool:
+        """End the gateway if this role never will serve; a database that went away comes back."""
+        if status != WRONG_CONFIGURATION or name not in self._needed or name in self._told:
+            return False
+        try:
+            open_database(self._settings)[0].dispose()
+        except ConfigurationError:
+            return False
+        self._wrong.set()
+        self._stop.set()
+        return True
+
+    def _give_up(self, name: str, reason: str, delay: float) -> None:
+        """Say that a role could not be started or watched; end what is left of it."""
+        child = self._children.get(name)
+        if child:
+            child.kill()  # nothing, where it has ended
+        self._role_call.note(name, "dead", f"cannot be started: {reason}")
+        log_event("role_not_started", not_started=name, reason=reason, restart_in_seconds=delay)
+
     def _spawn(self, name: str) -> subprocess.Popen[str]:
+        self._role_call.note(name, "starting")
         child = subprocess.Popen(
             [sys.executable, "-m", "gateway", name.split()[0], "--supervised", *self._arguments],
             stdin=subprocess.PIPE,  # a leash: the role ends when this end is gone
@@ -146,7 +176,7 @@ class Supervisor:
         if not line.startswith(READY):
             return False
         self._role_call.note(name, "serving")
-        if name not in self._needed:
+        if name not in self._needed or self._stop.is_set():
             return True
         with self._telling:
             complete = len(self._told) == len(self._needed)
@@ -185,3 +215,20 @@ class Supervisor:
                 child.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 child.kill()
+
+
+def check_port_is_free(scp: SCP) -> None:
+    """See that the listener will have its port, before a model is loaded in vain.
+
+    Raises
+    ------
+    ConfigurationError
+        If something else listens there, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in scp.bind else socket.AF_INET
+    try:
+        socket.create_server((scp.bind, scp.port), family=family).close()
+    except OSError as error:
+        where, why = f"{scp.bind}:{scp.port}", error.strerror or error
+        problem = f"scp.port: cannot listen on {where} ({why}); is a gateway running?"
+        raise ConfigurationError(problem) from None

@@ -10,7 +10,7 @@ from gateway.receive.presentation import TRANSFER_SYNTAXES
 
 ROOT = Path(__file__).parents[1] / "gateway"
 PURE = {"gateway", "records", "errors", "peer_text", "dicom"}
-ADAPTERS = {"store", "settings", "log"}
+ADAPTERS = {"store", "settings", "log", "folders", "vital"}
 SECURITY = {"audit", "tls"}
 LAYERS: dict[str, set[str]] = {
     # part: what it may import of the gateway
@@ -23,11 +23,14 @@ LAYERS: dict[str, set[str]] = {
     "results": PURE,
     "model": PURE | {"imaging"},
     "settings": PURE,
-    "line_file": set(),
+    "folders": set(),
+    "vital": set(),
+    "line_queue": {"vital"},
+    "line_file": {"folders"},
     "log_file": {"settings", "line_file"},
-    "log": PURE | {"settings", "log_file"},
+    "log": PURE | {"settings", "log_file", "line_queue"},
     "tls": PURE | {"settings", "log"},
-    "audit": PURE | {"settings", "log", "line_file", "tls"},
+    "audit": PURE | {"settings", "log", "line_file", "tls", "vital"},
     "store": PURE | ADAPTERS,
     "commitment": PURE | ADAPTERS,
     "receive": PURE | ADAPTERS | SECURITY | {"commitment", "upper_layer"},
@@ -38,9 +41,10 @@ LAYERS: dict[str, set[str]] = {
     "reprocess": PURE | ADAPTERS | {"pipeline"},
     "spare_process": PURE,
     "isolation": PURE | ADAPTERS | {"pipeline", "spare_process"},
-    "engine": PURE | ADAPTERS | {"pipeline", "isolation", "settle", "deliver"},
-    "roles": PURE | ADAPTERS | SECURITY | {"receive", "pipeline", "engine", "web"},
-    "supervise": PURE | ADAPTERS | {"roles", "role_call"},
+    "worker_name": PURE | ADAPTERS,
+    "engine": PURE | ADAPTERS | {"pipeline", "isolation", "settle", "deliver", "worker_name"},
+    "roles": PURE | ADAPTERS | SECURITY | {"receive", "pipeline", "engine", "web", "worker_name"},
+    "supervise": PURE | ADAPTERS | {"roles", "role_call", "worker_name"},
     "export": PURE | ADAPTERS,
     "role_call": PURE,
     "web": PURE
@@ -49,7 +53,7 @@ LAYERS: dict[str, set[str]] = {
     | {"imaging", "results", "model", "receive", "predict", "pipeline", "role_call", "spare_process"},
     "predict": PURE | ADAPTERS | {"imaging", "model", "results", "pipeline", "deliver"},
     "prove": PURE | ADAPTERS | {"receive", "deliver", "pipeline", "roles"},
-    "doctor": PURE | ADAPTERS | {"results", "pipeline", "deliver", "tls"},
+    "doctor": PURE | ADAPTERS | {"results", "pipeline", "deliver", "tls", "role_call"},
     "account": set(),
 }
 ENTRY_POINTS = {"cli", "__main__", "__init__"}

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from gateway.deliver.outcome import Outcome, Verdict
+from gateway.folders import make_folder, sync_folder
 from gateway.settings import FolderDestination
 from gateway.store.entries import PendingDelivery
-from gateway.store.spool import sync_folder, write_durably
+from gateway.store.spool import write_durably
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
@@ -32,7 +33,7 @@ def _write(destination: FolderDestination, delivery: PendingDelivery) -> None:
     path = folder / f"{delivery.sop_instance_uid}.dcm"
     if path.exists():
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     temporary = folder / f".{delivery.sop_instance_uid}.part"  # what a killed attempt left is overwritten
     try:
         write_durably(temporary, [delivery.path.read_bytes()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from time import monotonic
 
+from gateway.errors import Retry
 from gateway.receive.statuses import Refuse, Status
 from gateway.settings import SCP
 from gateway.store.ledger import Ledger
@@ -27,10 +28,13 @@ class Capacity:
 
     def is_exhausted(self) -> bool:
         """Tell whether the disk is so full that not even an association is worth it."""
-        return self._spool.free_mb() < self._settings.reject_below_disk_mb
+        try:
+            return self._spool.free_mb() < self._settings.reject_below_disk_mb
+        except Retry:  # the sender of an image is told why
+            return False
 
     def check(self) -> None:
-        """Raise `Refuse` (A700) where an image has no room, `Retry` where the ledger does not answer."""
+        """Raise `Refuse` (A700) where an image has no room, `Retry` where spool or ledger are away."""
         if self._spool.free_mb() < self._settings.min_free_disk_mb:
             raise Refuse(Status.OUT_OF_RESOURCES, "the disk is nearly full")
         if self._count() >= self._settings.max_queued_images:

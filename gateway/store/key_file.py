@@ -7,6 +7,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from gateway.folders import make_folder
+
 KEY_BYTES = 32
 
 
@@ -19,7 +21,7 @@ def key_in(file: Path) -> bytes:
         If it can be neither read nor written.
     """
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         with tempfile.NamedTemporaryFile(dir=file.parent) as draft:  # readable by this user alone
             draft.write(os.urandom(KEY_BYTES))
             draft.flush()

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.errors import Retry
 from gateway.records import Reason, Received, ResultKind, Stage, State
 from gateway.store.conclusion import NO_ROUTE, conclude
+from gateway.store.database import errors_are_for_later, told_by
 from gateway.store.entries import (
     AT_ONCE,
     AnswerRecord,
@@ -61,22 +62,29 @@ class Ledger:
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """Open a transaction that is on disk when the block ends."""
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-            raise Retry(f"the database does not answer: {' '.join(str(error.args[0]).split())}") from error
+        with errors_are_for_later(), self._engine.begin() as connection:
+            yield connection
 
     # --- RECEIVE
 
     def record_received(self, received: Received, seconds: float = 0) -> Arrival:
-        """Commit the row that *is* the acknowledgement; `seconds` were spent on the bytes."""
-        with self.transaction() as connection:
-            instance_id, arrival = self._insert(connection, received)
-            sender = {"calling_ae_title": received.calling_ae_title, "peer_address": received.peer_address}
-            record_event(connection, instance_id, "received", arrival=arrival, **sender)
-            record_timings(connection, {Stage.RECEIVE: seconds})
-            return arrival
+        """Commit the row that *is* the acknowledgement; `seconds` were spent on the bytes.
+
+        Whatever the database says, the sender may try again: the same bytes under the same UID are one row,
+        also where the answer to a commit was lost.
+        """
+        try:
+            with self.transaction() as connection:
+                instance_id, arrival = self._insert(connection, received)
+                sender = {
+                    "calling_ae_title": received.calling_ae_title,
+                    "peer_address": received.peer_address,
+                }
+                record_event(connection, instance_id, "received", arrival=arrival, **sender)
+                record_timings(connection, {Stage.RECEIVE: seconds})
+                return arrival
+        except sa.exc.DBAPIError as error:
+            raise Retry(told_by(error)) from error
 
     def _insert(self, connection: sa.Connection, received: Received) -> tuple[int, Arrival]:
         row = {field.name: getattr(received, field.name) for field in fields(received)}
@@ -161,10 +169,11 @@ class Ledger:
 
     # --- workers
 
-    def beat(self, executor_id: str) -> bool:
+    def beat(self, executor_id: str, life: str = "") -> bool:
         """Record that this worker lives; tell whether the clock has been set back since its last beat.
 
-        What was to wait is due at once then: nobody knows any more for how long.
+        What was to wait is due at once then: nobody knows any more for how long. `life` is the process that
+        has the name, see `worker_name`.
         """
         this = executors.c.executor_id == executor_id
         with self.transaction() as connection:
@@ -173,7 +182,8 @@ class Ledger:
             if set_back:
                 forget_waits(connection, now())
             if last is None:
-                connection.execute(sa.insert(executors).values(executor_id=executor_id, beat_at=now()))
+                row = {"executor_id": executor_id, "life": life, "beat_at": now()}
+                connection.execute(sa.insert(executors).values(row))
             connection.execute(sa.update(executors).where(this).values(beat_at=now()))
             return set_back
 

@@ -73,6 +73,7 @@ def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Open a transaction that no other process can be in; SQLite's tables may be rebuilt in it."""
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
+            connection.execute(sa.text("SET LOCAL lock_timeout = 0"))  # another's upgrade may take long
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         else:
             connection.exec_driver_sql(

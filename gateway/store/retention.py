@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,11 +16,14 @@ from gateway.log import log_event
 from gateway.records import State
 from gateway.settings import Retention
 from gateway.store.ledger import Ledger, now, record_event
+from gateway.store.marks import Mark
 from gateway.store.pictures import Pictures
 from gateway.store.schema import deliveries, instances, results
 from gateway.store.timings import fold_timings
 
-AT_ONCE = 100  # images per transaction: others want to write, too
+AT_ONCE = 20  # images per transaction: others want to write, too
+LOOKED_FOR = 1000  # images per search, which takes no lock
+PAUSE_SECONDS = 0.05  # between two transactions, for the same reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +49,40 @@ class Cleaner:
         Whose files count for `max_disk_gb`.
     pictures
         Of what was received: they go with it.
+    marks
+        Of the folders: where one is not mounted, nothing is deleted.
+    stopping
+        Once set, the rest is left to the next run.
     """
 
-    def __init__(self, rules: Retention, ledger: Ledger, folders: Sequence[Path], pictures: Pictures) -> None:
+    def __init__(
+        self,
+        rules: Retention,
+        ledger: Ledger,
+        folders: Sequence[Path],
+        pictures: Pictures,
+        marks: Sequence[Mark] = (),
+        stopping: Event | None = None,
+    ) -> None:
         self._rules = rules
         self._ledger = ledger
         self._folders = folders
         self._pictures = pictures
+        self._marks = marks
+        self._stopping = stopping or Event()
 
     def clean(self) -> None:
-        """Delete everything that is due."""
+        """Delete everything that is due.
+
+        Raises
+        ------
+        Retry
+            If the database is away, a folder is not mounted, or the disk refuses.
+        """
         while self._fold_timings():
             pass
         for rule in rules_of(self._rules):
-            while self._delete(rule):
+            for _ in self._delete(rule):
                 pass
         self._make_room()
 
@@ -71,38 +96,56 @@ class Cleaner:
         if limit is None:
             return
         rule = Rule((State.DELIVERED, State.INELIGIBLE), 0, True, True, f"more than {limit:g} GB are in use")
-        while _size_of(self._folders) > limit * 1e9 and self._delete(rule):
-            pass
+        excess = _size_of(self._folders) - limit * 1e9
+        if excess > 0:
+            for freed in self._delete(rule):
+                excess -= freed
+                if excess <= 0:
+                    return
 
-    def _delete(self, rule: Rule) -> int:
-        """Delete the files of some images; return of how many."""
+    def _delete(self, rule: Rule) -> Iterator[int]:
+        """Delete what is due, oldest first; yield how many bytes went with each transaction."""
+        while due := self._due(rule):
+            for first in range(0, len(due), AT_ONCE):
+                if self._stopping.wait(PAUSE_SECONDS):
+                    return
+                yield self._delete_these(due[first : first + AT_ONCE], rule)
+
+    def _due(self, rule: Rule) -> Sequence[int]:
+        query = due_by(rule).order_by(instances.c.state_at).limit(LOOKED_FOR)
         with self._ledger.transaction() as connection:
-            due = _due(rule).order_by(instances.c.state_at).limit(AT_ONCE)
-            if connection.dialect.name == "postgresql":
-                due = due.with_for_update(skip_locked=True)
-            else:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")  # what is due stays due until it is deleted
-            found = connection.execute(due).all()
-            for row in found:
-                self._delete_files(connection, row, rule)
+            return [row.id for row in connection.execute(query)]
+
+    def _delete_these(self, chosen: Sequence[int], rule: Rule) -> int:
+        for mark in self._marks:
+            mark.check()
+        with self._ledger.transaction() as connection:
+            still_due = _alone(connection, due_by(rule).where(instances.c.id.in_(chosen)))
+            found = connection.execute(still_due).all()
+            freed = sum(self._delete_files(connection, row.id, rule) for row in found)
         for row in found:
             log_event("deleted", sop_instance_uid=row.sop_instance_uid, what=_what(rule), why=rule.why)
-        return len(found)
+        return freed
 
-    def _delete_files(self, connection: sa.Connection, row: sa.Row[tuple[int, str]], rule: Rule) -> None:
+    def _delete_files(self, connection: sa.Connection, instance_id: int, rule: Rule) -> int:
+        freed = 0
         if rule.received:
-            self._unlink(connection, instances, instances.c.id == row.id)
+            freed += self._unlink(connection, instances, instances.c.id == instance_id)
         if rule.results:
-            self._unlink(connection, results, results.c.instance_id == row.id)
-        record_event(connection, row.id, "deleted", what=_what(rule), why=rule.why)
+            freed += self._unlink(connection, results, results.c.instance_id == instance_id)
+        record_event(connection, instance_id, "deleted", what=_what(rule), why=rule.why)
+        return freed
 
-    def _unlink(self, connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool]) -> None:
+    def _unlink(self, connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool]) -> int:
         marked = (
             sa.update(table).where(which, table.c.file_deleted_at.is_(None)).values(file_deleted_at=now())
         )
+        freed = 0
         for path in map(self._ledger.absolute, connection.scalars(marked.returning(table.c.path)).all()):
+            freed += _size(path)
             for each in (*self._pictures.of(path), path):
                 _remove(each)
+        return freed
 
 
 def rules_of(settings: Retention) -> list[Rule]:
@@ -118,21 +161,41 @@ def rules_of(settings: Retention) -> list[Rule]:
     return rules
 
 
-def _due(rule: Rule) -> sa.Select[tuple[int, str]]:
-    """Pick images that have come to their end, with nothing left to deliver and something left to delete."""
+def due_by(rule: Rule) -> sa.Select[tuple[int, str]]:
+    """Pick images that have come to their end, with nothing left to deliver and something left to delete.
+
+    Both indexes of what is kept are ordered by age, so that neither deleted nor young rows are looked at. A
+    result is never younger than the end of its image.
+    """
+    before = now() - timedelta(days=rule.days)
+    kept: list[sa.Select[Any]] = []
+    if rule.received:
+        kept.append(
+            sa.select(instances.c.id).where(
+                instances.c.file_deleted_at.is_(None),
+                instances.c.state.in_(rule.states),
+                instances.c.state_at < before,
+            )
+        )
+    if rule.results:
+        old = (results.c.created_at < before) & results.c.file_deleted_at.is_(None)
+        kept.append(sa.select(results.c.instance_id).where(old))
     mine = results.c.instance_id == instances.c.id
     undelivered = sa.exists().where(mine, deliveries.c.result_id == results.c.id, deliveries.c.open)
-    kept: list[sa.ColumnElement[bool]] = []
-    if rule.received:
-        kept.append(instances.c.file_deleted_at.is_(None))
-    if rule.results:
-        kept.append(sa.exists().where(mine, results.c.file_deleted_at.is_(None)))
     return sa.select(instances.c.id, instances.c.sop_instance_uid).where(
+        instances.c.id.in_(sa.union_all(*kept)),
         instances.c.state.in_(rule.states),
-        instances.c.state_at < now() - timedelta(days=rule.days),
+        instances.c.state_at < before,
         ~undelivered,
-        sa.or_(*kept),
     )
+
+
+def _alone(connection: sa.Connection, query: sa.Select[Any]) -> sa.Select[Any]:
+    """Let nobody else change what the query picks until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        return query.with_for_update(skip_locked=True, of=instances)
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    return query
 
 
 def _what(rule: Rule) -> str:

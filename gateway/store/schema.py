@@ -54,6 +54,14 @@ instances = sa.Table(
     sa.Index("ix_instances_reason", "reason", "id"),
     sa.Index("ix_instances_label", "label", "id", "state"),
     sa.Index("ix_instances_state_id", "state", "id", "label", "reason"),
+    # retention: what still has its file, oldest first; deleted rows cost nothing
+    sa.Index(
+        "ix_instances_kept",
+        "state",
+        "state_at",
+        sqlite_where=sa.text("file_deleted_at IS NULL"),
+        postgresql_where=sa.text("file_deleted_at IS NULL"),
+    ),
     # the dashboard's plots are read from this one alone
     sa.Index(
         "ix_instances_received", "received_at", "scanner", "label", "p_pneumonia", "brightness", "contrast"
@@ -73,6 +81,13 @@ results = sa.Table(
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("created_at", UTCDateTime, nullable=False),
     sa.Column("superseded_at", UTCDateTime),  # by the answer of another model or configuration
+    sa.Index(
+        "ix_results_kept",
+        "created_at",
+        "instance_id",
+        sqlite_where=sa.text("file_deleted_at IS NULL"),
+        postgresql_where=sa.text("file_deleted_at IS NULL"),
+    ),
 )
 
 deliveries = sa.Table(
@@ -161,4 +176,12 @@ executors = sa.Table(
     metadata,
     sa.Column("executor_id", sa.String(255), primary_key=True),
     sa.Column("beat_at", UTCDateTime, nullable=False),
+    sa.Column("life", sa.String(255)),  # the process that has this name
+)
+
+folders = sa.Table(  # of files; each holds a mark with this id, else it is not mounted
+    "folders",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("mark", sa.String(36), nullable=False),
 )

@@ -10,6 +10,11 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from gateway.errors import Retry
+from gateway.folders import make_folder, sync_folder
+from gateway.store.ledger import Ledger
+from gateway.store.marks import Mark, mark_of
+
 Buffer = bytes | bytearray | memoryview
 
 
@@ -20,16 +25,42 @@ class Spool:
     ----------
     root
         The folder; it and its subfolders are created as needed.
+    mark
+        What shows that it is the ledger's folder; nothing is read or written where it is missing. None for a
+        folder that no ledger knows.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, mark: Mark | None = None) -> None:
         self.root = root
+        self._mark = mark
         self._incoming = root / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
-        for number in range(256):  # all of them now: no folder is born while an acknowledgement waits
-            (root / f"{number:02x}").mkdir(exist_ok=True)
-        sync_folder(root)
+        self._is_prepared = False
+        with suppress(Retry):  # not mounted yet: it is looked for at each use
+            self.check()
+
+    def check(self) -> None:
+        """See that the folder is there.
+
+        Raises
+        ------
+        Retry
+            If it is not mounted, or another one in its place.
+        OSError
+            If its subfolders cannot be made.
+        """
+        if self._mark:
+            self._mark.check()
+        if not self._is_prepared:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Make all subfolders now: none is born while an acknowledgement waits."""
+        make_folder(self._incoming)
+        for number in range(256):
+            (self.root / f"{number:02x}").mkdir(exist_ok=True)
+        sync_folder(self.root)
         self.remove_leftovers()
+        self._is_prepared = True
 
     def path_for(self, name: str) -> Path:
         """Return where the file `name` lies or would lie: a hexadecimal hash or a UID, then `.dcm`."""
@@ -44,7 +75,10 @@ class Spool:
         ------
         OSError
             When the disk is full or read-only; nothing is left behind under `name`.
+        Retry
+            When the folder is not there.
         """
+        self.check()
         path = self.path_for(name)
         if not path.exists():
             self._write(path, parts)
@@ -69,8 +103,22 @@ class Spool:
                     path.unlink()
 
     def free_mb(self) -> int:
-        """Return the free space of the file system in MiB."""
-        return shutil.disk_usage(self.root).free // (1024 * 1024)
+        """Return the free space of the file system in MiB; `Retry` where the folder is not there."""
+        try:
+            return shutil.disk_usage(self.root).free // (1024 * 1024)
+        except OSError as error:
+            raise Retry(f"{self.root}: {error.strerror}") from error
+
+
+def open_spool(root: Path, ledger: Ledger) -> Spool:
+    """Open a folder that the ledger knows; it may be mounted later.
+
+    Raises
+    ------
+    ConfigurationError, Retry, OSError
+        See `mark_of`.
+    """
+    return Spool(root, mark_of(root, ledger))
 
 
 def write_durably(path: Path, parts: Iterable[Buffer]) -> None:
@@ -80,15 +128,6 @@ def write_durably(path: Path, parts: Iterable[Buffer]) -> None:
         for part in parts:
             _write_all(descriptor, part)
         os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new name in `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_all(descriptor: int, part: Buffer) -> None:

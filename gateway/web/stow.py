@@ -15,7 +15,7 @@ from gateway.receive.c_store import CStore, StoreRequest, audit_refused
 from gateway.receive.capacity import Capacity
 from gateway.receive.data_set import Header, is_uid
 from gateway.receive.statuses import Refuse, Status
-from gateway.store.spool import Spool
+from gateway.store.spool import open_spool
 from gateway.web.access import client_of
 from gateway.web.guard import problem
 from gateway.web.multipart import MOST_PARTS, NotMultipart, TooManyParts, boundary_of, parts_of
@@ -50,7 +50,7 @@ _BODY = {
 def routes(site: Site) -> APIRouter:
     """Return `POST /dicomweb/studies` and `POST /dicomweb/studies/{study}`."""
     router = APIRouter(prefix="/dicomweb", tags=["DICOMweb"])
-    spool = Spool(site.settings.data_dir / "spool")
+    spool = open_spool(site.settings.data_dir / "spool", site.ledger)
     reception = CStore(Capacity(site.settings.scp, spool, site.ledger), spool, site.ledger)
     desk = _Desk(reception, site.settings.web.stow_ae_title, site.settings.scp.ae_title)
 

@@ -76,7 +76,15 @@ def test_every_reason_is_explained() -> None:
     assert {row["State"] for row in rows} == {State.INELIGIBLE, State.FAILED}
 
 
-REASONS_OF_FAILURE = ["undecodable", "no_pixels", "poison", "internal_error", "not_delivered", "not_routed"]
+REASONS_OF_FAILURE = [
+    "undecodable",
+    "file_missing",
+    "no_pixels",
+    "poison",
+    "internal_error",
+    "not_delivered",
+    "not_routed",
+]
 
 
 def test_settings_have_the_stated_defaults() -> None:

@@ -1,0 +1,145 @@
+"""Ties folders of files to the ledger: each holds a mark, a file with an id that the ledger knows.
+
+A folder that is not mounted, or another one in its place, has no such mark. Its files are not missing then,
+they are elsewhere: readers and writers wait.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from gateway.errors import ConfigurationError, Retry
+from gateway.folders import make_folder, sync_folder
+from gateway.store.ledger import Ledger
+from gateway.store.schema import folders, instances, results
+
+MARK = ".gateway-id"
+RECEIVED, RESULTS = "spool", "results"  # below the data directory
+SAMPLE = 20  # files that are looked for before a folder without a mark is taken for the ledger's
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What shows that `root` is the folder that the ledger means."""
+
+    root: Path
+    id: str
+
+    def check(self) -> None:
+        """Raise `Retry` unless the folder is there."""
+        problem = self.problem()
+        if problem:
+            raise Retry(problem)
+
+    def problem(self) -> str | None:
+        """Return what is wrong with the folder, and what to do."""
+        try:
+            found = _read(self.root)
+        except OSError as error:
+            return f"{self.root} cannot be read: {error.strerror}"
+        if found == self.id:
+            return None
+        case = f"has the mark {found!r}" if found else "has no mark"
+        return (
+            f"{self.root} {case}, not the ledger's: mount the right folder; "
+            f"if its files are lost for good, write {self.id} into {self.root / MARK}"
+        )
+
+
+class Marks(NamedTuple):
+    """Of the two folders that the ledger names files in."""
+
+    received: Mark
+    results: Mark
+
+    def check(self) -> None:
+        """Raise `Retry` unless both are there."""
+        for mark in self:
+            mark.check()
+
+
+def marks_of(data_dir: Path, ledger: Ledger) -> Marks:
+    """Return both marks; see `mark_of`."""
+    return Marks(mark_of(data_dir / RECEIVED, ledger), mark_of(data_dir / RESULTS, ledger))
+
+
+def mark_of(root: Path, ledger: Ledger) -> Mark:
+    """Return the mark of a folder, which is made at the first start.
+
+    Raises
+    ------
+    ConfigurationError
+        If the ledger is from before there were marks, and the folder does not hold the ledger's files.
+    Retry
+        If the database is away.
+    OSError
+        If the mark cannot be written.
+    """
+    known = known_mark(root, ledger)
+    if known:
+        return known
+    if not _holds_what_the_ledger_names(root, ledger):
+        raise ConfigurationError(
+            f"data_dir: {root} does not hold the files that the ledger names: is it mounted?"
+        )
+    make_folder(root)
+    row = {"name": root.name, "mark": _read(root) or _write(root)}
+    with suppress(sa.exc.IntegrityError), ledger.transaction() as connection:  # another role was faster
+        connection.execute(sa.insert(folders).values(row))
+    return known_mark(root, ledger) or Mark(root, row["mark"])
+
+
+def known_mark(root: Path, ledger: Ledger) -> Mark | None:
+    """Return the mark that the ledger knows, None before the first start."""
+    query = sa.select(folders.c.mark).where(folders.c.name == root.name)
+    with ledger.transaction() as connection:
+        mark = connection.scalars(query).first()
+    return Mark(root, mark) if mark else None
+
+
+def _holds_what_the_ledger_names(root: Path, ledger: Ledger) -> bool:
+    tables = [table for table in (instances, results) if root.name == _FOLDER_OF[table.name]]
+    with ledger.transaction() as connection:
+        newest = [
+            ledger.absolute(path)
+            for table in tables
+            for path in connection.scalars(
+                sa.select(table.c.path)
+                .where(table.c.file_deleted_at.is_(None))
+                .order_by(table.c.id.desc())
+                .limit(SAMPLE)
+            )
+        ]
+    return not newest or any(path.exists() for path in newest)
+
+
+_FOLDER_OF = {"instances": RECEIVED, "results": RESULTS}
+
+
+def _read(root: Path) -> str:
+    """Return the id in the folder, empty where there is none."""
+    try:
+        return (root / MARK).read_text(encoding="ascii", errors="replace").strip()[:64]
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def _write(root: Path) -> str:
+    """Mark the folder; the first of several marks stays."""
+    draft = root / f"{MARK}-{uuid.uuid4().hex}"
+    with draft.open("x", encoding="ascii") as file:
+        file.write(f"{uuid.uuid4()}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    with suppress(FileExistsError):
+        (root / MARK).hardlink_to(draft)
+    draft.unlink()
+    sync_folder(root)
+    return _read(root)
