@@ -6,13 +6,15 @@ import re
 from collections.abc import Callable
 from datetime import date
 
-_MAX_LENGTH = {"SH": 16, "LO": 64, "ST": 1024, "LT": 10240}
+_MAX_LENGTH = {"SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "UC": 2**32 - 2, "UT": 2**32 - 2}
+_MAX_GROUPS, _MAX_GROUP_LENGTH, _MAX_COMPONENTS = 3, 64, 5  # of a Person Name
 _PATTERN = {
     "AS": re.compile(r"[0-9]{3}[DWMY]"),
     "CS": re.compile(r"[A-Z0-9 _]{1,16}"),
     "DS": re.compile(r"(?=.{1,16}$)[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"),
     "TM": re.compile(r"([01][0-9]|2[0-3])([0-5][0-9]([0-5][0-9](\.[0-9]{1,6})?)?)?"),
     "UI": re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)*"),
+    "UR": re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+"),
 }
 _SEPARATORS = {  # of ACR-NEMA 2.0 (PS3.5 6.2: DA, TM), and of ISO 8601
     "DA": (re.compile(r"([0-9]{4})([.-])([0-9]{2})\2([0-9]{2})"), r"\1\3\4"),
@@ -36,12 +38,26 @@ def conforming(vr: str, text: str) -> str | None:
     return value if "\ufffd" not in value and _CHECKS[vr](value) else None
 
 
+def fitted(vr: str, text: str) -> str:
+    """Return a name or description (PN, LO, SH) as near to `text` as its VR allows."""
+    words = " ".join(text.replace("\ufffd", " ").split())
+    if vr == "PN":
+        return "=".join(_fitted_group(group) for group in words.split("=")[:_MAX_GROUPS])
+    short = words[: _MAX_LENGTH[vr]]
+    return short if conforming(vr, short) is not None else short[:-1]
+
+
+def _fitted_group(group: str) -> str:
+    *first, last = group.rstrip("^").split("^", _MAX_COMPONENTS - 1)
+    return "^".join([*first, last.replace("^", " ")])[:_MAX_GROUP_LENGTH]
+
+
 def _matches(vr: str) -> Callable[[str], bool]:
     return lambda value: _PATTERN[vr].fullmatch(value) is not None
 
 
 def _fits(vr: str) -> Callable[[str], bool]:
-    multi_line = vr in ("ST", "LT")
+    multi_line = vr in ("ST", "LT", "UT")
     return lambda value: _padded(value) <= _MAX_LENGTH[vr] and (multi_line or not _LINE_BREAKS.search(value))
 
 
@@ -63,8 +79,8 @@ def _is_date(value: str) -> bool:
 def _is_person_name(value: str) -> bool:
     groups = value.split("=")
     return (
-        len(groups) <= 3
-        and all(len(group) <= 64 and group.count("^") <= 4 for group in groups)
+        len(groups) <= _MAX_GROUPS
+        and all(len(group) <= _MAX_GROUP_LENGTH and group.count("^") < _MAX_COMPONENTS for group in groups)
         and not _LINE_BREAKS.search(value)
     )
 

@@ -32,7 +32,7 @@ from pydicom.sr.coding import Code
 from gateway.records import Label, ModelIdentity
 from gateway.results.answer import RESEARCH_SENTENCE, Answer, percent
 from gateway.results.identity import tracking_uid
-from gateway.results.modules import MANUFACTURER, long_string
+from gateway.results.modules import MANUFACTURER, code_item, long_string
 
 PNEUMONIA = Code("233604007", "SCT", "Pneumonia")
 PLAIN_CHEST = Code("399208008", "SCT", "Plain X-ray of chest")
@@ -56,15 +56,20 @@ def content_tree(header: Dataset, answer: Answer) -> Dataset:
     answer
         What the report says. A positive answer has a Finding; an abstention has no score.
     """
+    procedures = _procedures(header)
     report = MeasurementReport(
         observation_context=ObservationContext(_observer(answer.model)),
-        procedure_reported=list(_procedures(header)),
+        procedure_reported=[PLAIN_CHEST]
+        * len(procedures),  # a stand-in: highdicom writes no URN without scheme
         imaging_measurements=[_measurement_group(header, answer)],
         title=codes.DCM.ImagingMeasurementReport,
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(ENGLISH),
     )
     root = report[0]
     measurements = root.ContentSequence.pop()
+    reported = (each for each in root.ContentSequence if _is(each, codes.DCM.ProcedureReported))
+    for each, procedure in zip(reported, procedures, strict=True):
+        each.ConceptCodeSequence = [procedure]
     root.ContentSequence.extend([_comment(RESEARCH_SENTENCE), _image_library(header), measurements])
     _separate(root)
     return root
@@ -83,16 +88,19 @@ def _observer(model: ModelIdentity) -> ObserverContext:
     )
 
 
-def _procedures(header: Dataset) -> Iterator[CodedConcept]:
-    """Yield the imaging procedure: performed, else requested, else what the image evidently is."""
+def _procedures(header: Dataset) -> list[Dataset]:
+    """Return the imaging procedure's codes: performed, else requested, else plain radiography."""
     requests = header.get("RequestAttributesSequence") or []
     candidates = [
         header.get("ProcedureCodeSequence"),
         header.get("RequestedProcedureCodeSequence"),
         *(request.get("RequestedProcedureCodeSequence") for request in requests),
     ]
-    for item in next(filter(None, candidates), None) or [CodedConcept.from_code(PLAIN_CHEST)]:
-        yield CodedConcept(item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning)
+    return list(next(filter(None, candidates), None) or [code_item(PLAIN_CHEST)])
+
+
+def _is(item: Dataset, concept: Code) -> bool:
+    return bool(item.ConceptNameCodeSequence[0].CodeValue == concept.value)
 
 
 def _image_library(header: Dataset) -> ContainerContentItem:

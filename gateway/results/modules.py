@@ -28,7 +28,8 @@ _TYPE_2 = (
     *("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
 )
 _TYPE_3 = (
-    *("IssuerOfPatientID", "PatientAge", "PatientSize", "PatientWeight"),
+    *("IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence"),
+    *("PatientAge", "PatientSize", "PatientWeight", "IssuerOfAccessionNumberSequence"),
     *("StudyDescription", "ProcedureCodeSequence", "TimezoneOffsetFromUTC"),
 )
 

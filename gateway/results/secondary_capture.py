@@ -12,6 +12,7 @@ from gateway.records import GreyImage, ResultKind
 from gateway.results.answer import Answer
 from gateway.results.modules import MANUFACTURER, code_item, local_time, shared_modules
 from gateway.results.picture import picture
+from gateway.results.requests import distinct
 from gateway.results.source_header import SourceHeader
 
 _SHORT_TEXT = 1024  # characters of an ST value
@@ -43,8 +44,8 @@ def _general_image(capture: Dataset, header: Dataset, answer: Answer) -> None:
     capture.BodyPartExamined = "CHEST"
     capture.BurnedInAnnotation = header.get("BurnedInAnnotation") or "YES"
     capture.RecognizableVisualFeatures = "NO"
-    if header.get("RequestAttributesSequence"):
-        capture.RequestAttributesSequence = header.RequestAttributesSequence
+    if requests := distinct(header.get("RequestAttributesSequence") or ()):
+        capture.RequestAttributesSequence = requests
     steps = "; ".join(answer.steps)
     capture.DerivationDescription = (
         f"Radiograph with the class activation map and answer of an image classifier drawn in. {steps}"

@@ -1,12 +1,13 @@
 """What results copy from the image: read tolerantly, so that whatever is written is valid.
 
-Absent becomes empty and bad becomes empty; what was bad is told by keyword, never by value.
+Absent becomes empty. Bad names and descriptions are made to fit; anything else that is bad becomes empty,
+since an identifier that is almost right is wrong. What was bad is told by keyword, never by value.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
 from gateway.dicom.character_sets import decoded, encodings_for
-from gateway.dicom.value_representations import conforming
+from gateway.dicom.value_representations import conforming, fitted
 from gateway.errors import Reject
 from gateway.records import Reason
 from gateway.results.lossy_compression import complete_lossy_compression
@@ -30,8 +31,8 @@ class SourceHeader:
     dataset
         Conforming attributes with a value only, text decoded.
     repairs
-        Keywords of what was left out because it did not conform, and of a Specific Character Set that
-        was not understood. Never values.
+        Keywords of what was left out or shortened because it did not conform, and of a Specific Character
+        Set that was not understood. Never values.
     """
 
     dataset: Dataset
@@ -40,16 +41,43 @@ class SourceHeader:
 
 @dataclass(frozen=True, slots=True)
 class _Macro:
-    """Attributes of a data set or item; an item that lacks a required one is dropped."""
+    """Attributes of a data set or item; an incomplete item is dropped."""
 
     keywords: tuple[str, ...]
     sequences: Mapping[str, _Macro] = field(default_factory=dict)
-    required: tuple[str, ...] = ()
+    is_complete: Callable[[Dataset], bool] = bool
+    most: int | None = None  # items
+
+
+def _is_code(item: Dataset) -> bool:
+    """Only a URN needs no coding scheme (PS3.3 8)."""
+    in_scheme = ("CodeValue" in item or "LongCodeValue" in item) and "CodingSchemeDesignator" in item
+    return "CodeMeaning" in item and (in_scheme or "URNCodeValue" in item)
+
+
+def _is_issuer(item: Dataset) -> bool:
+    """A Universal Entity ID means nothing without its type, nor the type without it (PS3.3 10.14)."""
+    return bool(item) and ("UniversalEntityID" in item) == ("UniversalEntityIDType" in item)
 
 
 _CODE = _Macro(
-    ("CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning"),
-    required=("CodeValue", "CodingSchemeDesignator", "CodeMeaning"),
+    (
+        *("CodeValue", "LongCodeValue", "URNCodeValue"),
+        *("CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning"),
+    ),
+    is_complete=_is_code,
+)
+_UNIVERSAL = ("UniversalEntityID", "UniversalEntityIDType")
+_ISSUER = _Macro(("LocalNamespaceEntityID", *_UNIVERSAL), is_complete=_is_issuer, most=1)
+_QUALIFIERS = _Macro(
+    (*_UNIVERSAL, "IdentifierTypeCode"),
+    {
+        "AssigningFacilitySequence": _ISSUER,
+        "AssigningJurisdictionCodeSequence": _CODE,
+        "AssigningAgencyOrDepartmentCodeSequence": _CODE,
+    },
+    is_complete=_is_issuer,
+    most=1,
 )
 _REQUEST = _Macro(
     (
@@ -60,7 +88,7 @@ _REQUEST = _Macro(
         "ScheduledProcedureStepID",
         "ScheduledProcedureStepDescription",
     ),
-    {"RequestedProcedureCodeSequence": _CODE},
+    {"RequestedProcedureCodeSequence": _CODE, "IssuerOfAccessionNumberSequence": _ISSUER},
 )
 _HEADER = _Macro(
     (
@@ -73,11 +101,14 @@ _HEADER = _Macro(
         *("LossyImageCompressionRatio", "LossyImageCompressionMethod"),
     ),
     {
+        "IssuerOfPatientIDQualifiersSequence": _QUALIFIERS,
+        "IssuerOfAccessionNumberSequence": _ISSUER,
         "ProcedureCodeSequence": _CODE,
         "RequestedProcedureCodeSequence": _CODE,
         "RequestAttributesSequence": _REQUEST,
     },
 )
+_FOR_PEOPLE = ("Name", "Description", "Meaning")  # endings of keywords
 _REFERENCED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _ALLOWED = {
     "PatientSex": re.compile("M|F|O"),
@@ -139,16 +170,19 @@ class _Reader:
 
     def _value(self, source: Dataset, keyword: str, within: str) -> str | list[str] | None:
         element = source.get_item(keyword, keep_deferred=True)
-        values = _conforming_values(keyword, _texts(element.value, self.encodings))
+        texts = _texts(element.value, self.encodings)
+        values = _conforming_values(keyword, texts)
         if values is None:
             self.repairs.append(within + keyword)
-            return None
+            if texts is None or not keyword.endswith(_FOR_PEOPLE):
+                return None
+            values = [fitted(dictionary_VR(keyword), " ".join(texts))]
         return values if len(values) > 1 else values[0]
 
     def _items(self, source: Dataset, keyword: str, macro: _Macro) -> list[Dataset]:
         items = _sequence(source, keyword)
         clean = [self.read(item, macro, f"{keyword}.") for item in items or ()]
-        complete = [item for item in clean if item and all(name in item for name in macro.required)]
+        complete = [item for item in clean if item and macro.is_complete(item)][: macro.most]
         if items is None or len(complete) < len(clean):
             self.repairs.append(keyword)
         return complete

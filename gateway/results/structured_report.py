@@ -11,6 +11,7 @@ from gateway.records import ResultKind
 from gateway.results.answer import Answer, Predecessor
 from gateway.results.content_tree import content_tree
 from gateway.results.modules import shared_modules
+from gateway.results.requests import referenced_requests
 from gateway.results.source_header import SourceHeader
 
 SRClass = Literal["comprehensive-3d", "comprehensive"]
@@ -36,9 +37,9 @@ def structured_report(
     """
     report = shared_modules(source, answer, ResultKind.SR, SOP_CLASS[sr_class], modality="SR")
     _document(report)
-    requests = source.dataset.get("RequestAttributesSequence") or ()
+    requests = referenced_requests(source.dataset)
     if requests:
-        report.ReferencedRequestSequence = [_referenced_request(source.dataset, each) for each in requests]
+        report.ReferencedRequestSequence = requests
     report.CurrentRequestedProcedureEvidenceSequence = [_evidence(source.dataset)]
     if answer.predecessors:
         report.PredecessorDocumentsSequence = [_predecessor(each) for each in answer.predecessors]
@@ -81,17 +82,3 @@ def _reference(
     study.StudyInstanceUID = study_instance_uid
     study.ReferencedSeriesSequence = [series]
     return study
-
-
-def _referenced_request(header: Dataset, request: Dataset) -> Dataset:
-    """Return what was ordered (PS3.3 C.17.2), from an item of the image's Request Attributes Sequence."""
-    item = Dataset()
-    item.StudyInstanceUID = request.get("StudyInstanceUID") or header.StudyInstanceUID
-    item.ReferencedStudySequence = []
-    item.AccessionNumber = request.get("AccessionNumber") or header.get("AccessionNumber", "")
-    item.PlacerOrderNumberImagingServiceRequest = ""
-    item.FillerOrderNumberImagingServiceRequest = ""
-    for keyword in ("RequestedProcedureID", "RequestedProcedureDescription"):
-        setattr(item, keyword, request.get(keyword, ""))
-    item.RequestedProcedureCodeSequence = request.get("RequestedProcedureCodeSequence") or []
-    return item

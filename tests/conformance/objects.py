@@ -19,7 +19,10 @@ from tests.sources import PLAIN_CHEST_XRAY, cr, dx, encoded, item
 
 GREY = GreyImage(np.full((60, 50), 30000, np.uint16), ())
 PROCEDURE = [item(**PLAIN_CHEST_XRAY, CodingSchemeVersion="2025")]
-COPIED_CODES = ("ProcedureCodeSequence", "RequestedProcedureCodeSequence")
+COPIED_CODES = (
+    *("ProcedureCodeSequence", "RequestedProcedureCodeSequence"),
+    *("AssigningJurisdictionCodeSequence", "AssigningAgencyOrDepartmentCodeSequence"),
+)
 NOTHING = dict.fromkeys(
     (
         *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime"),
@@ -27,12 +30,29 @@ NOTHING = dict.fromkeys(
         *("LossyImageCompression", "BurnedInAnnotation"),
     )
 )
+UNIVERSAL = {"UniversalEntityID": "1.2.3", "UniversalEntityIDType": "ISO"}
+ISSUER = [item(LocalNamespaceEntityID="RIS", **UNIVERSAL)]
+NAMED = [item(LocalNamespaceEntityID="RIS")]
+UNIVERSALLY = [item(**UNIVERSAL)]
+CODES = [
+    *PROCEDURE,
+    item(LongCodeValue="RPID-OF-MORE-THAN-16", CodingSchemeDesignator="99SITE", CodeMeaning="Thorax"),
+    item(URNCodeValue="urn:oid:1.2.3.4", CodeMeaning="Thorax"),
+]
+QUALIFIERS = item(
+    **UNIVERSAL,
+    IdentifierTypeCode="MR",
+    AssigningFacilitySequence=ISSUER,
+    AssigningJurisdictionCodeSequence=CODES,
+    AssigningAgencyOrDepartmentCodeSequence=CODES,
+)
 FULL_REQUEST = item(
+    IssuerOfAccessionNumberSequence=ISSUER,
     StudyInstanceUID="1.2.3",
     AccessionNumber="A-7",
     RequestedProcedureID="RP-7",
     RequestedProcedureDescription="Thorax p.a.",
-    RequestedProcedureCodeSequence=PROCEDURE,
+    RequestedProcedureCodeSequence=CODES,
     ScheduledProcedureStepID="SPS-7",
     ScheduledProcedureStepDescription="Thorax p.a., Stativ",
 )
@@ -42,15 +62,28 @@ SOURCES = (
         PatientSize="1.80",
         PatientWeight="70.5",
         IssuerOfPatientID="HOSPITAL",
+        IssuerOfPatientIDQualifiersSequence=[QUALIFIERS],
+        IssuerOfAccessionNumberSequence=ISSUER,
         StudyDescription="Thorax",
         TimezoneOffsetFromUTC="+0100",
-        ProcedureCodeSequence=PROCEDURE,
+        ProcedureCodeSequence=CODES,
         RequestAttributesSequence=[FULL_REQUEST, item(RequestedProcedureID="RP-8")],
         LossyImageCompression="01",
         LossyImageCompressionRatio="9.5",
         LossyImageCompressionMethod="ISO_10918_1",
     ),
-    dx(ProcedureCodeSequence=[item(**PLAIN_CHEST_XRAY)]),
+    *(
+        dx(
+            ProcedureCodeSequence=[item(**PLAIN_CHEST_XRAY)],
+            IssuerOfAccessionNumberSequence=issuer,
+            IssuerOfPatientIDQualifiersSequence=[
+                item(IdentifierTypeCode="PI", AssigningFacilitySequence=issuer)
+            ],
+            RequestAttributesSequence=[item(AccessionNumber="A-6", IssuerOfAccessionNumberSequence=issuer)],
+        )
+        for issuer in (NAMED, UNIVERSALLY)
+    ),
+    dx(IssuerOfPatientIDQualifiersSequence=[item(**UNIVERSAL)]),
     cr(**NOTHING),
     cr(**NOTHING, RequestAttributesSequence=[item(ScheduledProcedureStepID="SPS-9")]),
     cr(

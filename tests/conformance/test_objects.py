@@ -153,7 +153,7 @@ def test_values_of_content_are_the_stated_ones(encoded: dict[ResultKind, list[Da
     for report in encoded[ResultKind.SR]:
         for key, item in walk(report):
             if item.ValueType == "CODE":
-                codes_of[key] |= {code_of(code) for code in item.ConceptCodeSequence}
+                codes_of[key] |= {code_of(code) for code in item.ConceptCodeSequence if "CodeValue" in code}
             elif item.ValueType == "TEXT":
                 values_of[key].add(item.TextValue)
             elif item.ValueType == "NUM":

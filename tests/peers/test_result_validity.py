@@ -73,7 +73,38 @@ def requested() -> bytes:
     return encoded(dx(RequestAttributesSequence=[request], ProcedureCodeSequence=procedure))
 
 
+def issued() -> bytes:
+    """Return an image whose numbers have issuers, and which two steps of one request asked for."""
+    universal = {"UniversalEntityID": "1.2.3", "UniversalEntityIDType": "ISO"}
+    issuer = [item(LocalNamespaceEntityID="RIS", **universal)]
+    steps = [
+        item(
+            AccessionNumber="A-1001",
+            IssuerOfAccessionNumberSequence=issuer,
+            RequestedProcedureID="RP-5",
+            ScheduledProcedureStepID=f"SPS-{number}",
+        )
+        for number in (1, 2)
+    ]
+    return encoded(
+        dx(
+            IssuerOfPatientID="HOSPITAL",
+            IssuerOfPatientIDQualifiersSequence=[item(**universal, IdentifierTypeCode="MR")],
+            IssuerOfAccessionNumberSequence=issuer,
+            RequestAttributesSequence=steps,
+        )
+    )
+
+
+def coded(**value: str) -> bytes:
+    """Return an image whose procedure has a code of another kind."""
+    return encoded(dx(ProcedureCodeSequence=[item(**value, CodeMeaning="Thorax p.a.")]))
+
+
 SOURCES: dict[str, Callable[[], bytes]] = {
+    "issuers": issued,
+    "long code": lambda: coded(LongCodeValue="RPID-OF-MORE-THAN-16", CodingSchemeDesignator="LN"),
+    "URN code": lambda: coded(URNCodeValue="urn:oid:1.2.3.4"),
     "cr": lambda: encoded(cr()),
     "dx": lambda: encoded(dx()),
     "monochrome1": lambda: encoded(

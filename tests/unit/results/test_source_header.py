@@ -92,8 +92,6 @@ def test_text_that_nothing_can_read_is_left_out() -> None:
         (0x00101030, "DS", b"70 kg ", "PatientWeight"),
         (0x00080050, "SH", b"A" * 18, "AccessionNumber"),
         (0x00080050, "SH", b"A1\\A2 ", "AccessionNumber"),
-        (0x00100010, "PN", b"A" * 66, "PatientName"),
-        (0x00100010, "PN", b"A^B^C^D^E^F ", "PatientName"),
         (0x00100020, "LO", b"P-00\r\n42", "PatientID"),
         (0x00080201, "SH", b"Berlin", "TimezoneOffsetFromUTC"),
         (0x00200020, "CS", b"L ", "PatientOrientation"),
@@ -105,6 +103,59 @@ def test_what_is_bad_is_left_out_and_told_by_keyword(
     header = source_header(with_raw({number: (vr, value)}))
     assert keyword not in header.dataset
     assert header.repairs == (keyword,)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept", "told"),
+    [
+        (b"DOE^JOHN^^^", "DOE^JOHN^^^", False),
+        (b"DOE^JOHN^^^^^", "DOE^JOHN", True),
+        (b"A^B^C^D^E^F ", "A^B^C^D^E F", True),
+        (b"A" * 65, "A" * 64, True),
+        (b"DOE\tJOHN^X", "DOE JOHN^X", True),
+        (b"DOE\\JOHN ", "DOE JOHN", True),
+        (b"A^B=C=D=E ", "A^B=C=D", True),
+        (b"A^B^^^^^=C^D^^^^^", "A^B=C^D", True),
+        (b"\xc3\xa9" * 65, "é" * 64, True),
+    ],
+)
+def test_a_name_that_breaks_the_rules_is_made_to_fit(name: bytes, kept: str, told: bool) -> None:
+    header = read(b"ISO_IR 192", name)
+    assert header.dataset.PatientName == kept
+    assert header.repairs == (("PatientName",) if told else ())
+
+
+@pytest.mark.parametrize(
+    ("description", "kept"),
+    [(b"Thorax\tp.a.\r\n", "Thorax p.a."), (b"T" * 65, "T" * 64), ("é".encode() * 65, "é" * 64)],
+)
+def test_a_description_that_breaks_the_rules_is_made_to_fit(description: bytes, kept: str) -> None:
+    header = source_header(with_raw({0x00081030: ("LO", description)}))
+    assert header.dataset.StudyDescription == kept
+    assert header.repairs == ("StudyDescription",)
+
+
+@pytest.mark.parametrize(
+    ("number", "vr", "value", "keyword", "kept"),
+    [
+        (0x00080020, "DA", b"2025.04.01", "StudyDate", "20250401"),
+        (0x00100030, "DA", b"1957.03.12", "PatientBirthDate", "19570312"),
+        (0x00080030, "TM", b"10:15:30", "StudyTime", "101530"),
+        (0x00080030, "TM", b"10:15:30.25 ", "StudyTime", "101530.25"),
+        (0x00080030, "TM", b"10:15 ", "StudyTime", "1015"),
+    ],
+)
+def test_dates_and_times_of_older_systems_are_read(
+    number: int, vr: str, value: bytes, keyword: str, kept: str
+) -> None:
+    header = source_header(with_raw({number: (vr, value)}))
+    assert header.dataset[keyword].value == kept
+    assert header.repairs == ()
+
+
+@pytest.mark.parametrize("value", [b"2025.04-01", b"2025.02.31", b"25.04.01"])
+def test_no_date_is_guessed(value: bytes) -> None:
+    assert source_header(with_raw({0x00080020: ("DA", value)})).repairs == ("StudyDate",)
 
 
 def test_absent_stays_absent() -> None:
@@ -150,6 +201,59 @@ def test_an_incomplete_code_is_dropped(incomplete: dict[str, Any]) -> None:
     header = source_header(cr(ProcedureCodeSequence=[broken, whole]))
     assert [each.CodeMeaning for each in header.dataset.ProcedureCodeSequence] == ["Chest PA"]
     assert "ProcedureCodeSequence" in header.repairs
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ({"LongCodeValue": "RPID-WITH-MORE-THAN-SIXTEEN"}, "99X"),
+        ({"URNCodeValue": "urn:oid:1.2.3.4.5"}, None),
+    ],
+)
+def test_a_long_code_and_a_urn_are_codes(value: dict[str, Any], number: str | None) -> None:
+    given = item(**value, CodingSchemeDesignator=number, CodeMeaning="Chest PA")
+    header = source_header(cr(ProcedureCodeSequence=[given]))
+    assert list(header.dataset.ProcedureCodeSequence) == [given]
+    assert header.repairs == ()
+
+
+def test_a_code_keeps_its_place_though_its_meaning_is_too_long() -> None:
+    long = code()
+    long["CodeMeaning"] = RawDataElement(Tag("CodeMeaning"), "LO", 65, b"M" * 65, 0, False, True)
+    header = source_header(cr(ProcedureCodeSequence=[long]))
+    assert [each.CodeMeaning for each in header.dataset.ProcedureCodeSequence] == ["M" * 64]
+    assert header.repairs == ("ProcedureCodeSequence.CodeMeaning",)
+
+
+UNIVERSAL = {"UniversalEntityID": "1.2.3", "UniversalEntityIDType": "ISO"}
+
+
+def test_numbers_come_with_their_issuers() -> None:
+    issuer = item(LocalNamespaceEntityID="RIS", **UNIVERSAL)
+    qualifiers = item(
+        **UNIVERSAL,
+        IdentifierTypeCode="MR",
+        AssigningFacilitySequence=[item(LocalNamespaceEntityID="NORTH")],
+        AssigningJurisdictionCodeSequence=[code(CodeMeaning="Canton")],
+        AssigningAgencyOrDepartmentCodeSequence=[code(CodeMeaning="Admission")],
+    )
+    request = item(AccessionNumber="A-7", IssuerOfAccessionNumberSequence=[issuer])
+    source = cr(
+        IssuerOfPatientIDQualifiersSequence=[qualifiers],
+        IssuerOfAccessionNumberSequence=[issuer],
+        RequestAttributesSequence=[request],
+    )
+    copied = source_header(dcmread(BytesIO(encoded(source)))).dataset
+    assert list(copied.IssuerOfPatientIDQualifiersSequence) == [qualifiers]
+    assert list(copied.IssuerOfAccessionNumberSequence) == [issuer]
+    assert list(copied.RequestAttributesSequence) == [request]
+
+
+@pytest.mark.parametrize("half", UNIVERSAL)
+def test_half_an_issuer_is_left_out_and_told(half: str) -> None:
+    header = source_header(cr(IssuerOfAccessionNumberSequence=[item(**{half: UNIVERSAL[half]})]))
+    assert "IssuerOfAccessionNumberSequence" not in header.dataset
+    assert header.repairs == ("IssuerOfAccessionNumberSequence",)
 
 
 def test_a_sequence_that_cannot_be_parsed_is_left_out() -> None:

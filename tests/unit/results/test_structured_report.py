@@ -122,12 +122,6 @@ def test_a_value_that_its_padding_makes_too_long_is_left_out() -> None:
         assert report_on(source).AccessionNumber == kept
 
 
-@pytest.mark.parametrize(("name", "kept"), [("\u00e9" * 64, True), ("\u00e9" * 65, False)])
-def test_a_person_name_is_measured_in_characters(name: str, kept: bool) -> None:
-    source = with_raw({0x00080005: ("CS", b"ISO_IR 192"), 0x00100010: ("PN", name.encode())})
-    assert str(report_on(source).PatientName) == (name if kept else "")
-
-
 def test_the_evidence_is_the_source() -> None:
     source = cr()
     (study,) = report_on(source).CurrentRequestedProcedureEvidenceSequence
@@ -139,14 +133,92 @@ def test_the_evidence_is_the_source() -> None:
     assert instance.ReferencedSOPInstanceUID == source.SOPInstanceUID
 
 
-def test_the_request_is_referenced() -> None:
-    request = item(RequestedProcedureID="RP-5", ScheduledProcedureStepID="SPS-5", AccessionNumber="A-5")
-    source = dx(RequestAttributesSequence=[request, item(RequestedProcedureID="RP-6")])
-    first, second = report_on(source).ReferencedRequestSequence
-    assert (first.RequestedProcedureID, first.AccessionNumber) == ("RP-5", "A-5")
-    assert (second.RequestedProcedureID, second.AccessionNumber) == ("RP-6", source.AccessionNumber)
-    assert first.StudyInstanceUID == source.StudyInstanceUID
-    assert "ReferencedRequestSequence" not in report_on(dx())
+def requests_of(*requests: Dataset, **attributes: Any) -> list[dict[str, Any]]:
+    """Return what the report of a CR image says of its requests."""
+    report = report_on(cr(RequestAttributesSequence=list(requests), **attributes))
+    return [
+        {
+            "id": each.RequestedProcedureID,
+            "number": each.AccessionNumber,
+            "issuer": [issuer.LocalNamespaceEntityID for issuer in each.get(ISSUER, ())],
+            "study": each.StudyInstanceUID if each.StudyInstanceUID != report.StudyInstanceUID else "same",
+        }
+        for each in report.get("ReferencedRequestSequence", ())
+    ]
+
+
+ISSUER = "IssuerOfAccessionNumberSequence"
+OWN = {"AccessionNumber": "A-1", ISSUER: [item(LocalNamespaceEntityID="RIS")]}
+STEPS = [
+    item(RequestedProcedureID="RP-5", ScheduledProcedureStepID="SPS-1", AccessionNumber="A-5"),
+    item(RequestedProcedureID="RP-5", ScheduledProcedureStepID="SPS-2", AccessionNumber="A-5"),
+]
+
+
+def referred(procedure: str, number: str, issuer: list[str], study: str = "same") -> dict[str, Any]:
+    return {"id": procedure, "number": number, "issuer": issuer, "study": study}
+
+
+REQUESTS: dict[str, tuple[list[Dataset], list[dict[str, Any]]]] = {
+    "none": ([], []),
+    "one without a number has the image's": (
+        [item(RequestedProcedureID="RP-5")],
+        [referred("RP-5", "A-1", ["RIS"])],
+    ),
+    "one with the image's number has its issuer": (
+        [item(RequestedProcedureID="RP-5", AccessionNumber="A-1")],
+        [referred("RP-5", "A-1", ["RIS"])],
+    ),
+    "one with another number has not": (
+        [item(RequestedProcedureID="RP-5", AccessionNumber="A-5")],
+        [referred("RP-5", "A-5", [])],
+    ),
+    "one with an issuer of its own": (
+        [item(AccessionNumber="A-1", **{ISSUER: [item(LocalNamespaceEntityID="EAST")]})],
+        [referred("", "A-1", ["EAST"])],
+    ),
+    "one of another study": (
+        [item(RequestedProcedureID="RP-5", StudyInstanceUID="1.2.3")],
+        [referred("RP-5", "", [], "1.2.3")],
+    ),
+    "two without numbers": (
+        [item(RequestedProcedureID="RP-5"), item(RequestedProcedureID="RP-6")],
+        [referred("RP-5", "", []), referred("RP-6", "", [])],
+    ),
+    "equal items": ([STEPS[0], STEPS[0]], [referred("RP-5", "A-5", [])]),
+    "two steps of one request": (STEPS, [referred("RP-5", "A-5", [])]),
+    "two steps, one of which says less": (
+        [item(RequestedProcedureID="RP-5", ScheduledProcedureStepID="SPS-0"), *STEPS],
+        [referred("RP-5", "A-5", [])],
+    ),
+    "two requests of one order": (
+        [item(RequestedProcedureID=each, AccessionNumber="A-1") for each in ("RP-5", "RP-6")],
+        [referred("RP-5", "A-1", ["RIS"]), referred("RP-6", "A-1", ["RIS"])],
+    ),
+    "one number of two issuers": (
+        [
+            item(AccessionNumber="A-7", **{ISSUER: [item(LocalNamespaceEntityID=each)]})
+            for each in ("EAST", "WEST")
+        ],
+        [referred("", "A-7", ["EAST"]), referred("", "A-7", ["WEST"])],
+    ),
+    "steps alone": ([item(ScheduledProcedureStepID="SPS-1")] * 2, [referred("", "A-1", ["RIS"])]),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_each_request_is_referenced_once_by_numbers_that_are_its_own(name: str) -> None:
+    requests, expected = REQUESTS[name]
+    assert requests_of(*requests, **OWN) == expected
+
+
+def test_one_request_gathers_what_its_steps_say() -> None:
+    steps = [
+        item(RequestedProcedureID="RP-5"),
+        item(RequestedProcedureID="RP-5", RequestedProcedureDescription="Thorax p.a."),
+    ]
+    (request,) = report_on(cr(RequestAttributesSequence=steps)).ReferencedRequestSequence
+    assert request.RequestedProcedureDescription == "Thorax p.a."
 
 
 def test_a_changed_model_names_its_predecessor() -> None:
