@@ -13,7 +13,7 @@ from pydicom import Dataset
 
 from gateway.deliver.folder import study_folder
 from gateway.errors import GatewayError, Reject
-from gateway.imaging.picture import read_picture
+from gateway.imaging.picture import MARK_BYTES, is_picture, read_picture
 from gateway.imaging.preprocess import preprocess
 from gateway.imaging.select import SelectionRules
 from gateway.model.predictor import Predictor
@@ -91,6 +91,11 @@ def predict_file(file: Path, predictor: Predictor, settings: Settings) -> FilePr
     return prediction
 
 
+def _begins_as_picture(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return is_picture(opened.read(MARK_BYTES))
+
+
 def _first(
     ahead: deque[tuple[Sequence[Path], Future[list[Prepared | End]]]],
 ) -> tuple[Sequence[Path], list[Prepared | End]]:
@@ -111,7 +116,7 @@ def _prepare_even_with_bugs(file: Path, rules: SelectionRules) -> Prepared | End
 
 def _prepare(file: Path, rules: SelectionRules) -> Prepared | End:
     try:
-        if file.suffix.lower() in PICTURES:
+        if file.suffix.lower() in PICTURES or _begins_as_picture(file):
             grey = read_picture(file.read_bytes())
             return Prepared(Dataset(), grey, *preprocess(grey.pixels), Eligible("unknown"))
         return prepare(read_source(file), rules)

@@ -14,8 +14,13 @@ from gateway.settings import TLS, ClientTLS
 CIPHERS_OF_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"  # RFC 9325 4.2; those of 1.3 are all of this kind
 
 
-def server_context(tls: TLS) -> ssl.SSLContext:
+def server_context(tls: TLS, setting: str = "scp.tls") -> ssl.SSLContext:
     """Return a server's side; given a CA, both sides show certificates.
+
+    Parameters
+    ----------
+    setting
+        Where the files are named, for the error's text.
 
     Raises
     ------
@@ -30,7 +35,7 @@ def server_context(tls: TLS) -> ssl.SSLContext:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(tls.ca)
     except OSError as error:
-        raise ConfigurationError(f"scp.tls: certificate, key or ca cannot be used ({error})") from None
+        raise ConfigurationError(f"{setting}: certificate, key or ca cannot be used ({error})") from None
     return context
 
 
@@ -107,11 +112,11 @@ class ReloadingContext:
         When the files cannot be used at the start.
     """
 
-    def __init__(self, tls: TLS) -> None:
-        self._tls = tls
+    def __init__(self, tls: TLS, setting: str = "scp.tls") -> None:
+        self._tls, self._setting = tls, setting
         self._lock = Lock()
         self._seen = self._stamp()
-        self._context = server_context(tls)
+        self._context = server_context(tls, setting)
 
     def current(self) -> ssl.SSLContext:
         """Return the newest context that could be read: half a renewal changes nothing yet."""
@@ -124,7 +129,7 @@ class ReloadingContext:
 
     def _reload(self) -> None:
         try:
-            self._context = server_context(self._tls)
+            self._context = server_context(self._tls, self._setting)
         except ConfigurationError as error:
             log_event("certificate_not_reloaded", reason=str(error))
         else:
@@ -132,6 +137,24 @@ class ReloadingContext:
 
     def _stamp(self) -> list[tuple[int, int] | None]:
         return [_stamp(path) for _, path in self._tls if path is not None]
+
+
+def reloading_context(tls: TLS, setting: str) -> ssl.SSLContext:
+    """Return a server's context for libraries that keep one: each handshake uses the newest files.
+
+    Raises
+    ------
+    ConfigurationError
+        When the files cannot be used at the start.
+    """
+    newest = ReloadingContext(tls, setting)
+
+    def use_newest(connection: ssl.SSLObject, *_: Any) -> None:  # called also where a client names no server
+        connection.context = newest.current()
+
+    context = server_context(tls, setting)
+    context.sni_callback = use_newest
+    return context
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -12,7 +12,14 @@ from gateway.errors import Reject
 from gateway.imaging.image_pixel import MAX_PIXELS
 from gateway.records import GreyImage, Reason
 
+MARK_BYTES = 8
+_MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
+
+
+def is_picture(data: bytes) -> bool:
+    """Tell whether a file begins as PNG or JPEG, by its first `MARK_BYTES`."""
+    return data.startswith(_MARKS)
 
 
 def read_picture(data: bytes) -> GreyImage:

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DataError
+from starlette.requests import ClientDisconnect
 
 from gateway import __version__
 from gateway.errors import Retry
@@ -29,7 +30,7 @@ from gateway.web import (
     upload,
     worklist,
 )
-from gateway.web.guard import Guard, SafeHeaders, UploadLimit, problem
+from gateway.web.guard import Guard, SafeHeaders, UnequivocalRequests, Upload, problem
 from gateway.web.site import Site
 
 STATIC = Path(__file__).parent / "static"
@@ -51,14 +52,21 @@ def create_application(site: Site) -> FastAPI:
     for part in PUBLIC if public else (*PUBLIC, *PRIVATE):
         app.include_router(part.routes(site))
     app.mount("/static", _Static(directory=STATIC))
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Retry, _not_now)
     app.add_exception_handler(DataError, _unthinkable)
     app.add_exception_handler(Exception, _bug)
-    app.add_middleware(UploadLimit, most_bytes=site.settings.web.max_upload_mb << 20)
+    app.add_middleware(Upload, most_bytes=site.settings.web.max_upload_mb << 20)
     if not public:
         app.add_middleware(Guard, access=site.access)
+    app.add_middleware(UnequivocalRequests)
     app.add_middleware(SafeHeaders, frames=SPACES if public else "'none'")
     return app
+
+
+def _gone(_: Request, __: Exception) -> Response:
+    """The client left in the middle of its body: nobody reads this, and nothing of it was kept."""
+    return problem(HTTPStatus.BAD_REQUEST, "the connection ended within the body")
 
 
 def _not_now(_: Request, error: Exception) -> Response:
@@ -69,7 +77,7 @@ def _unthinkable(_: Request, __: Exception) -> Response:
     return problem(HTTPStatus.BAD_REQUEST, "the request asks for what no database holds, such as a NUL")
 
 
-def _bug(_: Request, error: Exception) -> Response:
+async def _bug(_: Request, error: Exception) -> Response:  # in a thread, the traceback would be lost
     log_bug("bug", error=repr(error))
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a bug in the gateway: its log has the traceback")
 

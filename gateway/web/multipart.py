@@ -1,11 +1,17 @@
-"""The body of a Store request: multipart/related (RFC 2387) of Part 10 files (PS3.18 10.5.1 and 8.6)."""
+"""The parts of multipart bodies (RFC 2046 5.1.1): Part 10 files (PS3.18 10.5.1 and 8.6), or forms."""
 
 from __future__ import annotations
 
 from email.message import Message
+from email.parser import BytesHeaderParser
+from typing import NamedTuple
+
+from gateway.web.body import Body
 
 MOST_PARTS = 2000
 """In one body; as many images in a study fill the largest body with 128 KiB each."""
+MOST_HEAD_BYTES = 4096
+"""Of one part."""
 
 
 class NotMultipart(Exception):  # noqa: N818 - reads as what the body is
@@ -16,18 +22,37 @@ class TooManyParts(Exception):  # noqa: N818 - reads as what is wrong
     """More than `MOST_PARTS`."""
 
 
+class Part(NamedTuple):
+    """One part: its headers as they came, and where its content lies."""
+
+    head: bytes
+    begin: int
+    end: int
+
+    def field(self) -> tuple[str, str]:
+        """Return the form field's name and the file's name (RFC 7578 4.2), empty where not stated."""
+        headers = BytesHeaderParser().parsebytes(self.head)
+        name = headers.get_param("name", "", "Content-Disposition")
+        return str(name), headers.get_filename("")
+
+
 def boundary_of(content_type: str) -> str | None:
     """Return the boundary of a body of DICOM files, empty if none is named, None for another media type."""
-    header = Message()
-    header["Content-Type"] = content_type
+    header = _header(content_type)
     root = header.get_param("type", "")
     if header.get_content_type() != "multipart/related" or str(root).lower() != "application/dicom":
         return None
     return header.get_boundary("")
 
 
-def parts_of(body: bytes, boundary: str) -> list[memoryview]:
-    """Return the content of each part of a multipart body (RFC 2046 5.1.1), without a copy.
+def form_boundary_of(content_type: str) -> str | None:
+    """Return the boundary of a form with files, None for another media type."""
+    header = _header(content_type)
+    return header.get_boundary("") if header.get_content_type() == "multipart/form-data" else None
+
+
+def parts_of(body: Body, boundary: str) -> list[Part]:
+    """Return the parts of a multipart body.
 
     Raises
     ------
@@ -39,14 +64,12 @@ def parts_of(body: bytes, boundary: str) -> list[memoryview]:
     if not boundary:
         raise NotMultipart("the media type names no boundary")
     delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
-    content, parts = memoryview(body), []
-    position = _after_first(body, delimiter)
-    while not body.startswith(b"--", position):
+    position, parts = _after_first(body, delimiter), list[Part]()
+    while body.read(position, position + 2) != b"--":
         end = body.find(delimiter, position)
-        head = body.find(b"\r\n\r\n", position, end + 2)
-        if end < 0 or head < 0 or body[position : head + 2].lstrip(b" \t")[:2] != b"\r\n":
+        if end < 0:
             raise NotMultipart("a part, or the last delimiter, is not whole")
-        parts.append(content[head + 4 : end])
+        parts.append(_part(body, position, end))
         position = end + len(delimiter)
         if len(parts) > MOST_PARTS:
             raise TooManyParts(f"more than {MOST_PARTS} parts")
@@ -55,11 +78,35 @@ def parts_of(body: bytes, boundary: str) -> list[memoryview]:
     return parts
 
 
-def _after_first(body: bytes, delimiter: bytes) -> int:
+def _part(body: Body, begin: int, end: int) -> Part:
+    head_end = body.find(b"\r\n\r\n", begin, min(end + 2, begin + MOST_HEAD_BYTES))
+    head = body.read(begin, head_end + 2) if head_end >= 0 else b""
+    if head.lstrip(b" \t")[:2] != b"\r\n":
+        raise NotMultipart(
+            f"a part does not begin with headers of at most {MOST_HEAD_BYTES} bytes and an empty line"
+        )
+    return Part(head.lstrip(b" \t")[2:], head_end + 4, max(end, head_end + 4))
+
+
+def _after_first(body: Body, delimiter: bytes) -> int:
     """Return where the first delimiter ends; it may begin the body, or stand after a preamble."""
-    if body.startswith(delimiter[2:]):
-        return len(delimiter) - 2
-    begin = body.find(delimiter)
-    if begin < 0:
+    dashes = delimiter[2:]
+    if body.read(0, len(dashes)) == dashes:
+        begin = 0
+    elif (begin := body.find(delimiter, 0) + 2) < 2:
+        if body.find(b"\n" + dashes, 0) >= 0:
+            raise NotMultipart(_BARE_LF)
         raise NotMultipart("the body holds no part; is the boundary right?")
-    return begin + len(delimiter)
+    after = begin + len(dashes)
+    if body.read(after, after + 1) == b"\n":
+        raise NotMultipart(_BARE_LF)
+    return after
+
+
+_BARE_LF = "the delimiter's line ends in LF alone; multipart bodies need CR LF (RFC 2046 5.1.1)"
+
+
+def _header(content_type: str) -> Message:
+    header = Message()
+    header["Content-Type"] = content_type
+    return header

@@ -10,7 +10,7 @@ from gateway.receive.presentation import SOP_CLASSES, TRANSFER_SYNTAXES
 from gateway.receive.statuses import Refuse, Status
 
 PREAMBLE = 128
-_BEGIN = PREAMBLE + 4
+MARK_BYTES = _BEGIN = PREAMBLE + 4
 _GROUP_LENGTH = bytes.fromhex("02000000") + b"UL" + bytes.fromhex("0400")
 _META_GROUP = 0x0002
 _MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002

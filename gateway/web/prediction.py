@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, File, Request, Response, UploadFile
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from gateway.errors import ConfigurationError, Reject
+from gateway.imaging.picture import is_picture
+from gateway.peer_text import clean
 from gateway.receive.statuses import Refuse
 from gateway.records import Label
 from gateway.web.access import client_of
+from gateway.web.body import Body, write_all
 from gateway.web.guard import problem
-from gateway.web.oracle import Oracle
-from gateway.web.part_10 import is_part_10, read_part_10
+from gateway.web.multipart import NotMultipart, Part, TooManyParts, form_boundary_of, parts_of
+from gateway.web.part_10 import MARK_BYTES, is_part_10, read_part_10
 from gateway.web.rate_limit import RateLimit
 from gateway.web.site import Site
 from gateway.web.waiting_room import WaitingRoom
 
 MOST_WAITING = 16
-_MARKS = {b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg"}
+_FIELD = "file"
+_NO_FILE = "send a form (multipart/form-data) whose field `file` holds the image"
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [_FIELD],
+                    "properties": {
+                        _FIELD: {"type": "string", "format": "binary", "description": "PNG, JPEG or DICOM"}
+                    },
+                }
+            }
+        },
+    }
+}
 
 
 class Probabilities(BaseModel):
@@ -55,7 +75,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The form cannot be read"},
     413: {"model": Problem, "description": "More than web.max_upload_mb"},
     415: {"model": Problem, "description": "Neither PNG nor JPEG nor DICOM"},
-    422: {"description": "No file, or one that cannot be decoded"},
+    422: {"model": Problem, "description": "No file, or one that cannot be decoded"},
     429: {"model": Problem, "description": "Too often; Retry-After says when again"},
     503: {"model": Problem, "description": "The model cannot be opened, or too many wait"},
 }
@@ -72,32 +92,34 @@ def routes(site: Site) -> APIRouter:
         summary="Answer for one PNG, JPEG or DICOM file",
         response_model=Prediction,
         responses=ERRORS,
+        openapi_extra=_FORM,
     )
-    async def predict(
-        request: Request, file: Annotated[UploadFile, File(description="PNG, JPEG or DICOM")]
-    ) -> Any:
+    async def predict(request: Request) -> Any:
         wait = limit.take(client_of(request))
         if wait:
             later = {"Retry-After": str(int(wait) + 1)}
             return problem(HTTPStatus.TOO_MANY_REQUESTS, f"wait {wait:.0f} s", later)
-        async with room.turn():
-            return await run_in_threadpool(_predict, site.oracle, file)
+        boundary = form_boundary_of(request.headers.get("content-type", ""))
+        if boundary is None:
+            return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_FILE)
+        async with room.turn(), site.bodies.taken(request) as body:
+            return await run_in_threadpool(_predict, site, body, boundary)
 
     return router
 
 
-def _predict(oracle: Oracle, upload: UploadFile) -> Response | dict[str, Any]:
-    content = upload.file.read()
-    suffix = _suffix(content)
-    if suffix is None:
+def _predict(site: Site, body: Body, boundary: str) -> Response | dict[str, Any]:
+    try:
+        part = next((each for each in parts_of(body, boundary) if each.field()[0] == _FIELD), None)
+    except (NotMultipart, TooManyParts) as error:
+        return problem(HTTPStatus.BAD_REQUEST, str(error))
+    if part is None:
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_FILE)
+    mark = body.read(part.begin, min(part.end, part.begin + MARK_BYTES))
+    if not (is_picture(mark) or is_part_10(mark)):
         return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send a PNG, JPEG or DICOM (Part 10) file")
     try:
-        if suffix == ".dcm":
-            read_part_10(memoryview(content))  # refuses bombs and halves before anything is inflated
-        with tempfile.NamedTemporaryFile(suffix=suffix) as file:
-            file.write(content)
-            file.flush()
-            line, failed = oracle.answer(Path(file.name))
+        line, failed = _ask(site, body, part, is_dicom=is_part_10(mark))
     except Refuse as refusal:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, refusal.reason)
     except Reject as rejection:
@@ -106,11 +128,13 @@ def _predict(oracle: Oracle, upload: UploadFile) -> Response | dict[str, Any]:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
     if failed:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(line["detail"]))
-    return line | {"file": upload.filename or ""}
+    return line | {"file": clean(part.field()[1], 255)}
 
 
-def _suffix(content: bytes) -> str | None:
-    for mark, suffix in _MARKS.items():
-        if content.startswith(mark):
-            return suffix
-    return ".dcm" if is_part_10(content) else None
+def _ask(site: Site, body: Body, part: Part, *, is_dicom: bool) -> tuple[dict[str, Any], bool]:
+    content = body.view(part.begin, part.end)
+    if is_dicom:
+        read_part_10(content)  # refuses bombs and halves before anything is inflated
+    with site.bodies.file() as file:
+        write_all(file, content)
+        return site.oracle.answer(Path(f"/proc/{os.getpid()}/fd/{file.fileno()}"))  # it has no other name

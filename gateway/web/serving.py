@@ -5,16 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from functools import partial
+from typing import Any
 
 import uvicorn
 
 from gateway.errors import ConfigurationError
-from gateway.tls import server_context
+from gateway.tls import reloading_context
 from gateway.web.application import create_application
+from gateway.web.http_connection import HttpConnection
+from gateway.web.listener import Connections, Listener, Phase
 from gateway.web.site import Site
-
-KEEP_ALIVE_SECONDS = 30
-MOST_CONNECTIONS = 200
 
 
 class WebServer:
@@ -23,21 +24,23 @@ class WebServer:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._socket = _bound(site)
+        self._socket.connections = Connections(site.settings.web.trusted_proxies)
+        connection: Any = partial(HttpConnection, self._socket.connections)  # uvicorn only calls it
         tls, proxies = site.settings.web.tls, [str(each) for each in site.settings.web.trusted_proxies]
         self._server = uvicorn.Server(
             uvicorn.Config(
                 create_application(site),
+                http=connection,
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=bool(proxies),
                 forwarded_allow_ips=proxies,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_keep_alive=round(Phase.IDLE.seconds),
                 timeout_graceful_shutdown=round(site.settings.shutdown_seconds),
-                limit_concurrency=MOST_CONNECTIONS,
                 ws="none",
                 lifespan="off",
-                ssl_context_factory=(lambda *_: server_context(tls)) if tls else None,
+                ssl_context_factory=(lambda *_: reloading_context(tls, "web.tls")) if tls else None,
             )
         )
         self._thread = threading.Thread(target=self._serve, name="web")
@@ -57,10 +60,7 @@ class WebServer:
         ConfigurationError
             If the TLS files cannot be used.
         """
-        try:
-            self._server.config.load()
-        except ConfigurationError as error:
-            raise ConfigurationError(str(error).replace("scp.tls", "web.tls")) from None
+        self._server.config.load()
         self._thread.start()
         while not self._server.started:
             time.sleep(0.01)
@@ -76,11 +76,11 @@ class WebServer:
         self._server.run(sockets=[self._socket])
 
 
-def _bound(site: Site) -> socket.socket:
+def _bound(site: Site) -> Listener:
     bind, port = site.settings.web.bind, site.settings.web.port
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(bind, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
+        listening = Listener(family, kind, protocol)
     except OSError as error:
         raise ConfigurationError(f"web.bind: {bind}: {error.strerror}") from None
     try:

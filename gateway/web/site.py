@@ -19,6 +19,7 @@ from gateway.store.traffic import Traffic
 from gateway.store.worklist import Worklist
 from gateway.web.access import Access
 from gateway.web.audit import record_turned_away
+from gateway.web.body import Bodies
 from gateway.web.display import Display
 from gateway.web.oracle import Oracle
 
@@ -52,6 +53,7 @@ class Site:
     access: Access
     display: Display
     oracle: Oracle
+    bodies: Bodies
     inquiry: Inquiry
     worklist: Worklist
     readings: Readings
@@ -75,6 +77,7 @@ def open_site(settings: Settings, ledger: Ledger) -> Site:
         access=Access(web, data_dir / "run" / "web.key", record_turned_away),
         display=Display(Pictures(data_dir / "cache" / "web", web.cache_mb << 20)),
         oracle=Oracle(settings),
+        bodies=Bodies(data_dir / "uploads", web.max_upload_mb, settings.scp.min_free_disk_mb),
         inquiry=Inquiry(ledger),
         worklist=Worklist(ledger),
         readings=Readings(ledger),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from anyio import fail_after
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
@@ -17,6 +16,7 @@ from gateway.receive.data_set import Header, is_uid
 from gateway.receive.statuses import Refuse, Status
 from gateway.store.spool import open_spool
 from gateway.web.access import client_of
+from gateway.web.body import Body, Share
 from gateway.web.guard import problem
 from gateway.web.multipart import MOST_PARTS, NotMultipart, TooManyParts, boundary_of, parts_of
 from gateway.web.part_10 import FileMeta, Part10, read_file_meta, read_part_10
@@ -25,18 +25,21 @@ from gateway.web.waiting_room import WaitingRoom
 
 DICOM_JSON = "application/dicom+json"
 RETRY_AFTER_SECONDS = "30"
-BODY_SECONDS = 300.0
-"""The longest that one body may take to come: 256 MB over 7 Mbit/s."""
 BODIES_AT_ONCE = 4
 BODIES_WAITING = 32
+MAPPED_BYTES = 64 << 20
+"""Of all parts that are being stored; a larger part is stored alone."""
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "All instances are on disk", "content": {DICOM_JSON: {}}},
     202: {"description": "Some are; the others are in FailedSOPSequence", "content": {DICOM_JSON: {}}},
-    400: {"description": "The body is no multipart/related of DICOM files, or is cut: nothing of it is kept"},
+    400: {
+        "description": "The body is no multipart/related of DICOM files, or is cut: nothing of it is kept; "
+        "or the path names no UID"
+    },
     408: {"description": "The body did not come in time"},
     409: {"description": "None is; FailedSOPSequence says why", "content": {DICOM_JSON: {}}},
     413: {"description": f"More than web.max_upload_mb, or than {MOST_PARTS} instances"},
-    415: {"description": 'Not multipart/related; type="application/dicom"'},
+    415: {"description": 'Not multipart/related; type="application/dicom", or with a Content-Encoding'},
     503: {"description": "No room now; Retry-After says when to try again", "content": {DICOM_JSON: {}}},
 }
 _BODY = {
@@ -57,18 +60,16 @@ def routes(site: Site) -> APIRouter:
     room = WaitingRoom(BODIES_AT_ONCE, BODIES_WAITING)
 
     async def store(request: Request, study_instance_uid: str | None) -> Response:
+        if refusal := _refused_head(request, study_instance_uid):
+            return refusal
         boundary = boundary_of(request.headers.get("content-type", ""))
         if boundary is None:
             told = 'send multipart/related; type="application/dicom"'
             return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, told)
         try:
-            async with room.turn():
-                with fail_after(BODY_SECONDS):
-                    body = await request.body()
+            async with room.turn(), site.bodies.taken(request) as body:
                 client = client_of(request)
                 return await run_in_threadpool(desk.store, body, boundary, client, study_instance_uid)
-        except TimeoutError:
-            return problem(HTTPStatus.REQUEST_TIMEOUT, f"the body took longer than {BODY_SECONDS:.0f} s")
         except TooManyParts as error:
             return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
         except NotMultipart as error:
@@ -90,19 +91,33 @@ def routes(site: Site) -> APIRouter:
     return router
 
 
+def _refused_head(request: Request, study_instance_uid: str | None) -> Response | None:
+    if study_instance_uid is not None and not is_uid(study_instance_uid):
+        return problem(HTTPStatus.BAD_REQUEST, "the path names no Study Instance UID")
+    if request.headers.get("content-encoding", "identity") != "identity":  # RFC 9110 15.5.16
+        plain = {"Accept-Encoding": "identity"}
+        told = "send the body without Content-Encoding"
+        return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, told, plain)
+    return None
+
+
 class _Desk:
     """Receives the parts one by one and tells what became of each."""
 
     def __init__(self, reception: CStore, calling_ae_title: str, called_ae_title: str) -> None:
         self._reception = reception
         self._titles = {"calling_ae_title": calling_ae_title, "called_ae_title": called_ae_title}
+        self._mapped = Share(MAPPED_BYTES)
 
-    def store(self, body: bytes, boundary: str, address: str, study_instance_uid: str | None) -> Response:
+    def store(self, body: Body, boundary: str, address: str, study_instance_uid: str | None) -> Response:
         stored: list[Header] = []
         failed: list[tuple[Header, Status]] = []
         sender = self._titles | {"peer_address": address}
         for part in parts_of(body, boundary):
-            header, status = self._store(part, sender, study_instance_uid)
+            with self._mapped.of(part.end - part.begin):
+                content = body.view(part.begin, part.end)
+                header, status = self._store(content, sender, study_instance_uid)
+                del content  # unmapped before the next one comes
             if status is Status.SUCCESS:
                 stored.append(header)
             else:

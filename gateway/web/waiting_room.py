@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, fail_after
 
 from gateway.errors import Retry
+
+MOST_SECONDS = 60.0
+"""The longest that a request waits for its turn."""
 
 
 class WaitingRoom:
@@ -33,13 +36,16 @@ class WaitingRoom:
         Raises
         ------
         Retry
-            If too many wait already.
+            If too many wait already, or nobody's turn ends.
         """
         if self._waiting >= self._most and not self._in.available_tokens:
             raise Retry("too many requests of this kind wait already")
         self._waiting += 1
         try:
-            await self._in.acquire()
+            with fail_after(MOST_SECONDS):
+                await self._in.acquire()
+        except TimeoutError:
+            raise Retry("requests of this kind are answered too slowly") from None
         finally:
             self._waiting -= 1
         try:

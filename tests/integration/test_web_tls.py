@@ -1,6 +1,9 @@
 """The pages over HTTPS, as a browser and a DICOMweb client meet them."""
 
+import socket
+import ssl
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -28,3 +31,27 @@ def test_pages_and_store_over_https(tmp_path: Path) -> None:
         browser.cookies.clear()
         browser.headers["Authorization"] = f"Bearer {TOKEN}"
         assert stow(browser, encoded(dx())).status_code == 200
+
+
+def certificate_of(url: str) -> bytes:
+    """Return what is shown to a client that names no server."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    address = urlsplit(url)
+    with (
+        socket.create_connection((address.hostname, address.port)) as plain,
+        context.wrap_socket(plain) as tls,
+    ):
+        return tls.getpeercert(binary_form=True) or b""
+
+
+def test_a_renewed_certificate_counts_from_the_next_connection(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    files = authority.sign("gateway")
+    with browsing(site_in(tmp_path, tls=TLS.model_validate(files.files))) as browser:
+        before = certificate_of(browser.url)
+        authority.sign("gateway")
+        renewed = ssl.PEM_cert_to_DER_cert(files.certificate.read_text())
+        assert certificate_of(browser.url) == renewed != before
+        files.key.write_text("half a renewal")
+        assert certificate_of(browser.url) == renewed

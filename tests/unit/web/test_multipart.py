@@ -1,8 +1,27 @@
 """The parts of a Store request's body, and what is none."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+
 import pytest
 
+from gateway.web import body as bodies
+from gateway.web.body import Body
 from gateway.web.multipart import MOST_PARTS, NotMultipart, TooManyParts, boundary_of, parts_of
+
+
+@contextmanager
+def body_of(content: bytes) -> Iterator[Body]:
+    with TemporaryFile(buffering=0) as file:
+        file.write(content)
+        yield Body(file)
+
+
+def contents(content: bytes) -> list[bytes]:
+    with body_of(content) as body:
+        return [bytes(body.view(part.begin, part.end)) for part in parts_of(body, "B")]
+
 
 KIND = 'multipart/related; type="application/dicom"'
 
@@ -36,7 +55,28 @@ def test_the_media_type_names_the_boundary(content_type: str, boundary: str | No
     ],
 )
 def test_parts_are_what_lies_between_delimiters(body: bytes, parts: list[bytes]) -> None:
-    assert [bytes(part) for part in parts_of(body, "B")] == parts
+    assert contents(body) == parts
+
+
+def test_parts_are_found_however_few_bytes_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [bytes([number]) * 5000 for number in range(20)]
+    body = b"".join(b"--B\r\nA: b\r\n\r\n" + each + b"\r\n" for each in parts) + b"--B--"
+    for window in range(16, 24):
+        monkeypatch.setattr(bodies, "WINDOW_BYTES", window)
+        assert contents(body) == parts
+
+
+def test_a_form_names_its_fields() -> None:
+    head = b'Content-Disposition: form-data; name="file"; filename="a b.dcm"'
+    with body_of(b"--B\r\n" + head + b"\r\n\r\nx\r\n--B--") as body:
+        (part,) = parts_of(body, "B")
+    assert part.field() == ("file", "a b.dcm")
+
+
+@pytest.mark.parametrize("body", [b"--B\n\nx\n--B--\n", b"pre\n--B\n\nx\n--B--\n"])
+def test_lines_that_end_in_lf_are_told(body: bytes) -> None:
+    with pytest.raises(NotMultipart, match="CR LF"):
+        contents(body)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +95,9 @@ def test_parts_are_what_lies_between_delimiters(body: bytes, parts: list[bytes])
 )
 def test_a_cut_body_has_no_parts_at_all(body: bytes) -> None:
     with pytest.raises(NotMultipart):
-        parts_of(body, "B")
+        contents(body)
 
 
 def test_parts_are_counted() -> None:
     with pytest.raises(TooManyParts):
-        parts_of(b"--B\r\n\r\n\r\n" * (MOST_PARTS + 1) + b"--B--", "B")
+        contents(b"--B\r\n\r\n\r\n" * (MOST_PARTS + 1) + b"--B--")
