@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom import Dataset
 
 from gateway import __version__
 from gateway.describe import describe
+from gateway.encoded.part_10 import read_file
+from gateway.encoded.unreadable import Fault, Unreadable
 from gateway.errors import Reject, Retry
 from gateway.imaging.decode import decode
 from gateway.imaging.fingerprint import pixel_digest
@@ -314,15 +315,14 @@ def read_source(path: Path) -> Dataset:
         If the disk does not give it now.
     """
     try:
-        return dcmread(path)
-    except InvalidDicomError:
-        raise Reject(Reason.UNDECODABLE, _NO_PART_10) from None
-    except (
-        Exception
-    ) as error:  # pydicom's, when it stumbles over the content, are OSErrors too, without errno
-        if isinstance(error, OSError) and error.errno is not None:
-            raise Retry(f"{path}: {error.strerror}") from error
-        raise Reject(Reason.UNDECODABLE, f"the data set cannot be read: {error}") from error
+        return read_file(path)
+    except Unreadable as problem:
+        detail = f"the data set cannot be read: {problem.reason}"
+        raise Reject(
+            Reason.UNDECODABLE, _NO_PART_10 if problem.fault is Fault.NO_PREAMBLE else detail
+        ) from None
+    except OSError as error:
+        raise Retry(f"{path}: {error.strerror or error}") from error
 
 
 @contextmanager

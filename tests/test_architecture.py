@@ -9,7 +9,7 @@ from gateway.imaging.codecs import SUPPORTED_TRANSFER_SYNTAXES
 from gateway.receive.presentation import TRANSFER_SYNTAXES
 
 ROOT = Path(__file__).parents[1] / "gateway"
-PURE = {"gateway", "records", "errors", "peer_text", "dicom"}
+PURE = {"gateway", "records", "errors", "peer_text", "dicom", "encoded"}
 ADAPTERS = {"store", "settings", "log", "folders", "vital"}
 SECURITY = {"audit", "tls"}
 LAYERS: dict[str, set[str]] = {
@@ -18,6 +18,7 @@ LAYERS: dict[str, set[str]] = {
     "errors": {"records"},
     "peer_text": set(),
     "dicom": set(),
+    "encoded": set(),
     "upper_layer": PURE | {"settings", "log", "tls"},
     "imaging": PURE,
     "results": PURE,

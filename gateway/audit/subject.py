@@ -1,27 +1,28 @@
-"""Whom a DICOM file is about."""
+"""Whom a data set is about."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 
 from gateway.audit.message import Subject
+from gateway.encoded.part_10 import read_file
 
-_KEYWORDS = [
-    "SpecificCharacterSet",
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "StudyInstanceUID",
-    "AccessionNumber",
-    "PatientName",
-    "PatientID",
-]
+_MAX_CHARACTERS = 1000
+_LAST_TAG = 0x0020000D  # Study Instance UID
 
 
 def subject_of(path: Path) -> Subject:
     """Return whom a Part 10 file is about; what cannot be read stays empty."""
-    ds = _identity(path)
+    try:
+        return subject_of_data_set(read_file(path, up_to=_LAST_TAG))
+    except Exception:  # gone from the spool, or whatever a sender called DICOM
+        return subject_of_data_set(Dataset())
+
+
+def subject_of_data_set(ds: Dataset) -> Subject:
+    """Return whom a data set is about; what it does not say stays empty."""
     return Subject(
         _text(ds, "StudyInstanceUID"),
         _text(ds, "SOPClassUID"),
@@ -32,15 +33,8 @@ def subject_of(path: Path) -> Subject:
     )
 
 
-def _identity(path: Path) -> Dataset:
-    try:
-        return dcmread(path, specific_tags=_KEYWORDS, stop_before_pixels=True)
-    except Exception:  # gone from the spool, or whatever a sender called DICOM
-        return Dataset()
-
-
 def _text(ds: Dataset, keyword: str) -> str:
     try:
-        return str(ds.get(keyword) or "")
+        return str(ds.get(keyword) or "")[:_MAX_CHARACTERS]
     except Exception:  # a value that cannot be decoded
         return ""

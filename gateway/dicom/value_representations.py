@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from datetime import date
 
+from gateway.dicom.uid import is_uid
+
 _MAX_LENGTH = {"SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "UC": 2**32 - 2, "UT": 2**32 - 2}
 _MAX_GROUPS, _MAX_GROUP_LENGTH, _MAX_COMPONENTS = 3, 64, 5  # of a Person Name
 _PATTERN = {
@@ -13,7 +15,6 @@ _PATTERN = {
     "CS": re.compile(r"[A-Z0-9 _]{1,16}"),
     "DS": re.compile(r"(?=.{1,16}$)[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"),
     "TM": re.compile(r"([01][0-9]|2[0-3])([0-5][0-9]([0-5][0-9](\.[0-9]{1,6})?)?)?"),
-    "UI": re.compile(r"(?=.{1,64}$)[0-9]+(\.[0-9]+)*"),
     "UR": re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+"),
 }
 _SEPARATORS = {  # of ACR-NEMA 2.0 (PS3.5 6.2: DA, TM), and of ISO 8601
@@ -89,5 +90,6 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     **{vr: _matches(vr) for vr in _PATTERN},
     **{vr: _fits(vr) for vr in _MAX_LENGTH},
     "DA": _is_date,
+    "UI": is_uid,
     "PN": _is_person_name,
 }

@@ -18,7 +18,7 @@ from pynetdicom.events import Event
 
 from gateway.audit import trail
 from gateway.audit.message import Subject
-from gateway.audit.subject import subject_of
+from gateway.audit.subject import subject_of_data_set
 from gateway.errors import Retry
 from gateway.log import log_bug, log_event
 from gateway.receive.association import who
@@ -95,7 +95,8 @@ class CStore:
         begun = perf_counter()
         try:
             self._capacity.check()
-            received = self._keep(request)
+            header = _checked_header(request)
+            received = self._keep(request, header)
             arrival = self._ledger.record_received(received, perf_counter() - begun)
         except Retry as retry:
             raise Refuse(Status.OUT_OF_RESOURCES, str(retry)) from retry
@@ -108,11 +109,13 @@ class CStore:
             arrival=arrival,
             **request.sender,
         )
-        _audit_received(received)
+        trail.received(
+            subject_of_data_set(header.dataset),
+            calling_ae_title=received.calling_ae_title,
+            peer_address=received.peer_address,
+        )
 
-    def _keep(self, request: StoreRequest) -> Received:
-        header = read_header(request.data, request.transfer_syntax_uid)
-        _check_against_command(header, request)
+    def _keep(self, request: StoreRequest, header: Header) -> Received:
         sha256 = hashlib.sha256(request.data).hexdigest()
         return Received(
             sop_class_uid=header.sop_class_uid,
@@ -135,14 +138,6 @@ class CStore:
             raise Refuse(Status.OUT_OF_RESOURCES, reason) from error
 
 
-def _audit_received(received: Received) -> None:
-    trail.received(
-        subject_of(received.path),
-        calling_ae_title=received.calling_ae_title,
-        peer_address=received.peer_address,
-    )
-
-
 def audit_refused(request: StoreRequest, reason: str) -> None:
     """Tell the audit trail. The data set may be why it is refused: only the command is believed."""
     trail.refused(
@@ -153,13 +148,15 @@ def audit_refused(request: StoreRequest, reason: str) -> None:
     )
 
 
-def _check_against_command(header: Header, request: StoreRequest) -> None:
-    """Compare data set, command and presentation context (PS3.4 B.2.3, PS3.7 9.1.1.1.9)."""
+def _checked_header(request: StoreRequest) -> Header:
+    """Read the data set; compare it with command and presentation context (PS3.4 B.2.3, PS3.7 9.1.1.1.9)."""
+    header = read_header(request.data, request.transfer_syntax_uid)
     if not header.sop_class_uid == request.sop_class_uid == request.abstract_syntax:
         reason = "SOP Class differs between data set, command and context"
         raise Refuse(Status.SOP_CLASS_MISMATCH, reason)
     if header.sop_instance_uid != request.sop_instance_uid:
         raise Refuse(Status.INVALID_SOP_INSTANCE, "SOP Instance UID differs from the command's")
+    return header
 
 
 def _part_10_head(request: StoreRequest) -> bytes:

@@ -13,9 +13,9 @@ from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
+from gateway.dicom.uid import is_uid
 from gateway.log import log_event
 from gateway.receive.association import who
-from gateway.receive.data_set import is_uid
 from gateway.receive.presentation import SOP_CLASSES
 from gateway.receive.statuses import Refuse, Status
 

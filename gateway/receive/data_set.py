@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import re
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
-from threading import Lock
 from typing import Literal
 
+from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from gateway.receive.elements import PIXEL_DATA, Elements
+from gateway.dicom.uid import is_uid
+from gateway.encoded.elements import PIXEL_DATA, Element
+from gateway.encoded.octets import Inflating, InMemory
+from gateway.encoded.part_10 import data_set_of, elements_of
+from gateway.encoded.unreadable import Unreadable
 from gateway.receive.statuses import Refuse, Status
 
-MAX_INFLATED_BYTES = 256 * 1024 * 1024
-"""How far a deflated data set may inflate: several times the largest radiograph."""
+MAX_INFLATED_BESIDE_PIXELS = 16 * 1024 * 1024
+"""How much more than the pixels that Rows and Columns tell of a deflated data set may inflate to."""
 
+_LONGEST_VALUE = 64 * 1024  # bytes; none that is wanted has a hundredth
+_CHARACTER_SET = 0x00080005
 _SOP_CLASS_UID = 0x00080016
 _SOP_INSTANCE_UID = 0x00080018
+_ACCESSION_NUMBER = 0x00080050
+_PATIENT_NAME = 0x00100010
+_PATIENT_ID = 0x00100020
 _STUDY_INSTANCE_UID = 0x0020000D
 _SERIES_INSTANCE_UID = 0x0020000E
 _SAMPLES_PER_PIXEL = 0x00280002
@@ -28,39 +35,32 @@ _NUMBER_OF_FRAMES = 0x00280008
 _ROWS = 0x00280010
 _COLUMNS = 0x00280011
 _BITS_ALLOCATED = 0x00280100
-_WANTED = frozenset(
-    {
-        _SOP_CLASS_UID,
-        _SOP_INSTANCE_UID,
-        _STUDY_INSTANCE_UID,
-        _SERIES_INSTANCE_UID,
-        _SAMPLES_PER_PIXEL,
-        _PHOTOMETRIC_INTERPRETATION,
-        _NUMBER_OF_FRAMES,
-        _ROWS,
-        _COLUMNS,
-        _BITS_ALLOCATED,
-        PIXEL_DATA,
-    }
-)
-_INFLATING = Lock()  # one at a time: a bomb on every association must not add up
-_UID = re.compile(r"[0-9.]{1,64}")
+_UIDS = {_SOP_CLASS_UID, _SOP_INSTANCE_UID, _STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID}
+_SIZES = {
+    _SAMPLES_PER_PIXEL,
+    _PHOTOMETRIC_INTERPRETATION,
+    _NUMBER_OF_FRAMES,
+    _ROWS,
+    _COLUMNS,
+    _BITS_ALLOCATED,
+}
+_PATIENT = {_CHARACTER_SET, _ACCESSION_NUMBER, _PATIENT_NAME, _PATIENT_ID}  # for the audit trail
+_WANTED = _UIDS | _SIZES | _PATIENT
 _PART_10_PREFIX = slice(128, 132)  # PS3.10 7.1
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The UIDs of a data set; `series_instance_uid` is empty where it has none."""
+    """The UIDs of a data set; `series_instance_uid` is empty where it has none.
+
+    `dataset` has the elements that were read, as they are encoded.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
     study_instance_uid: str
     series_instance_uid: str
-
-
-def is_uid(text: str) -> bool:
-    """Tell whether `text` has the characters and the length of a UID (PS3.5 9.1)."""
-    return _UID.fullmatch(text) is not None
+    dataset: Dataset = field(default_factory=Dataset)
 
 
 def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
@@ -80,65 +80,63 @@ def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
     """
     syntax = UID(transfer_syntax_uid)
     try:
-        if not syntax.is_deflated:
-            return _read(data, syntax)
-        with _INFLATING:
-            return _read(_inflated(data), syntax)
-    except Refuse:
+        return _read(data, syntax)
+    except (Refuse, Unreadable) as problem:
         if bytes(data[_PART_10_PREFIX]) == b"DICM":
             raise Refuse(Status.PART_10_FILE, "a whole Part 10 file was sent as data set") from None
+        if isinstance(problem, Unreadable):
+            raise Refuse(Status[problem.fault.name], problem.reason) from None
         raise
 
 
 def _read(data: memoryview, syntax: UID) -> Header:
-    values = _values(data, syntax)
-    if not syntax.is_encapsulated:
-        _check_pixel_length(values, "little" if syntax.is_little_endian else "big")
-    return _header(values)
-
-
-def _values(data: memoryview, syntax: UID) -> dict[int, memoryview]:
     if not data:
         raise Refuse(Status.EMPTY, "the data set is empty")
-    elements = Elements(data, implicit_vr=syntax.is_implicit_VR, little_endian=syntax.is_little_endian)
-    return {each.tag: each.value for each in elements if each.value is not None and each.tag in _WANTED}
+    octets = Inflating(data) if syntax.is_deflated else InMemory(data)
+    read: list[tuple[Element, bytes]] = []
+    pixel_bytes = None
+    for each in elements_of(octets, syntax, _LONGEST_VALUE):
+        if each.tag == PIXEL_DATA and not each.undefined_length:
+            pixel_bytes = each.end - each.begin
+        elif each.tag in _WANTED and each.value is not None:
+            read.append((each, bytes(each.value)))
+    values = {each.tag: value for each, value in read}
+    if pixel_bytes is not None and not syntax.is_encapsulated:
+        pixel_bytes = _checked_length(pixel_bytes, values, "little" if syntax.is_little_endian else "big")
+    if syntax.is_deflated and octets.position - (pixel_bytes or 0) > MAX_INFLATED_BESIDE_PIXELS:
+        limit = MAX_INFLATED_BESIDE_PIXELS >> 20
+        raise Refuse(Status.INFLATES_TOO_FAR, f"inflates to more than {limit} MiB beside its pixels")
+    return _header(values, data_set_of(read, syntax))
 
 
-def _inflated(data: memoryview) -> memoryview:
-    inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)  # PS3.5 A.5: no zlib header
-    try:
-        inflated = inflater.decompress(data, MAX_INFLATED_BYTES)
-    except zlib.error:
-        raise Refuse(Status.NOT_PARSABLE, "not a deflated data set") from None
-    if len(inflated) >= MAX_INFLATED_BYTES:
-        raise Refuse(Status.INFLATES_TOO_FAR, f"inflates beyond {MAX_INFLATED_BYTES >> 20} MiB")
-    if not inflater.eof:
-        raise Refuse(Status.TRUNCATED, "the deflated data set ends too early")
-    return memoryview(inflated)
-
-
-def _header(values: Mapping[int, memoryview]) -> Header:
+def _header(values: Mapping[int, bytes], dataset: Dataset) -> Header:
     header = Header(
         _text(values, _SOP_CLASS_UID),
         _text(values, _SOP_INSTANCE_UID),
         _text(values, _STUDY_INSTANCE_UID),
         _text(values, _SERIES_INSTANCE_UID),
+        dataset,
     )
     if not (header.sop_class_uid and header.sop_instance_uid and header.study_instance_uid):
         raise Refuse(Status.UID_MISSING, "no SOP Class, SOP Instance or Study Instance UID")
+    if not is_uid(header.sop_instance_uid):
+        raise Refuse(Status.INVALID_SOP_INSTANCE, "the SOP Instance UID is no UID")
     if not all(is_uid(uid or "0") for uid in (header.study_instance_uid, header.series_instance_uid)):
         raise Refuse(Status.UID_INVALID, "the Study or Series Instance UID is no UID")
     return header
 
 
-def _check_pixel_length(values: Mapping[int, memoryview], order: Literal["little", "big"]) -> None:
-    pixels = values.get(PIXEL_DATA)
+def _checked_length(pixel_bytes: int, values: Mapping[int, bytes], order: Literal["little", "big"]) -> int:
+    """Return how many bytes of Pixel Data are needed."""
     expected = _expected_length(values, order)
-    if pixels is not None and expected is not None and len(pixels) < expected:
-        raise Refuse(Status.PIXELS_TRUNCATED, f"{len(pixels)} bytes of pixels instead of {expected}")
+    if expected is None:
+        return 0
+    if pixel_bytes < expected:
+        raise Refuse(Status.PIXELS_TRUNCATED, f"{pixel_bytes} bytes of pixels instead of {expected}")
+    return expected
 
 
-def _expected_length(values: Mapping[int, memoryview], order: Literal["little", "big"]) -> int | None:
+def _expected_length(values: Mapping[int, bytes], order: Literal["little", "big"]) -> int | None:
     """Return the bytes of native Pixel Data (PS3.5 8.1.1), None where the header does not tell."""
     tags = (_ROWS, _COLUMNS, _SAMPLES_PER_PIXEL, _BITS_ALLOCATED)
     factors = [int.from_bytes(values[tag], order) for tag in tags if tag in values]
@@ -151,5 +149,5 @@ def _expected_length(values: Mapping[int, memoryview], order: Literal["little", 
     return (bits + 7) // 8
 
 
-def _text(values: Mapping[int, memoryview], tag: int) -> str:
-    return bytes(values.get(tag, b"")).decode("ascii", "replace").strip("\0 ")
+def _text(values: Mapping[int, bytes], tag: int) -> str:
+    return values.get(tag, b"").decode("ascii", "replace").strip("\0 ")

@@ -27,6 +27,7 @@ class Status(IntEnum):
     EMPTY = 0xC008
     INFLATES_TOO_FAR = 0xC009  # a compression bomb
     NESTED_TOO_DEEP = 0xC00A
+    TOO_MANY_ELEMENTS = 0xC00B
     TRANSFER_SYNTAX_NOT_SUPPORTED = 0xC122  # PS3.18 Table I.2-2; by C-STORE none is negotiated
     INTERNAL = 0xC0FF  # a bug here; its traceback is in the log
 

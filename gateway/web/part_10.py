@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.encoded.elements import Elements
+from gateway.encoded.octets import InMemory
+from gateway.encoded.unreadable import Unreadable
 from gateway.receive.data_set import Header, read_header
-from gateway.receive.elements import Elements
 from gateway.receive.presentation import SOP_CLASSES, TRANSFER_SYNTAXES
 from gateway.receive.statuses import Refuse, Status
 
@@ -60,10 +62,11 @@ def read_file_meta(content: memoryview) -> FileMeta:
         NOT_PARSABLE, if there is none or it cannot be read.
     """
     end = _end(content)
+    meta = InMemory(content[_BEGIN:end])
     try:
-        elements = list(Elements(content[_BEGIN:end], implicit_vr=False, little_endian=True))
-    except Refuse as refusal:
-        raise _unreadable(refusal.reason) from None
+        elements = list(Elements(meta, implicit_vr=False, little_endian=True, first_group=_META_GROUP))
+    except Unreadable as problem:
+        raise _unreadable(problem.reason) from None
     values = {each.tag: each.value for each in elements if each.value is not None}
     if len(values) < len(elements) or {tag >> 16 for tag in values} != {_META_GROUP}:
         raise _unreadable("its group length, or an element, is wrong")
@@ -108,7 +111,7 @@ def _end(content: memoryview) -> int:
     return begin + int.from_bytes(content[begin - 4 : begin], "little")
 
 
-def _uid(value: memoryview | None) -> str:
+def _uid(value: bytes | memoryview | None) -> str:
     return bytes(value or b"").decode("ascii", "replace").strip("\0 ")
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from pydicom import dcmread
 
+from gateway.encoded.part_10 import read_file
 from gateway.imaging.decode import decode
 from gateway.store.pictures import Kind
 
@@ -27,7 +27,7 @@ def render(source: Path, kind: Kind) -> bytes:
     Exception
         Of any kind, where the file holds no single grey picture.
     """
-    pixels = decode(dcmread(source)).pixels
+    pixels = decode(read_file(source)).pixels
     if kind is Kind.PIXELS:
         return HEAD.pack(MARK, *pixels.shape) + np.ascontiguousarray(pixels, "<u2").tobytes()
     picture = Image.fromarray((pixels >> 8).astype(np.uint8))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
+
+from gateway.encoded.part_10 import read_file
 
 MAX_DEPTH = 16
 _TEXT = {
@@ -30,7 +32,7 @@ class Item:
 def read_tree(path: Path) -> Item | None:
     """Return the tree of an SR file, None where it cannot be read."""
     try:
-        return _item(dcmread(path), 0)
+        return _item(read_file(path), 0)
     except Exception:  # a file that somebody else has changed or deleted
         return None
 

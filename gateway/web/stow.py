@@ -9,10 +9,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
+from gateway.dicom.uid import is_uid
 from gateway.log import log_bug, log_event
 from gateway.receive.c_store import CStore, StoreRequest, audit_refused
 from gateway.receive.capacity import Capacity
-from gateway.receive.data_set import Header, is_uid
+from gateway.receive.data_set import Header
 from gateway.receive.statuses import Refuse, Status
 from gateway.store.spool import open_spool
 from gateway.web.access import client_of

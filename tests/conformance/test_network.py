@@ -22,7 +22,8 @@ from gateway.deliver.c_store import verdict_of
 from gateway.deliver.storage_scu import Content, DicomNode, associate
 from gateway.deliver.stow import ABOUT_THE_OBJECT
 from gateway.dicom.character_sets import encodings_for
-from gateway.receive import association, data_set, elements, listener, storage_scp
+from gateway.encoded import elements, octets
+from gateway.receive import association, data_set, listener, storage_scp
 from gateway.receive.association import Rejection
 from gateway.receive.presentation import SOP_CLASSES, TRANSFER_SYNTAXES
 from gateway.receive.statuses import Status
@@ -122,7 +123,10 @@ def test_limits_and_identity() -> None:
     assert stated["Longest PDU that is read"] == [str(listener.MAX_PDU_BYTES)]
     assert stated["Longest C-STORE message"] == [str(listener.MAX_MESSAGE_BYTES)]
     assert stated["Wait for an association request"] == [str(storage_scp.ASSOCIATION_TIMEOUT_SECONDS)]
-    assert f"beyond {data_set.MAX_INFLATED_BYTES >> 20} MiB" in TEXT
+    assert f"beyond {octets.MAX_INFLATED_BYTES >> 20} MiB" in TEXT
+    assert f"more than {data_set.MAX_INFLATED_BESIDE_PIXELS >> 20} MiB beside its pixels" in TEXT
+    assert f"more than {elements.MAX_ELEMENTS} elements and items" in TEXT
+    assert f"more than {elements.MAX_OUTERMOST} elements beside each other" in TEXT
     assert f"nested more than {elements.MAX_DEPTH} deep" in TEXT
     assert storage_scp.CONNECTIONS_PER_ASSOCIATION == 3
     assert "At most three times `scp.max_associations` connections" in TEXT

@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 from pynetdicom.sop_class import Verification
 
-from gateway.receive import data_set
+from gateway.encoded import octets
 from gateway.receive.statuses import MAX_ERROR_COMMENT, Status
 from gateway.records import Received
 from gateway.store.entries import Arrival
@@ -49,7 +49,8 @@ def native(ds: Dataset) -> bytes:
 
 def bomb() -> bytes:
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return deflater.compress(bytes(3 << 20)) + deflater.flush()
+    element = b"\x09\0\x10\x10OB\0\0" + (1 << 30).to_bytes(4, "little")
+    return deflater.compress(element + bytes(3 << 20)) + deflater.flush()
 
 
 def nested(depth: int) -> bytes:
@@ -130,7 +131,7 @@ DEFLATED = {
 def test_deflated_data_sets(
     receiver: Receiver, data: Callable[[], bytes], status: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_set, "MAX_INFLATED_BYTES", 1 << 20)
+    monkeypatch.setattr(octets, "MAX_INFLATED_BYTES", 1 << 20)
     response = store(receiver, data(), transfer_syntax_uid=DeflatedExplicitVRLittleEndian)
     assert response.Status == status
 

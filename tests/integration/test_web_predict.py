@@ -20,10 +20,10 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from structlog.testing import capture_logs
 
 from gateway import predict
+from gateway.encoded.octets import MAX_INFLATED_BYTES
 from gateway.errors import ConfigurationError
 from gateway.imaging.image_pixel import MAX_PIXELS
 from gateway.model.predictor import Predictor
-from gateway.receive.data_set import MAX_INFLATED_BYTES
 from gateway.settings import Model, Settings
 from gateway.web import oracle, prediction
 from gateway.web.oracle import Oracle

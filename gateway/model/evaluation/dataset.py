@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
-from pydicom.errors import InvalidDicomError
 
+from gateway.encoded.part_10 import read_file
+from gateway.encoded.unreadable import Unreadable
 from gateway.errors import ConfigurationError, Reject
 from gateway.imaging.decode import decode
 from gateway.imaging.picture import read_picture
@@ -69,8 +69,8 @@ def load_input(path: Path) -> NDArray[np.float32]:
     try:
         if path.suffix.lower() in PICTURES:
             return to_model_input(read_picture(path.read_bytes()).pixels)
-        return to_model_input(decode(pydicom.dcmread(path)).pixels)
-    except (Reject, InvalidDicomError) as error:
+        return to_model_input(decode(read_file(path)).pixels)
+    except (Reject, Unreadable) as error:
         raise ConfigurationError(f"{path} is not a readable image: {error}") from error
 
 

@@ -5,7 +5,7 @@ import zlib
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from gateway.receive.data_set import MAX_INFLATED_BYTES
+from gateway.encoded.octets import MAX_INFLATED_BYTES
 from gateway.receive.statuses import Refuse, Status
 from gateway.web.part_10 import read_file_meta, read_part_10
 from tests.sources import dx, encoded
@@ -27,7 +27,8 @@ def bomb() -> bytes:
     deflater = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
     zeros = bytes(16 << 20)
     rounds = MAX_INFLATED_BYTES // len(zeros) + 1
-    return b"".join(deflater.compress(zeros) for _ in range(rounds)) + deflater.flush()
+    begun = deflater.compress(b"\x09\0\x10\x10OB\0\0" + (1 << 30).to_bytes(4, "little"))
+    return begun + b"".join(deflater.compress(zeros) for _ in range(rounds)) + deflater.flush()
 
 
 DEFLATED = transfer_syntax(DeflatedExplicitVRLittleEndian)
