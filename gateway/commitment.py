@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from pydicom.dataset import Dataset
-from pynetdicom.events import Event
 
 from gateway.errors import Retry
 from gateway.log import log_event
@@ -30,7 +30,19 @@ REASONS = {  # Failure Reason (PS3.3 C.14.1.1)
 }
 
 
-def answer_report(event: Event, commitments: Commitments) -> tuple[int, None]:
+class Report(Protocol):
+    """An N-EVENT-REPORT request."""
+
+    @property
+    def event_type(self) -> int | None:
+        """Event Type ID."""
+
+    @property
+    def event_information(self) -> Dataset:
+        """The report itself; reading may fail."""
+
+
+def answer_report(event: Report, commitments: Commitments) -> tuple[int, None]:
     """Answer an N-EVENT-REPORT: success only once the ledger has it."""
     if event.event_type not in (REQUEST_SUCCESSFUL, FAILURES_EXIST):
         return NO_SUCH_EVENT_TYPE, None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from gateway.errors import ConfigurationError
 from gateway.log import log_event
@@ -39,66 +38,26 @@ def server_context(tls: TLS, setting: str = "scp.tls") -> ssl.SSLContext:
     return context
 
 
-class ClientContext(ssl.SSLContext):
-    """A client's side, for one connection: afterwards it tells what went wrong, if anything did."""
+def client_context(tls: ClientTLS) -> ssl.SSLContext:
+    """Return a client's side for one connection: a renewed certificate counts from the next one.
 
-    problem: str | None = None
-    connection: ssl.SSLSocket | None = None
-
-    @classmethod
-    def of(cls, tls: ClientTLS) -> ClientContext:
-        """Read the files as they are now: a renewed certificate counts from the next connection.
-
-        Raises
-        ------
-        ConfigurationError
-            When a file cannot be read or does not fit.
-        """
-        context = cls(ssl.PROTOCOL_TLS_CLIENT)
-        _apply_profile(context)
-        context.sslsocket_class = _Witness
-        try:
-            if tls.certificate is not None:
-                context.load_cert_chain(tls.certificate, tls.key)
-            if tls.ca is not None:
-                context.load_verify_locations(tls.ca)
-            else:
-                context.load_default_certs()
-        except OSError as error:
-            raise ConfigurationError(f"scp.tls: certificate, key or ca cannot be used ({error})") from None
-        return context
-
-    def close(self) -> None:
-        """Close the connection, if there is one."""
-        if self.connection is not None:
-            self.connection.close()
-
-
-class _Witness(ssl.SSLSocket):
-    """Notes what fails: with TLS 1.3 a server refuses our certificate only after the handshake."""
-
-    def connect(self, addr: Any) -> None:
-        if isinstance(self.context, ClientContext):
-            self.context.connection = self
-        super().connect(addr)
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except ssl.SSLError as error:
-            self._note(error)
-            raise
-
-    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        try:
-            return super().recv(buflen, flags)
-        except ssl.SSLError as error:
-            self._note(error)
-            raise
-
-    def _note(self, error: ssl.SSLError) -> None:
-        if isinstance(self.context, ClientContext) and not isinstance(error, ssl.SSLWantReadError):
-            self.context.problem = problem_of(error)
+    Raises
+    ------
+    ConfigurationError
+        When a file cannot be read or does not fit.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _apply_profile(context)
+    try:
+        if tls.certificate is not None:
+            context.load_cert_chain(tls.certificate, tls.key)
+        if tls.ca is not None:
+            context.load_verify_locations(tls.ca)
+        else:
+            context.load_default_certs()
+    except OSError as error:
+        raise ConfigurationError(f"tls: certificate, key or ca cannot be used ({error})") from None
+    return context
 
 
 class ReloadingContext:

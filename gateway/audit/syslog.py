@@ -17,7 +17,7 @@ from time import monotonic, sleep
 from gateway.audit.message import Message, Outcome
 from gateway.errors import ConfigurationError, Retry
 from gateway.settings import Syslog
-from gateway.tls import ClientContext, problem_of
+from gateway.tls import client_context, problem_of
 
 SECURITY_AUTHORIZATION = 10  # facility
 NOTICE, WARNING = 5, 4  # severities
@@ -52,7 +52,6 @@ class Collector:
     def __init__(self, settings: Syslog) -> None:
         self._settings = settings
         self._connection: ssl.SSLSocket | None = None
-        self._context: ClientContext
 
     def __str__(self) -> str:
         return f"{self._settings.host}:{self._settings.port}"
@@ -97,7 +96,7 @@ class Collector:
 
     def _connect(self) -> ssl.SSLSocket:
         host, timeout = self._settings.host, self._settings.timeout_seconds
-        context = ClientContext.of(self._settings)
+        context = client_context(self._settings)
         plain = socket.create_connection((host, self._settings.port), timeout)
         try:
             connection = context.wrap_socket(plain, server_hostname=host)

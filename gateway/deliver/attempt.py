@@ -108,7 +108,7 @@ class Attempt:
             case FolderDestination() as folder:
                 return deliver_to_folder(folder, pending)
             case DicomDestination() as node:
-                return deliver_by_c_store(node, pending, self._calling_ae_title)
+                return deliver_by_c_store(node, pending, self._calling_ae_title, self._stopping)
             case StowDestination() as server:
                 return deliver_by_stow(server, pending)
             case None:
@@ -143,7 +143,9 @@ class Attempt:
             backoff = delay_seconds(delivery.attempts, self._rules)
             again_in = max(node.commitment_timeout_seconds, backoff)
             self._commitments.record_asked(delivery, transaction_uid, again_in)
-        request_commitment(node, stored, transaction_uid, self._calling_ae_title, self._commitments)
+        request_commitment(
+            node, stored, transaction_uid, self._calling_ae_title, self._commitments, self._stopping
+        )
 
     # --- recording
 

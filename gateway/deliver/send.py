@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.errors import InvalidDicomError
-from pynetdicom.association import Association
 
-from gateway.deliver.storage_scu import MAX_CONTEXTS, Content, DicomNode, associate, content_of, store
+from gateway.deliver.association import MAX_CONTEXTS, Association, Ended
+from gateway.deliver.part_10 import Content, Unreadable, content_of
+from gateway.deliver.storage_scu import DicomNode, NotNow, Unsupported, associate, store
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Sent:
     file: Path
     stored: bool
     problem: str = ""
+    is_dicom: bool = True
 
 
 def send_files(files: Sequence[Path], node: DicomNode) -> Iterator[Sent]:
@@ -28,13 +30,15 @@ def send_files(files: Sequence[Path], node: DicomNode) -> Iterator[Sent]:
     ------
     Retry
         If the node takes no association.
+    Unsupported
+        If it knows none of the files' kinds.
     """
     contents: dict[Path, Content] = {}
     for file in files:
         try:
             contents[file] = content_of(file)
-        except (InvalidDicomError, AttributeError):
-            yield Sent(file, stored=False, problem="not a DICOM file")
+        except InvalidDicomError:
+            yield Sent(file, stored=False, problem="not a DICOM file", is_dicom=False)
         except OSError as error:
             yield Sent(file, stored=False, problem=error.strerror or str(error))
     for group in _groups(contents):
@@ -58,16 +62,15 @@ def _groups(contents: dict[Path, Content]) -> Iterator[list[Path]]:
 
 
 def _send(assoc: Association, file: Path) -> Sent:
-    if not assoc.is_established:
+    if not assoc.is_open:
         return Sent(file, stored=False, problem="the association ended early")
     try:
-        status, comment = store(assoc, file)
-    except ValueError:
-        return Sent(file, stored=False, problem="the node accepts no presentation context for it")
-    except OSError as error:
-        return Sent(file, stored=False, problem=error.strerror or str(error))
-    if status is None:
-        return Sent(file, stored=False, problem=comment)
-    if status == 0x0000 or status >> 12 == 0xB:
+        assoc.check()
+        answer = store(assoc, file)
+    except (Ended, NotNow, Unsupported, Unreadable) as problem:
+        return Sent(file, stored=False, problem=str(problem))
+    except InvalidDicomError:
+        return Sent(file, stored=False, problem="not a DICOM file")
+    if answer.status == 0x0000 or answer.status >> 12 == 0xB:
         return Sent(file, stored=True)
-    return Sent(file, stored=False, problem=f"status 0x{status:04X} {comment}".rstrip())
+    return Sent(file, stored=False, problem=f"status 0x{answer.status:04X} {answer.comment}".rstrip())

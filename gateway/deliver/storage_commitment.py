@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
 
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import evt
-from pynetdicom.events import Event
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom.dsutils import decode, encode
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
 )
 
 from gateway.commitment import answer_report
-from gateway.deliver.storage_scu import Content, associate, node_of
+from gateway.deliver.message import (
+    ACTION_TYPE_ID,
+    AFFECTED_SOP_CLASS_UID,
+    AFFECTED_SOP_INSTANCE_UID,
+    COMMAND_FIELD,
+    ERROR_COMMENT,
+    EVENT_TYPE_ID,
+    N_ACTION,
+    REQUESTED_SOP_CLASS_UID,
+    REQUESTED_SOP_INSTANCE_UID,
+    STATUS,
+    Message,
+)
+from gateway.deliver.part_10 import Content, DataSet
+from gateway.deliver.storage_scu import associate, context_for, node_of
 from gateway.errors import Retry
 from gateway.settings import DicomDestination
 from gateway.store.commitments import Commitments
@@ -31,6 +46,7 @@ def request_commitment(
     transaction_uid: str,
     calling_ae_title: str,
     commitments: Commitments,
+    stopping: threading.Event | None = None,
 ) -> None:
     """Send one N-ACTION for all objects. The answer comes at once, or on an association of the node's own.
 
@@ -44,24 +60,59 @@ def request_commitment(
     node = node_of(destination, calling_ae_title)
     reported = threading.Event()
 
-    def answer(event: Event) -> tuple[int, None]:
-        status = answer_report(event, commitments)
+    def report(message: Message) -> dict[int, int | str]:
         reported.set()
-        return status
+        return _answer(message, transfer_syntax_uid, commitments)
 
     content = Content(StorageCommitmentPushModel, ExplicitVRLittleEndian)
-    with associate(node, [content], [(evt.EVT_N_EVENT_REPORT, answer)]) as assoc:
-        status, _ = assoc.send_n_action(
-            _request(stored, transaction_uid),
-            REQUEST_STORAGE_COMMITMENT,
-            StorageCommitmentPushModel,
-            StorageCommitmentPushModelInstance,
-        )
-        if "Status" not in status:
-            raise Retry(f"{node}: no answer to the request for storage commitment")
-        if status.Status != 0x0000:
-            raise Retry(f"{node}: the request for storage commitment was answered 0x{status.Status:04X}")
-        reported.wait(STAY_SECONDS)
+    with associate(node, [content], report, stopping) as assoc:
+        context_id, transfer_syntax_uid = context_for(assoc, content)
+        request = {
+            COMMAND_FIELD: N_ACTION,
+            REQUESTED_SOP_CLASS_UID: StorageCommitmentPushModel,
+            REQUESTED_SOP_INSTANCE_UID: StorageCommitmentPushModelInstance,
+            ACTION_TYPE_ID: REQUEST_STORAGE_COMMITMENT,
+        }
+        information = _encoded(_request(stored, transaction_uid), transfer_syntax_uid)
+        response = assoc.operate(context_id, request, information)
+        status = response.number(STATUS)
+        if status != 0x0000:
+            told = f"was answered 0x{status:04X} {response.text(ERROR_COMMENT)}".rstrip()
+            raise Retry(f"{node}: the request for storage commitment {told}")
+        if not reported.is_set():
+            assoc.wait_for_report(STAY_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """An N-EVENT-REPORT, as those that come to the listener look."""
+
+    message: Message
+    transfer_syntax_uid: str
+
+    @property
+    def event_type(self) -> int | None:
+        return self.message.command.number(EVENT_TYPE_ID)
+
+    @property
+    def event_information(self) -> Dataset:
+        is_implicit = self.transfer_syntax_uid == ImplicitVRLittleEndian
+        return decode(BytesIO(self.message.data_set), is_implicit, True)
+
+
+def _answer(message: Message, transfer_syntax_uid: str, commitments: Commitments) -> dict[int, int | str]:
+    status, _ = answer_report(_Report(message, transfer_syntax_uid), commitments)
+    return {
+        AFFECTED_SOP_CLASS_UID: StorageCommitmentPushModel,
+        AFFECTED_SOP_INSTANCE_UID: StorageCommitmentPushModelInstance,
+        EVENT_TYPE_ID: message.command.number(EVENT_TYPE_ID) or 0,
+        STATUS: status,
+    }
+
+
+def _encoded(information: Dataset, transfer_syntax_uid: str) -> DataSet:
+    encoded = encode(information, transfer_syntax_uid == ImplicitVRLittleEndian, True) or b""
+    return DataSet(BytesIO(encoded), len(encoded))
 
 
 def _request(stored: Sequence[PendingDelivery], transaction_uid: str) -> Dataset:

@@ -1,37 +1,44 @@
-"""A Storage SCU: one association for many objects."""
+"""A Storage SCU: one association for many objects; `gateway echo` and the doctor verify by it."""
 
 from __future__ import annotations
 
-import logging
-import socket
+import ssl
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydicom import Dataset, dcmread
-from pydicom.filereader import read_file_meta_info
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import _config, evt
-from pynetdicom.ae import ApplicationEntity
-from pynetdicom.association import Association
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
-from pynetdicom.transport import AssociationSocket
 
+from gateway.deliver.association import MAX_CONTEXTS, Association, Report
+from gateway.deliver.connection import Connection, Patience
+from gateway.deliver.message import (
+    AFFECTED_SOP_CLASS_UID,
+    AFFECTED_SOP_INSTANCE_UID,
+    C_ECHO,
+    C_STORE,
+    COMMAND_FIELD,
+    ERROR_COMMENT,
+    PRIORITY,
+    STATUS,
+)
+from gateway.deliver.negotiation import Proposal, Reply
+from gateway.deliver.part_10 import Content, DataSet, Unreadable, instance_of
 from gateway.errors import ConfigurationError, GatewayError, Retry
 from gateway.settings import ClientTLS, DicomDestination
-from gateway.tls import ClientContext
+from gateway.tls import client_context
 
-MAXIMUM_PDU_SIZE = 128 * 1024
-MAX_CONTEXTS = 128  # PS3.8 Table 9-11: context IDs are odd and one byte wide
-
-_config.STORE_SEND_CHUNKED_DATASET = True  # a file's own bytes, read as they are sent
-logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # outcomes are told by our own events
+MEDIUM = 0x0000  # Priority (PS3.7 9.1.1.1.6)
 
 
 class Unsupported(GatewayError):  # noqa: N818 - reads as what the node said
-    """The node does not take this kind of object."""
+    """The node does not know this kind of object: it will not take it tomorrow either."""
+
+
+class NotNow(Retry):
+    """The node takes this kind of object on this association not, without saying that it never does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,82 +69,48 @@ def node_of(destination: DicomDestination, calling_ae_title: str) -> DicomNode:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """What a presentation context must offer for one file (PS3.8 7.1.1.13)."""
+class Answer:
+    """How a C-STORE was answered."""
 
-    sop_class_uid: str
-    transfer_syntax_uid: str
-
-
-def content_of(path: Path) -> Content:
-    """Read a Part 10 file's meta information (PS3.10 7.1).
-
-    Raises
-    ------
-    pydicom.errors.InvalidDicomError, OSError
-        If `path` is not a readable Part 10 file.
-    """
-    meta = read_file_meta_info(path)
-    return Content(str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID))
-
-
-class _Requestor(ApplicationEntity):
-    """Can close the socket of a failed connection, which pynetdicom leaves to the garbage collector."""
-
-    _socket: socket.socket | None = None
-
-    def _create_socket(self, *arguments: Any) -> AssociationSocket:
-        transport = super()._create_socket(*arguments)
-        self._socket = transport.socket
-        return transport
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
+    status: int
+    comment: str = ""
 
 
 @contextmanager
 def associate(
-    node: DicomNode, contents: Iterable[Content], handlers: Sequence[evt.EventHandlerType] = ()
+    node: DicomNode,
+    contents: Iterable[Content],
+    report: Report | None = None,
+    stopping: threading.Event | None = None,
 ) -> Iterator[Association]:
     """Open an association that offers what `contents` need, and release it at the end.
 
-    `handlers` answer what the node asks on it.
+    Parameters
+    ----------
+    report
+        Answers what the node reports of its own accord.
+    stopping
+        Once set, what goes on is ended soon.
 
     Raises
     ------
     Retry
         If the node is away, rejects or aborts; the message names node and reason.
     Unsupported
-        If it accepts no presentation context at all.
+        If it knows nothing of what is offered.
     """
     tls = _tls_of(node)
-    ae = _Requestor(ae_title=node.calling_ae_title)
-    ae.maximum_pdu_size = MAXIMUM_PDU_SIZE
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = node.timeout_seconds
-    for sop_class_uid, transfer_syntaxes in _contexts(contents):
-        ae.add_requested_context(sop_class_uid, transfer_syntaxes)
+    connection = Connection(Patience(node.timeout_seconds, stopping))
+    assoc = Association(str(node), connection, _proposals(contents), report)
     try:
-        assoc = ae.associate(
-            node.host,
-            node.port,
-            ae_title=node.ae_title,
-            max_pdu=MAXIMUM_PDU_SIZE,
-            evt_handlers=list(handlers),
-            tls_args=(tls, node.host) if tls else None,
-        )
-    except (OSError, UnicodeError) as error:  # a name that cannot be resolved, or is none
-        raise Retry(f"{node}: the host is not known ({error})") from error
-    try:
-        if not assoc.is_established:
-            raise _why_not(node, assoc, tls)
+        assoc.connect(node.host, node.port, tls)
+        assoc.request(node.ae_title, node.calling_ae_title)
+        _check_contexts(assoc, node)
         yield assoc
     finally:
-        if assoc.is_established:
+        if assoc.is_open:
             assoc.release()
-        ae.close()
-        if tls is not None:
-            tls.close()
+        connection.close()
 
 
 def echo(node: DicomNode) -> None:
@@ -145,72 +118,119 @@ def echo(node: DicomNode) -> None:
 
     Raises
     ------
-    Retry
+    Retry, Unsupported
         If it does not answer 0x0000.
     """
     with associate(node, [Content(Verification, ExplicitVRLittleEndian)]) as assoc:
-        status = assoc.send_c_echo()
-        if "Status" not in status:
-            raise Retry(f"{node}: no answer to C-ECHO within {node.timeout_seconds:g} s")
-        if status.Status != 0x0000:
-            raise Retry(f"{node}: C-ECHO was answered 0x{status.Status:04X}")
+        status = verify(assoc)
+        if status != 0x0000:
+            raise Retry(f"{node}: C-ECHO was answered 0x{status:04X}")
 
 
-def store(assoc: Association, path: Path) -> tuple[int | None, str]:
-    """Send one file by C-STORE; return its status and Error Comment, None where no answer came.
+def verify(assoc: Association) -> int:
+    """Return the status with which C-ECHO is answered on an association that offers it."""
+    context_id, _ = context_for(assoc, Content(Verification, ExplicitVRLittleEndian))
+    response = assoc.operate(context_id, {COMMAND_FIELD: C_ECHO, AFFECTED_SOP_CLASS_UID: Verification})
+    return response.number(STATUS) or 0
+
+
+def store(assoc: Association, path: Path) -> Answer:
+    """Send one file by C-STORE (PS3.4 B.2).
 
     The bytes go as they are; only where the peer took another plain coding are they converted.
 
     Raises
     ------
-    ValueError
+    Unsupported, NotNow
         If the peer accepted no presentation context for it.
+    Unreadable, pydicom.errors.InvalidDicomError
+        If the file cannot be sent; the association goes on where nothing of it was.
+    Ended
+        If the association ends without an answer.
     """
     try:
-        status = _send_as_accepted(assoc, path)
-    except RuntimeError:  # the peer aborted after the last look at the association
-        return None, "the association ended early"
-    if "Status" not in status:
-        return None, "no answer"
-    return int(status.Status), str(status.get("ErrorComment", "") or "")
+        instance = instance_of(path)
+        context_id, transfer_syntax_uid = context_for(assoc, instance.content)
+        if transfer_syntax_uid == instance.content.transfer_syntax_uid:
+            data_set = DataSet.of(path)
+        else:
+            data_set = DataSet.converted(path, transfer_syntax_uid)
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror or error}") from error
+    request: dict[int, int | str] = {
+        COMMAND_FIELD: C_STORE,
+        AFFECTED_SOP_CLASS_UID: instance.content.sop_class_uid,
+        AFFECTED_SOP_INSTANCE_UID: instance.sop_instance_uid,
+        PRIORITY: MEDIUM,
+    }
+    with data_set:
+        response = assoc.operate(context_id, request, data_set)
+    return Answer(response.number(STATUS) or 0, response.text(ERROR_COMMENT))
 
 
-def _send_as_accepted(assoc: Association, path: Path) -> Dataset:
-    try:
-        return assoc.send_c_store(path)
-    except ValueError:
-        return assoc.send_c_store(dcmread(path))
+def context_for(assoc: Association, content: Content) -> tuple[int, str]:
+    """Return ID and transfer syntax of the presentation context that takes the content.
+
+    Raises
+    ------
+    Unsupported
+        If the node says that it knows no such objects, or not in this coding (PS3.8 Table 9-18, 3 and 4).
+    NotNow
+        If it accepted none for another reason.
+    """
+    accepted: dict[str, int] = {}
+    replies: list[tuple[str, Reply]] = []
+    for context_id, proposal in assoc.proposals.items():
+        if proposal.abstract_syntax == content.sop_class_uid and _fits(proposal, content):
+            reply = assoc.reply_to(context_id)
+            replies.append((reply.why_not(proposal), reply))
+            if reply.is_usable(proposal):
+                accepted.setdefault(reply.transfer_syntax, context_id)
+    for syntax in sorted(accepted, key=lambda each: each != content.transfer_syntax_uid):
+        return accepted[syntax], syntax
+    told = f"no presentation context accepted for {UID(content.sop_class_uid).name}"
+    raise _refusal(told, replies)
 
 
-def _contexts(contents: Iterable[Content]) -> list[tuple[str, list[str]]]:
+def _check_contexts(assoc: Association, node: DicomNode) -> None:
+    """Raise as `context_for` where the node accepts nothing at all."""
+    refused = []
+    for context_id, proposal in assoc.proposals.items():
+        reply = assoc.reply_to(context_id)
+        if reply.is_usable(proposal):
+            return
+        refused.append((f"{UID(proposal.abstract_syntax).name}: {reply.why_not(proposal)}", reply))
+    raise _refusal(f"{node}: accepts none of the offered presentation contexts", refused)
+
+
+def _refusal(told: str, replies: Sequence[tuple[str, Reply]]) -> GatewayError:
+    told = f"{told} ({'; '.join(dict.fromkeys(why for why, _ in replies))})"
+    return Unsupported(told) if all(reply.is_for_good for _, reply in replies) else NotNow(told)
+
+
+def _fits(proposal: Proposal, content: Content) -> bool:
+    return content.transfer_syntax_uid in proposal.transfer_syntaxes
+
+
+def _proposals(contents: Iterable[Content]) -> dict[int, Proposal]:
     """One context per coding; plain ones also offer implicit VR, into which they can be converted."""
-    offered = []
-    for content in sorted(set(contents), key=lambda c: (c.sop_class_uid, c.transfer_syntax_uid)):
-        syntaxes = [content.transfer_syntax_uid]
-        if content.transfer_syntax_uid == ExplicitVRLittleEndian:
-            syntaxes.append(ImplicitVRLittleEndian)
-        offered.append((content.sop_class_uid, syntaxes))
+    offered = sorted(set(contents), key=lambda each: (each.sop_class_uid, each.transfer_syntax_uid))
     if len(offered) > MAX_CONTEXTS:
         raise ValueError(
             f"{len(offered)} combinations of SOP class and transfer syntax; send at most 128 at once"
         )
-    return offered
+    return {2 * number + 1: _proposal(content) for number, content in enumerate(offered)}
 
 
-def _tls_of(node: DicomNode) -> ClientContext | None:
+def _proposal(content: Content) -> Proposal:
+    syntaxes = [content.transfer_syntax_uid]
+    if content.transfer_syntax_uid == ExplicitVRLittleEndian:
+        syntaxes.append(str(ImplicitVRLittleEndian))
+    return Proposal(content.sop_class_uid, tuple(syntaxes))
+
+
+def _tls_of(node: DicomNode) -> ssl.SSLContext | None:
     try:
-        return ClientContext.of(node.tls) if node.tls else None
+        return client_context(node.tls) if node.tls else None
     except ConfigurationError as error:  # a person can mend it, and what waits goes on then
         raise Retry(f"{node}: {error}") from None
-
-
-def _why_not(node: DicomNode, assoc: Association, tls: ClientContext | None) -> GatewayError:
-    if tls is not None and tls.problem is not None:
-        return Retry(f"{node}: {tls.problem}")
-    if assoc.is_rejected and assoc.acceptor.primitive:
-        return Retry(f"{node}: association rejected: {assoc.acceptor.primitive.reason_str}")
-    if assoc.rejected_contexts:
-        return Unsupported(f"{node}: accepts none of the offered presentation contexts")
-    if assoc.acceptor.primitive is None:
-        return Retry(f"{node}: nothing answers there")
-    return Retry(f"{node}: association aborted")

@@ -9,10 +9,19 @@ from typing import cast
 
 import requests
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
-from pynetdicom.association import Association
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 
-from gateway.deliver.storage_scu import Content, DicomNode, Unsupported, associate, node_of
+from gateway.deliver.association import Association
+from gateway.deliver.part_10 import Content
+from gateway.deliver.storage_scu import (
+    DicomNode,
+    NotNow,
+    Unsupported,
+    associate,
+    context_for,
+    node_of,
+    verify,
+)
 from gateway.deliver.stow import client_of
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import ConfigurationError, Retry
@@ -25,6 +34,9 @@ ADVICE = {
     "certificate": "here: the destination's tls or ca; there: its certificate, and whom it trusts",
     "TLS": "here: does the destination's tls or url fit the port? there: TLS 1.2 or later",
     "the host is not known": "here: the destination's host, or the DNS",
+    "speaks TLS": "here: give the destination its tls, or the port that takes plain DICOM",
+    "during the TLS handshake": "here: does the destination's tls fit the port?",
+    "before it answered": "here: tls, if it wants that; there: it must know {us} with this machine's address",
     "nothing answers": "there: is it running and listening there? here: host and port; between: the firewall",
 }
 ASK = "there: its log says why; it must know {us} with this machine's address"
@@ -61,20 +73,28 @@ def _node(what: str, destination: DicomDestination, settings: Settings) -> Itera
     node = node_of(destination, settings.scp.ae_title)
     wanted = _wanted(destination, settings)
     try:
-        with associate(
-            node, [Content(uid, ExplicitVRLittleEndian) for uid in [Verification, *wanted]]
-        ) as assoc:
-            accepted = {str(context.abstract_syntax) for context in assoc.accepted_contexts}
-            yield _echo(what, node, assoc) if Verification in accepted else _mute(what, node)
-    except (Retry, Unsupported, ConfigurationError) as problem:
+        with associate(node, [_explicit(uid) for uid in [Verification, *wanted]]) as assoc:
+            yield _echo(what, node, assoc)
+    except (Retry, ConfigurationError) as problem:
         yield wrong(what, str(problem), advice_for(str(problem), node.calling_ae_title))
         return
     for sop_class_uid, advice in wanted.items():
-        name = UID(sop_class_uid).name
-        if sop_class_uid in accepted:
-            yield good(what, f"takes {name}")
-        else:
-            yield wrong(what, f"does not take {name}", advice)
+        yield _takes(what, assoc, sop_class_uid, advice)
+
+
+def _explicit(sop_class_uid: str) -> Content:
+    return Content(sop_class_uid, ExplicitVRLittleEndian)
+
+
+def _takes(what: str, assoc: Association, sop_class_uid: str, advice: str) -> Finding:
+    name = UID(sop_class_uid).name
+    try:
+        context_for(assoc, _explicit(sop_class_uid))
+    except Unsupported:
+        return wrong(what, f"does not take {name}", advice)
+    except NotNow as problem:
+        return wrong(what, f"does not take {name} now: {problem}", advice)
+    return good(what, f"takes {name}")
 
 
 def _wanted(destination: DicomDestination, settings: Settings) -> dict[str, str]:
@@ -92,16 +112,16 @@ def _wanted(destination: DicomDestination, settings: Settings) -> dict[str, str]
 
 
 def _echo(what: str, node: DicomNode, assoc: Association) -> Finding:
-    status = assoc.send_c_echo().get("Status")
+    try:
+        status = verify(assoc)
+    except (Unsupported, NotNow):
+        told = f"{node} takes associations, but no C-ECHO"
+        return doubtful(
+            what, told, "nothing, if its maker says so: a Storage SCP should support Verification"
+        )
     if status == 0x0000:
         return good(what, f"{node} answers C-ECHO")
-    told = "gives no answer to C-ECHO" if status is None else f"answers C-ECHO with 0x{status:04X}"
-    return doubtful(what, f"{node} {told}", "there: see its log")
-
-
-def _mute(what: str, node: DicomNode) -> Finding:
-    told = f"{node} takes associations, but no C-ECHO"
-    return doubtful(what, told, "nothing, if its maker says so: a Storage SCP should support Verification")
+    return doubtful(what, f"{node} answers C-ECHO with 0x{status:04X}", "there: see its log")
 
 
 def advice_for(problem: str, us: str) -> str:

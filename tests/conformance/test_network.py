@@ -17,9 +17,10 @@ from pynetdicom.events import Event
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 
 from gateway import commitment
-from gateway.deliver import storage_scu
+from gateway.deliver import association as requestor
 from gateway.deliver.c_store import verdict_of
-from gateway.deliver.storage_scu import Content, DicomNode, associate
+from gateway.deliver.part_10 import Content
+from gateway.deliver.storage_scu import DicomNode, associate
 from gateway.deliver.stow import ABOUT_THE_OBJECT
 from gateway.dicom.character_sets import encodings_for
 from gateway.encoded import elements, octets
@@ -119,7 +120,7 @@ def test_limits_and_identity() -> None:
     assert stated["Implementation Class UID"] == [IMPLEMENTATION_CLASS_UID]
     assert stated["Implementation Version Name"] == [IMPLEMENTATION_VERSION_NAME]
     assert stated["Maximum PDU length offered"] == [str(storage_scp.MAXIMUM_PDU_SIZE)]
-    assert storage_scu.MAXIMUM_PDU_SIZE == storage_scp.MAXIMUM_PDU_SIZE
+    assert requestor.MAXIMUM_PDU_SIZE == storage_scp.MAXIMUM_PDU_SIZE
     assert stated["Longest PDU that is read"] == [str(listener.MAX_PDU_BYTES)]
     assert stated["Longest C-STORE message"] == [str(listener.MAX_MESSAGE_BYTES)]
     assert stated["Wait for an association request"] == [str(storage_scp.ASSOCIATION_TIMEOUT_SECONDS)]

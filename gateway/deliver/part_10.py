@@ -1,0 +1,129 @@
+"""Part 10 files as they are sent: the presentation context that one needs, and its data set's bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_partial
+from pydicom.uid import ImplicitVRLittleEndian
+from pynetdicom.dsutils import encode, split_dataset
+
+from gateway.errors import GatewayError
+
+_SOP_INSTANCE_UID = 0x00080018
+
+
+class Unreadable(GatewayError):  # noqa: N818 - said of a file
+    """A file cannot be read, or not be converted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a presentation context must offer for one file (PS3.8 7.1.1.13)."""
+
+    sop_class_uid: str
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What a file holds."""
+
+    content: Content
+    sop_instance_uid: str
+
+
+def content_of(path: Path) -> Content:
+    """Return what a Part 10 file needs.
+
+    Raises
+    ------
+    pydicom.errors.InvalidDicomError, OSError
+        As `instance_of`.
+    """
+    return instance_of(path).content
+
+
+def instance_of(path: Path) -> Instance:
+    """Read the head of a Part 10 file.
+
+    Class and instance are the data set's, with which receivers compare the command, as storescu and dcmsend
+    do: tools that change a file forget its meta information, which counts only where the data set names none.
+
+    Raises
+    ------
+    pydicom.errors.InvalidDicomError, OSError
+        If `path` is not a readable Part 10 file with a SOP class, a SOP instance and a transfer syntax.
+    """
+    with path.open("rb") as file:
+        try:
+            head = read_partial(file, stop_when=lambda tag, _vr, _length: tag > _SOP_INSTANCE_UID)
+        except (InvalidDicomError, OSError):
+            raise
+        except Exception as error:  # whatever the library stumbles upon in a file that is damaged
+            raise InvalidDicomError(f"its data set cannot be read ({error})") from error
+    return Instance(
+        Content(
+            _uid(head, "SOPClassUID") or _uid(head.file_meta, "MediaStorageSOPClassUID", required=True),
+            _uid(head.file_meta, "TransferSyntaxUID", required=True),
+        ),
+        _uid(head, "SOPInstanceUID") or _uid(head.file_meta, "MediaStorageSOPInstanceUID", required=True),
+    )
+
+
+class DataSet:
+    """A data set's bytes, read as they are sent; a context manager, which closes the file."""
+
+    def __init__(self, source: BinaryIO, size: int) -> None:
+        self._source = source
+        self.size = size
+
+    @classmethod
+    def of(cls, path: Path) -> DataSet:
+        """Return the bytes as the file has them."""
+        _, offset = split_dataset(path)
+        source = path.open("rb")
+        source.seek(offset)
+        return cls(source, path.stat().st_size - offset)
+
+    @classmethod
+    def converted(cls, path: Path, transfer_syntax_uid: str) -> DataSet:
+        """Return them in implicit VR, or in explicit VR little endian."""
+        encoded = encode(dcmread(path), transfer_syntax_uid == ImplicitVRLittleEndian, is_little_endian=True)
+        if encoded is None:
+            raise Unreadable(f"{path}: cannot be converted to implicit VR, which is all that the node takes")
+        return cls(BytesIO(encoded), len(encoded))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._source.close()
+
+    def read(self, count: int) -> bytes:
+        """Return the next bytes, exactly so many.
+
+        Raises
+        ------
+        Unreadable
+            If they are not there any more.
+        """
+        try:
+            data = self._source.read(count)
+        except OSError as error:
+            raise Unreadable(str(error.strerror or error)) from error
+        if len(data) != count:
+            raise Unreadable("the file has become shorter while it was sent")
+        return data
+
+
+def _uid(values: Dataset, keyword: str, *, required: bool = False) -> str:
+    value = str(values.get(keyword) or "")
+    if required and not value:
+        raise InvalidDicomError(f"it names no {keyword}")
+    return value
