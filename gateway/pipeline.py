@@ -115,6 +115,7 @@ def answer_for(image: Prepared, prediction: Prediction, settings: Settings) -> A
         pixel_digest=pixel_digest(image.grey),
         configuration=configuration_hash(settings),
         software_version=__version__,
+        view=image.eligible.view,
         created_at=datetime.now(UTC).astimezone(),
         steps=image.eligible.notes + image.grey.steps + image.steps,
     )

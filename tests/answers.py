@@ -42,6 +42,7 @@ def answer(given: Prediction = PNEUMONIA, **overrides: Any) -> Answer:
         "pixel_digest": "d1" * 32,
         "configuration": "c0" * 32,
         "software_version": "0.1.0",
+        "view": "PA",
         "created_at": NOON,
         "steps": ("window 2048/4096, LINEAR", "scaled to 0-65535"),
     }

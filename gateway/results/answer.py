@@ -46,6 +46,8 @@ class Answer:
         Hash of every setting that changes a result's bytes.
     software_version
         Of the gateway.
+    view
+        Of the image: AP, PA, frontal or unknown.
     created_at
         Aware. Written in the image's own time zone where it names one, else in the zone given here.
     steps
@@ -58,6 +60,7 @@ class Answer:
     pixel_digest: str
     configuration: str
     software_version: str
+    view: str
     created_at: datetime
     steps: tuple[str, ...] = ()
     predecessors: tuple[Predecessor, ...] = ()
@@ -72,6 +75,22 @@ class Answer:
         return result_uid(
             source_sop_instance_uid, self.pixel_digest, self.model.device_uid, self.configuration, kind
         )
+
+
+def score_in_words(prediction: Prediction) -> str:
+    """Return a sentence, without its stop, that says what the score is and why it makes this answer."""
+    score, threshold = percent(prediction), prediction.model.threshold
+    if score is None or prediction.p_pneumonia is None:
+        return "the model gave no answer"
+    side = "at or above" if prediction.p_pneumonia >= threshold else "below"
+    limit = f"{side} the threshold of {100 * threshold:.4g} %"
+    return f"the model's probability of pneumonia is {score:.1f} %, {limit}"
+
+
+def summary(prediction: Prediction) -> str:
+    """Return the answer in one sentence, and for an abstention its reason."""
+    sentence = f"Pneumonia {ANSWER_IN_WORDS[prediction.label]}: {score_in_words(prediction)}."
+    return f"{sentence} {prediction.reason}" if prediction.reason else sentence
 
 
 def percent(prediction: Prediction) -> float | None:

@@ -30,7 +30,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from gateway.records import Label, ModelIdentity
-from gateway.results.answer import RESEARCH_SENTENCE, Answer, percent
+from gateway.results.answer import RESEARCH_SENTENCE, Answer, percent, summary
 from gateway.results.identity import tracking_uid
 from gateway.results.modules import MANUFACTURER, code_item, long_string
 
@@ -143,8 +143,7 @@ def _measurement_group(header: Dataset, answer: Answer) -> MeasurementsAndQualit
         qualitative_evaluations=[QualitativeEvaluation(PNEUMONIA, ANSWER[prediction.label])],
         source_images=[SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)],
     )
-    if prediction.reason:
-        group[0].ContentSequence.append(_comment(f"No answer: {prediction.reason}"))
+    group[0].ContentSequence.append(_comment(summary(prediction)))
     return group
 
 

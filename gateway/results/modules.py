@@ -21,7 +21,10 @@ from gateway.results.identity import series_uid
 from gateway.results.source_header import SourceHeader
 
 MANUFACTURER = "CXR Gateway"
-SERIES_NUMBER = {ResultKind.SR: 9001, ResultKind.SC: 9002}  # after the series that were acquired
+_FIRST_SERIES_NUMBER = 9000  # after the series that were acquired
+_LAST_OF_KIND = {ResultKind.SR: 1, ResultKind.SC: 2}
+_LARGEST_INTEGER_STRING = 2**31 - 1  # PS3.5 6.2
+_LONG_STRING = 64  # characters of an LO value
 
 _TYPE_2 = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
@@ -50,8 +53,8 @@ def shared_modules(
     _patient_and_study(result, source.dataset)
     result.Modality = modality
     result.SeriesInstanceUID = series_uid(sop_instance_uid)
-    result.SeriesNumber = SERIES_NUMBER[kind]
-    result.SeriesDescription = SERIES_DESCRIPTION
+    result.SeriesNumber = _series_number(source.dataset, kind)
+    result.SeriesDescription = _series_description(source.dataset, answer.view)
     result.InstanceNumber = 1
     result.ContentQualification = "RESEARCH"
     _times(result, local_time(source, answer))
@@ -83,7 +86,21 @@ def code_item(code: Code) -> Dataset:
 
 def long_string(text: str) -> str:
     """Return `text` as a Long String (LO): one value of at most 64 characters."""
-    return re.sub(r"[\\\s\x00-\x1f]+", " ", text).strip()[:64]
+    return re.sub(r"[\\\s\x00-\x1f]+", " ", text).strip()[:_LONG_STRING]
+
+
+def _series_number(header: Dataset, kind: ResultKind) -> int:
+    """Return 9001 (SR) or 9002 (SC), and ten more for each number of the image's series."""
+    number = _FIRST_SERIES_NUMBER + 10 * max(0, int(header.get("SeriesNumber") or 0)) + _LAST_OF_KIND[kind]
+    return number if number <= _LARGEST_INTEGER_STRING else _FIRST_SERIES_NUMBER + _LAST_OF_KIND[kind]
+
+
+def _series_description(header: Dataset, view: str) -> str:
+    """Return the warning, and the image that is meant: its view, Series Number and Instance Number."""
+    numbers = [str(header[each].value) for each in ("SeriesNumber", "InstanceNumber") if each in header]
+    image = f"{'image' if view == 'unknown' else view} {'/'.join(numbers)}".strip()
+    description = f"{SERIES_DESCRIPTION}: {image}"
+    return description if len(description) <= _LONG_STRING else f"{SERIES_DESCRIPTION}: {view}"
 
 
 def _patient_and_study(result: Dataset, header: Dataset) -> None:

@@ -10,19 +10,19 @@ from PIL import Image
 
 from gateway.records import GreyImage, Label
 from gateway.results.activation_overlay import colour_scale, map_range, overlay
-from gateway.results.answer import ANSWER_IN_WORDS, RESEARCH_BANNER, Answer, percent
+from gateway.results.answer import ANSWER_IN_WORDS, RESEARCH_BANNER, Answer, score_in_words
 from gateway.results.canvas import Box, Canvas, Colour
 
-WIDTH, HEIGHT = 1600, 1100
-MARGIN = 24
-SMALL, MEDIUM, LARGE = 24, 34, 60  # type sizes; 24 of 1100 is still read when shown 900 high
+WIDTH, HEIGHT = 1280, 880  # every PACS takes it uncompressed, as 3.4 MB
+MARGIN = 20
+SMALL, MEDIUM, LARGE = 20, 24, 48  # type sizes; 20 of 880 is still read when shown 800 high
 
 _COLUMN = (WIDTH - 3 * MARGIN) // 2
-_BANNER = Box(0, 0, WIDTH, 76)
-_LEFT = Box(MARGIN, 132, _COLUMN, 690)
-_RIGHT = Box(2 * MARGIN + _COLUMN, 132, _COLUMN, 690)
-_BELOW_LEFT = Box(_LEFT.left, 846, _COLUMN, 230)
-_BELOW_RIGHT = Box(_RIGHT.left, 846, _COLUMN, 230)
+_BANNER = Box(0, 0, WIDTH, 62)
+_LEFT = Box(MARGIN, 106, _COLUMN, 552)
+_RIGHT = Box(2 * MARGIN + _COLUMN, 106, _COLUMN, 552)
+_BELOW_LEFT = Box(_LEFT.left, 676, _COLUMN, 190)
+_BELOW_RIGHT = Box(_RIGHT.left, 676, _COLUMN, 190)
 
 _WHITE: Colour = (255, 255, 255)
 _GREY: Colour = (190, 190, 190)
@@ -49,7 +49,7 @@ def picture(grey: GreyImage, answer: Answer, when: datetime) -> NDArray[np.uint8
 
     Returns
     -------
-    uint8, shape (1100, 1600, 3), RGB.
+    uint8, shape (880, 1280, 3), RGB.
     """
     canvas = Canvas(WIDTH, HEIGHT)
     _banner(canvas)
@@ -67,7 +67,7 @@ def picture(grey: GreyImage, answer: Answer, when: datetime) -> NDArray[np.uint8
 
 def _banner(canvas: Canvas) -> None:
     canvas.fill(_BANNER, _AMBER)
-    canvas.line(WIDTH // 2, _BANNER.height // 2, RESEARCH_BANNER, 46, (0, 0, 0), bold=True, anchor="mm")
+    canvas.line(WIDTH // 2, _BANNER.height // 2, RESEARCH_BANNER, 38, (0, 0, 0), bold=True, anchor="mm")
 
 
 def _reduced(pixels: NDArray[np.uint16], place: Box) -> NDArray[np.uint8]:
@@ -77,7 +77,7 @@ def _reduced(pixels: NDArray[np.uint16], place: Box) -> NDArray[np.uint8]:
 
 
 def _panel(canvas: Canvas, place: Box, caption: str, pixels: NDArray[np.uint8]) -> None:
-    canvas.line(place.left + place.width // 2, place.top - 14, caption, SMALL, _GREY, anchor="ms")
+    canvas.line(place.left + place.width // 2, place.top - 11, caption, SMALL, _GREY, anchor="ms")
     canvas.paste(place, pixels)
 
 
@@ -88,18 +88,18 @@ def _activation(canvas: Canvas, radiograph: NDArray[np.uint8], activation: NDArr
 
 
 def _scale(canvas: Canvas, limit: float) -> None:
-    bar = Box(_BELOW_RIGHT.left + 40, _BELOW_RIGHT.top + 40, _BELOW_RIGHT.width - 80, 30)
+    bar = Box(_BELOW_RIGHT.left + 36, _BELOW_RIGHT.top + 32, _BELOW_RIGHT.width - 72, 24)
     canvas.paste(bar, colour_scale(bar.height, bar.width))
     canvas.frame(bar, _DARK_GREY)
-    canvas.line(bar.left, bar.top - 10, "against pneumonia", SMALL, _GREY, anchor="ls")
-    canvas.line(bar.left + bar.width, bar.top - 10, "for pneumonia", SMALL, _GREY, anchor="rs")
+    canvas.line(bar.left, bar.top - 8, "against pneumonia", SMALL, _GREY, anchor="ls")
+    canvas.line(bar.left + bar.width, bar.top - 8, "for pneumonia", SMALL, _GREY, anchor="rs")
     for position in (-1, -0.5, 0, 0.5, 1):
         x = bar.left + round((position + 1) / 2 * (bar.width - 1))
-        canvas.fill(Box(x, bar.top + bar.height, 2, 8), _GREY)
+        canvas.fill(Box(x, bar.top + bar.height, 2, 6), _GREY)
         tick = f"{position * limit:+.3g}" if position else "0"
-        canvas.line(x, bar.top + bar.height + 12, tick, SMALL, _WHITE, anchor="ma")
+        canvas.line(x, bar.top + bar.height + 9, tick, SMALL, _WHITE, anchor="ma")
     canvas.paragraph(
-        Box(bar.left, bar.top + 84, bar.width, 100),
+        Box(bar.left, bar.top + 68, bar.width, 84),
         "Log-odds of pneumonia by region; their mean and a constant make the score. "
         "It shows what moved the model, not the outline of a finding.",
         SMALL,
@@ -109,28 +109,26 @@ def _scale(canvas: Canvas, limit: float) -> None:
 
 def _abstention(canvas: Canvas, reason: str) -> None:
     canvas.frame(_RIGHT, _DARK_GREY)
-    inside = Box(_RIGHT.left + 60, _RIGHT.top + 200, _RIGHT.width - 120, _RIGHT.height - 260)
-    canvas.line(inside.left, inside.top - 70, "No answer, no activation map", MEDIUM, _WHITE, bold=True)
+    inside = Box(_RIGHT.left + 48, _RIGHT.top + 160, _RIGHT.width - 96, _RIGHT.height - 208)
+    canvas.line(inside.left, inside.top - 56, "No answer, no activation map", MEDIUM, _WHITE, bold=True)
     canvas.paragraph(inside, reason, MEDIUM, _GREY)
 
 
 def _answer(canvas: Canvas, answer: Answer) -> None:
-    prediction, score = answer.prediction, percent(answer.prediction)
+    prediction = answer.prediction
     words = f"Pneumonia: {ANSWER_IN_WORDS[prediction.label]}"
     canvas.line(_BELOW_LEFT.left, _BELOW_LEFT.top, words, LARGE, _ANSWER_COLOUR[prediction.label], bold=True)
-    line = "No score: the model gave no answer"
-    if score is not None:
-        line = f"Score {score:.1f} %, threshold {100 * prediction.model.threshold:.4g} %"
-    canvas.line(_BELOW_LEFT.left, _BELOW_LEFT.top + 82, line, MEDIUM, _WHITE)
+    sentence = f"{score_in_words(prediction).capitalize()}."
+    below = Box(_BELOW_LEFT.left, _BELOW_LEFT.top + 60, _BELOW_LEFT.width, 70)
+    canvas.paragraph(below, sentence, MEDIUM, _WHITE)
 
 
 def _provenance(canvas: Canvas, answer: Answer, when: datetime) -> None:
     model = answer.model
     lines = (
-        f"{model.name} {model.version}",
-        f"Weights {model.weights_sha256[:12]}, CXR Gateway {answer.software_version}",
-        when.isoformat(" ", "seconds"),
+        f"Weights {model.weights_sha256[:12]}, {model.name} {model.version}",
+        f"{when.isoformat(' ', 'seconds')}, CXR Gateway {answer.software_version}",
     )
     for number, line in enumerate(lines):
-        top = _BELOW_LEFT.top + 136 + number * 32
-        canvas.paragraph(Box(_BELOW_LEFT.left, top, _BELOW_LEFT.width, 32), line, SMALL, _GREY)
+        top = _BELOW_LEFT.top + 134 + number * 28
+        canvas.paragraph(Box(_BELOW_LEFT.left, top, _BELOW_LEFT.width, 28), line, SMALL, _GREY)

@@ -93,6 +93,7 @@ _REQUEST = _Macro(
 _HEADER = _Macro(
     (
         *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality"),
+        *("SeriesNumber", "InstanceNumber"),
         *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
         *("PatientAge", "PatientSize", "PatientWeight"),
         *("StudyDate", "StudyTime", "StudyID", "StudyDescription", "AccessionNumber"),

@@ -58,7 +58,16 @@ def evaluation(code: str) -> list[Row]:
 
 
 IMAGE: list[Row] = [(3, "CONTAINS", "IMAGE", "121112 DCM", SOURCE.SOPInstanceUID)]
-REASON: list[Row] = [(3, "CONTAINS", "TEXT", "121106 DCM", "No answer: The image does not look like a chest")]
+
+
+def summed_up(sentence: str) -> list[Row]:
+    return [(3, "CONTAINS", "TEXT", "121106 DCM", sentence)]
+
+
+PROBABILITY = "the model's probability of pneumonia is"
+POSITIVE = f"Pneumonia present: {PROBABILITY} 87.5 %, at or above the threshold of 50 %."
+NEGATIVE = f"Pneumonia absent: {PROBABILITY} 3.1 %, below the threshold of 50 %."
+NO_ANSWER = "Pneumonia undetermined: the model gave no answer. The image does not look like a chest"
 
 
 def short(codes: list[Dataset]) -> str:
@@ -101,9 +110,12 @@ def walk(node: Dataset, depth: int = 0) -> Iterator[Row]:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (PNEUMONIA, [*FINDING, *ALGORITHM, *score("87.5"), *evaluation("52101004"), *IMAGE]),
-        (NORMAL, [*ALGORITHM, *score("3.1"), *evaluation("272519000"), *IMAGE]),
-        (UNDETERMINED, [*ALGORITHM, *evaluation("373068000"), *IMAGE, *REASON]),
+        (
+            PNEUMONIA,
+            [*FINDING, *ALGORITHM, *score("87.5"), *evaluation("52101004"), *IMAGE, *summed_up(POSITIVE)],
+        ),
+        (NORMAL, [*ALGORITHM, *score("3.1"), *evaluation("272519000"), *IMAGE, *summed_up(NEGATIVE)]),
+        (UNDETERMINED, [*ALGORITHM, *evaluation("373068000"), *IMAGE, *summed_up(NO_ANSWER)]),
     ],
     ids=["pneumonia", "normal", "undetermined"],
 )

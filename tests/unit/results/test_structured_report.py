@@ -41,7 +41,7 @@ def report_on(source: Dataset, given: Answer | None = None) -> Dataset:
 def test_it_is_marked_as_research() -> None:
     report = report_on(dx())
     assert report.ContentQualification == "RESEARCH"
-    assert report.SeriesDescription == "AI RESEARCH ONLY - NOT FOR DIAGNOSTIC USE"
+    assert report.SeriesDescription == "AI RESEARCH ONLY - NOT FOR DIAGNOSTIC USE: PA 1/1"
     assert (report.CompletionFlag, report.VerificationFlag) == ("COMPLETE", "UNVERIFIED")
     assert report.PreliminaryFlag == "PRELIMINARY"
 
@@ -120,6 +120,25 @@ def test_a_value_that_its_padding_makes_too_long_is_left_out() -> None:
     for accession, kept in ((longest + "P", longest + "P"), (longest + "\u00e9", "")):
         source = with_raw({0x00080005: ("CS", b"ISO_IR 192"), 0x00080050: ("SH", accession.encode())})
         assert report_on(source).AccessionNumber == kept
+
+
+@pytest.mark.parametrize(
+    ("numbers", "view", "series_number", "described"),
+    [
+        ({"SeriesNumber": 3, "InstanceNumber": 2}, "AP", 9031, "AP 3/2"),
+        ({"SeriesNumber": 1001, "InstanceNumber": 12}, "frontal", 19011, "frontal 1001/12"),
+        ({"SeriesNumber": 3, "InstanceNumber": None}, "unknown", 9031, "image 3"),
+        ({"SeriesNumber": None, "InstanceNumber": None}, "PA", 9001, "PA"),
+        ({"SeriesNumber": 2**31 - 1, "InstanceNumber": 2**31 - 1}, "frontal", 9001, "frontal"),
+        ({"SeriesNumber": -5, "InstanceNumber": 1}, "PA", 9001, "PA -5/1"),
+    ],
+)
+def test_a_result_tells_which_image_it_is_of(
+    numbers: dict[str, Any], view: str, series_number: int, described: str
+) -> None:
+    report = report_on(dx(**numbers), answer(view=view))
+    assert report.SeriesNumber == series_number
+    assert report.SeriesDescription == f"AI RESEARCH ONLY - NOT FOR DIAGNOSTIC USE: {described}"
 
 
 def test_the_evidence_is_the_source() -> None:
