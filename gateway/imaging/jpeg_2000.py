@@ -12,7 +12,11 @@ from typing import NamedTuple
 MAX_PARTS = 1 << 18
 """Precincts and code blocks of an image: 100 million pixels in blocks of 32 × 32 have 98,000."""
 
+MAX_PACKETS = 1 << 20
+"""Packets of an image, one for each tile, layer and precinct: real ones have some thousands."""
+
 MAX_LAYERS = 1024
+MAX_SEGMENTS = 1 << 16
 
 _START = b"\xff\x4f\xff\x51"  # SOC, SIZ
 _SIZ, _COD, _COC, _SOT, _SOD, _EOC = 0xFF51, 0xFF52, 0xFF53, 0xFF90, 0xFF93, 0xFFD9
@@ -29,7 +33,7 @@ class _CodingStyle(NamedTuple):
 
 
 def size(data: bytes) -> tuple[int, int, int, int]:
-    """Return rows, columns, samples per pixel and bits of a sample.
+    """Return rows, columns, samples per pixel and bits of a sample; one that is subsampled has no rows.
 
     Raises
     ------
@@ -38,17 +42,20 @@ def size(data: bytes) -> tuple[int, int, int, int]:
     """
     start = _start(data)
     columns, rows, left, top = struct.unpack_from(">4L", data, start + 8)
-    samples, precision = struct.unpack_from(">HB", data, start + 40)
-    return rows - top, columns - left, samples, (precision & 0x7F) + 1
+    samples, precision, across, down = struct.unpack_from(">HBBB", data, start + 40)
+    whole = across == down == 1
+    return whole * (rows - top), columns - left, samples, (precision & 0x7F) + 1
 
 
 def is_cheap(data: bytes) -> bool:
-    """Tell whether all coding styles in `data`, of one component, stay below `MAX_PARTS` and `MAX_LAYERS`."""
+    """Tell whether all coding styles in `data`, of one component, stay below the bounds above."""
     tiles, *tile = _tiles(data)
-    return all(
-        style.layers <= MAX_LAYERS and tiles * _parts(style, *tile) <= MAX_PARTS
-        for style in _coding_styles(data)
-    )
+    return all(_is_cheap(style, tiles, *tile) for style in _coding_styles(data))
+
+
+def says_its_size_twice(data: bytes) -> bool:
+    """Tell whether there is a second SIZ, which another reader might believe."""
+    return sum(marker == _SIZ for marker, _ in _segments(data)) != 1
 
 
 def has_all_tiles(data: bytes) -> bool:
@@ -79,14 +86,21 @@ def _start(data: bytes) -> int:
     return position
 
 
-def _parts(style: _CodingStyle, rows: int, columns: int) -> int:
-    """Return the number of precincts at all resolutions, and of code blocks, of a tile."""
+def _is_cheap(style: _CodingStyle, tiles: int, rows: int, columns: int) -> bool:
     width, height = style.block
-    parts = _divided(columns, 1 << width) * _divided(rows, 1 << height)
+    blocks = tiles * _divided(columns, 1 << width) * _divided(rows, 1 << height)
+    precincts = tiles * _precincts(style, rows, columns)
+    layers = style.layers
+    return blocks + precincts <= MAX_PARTS and layers <= MAX_LAYERS and layers * precincts <= MAX_PACKETS
+
+
+def _precincts(style: _CodingStyle, rows: int, columns: int) -> int:
+    """Return the number of precincts of a tile at all resolutions."""
+    count = 0
     for level, exponents in enumerate(reversed(style.precincts)):
         across = _divided(columns, 1 << level + (exponents & 0xF))
-        parts += across * _divided(rows, 1 << level + (exponents >> 4))
-    return parts
+        count += across * _divided(rows, 1 << level + (exponents >> 4))
+    return count
 
 
 def _divided(length: int, part: int) -> int:
@@ -110,7 +124,7 @@ def _coding_style(flags: int, layers: int, parameters: bytes) -> _CodingStyle:
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield marker and content of each segment in the main header and in those of tile-parts."""
-    position, next_tile_part = _start(data) + 2, 0
+    position, next_tile_part, count = _start(data) + 2, 0, 0
     while position + _SEGMENT_HEAD <= len(data):
         marker, length = struct.unpack_from(">HH", data, position)
         content = data[position + _SEGMENT_HEAD : position + 2 + length]
@@ -120,6 +134,9 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             next_tile_part = position + int.from_bytes(content[2:6])
         if marker == _EOC or length < 2:
             return
+        count += 1
+        if count > MAX_SEGMENTS:
+            raise struct.error("more segments than a radiograph needs")
         if marker != _SOD:
             yield marker, content
         position += 2 + length

@@ -104,6 +104,50 @@ def rle(segments: list[bytes], starts: list[int] | None = None) -> bytes:
     return struct.pack("<16L", *header) + b"".join(segments)
 
 
+def lossless() -> bytearray:
+    return bytearray(imagecodecs.jpeg_encode(PIXELS, lossless=True, predictor=1, bitspersample=12))
+
+
+def segment(codestream: bytes, marker: int) -> slice:
+    """Return where the first segment with this marker lies."""
+    start = codestream.find(bytes([0xFF, marker]))
+    return slice(start, start + 2 + int.from_bytes(codestream[start + 2 : start + 4]))
+
+
+def another_marker(codestream: bytearray, marker: int, other: int) -> bytes:
+    codestream[segment(codestream, marker).start + 1] = other
+    return bytes(codestream)
+
+
+def without(codestream: bytes, marker: int) -> bytes:
+    found = segment(codestream, marker)
+    return bytes(codestream[: found.start] + codestream[found.stop :])
+
+
+def twice(codestream: bytes, marker: int, change: Callable[[bytearray], None] | None = None) -> bytes:
+    """Repeat a segment before the first scan, changed."""
+    found, scan = segment(codestream, marker), codestream.find(b"\xff\xda")
+    again = bytearray(codestream[found])
+    if change:
+        change(again)
+    return bytes(codestream[:scan] + again + codestream[scan:])
+
+
+def larger(frame: bytearray) -> None:
+    frame[5:9] = struct.pack(">2H", 60_000, 60_000)
+
+
+def with_segment(codestream: bytes, content: bytes) -> bytes:
+    """Put a segment before the frame header of JPEG-LS."""
+    frame = codestream.find(b"\xff\xf7")
+    return codestream[:frame] + content + codestream[frame:]
+
+
+def with_second_size(codestream: bytearray) -> bytes:
+    size = segment(codestream, 0x51)
+    return bytes(codestream[: size.stop] + codestream[size] + codestream[size.stop :])
+
+
 PLANE = imagecodecs.packbits_encode(bytes(SIDE * SIDE))
 HALF = SIDE * SIDE // 256
 REJECTED: dict[str, tuple[str, int, Callable[[], bytes]]] = {
@@ -135,6 +179,64 @@ REJECTED: dict[str, tuple[str, int, Callable[[], bytes]]] = {
     ),
     "JPEG, a decoy of its size": (uid.JPEGBaseline8Bit, 8, jpeg_with_decoy),
     "JPEG, a thousand scans": (uid.JPEGBaseline8Bit, 8, lambda: progressive(1000)),
+    "JPEG Lossless, tables that became a second frame header": (
+        uid.JPEGLosslessSV1,
+        12,
+        lambda: another_marker(lossless(), 0xC4, 0xC6),
+    ),
+    "JPEG Lossless, no tables": (uid.JPEGLosslessSV1, 12, lambda: without(lossless(), 0xC4)),
+    "JPEG Lossless, no frame header": (uid.JPEGLosslessSV1, 12, lambda: without(lossless(), 0xC3)),
+    "JPEG Lossless, two frame headers": (uid.JPEGLosslessSV1, 12, lambda: twice(lossless(), 0xC3)),
+    "JPEG, a second and larger frame header": (
+        uid.JPEGBaseline8Bit,
+        8,
+        lambda: twice(imagecodecs.jpeg_encode(EIGHT_BITS, 90), 0xC0, larger),
+    ),
+    "JPEG, hierarchical": (
+        uid.JPEGBaseline8Bit,
+        8,
+        lambda: another_marker(bytearray(imagecodecs.jpeg_encode(EIGHT_BITS, 90)), 0xDB, 0xDE),
+    ),
+    "JPEG, begins twice": (
+        uid.JPEGBaseline8Bit,
+        8,
+        lambda: b"\xff\xd8" + imagecodecs.jpeg_encode(EIGHT_BITS, 90),
+    ),
+    "JPEG, five thousand comments": (
+        uid.JPEGBaseline8Bit,
+        8,
+        lambda: b"\xff\xd8" + b"\xff\xfe\0\2" * 5000 + imagecodecs.jpeg_encode(EIGHT_BITS, 90)[2:],
+    ),
+    "JPEG-LS that is JPEG Lossless": (uid.JPEGLSLossless, 12, lambda: bytes(lossless())),
+    "JPEG Lossless that is JPEG-LS": (uid.JPEGLosslessSV1, 12, lambda: imagecodecs.jpegls_encode(PIXELS)),
+    "JPEG-LS, a size of its own": (
+        uid.JPEGLSLossless,
+        12,
+        lambda: with_segment(
+            imagecodecs.jpegls_encode(PIXELS), b"\xff\xf8\0\x0c\4\4" + struct.pack(">2L", 60_000, 60_000)
+        ),
+    ),
+    "JPEG-LS, two frame headers": (
+        uid.JPEGLSLossless,
+        12,
+        lambda: twice(imagecodecs.jpegls_encode(PIXELS), 0xF7, larger),
+    ),
+    "JPEG 2000, two sizes": (uid.JPEG2000, 12, lambda: with_second_size(jpeg_2000())),
+    "JPEG 2000, a subsampled component": (
+        uid.JPEG2000,
+        12,
+        lambda: bytes(jpeg_2000()[:43] + b"\2\2" + jpeg_2000()[45:]),
+    ),
+    "JPEG 2000, a hundred thousand comments": (
+        uid.JPEG2000,
+        12,
+        lambda: bytes(jpeg_2000()[:45] + b"\xff\x64\0\4\0\0" * 100_000 + jpeg_2000()[45:]),
+    ),
+    "JPEG 2000, packets by the million": (
+        uid.JPEG2000,
+        12,
+        lambda: with_precincts(with_style(jpeg_2000(), 6, b"\3\xff"), 0x44),
+    ),
     "RLE, no segments": (uid.RLELossless, 12, lambda: rle([])),
     "RLE, one segment of two": (uid.RLELossless, 12, lambda: rle([PLANE])),
     "RLE, fifteen segments": (uid.RLELossless, 12, lambda: rle([PLANE] * 15)),
@@ -171,6 +273,8 @@ def assert_rejected(ds: Dataset, syntax: str, codestream: bytes) -> None:
 
 ACCEPTED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "in a JP2 file": (uid.JPEG2000, lambda: bytes(jpeg_2000("jp2"))),
+    "bytes after the end": (uid.JPEGLosslessSV1, lambda: bytes(lossless()) + b"made by a maker"),
+    "fill bytes before a marker": (uid.JPEGLosslessSV1, lambda: b"\xff\xd8\xff\xff" + bytes(lossless()[2:])),
     "padding after the end": (uid.JPEGLSLossless, lambda: imagecodecs.jpegls_encode(PIXELS) + b"\0\xff\0"),
 }
 
