@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from gateway.errors import ConfigurationError
 from gateway.log import log_event

@@ -21,7 +21,7 @@ from time import monotonic
 from typing import TypeVar
 
 from gateway.upper_layer.endings import Malformed, unrecognised
-from gateway.upper_layer.transport import MAX_PDU_BYTES
+from gateway.upper_layer.transport import MAX_PDU_BYTES, SEND_BUFFER_BYTES
 
 LEAST_BYTES_PER_SECOND = 4096
 """How slow the sending of one object may be as a whole: half of what one ISDN channel carries."""
@@ -136,6 +136,7 @@ class Connection:
         self._socket = plain
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         with suppress(BlockingIOError):
             plain.connect(address)  # type: ignore[arg-type]
         self._wait(select.POLLOUT)
