@@ -10,7 +10,7 @@ from gateway.imaging.aspect import make_square
 from gateway.imaging.grayscale import grayscale_table
 from gateway.imaging.image_pixel import read_image_pixel
 from gateway.imaging.pixel_data import pixel_data, read_stored_values
-from gateway.imaging.shutter import blacken_outside
+from gateway.imaging.shutter import inside_shutter
 from gateway.imaging.stored_values import Cells
 from gateway.records import GreyImage
 
@@ -33,9 +33,11 @@ def decode(ds: Dataset) -> GreyImage:
     data = pixel_data(ds)
     image_pixel = read_image_pixel(ds)
     stored = read_stored_values(ds, data, image_pixel)
-    table, grayscale_steps = grayscale_table(ds, stored, image_pixel.inverted)
+    visible, shutter_steps = inside_shutter(ds, (image_pixel.rows, image_pixel.columns))
+    table, grayscale_steps = grayscale_table(ds, stored, image_pixel.inverted, visible)
     pixels = _look_up(table, stored.cells)
-    shutter_steps = blacken_outside(ds, pixels)
+    if visible is not None:
+        np.multiply(pixels, visible, out=pixels)
     pixels, aspect_steps = make_square(ds, pixels)
     return GreyImage(pixels, (stored.step, *grayscale_steps, *shutter_steps, *aspect_steps))
 

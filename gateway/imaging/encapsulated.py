@@ -10,52 +10,59 @@ from pydicom.uid import UID, RLELossless
 
 from gateway.errors import Reject
 from gateway.imaging.codecs import DECODERS, register_codecs
-from gateway.imaging.codestream import coded_frame, why_not_decoded
+from gateway.imaging.codestream import Frame, coded_frame, why_not_decoded
 from gateway.imaging.image_pixel import ImagePixel
 from gateway.imaging.stored_values import Cells
 from gateway.records import Reason
 
-_EMPTY_OFFSET_TABLE = b"\xfe\xff\0\xe0\0\0\0\0"  # an item of no length (PS3.5 A.4)
-_ONE_OFFSET = b"\xfe\xff\0\xe0\4\0\0\0"
+_ITEM = b"\xfe\xff\0\xe0"
+_EMPTY_OFFSET_TABLE = _ITEM + b"\0\0\0\0"
 
 
-def decode_codestream(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> tuple[Cells, int]:
-    """Return the cells of the first frame in `data`, shape (rows, columns), and their precision in bits.
+def decode_codestream(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> tuple[Cells, Frame]:
+    """Return the cells of the only frame in `data`, shape (rows, columns), and what its codestream says.
 
     Raises
     ------
     Reject
         UNDECODABLE: damaged, or of another size than the header says.
     """
-    data = _without_offset(data)
+    data = _without_offsets(data)
     try:
-        precision = _coded_precision(data, transfer_syntax_uid, image_pixel)
-        return _run_codec(data, transfer_syntax_uid, image_pixel), precision
+        coded = _coded(data, transfer_syntax_uid, image_pixel)
+        return _run_codec(data, transfer_syntax_uid, image_pixel, coded.precision), coded
     except (Reject, MemoryError):
         raise
     except Exception as error:  # codecs fail in any number of ways
         raise Reject(Reason.UNDECODABLE, f"{transfer_syntax_uid.name} pixel data is damaged.") from error
 
 
-def _without_offset(data: bytes) -> bytes:
-    """Empty a Basic Offset Table of one entry, right or wrong: the only frame has all fragments."""
-    return _EMPTY_OFFSET_TABLE + data[12:] if data.startswith(_ONE_OFFSET) else data
+def _without_offsets(data: bytes) -> bytes:
+    """Empty the Basic Offset Table, whatever it says: all fragments belong to the only frame."""
+    if not data.startswith(_ITEM):
+        return data
+    return _EMPTY_OFFSET_TABLE + data[8 + int.from_bytes(data[4:8], "little") :]
 
 
-def _coded_precision(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> int:
-    """Bits of a coded sample; what has another size, is cut off or costs too much is not decoded."""
+def _coded(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> Frame:
+    """Read the codestream's header; what has another size, is cut off or costs too much is not decoded."""
     frame = get_frame(data, 0, number_of_frames=1)
-    if transfer_syntax_uid == RLELossless:  # has no header of its own
-        return image_pixel.bits_stored
+    size = image_pixel.rows, image_pixel.columns, 1
+    if transfer_syntax_uid == RLELossless:  # has no header of its own; its cells are those of Bits Allocated
+        return Frame(*size, image_pixel.bits_allocated)
     coded = coded_frame(frame, transfer_syntax_uid)
-    if coded is None or coded[:3] != (image_pixel.rows, image_pixel.columns, 1):
+    if coded is None or coded[:3] != size:
         raise Reject(Reason.UNDECODABLE, "The codestream's size is not the one given by Rows and Columns.")
+    if coded.precision > 16:
+        raise Reject(
+            Reason.UNDECODABLE, f"The codestream has {coded.precision} bits; 16 at most are decoded."
+        )
     if problem := why_not_decoded(frame, transfer_syntax_uid):
         raise Reject(Reason.UNDECODABLE, problem)
-    return coded.precision
+    return coded
 
 
-def _run_codec(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> Cells:
+def _run_codec(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel, precision: int) -> Cells:
     register_codecs()
     decoded, _ = get_decoder(transfer_syntax_uid).as_array(
         data,
@@ -63,21 +70,25 @@ def _run_codec(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -
         raw=True,
         validate=False,
         decoding_plugin=DECODERS[transfer_syntax_uid],
-        **_decoder_options(image_pixel),
+        **_decoder_options(image_pixel, precision),
     )
     cells: Cells = decoded.view(f"u{decoded.itemsize}")
     return cells
 
 
-def _decoder_options(image_pixel: ImagePixel) -> dict[str, Any]:
-    """What pydicom needs to know; signs and unused bits are dealt with here, not there."""
+def _decoder_options(image_pixel: ImagePixel, precision: int) -> dict[str, Any]:
+    """What pydicom needs to know; signs and unused bits are dealt with here, not there.
+
+    pydicom would squeeze the codec's cells into those of Bits Allocated: they get the size that they need.
+    """
+    bits_allocated = 8 if precision <= 8 else 16
     return {
         "rows": image_pixel.rows,
         "columns": image_pixel.columns,
         "number_of_frames": 1,
         "samples_per_pixel": 1,
-        "bits_allocated": image_pixel.bits_allocated,
-        "bits_stored": image_pixel.bits_stored,
+        "bits_allocated": bits_allocated,
+        "bits_stored": min(image_pixel.bits_stored, bits_allocated),
         "pixel_representation": 0,
         "photometric_interpretation": "MONOCHROME2",
         "pixel_keyword": "PixelData",

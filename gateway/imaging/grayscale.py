@@ -5,6 +5,8 @@ Order of PS3.4 N.2: modality, values of interest (VOI), presentation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -12,14 +14,15 @@ from pydicom.dataset import Dataset
 from gateway.imaging import header
 from gateway.imaging.look_up_table import first_look_up_table
 from gateway.imaging.modality import ModalityValues, modality_values
-from gateway.imaging.stored_values import StoredValues, sign_extended
+from gateway.imaging.stored_values import Mask, StoredValues, sign_extended
+from gateway.imaging.values_present import range_present
 from gateway.imaging.window import first_window
 
 _SHAPES = {False: "IDENTITY", True: "INVERSE"}  # by "is MONOCHROME1" (PS3.3 C.8.11.3.1.2)
 
 
 def grayscale_table(
-    ds: Dataset, stored: StoredValues, inverted: bool
+    ds: Dataset, stored: StoredValues, inverted: bool, visible: Mask | None = None
 ) -> tuple[NDArray[np.uint16], tuple[str, ...]]:
     """Return the display value of every bit pattern of a pixel cell, and the steps behind it.
 
@@ -31,6 +34,8 @@ def grayscale_table(
         Its decoded frame.
     inverted
         Photometric Interpretation is MONOCHROME1.
+    visible
+        Which pixels a shutter leaves; None is all.
 
     Returns
     -------
@@ -40,25 +45,34 @@ def grayscale_table(
         In words.
     """
     modality = modality_values(ds, stored)
+    padding, padding_steps = _padding(ds, stored)
+
+    def counts() -> NDArray[np.int64]:
+        return np.where(padding, 0, stored.counts(visible))
+
     with np.errstate(all="ignore"):  # a window of extreme width saturates; the clip below settles it
-        shown, voi_step = _values_of_interest(ds, modality)
+        shown, voi_step = _values_of_interest(ds, modality, counts)
     shown, presentation_steps = _presented(ds, shown, inverted)
     table = np.rint(np.clip(np.nan_to_num(shown), 0, 1) * 65535).astype(np.uint16)
-    padding_steps = _blacken_padding(ds, stored, table)
+    table[padding] = 0
     return table, (*modality.steps, voi_step, *presentation_steps, *padding_steps)
 
 
-def _values_of_interest(ds: Dataset, modality: ModalityValues) -> tuple[NDArray[np.float64], str]:
-    """VOI LUT, else window, else the full theoretical range (PS3.3 C.11.2)."""
-    table = first_look_up_table(ds, "VOILUTSequence", signed=modality.lowest < 0)
-    window, remark = first_window(ds)
+def _values_of_interest(
+    ds: Dataset, modality: ModalityValues, counts: Callable[[], NDArray[np.int64]]
+) -> tuple[NDArray[np.float64], str]:
+    """VOI LUT, else window (PS3.3 C.11.2), else the values that are present."""
+    table, lut_remark = first_look_up_table(ds, "VOILUTSequence", signed=modality.lowest < 0)
+    window, window_remark = first_window(ds)
     if table:
-        remark = ", used instead of the window that is also given" if window else ""
-        return table(modality.values) / table.highest, f"VOI LUT, {table}{remark}"
+        unused = ", used instead of the window that is also given" if window else ""
+        return table(modality.values) / table.highest, f"VOI LUT, {table}{unused}{lut_remark}"
     if window:
-        return window(modality.values), f"VOI {window}{remark}"
-    full_range = f"no VOI: full range {modality.lowest:g} to {modality.highest:g}"
-    return (modality.values - modality.lowest) / (modality.highest - modality.lowest), full_range + remark
+        return window(modality.values), f"VOI {window}{window_remark}{lut_remark}"
+    found = range_present(modality.values, counts())
+    low, high = found or (modality.lowest, modality.highest)
+    step = f"no VOI: {'values present' if found else 'full range'}, {low:g} to {high:g}"
+    return (modality.values - low) / (high - low), f"{step}{window_remark}{lut_remark}"
 
 
 def _presented(
@@ -75,19 +89,18 @@ def _presented(
     return 1 - shown if inverted else shown, steps
 
 
-def _blacken_padding(ds: Dataset, stored: StoredValues, table: NDArray[np.uint16]) -> tuple[str, ...]:
+def _padding(ds: Dataset, stored: StoredValues) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     """Pixel Padding Value to Pixel Padding Range Limit, both in stored values (PS3.3 C.7.5.1.1.2).
 
     Padding that Bits Stored cannot hold was written across the whole cell, and is looked for there.
     """
+    values = stored.of_pattern
     value = header.integer(ds, "PixelPaddingValue")
     if value is None:
-        return ()
+        return np.zeros(len(values), np.bool_), ()
     limit = header.integer(ds, "PixelPaddingRangeLimit")
     ends = np.array([value & 0xFFFF, (value if limit is None else limit) & 0xFFFF])
     lowest, highest = np.sort(sign_extended(ends, 16, stored.signed))
-    values = stored.of_pattern
     if lowest < stored.lowest or highest > stored.highest:
-        values = sign_extended(np.arange(len(table)), 16, stored.signed)
-    table[(values >= lowest) & (values <= highest)] = 0
-    return (f"padding {lowest} to {highest} made black",)
+        values = sign_extended(np.arange(len(values)), 16, stored.signed)
+    return (values >= lowest) & (values <= highest), (f"padding {lowest} to {highest} made black",)

@@ -21,6 +21,8 @@ from gateway.dicom.character_sets import decoded, encodings_for
 
 _BINARY = {"US": "u2", "SS": "i2", "US or SS": "u2", "UL": "u4", "SL": "i4", "FL": "f4", "FD": "f8"}
 _LARGEST = 1e30  # beyond it no pixel arithmetic is meaningful, and some would overflow
+_BLANKS = " \0\t\r\n"
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")  # PS3.5 §6.2, DS
 _CODE = re.compile(r"[A-Z0-9.-]{1,16} (SCT|SRT)")
 STANDARD_SCHEMES = ("SCT", "SRT")
 _SNOMED_CT_URN = re.compile(r"(?:SNOMED|2\.16\.840\.1\.113883\.6\.96)\D(?:.*\D)?(\d{6,18})$")
@@ -31,7 +33,7 @@ _CODE_STRING = re.compile(r"[A-Z0-9 _]{1,16}")
 
 def texts(ds: Dataset, keyword: str) -> tuple[str, ...]:
     """Return the element's values as text without surrounding blanks; empty values are left out."""
-    values = (str(value).strip(" \0\t\r\n") for value in _values(ds, keyword))
+    values = (str(value).strip(_BLANKS) for value in _values(ds, keyword))
     return tuple(value for value in values if value)
 
 
@@ -47,8 +49,17 @@ def first_code_string(ds: Dataset, keyword: str) -> str:
 
 def numbers(ds: Dataset, keyword: str) -> tuple[float, ...]:
     """Return the element's values as finite numbers; none at all when one of them is not a number."""
-    parsed = [_number(text) for text in texts(ds, keyword)]
-    return tuple(value for value in parsed if value is not None) if None not in parsed else ()
+    places = numbers_by_place(ds, keyword)
+    found = tuple(value for value in places if value is not None)
+    return found if len(found) == len(places) else ()
+
+
+def numbers_by_place(ds: Dataset, keyword: str) -> tuple[float | None, ...]:
+    """Return each of the element's values as a finite number, or None where it is empty or no number."""
+    stated = [str(value).strip(_BLANKS) for value in _values(ds, keyword)]
+    while stated and not stated[-1]:
+        stated.pop()
+    return tuple(_number(text) for text in stated)
 
 
 def integers(ds: Dataset, keyword: str) -> tuple[int, ...]:
@@ -176,8 +187,5 @@ def _declared(ds: Dataset) -> str:
 
 
 def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and abs(value) <= _LARGEST else None
+    value = float(text) if _DECIMAL.fullmatch(text) else math.inf
+    return value if abs(value) <= _LARGEST else None

@@ -33,12 +33,13 @@ class Damaged(Exception):  # noqa: N818 - reads as what the codestream is
 
 
 class Frame(NamedTuple):
-    """Size of the coded image, and the number of bits of a sample."""
+    """Size of the coded image, the bits of a sample, and whether it is signed (in JPEG 2000 alone)."""
 
     rows: int
     columns: int
     samples: int
     precision: int
+    signed: bool = False
 
 
 class _Segment(NamedTuple):

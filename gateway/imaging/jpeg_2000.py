@@ -32,8 +32,8 @@ class _CodingStyle(NamedTuple):
     precincts: bytes  # one for each resolution, the least first: exponents of width (low) and height (high)
 
 
-def size(data: bytes) -> tuple[int, int, int, int]:
-    """Return rows, columns, samples per pixel and bits of a sample; one that is subsampled has no rows.
+def size(data: bytes) -> tuple[int, int, int, int, bool]:
+    """Return rows, columns, samples per pixel, bits of a sample and its sign; no rows if it is subsampled.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def size(data: bytes) -> tuple[int, int, int, int]:
     columns, rows, left, top = struct.unpack_from(">4L", data, start + 8)
     samples, precision, across, down = struct.unpack_from(">HBBB", data, start + 40)
     whole = across == down == 1
-    return whole * (rows - top), columns - left, samples, (precision & 0x7F) + 1
+    return whole * (rows - top), columns - left, samples, (precision & 0x7F) + 1, precision >> 7 == 1
 
 
 def is_cheap(data: bytes) -> bool:

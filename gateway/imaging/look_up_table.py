@@ -1,4 +1,7 @@
-"""Modality and VOI look-up tables as DICOM encodes them (PS3.3 C.11.1.1.1 and C.11.2.1.1)."""
+"""Modality and VOI look-up tables as DICOM encodes them (PS3.3 C.11.1.1.1 and C.11.2.1.1).
+
+A descriptor may promise another number of entries, and of bits, than the data hold. The data are believed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from gateway.imaging import header
+
+Entries = NDArray[np.uint16] | NDArray[np.uint8]
+_CLOSE = 0.1  # of the promised entries: so many may be missing, and so many too many are filling
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +29,15 @@ class LookUpTable:
     entries
         float64, shape (n,), 0 to 2**bits - 1.
     bits
-        Bits of an entry, 1–16.
+        Bits that the entries use, 1–16.
+    remark
+        Where the descriptor says otherwise, in words.
     """
 
     first: int
     entries: NDArray[np.float64]
     bits: int
+    remark: str = ""
 
     @property
     def highest(self) -> int:
@@ -42,11 +51,11 @@ class LookUpTable:
         return shown
 
     def __str__(self) -> str:
-        return f"{len(self.entries)} entries of {self.bits} bits from {self.first}"
+        return f"{len(self.entries)} entries of {self.bits} bits from {self.first}{self.remark}"
 
 
-def first_look_up_table(ds: Dataset, keyword: str, signed: bool) -> LookUpTable | None:
-    """Return the first item of the sequence `keyword`, or None where it holds no usable table.
+def first_look_up_table(ds: Dataset, keyword: str, signed: bool) -> tuple[LookUpTable | None, str]:
+    """Return the first usable table of the sequence `keyword`, if there is one, and what was passed over.
 
     Parameters
     ----------
@@ -57,26 +66,39 @@ def first_look_up_table(ds: Dataset, keyword: str, signed: bool) -> LookUpTable 
     signed
         Whether the table's input has negative values: decides how its first mapped value is read.
     """
-    for item in header.items(ds, keyword)[:1]:
-        descriptor = header.integers(item, "LUTDescriptor")
-        if len(descriptor) == 3 and 1 <= descriptor[2] <= 16:
-            return _look_up_table(item, descriptor, signed)
-    return None
+    problems: list[str] = []
+    for item in header.items(ds, keyword):
+        table = _look_up_table(item, signed)
+        if isinstance(table, LookUpTable):
+            return table, _passed_over(problems)
+        problems.append(table)
+    return None, _passed_over(problems)
 
 
-def _look_up_table(item: Dataset, descriptor: tuple[int, ...], signed: bool) -> LookUpTable | None:
-    length = (descriptor[0] & 0xFFFF) or 0x10000
+def _passed_over(problems: list[str]) -> str:
+    return f"; {len(problems)} unusable LUTs passed over, the first: {problems[0]}" if problems else ""
+
+
+def _look_up_table(item: Dataset, signed: bool) -> LookUpTable | str:
+    """Return the table in `item`, or why there is none."""
+    descriptor = header.integers(item, "LUTDescriptor")
+    if len(descriptor) != 3 or not 1 <= descriptor[2] <= 16:
+        return "its descriptor is missing or cannot be read"
+    length, promised_bits = (descriptor[0] & 0xFFFF) or 0x10000, descriptor[2]
+    entries = _entries(header.binary(item, "LUTData"), length, promised_bits)
+    if len(entries) < (1 - _CLOSE) * length:
+        return f"it has {len(entries)} of {length} entries"
+    bits = max(1, int(entries.max()).bit_length())
+    promised = {f"{length} entries": len(entries) == length, f"{promised_bits} bits": bits == promised_bits}
+    broken = [promise for promise, kept in promised.items() if not kept]
+    remark = f" (its descriptor says {' and '.join(broken)})" if broken else ""
     first = descriptor[1] & 0xFFFF
     first -= 0x10000 if signed and first >= 0x8000 else 0
-    entries = _entries(header.binary(item, "LUTData"), length, descriptor[2])
-    if not len(entries):
-        return None
-    bits = max(descriptor[2], int(entries.max()).bit_length())
-    return LookUpTable(first, entries.astype(np.float64), bits)
+    return LookUpTable(first, entries.astype(np.float64), bits, remark)
 
 
-def _entries(data: bytes, length: int, bits: int) -> NDArray[np.uint16] | NDArray[np.uint8]:
+def _entries(data: bytes, length: int, bits: int) -> Entries:
     """Entries of 8 bits or fewer may be packed, two to a word."""
-    if bits <= 8 and len(data) < 2 * length:
-        return np.frombuffer(data, "u1")[:length]
-    return np.frombuffer(data[: len(data) // 2 * 2], "<u2")[:length]
+    packed = bits <= 8 and len(data) <= length + 1
+    entries = np.frombuffer(data if packed else data[: len(data) // 2 * 2], "u1" if packed else "<u2")
+    return entries if len(entries) > (1 + _CLOSE) * length else entries[:length]

@@ -38,21 +38,23 @@ class ModalityValues:
 def modality_values(ds: Dataset, stored: StoredValues) -> ModalityValues:
     """Apply the Modality LUT, else Rescale Slope and Intercept, else nothing."""
     values = stored.of_pattern.astype(np.float64)
-    table = first_look_up_table(ds, "ModalityLUTSequence", stored.signed)
+    table, passed_over = first_look_up_table(ds, "ModalityLUTSequence", stored.signed)
     if table:
-        return ModalityValues(table(values), 0, table.highest, (f"Modality LUT, {table}",))
-    slope, remark = _slope(ds)
-    intercept = next(iter(header.numbers(ds, "RescaleIntercept")), 0.0)
+        return ModalityValues(table(values), 0, table.highest, (f"Modality LUT, {table}{passed_over}",))
+    slope, slope_remark = _first_number(ds, "RescaleSlope", default=1.0)
+    intercept, intercept_remark = _first_number(ds, "RescaleIntercept", default=0.0)
+    if abs(slope) < _LEAST_SLOPE:
+        slope, slope_remark = 1.0, f"; slope {slope:g} would leave no picture"
+    remark = slope_remark + intercept_remark + passed_over
     lowest, highest = sorted((stored.lowest * slope + intercept, stored.highest * slope + intercept))
     steps = (f"rescaled: slope {slope:g}, intercept {intercept:g}{remark}",)
     unchanged = slope == 1 and intercept == 0 and not remark
     return ModalityValues(values * slope + intercept, lowest, highest, () if unchanged else steps)
 
 
-def _slope(ds: Dataset) -> tuple[float, str]:
-    values = header.numbers(ds, "RescaleSlope")
-    if not values:
-        return 1.0, ""
-    if abs(values[0]) < _LEAST_SLOPE:
-        return 1.0, f"; slope {values[0]:g} would leave no picture"
-    return values[0], ""
+def _first_number(ds: Dataset, keyword: str, default: float) -> tuple[float, str]:
+    """Return the element's first value, or the default, and a remark where it is there and no number."""
+    value = next(iter(header.numbers_by_place(ds, keyword)), None)
+    if value is not None:
+        return value, ""
+    return default, f"; {keyword} cannot be read" if header.texts(ds, keyword) else ""

@@ -41,10 +41,10 @@ def read_stored_values(ds: Dataset, data: bytes, image_pixel: ImagePixel) -> Sto
             data = header.swap_bytes(data)
         cells, surplus = _native(data, transfer_syntax_uid.is_little_endian, image_pixel)
         return as_stored(cells, image_pixel, step + surplus)
-    cells, precision = decode_codestream(data, transfer_syntax_uid, image_pixel)
-    if transfer_syntax_uid in _CELLS_KEPT:
+    cells, coded = decode_codestream(data, transfer_syntax_uid, image_pixel)
+    if transfer_syntax_uid in _CELLS_KEPT and coded.precision <= image_pixel.bits_allocated:
         return as_stored(cells, image_pixel, step)
-    return as_coded(cells, precision, image_pixel, step)
+    return as_coded(cells, coded, image_pixel, step)
 
 
 def _transfer_syntax_uid(ds: Dataset) -> UID:
@@ -69,6 +69,8 @@ def _native(data: bytes, little_endian: bool, image_pixel: ImagePixel) -> tuple[
 
 
 def _surplus(length: int, expected: int) -> str:
-    if length < expected:
+    """Tell of trailing bytes; a multiple of the length is another depth, or samples and frames untold."""
+    padded = expected + expected % 2
+    if length < expected or (length > padded and length in (2 * expected, 3 * expected, 4 * expected)):
         raise Reject(Reason.UNDECODABLE, f"Pixel Data has {length} bytes, {expected} are expected.")
-    return f"; {length - expected} trailing bytes left out" if length > expected + expected % 2 else ""
+    return f"; {length - expected} trailing bytes left out" if length > padded else ""

@@ -15,13 +15,15 @@ LEAST_CONTRAST = 0.6
 """What the model's input spans at least, from the 1st to the 99th percentile; 0.5 to 0.98 in training."""
 
 _LEAST = 0.25  # of a side: where less than this is not black, the black is no margin
+_BLACK = 0.02  # of white: what is darker counts as black, for noise and lossy coding
+_STRAY = 0.02  # of a line's pixels may be brighter in a margin
 _MAP_SIDE = 56
 
 Pixels = NDArray[np.uint16] | NDArray[np.uint8]
 
 
 def inside_margins(pixels: Pixels) -> tuple[slice, slice]:
-    """Return the rows and columns inside margins that are black throughout: padding, shutter, collimator.
+    """Return the rows and columns inside margins that are black throughout: padding, shutter, background.
 
     A chest in black margins is one seen from farther off, or cut closer, and a network takes it for another.
     """
@@ -30,12 +32,19 @@ def inside_margins(pixels: Pixels) -> tuple[slice, slice]:
 
 def _seen(pixels: Pixels, axis: int) -> slice:
     count = pixels.shape[axis]
-    if np.take(pixels, 0, axis).any() and np.take(pixels, -1, axis).any():
+    if not any(_is_black(np.take(pixels, (end,), axis), axis).all() for end in (0, -1)):
         return slice(0, count)
-    seen = np.flatnonzero(pixels.any(axis=1 - axis))
+    seen = np.flatnonzero(~_is_black(pixels, axis))
     if len(seen) == 0 or seen[-1] + 1 - seen[0] < _LEAST * count:
         return slice(0, count)
     return slice(int(seen[0]), int(seen[-1]) + 1)
+
+
+def _is_black(pixels: Pixels, axis: int) -> NDArray[np.bool_]:
+    """Return for each line across `axis` whether it is black but for a few stray pixels."""
+    bright = pixels > int(_BLACK * np.iinfo(pixels.dtype).max)
+    lines: NDArray[np.bool_] = np.count_nonzero(bright, axis=1 - axis) <= _STRAY * pixels.shape[1 - axis]
+    return lines
 
 
 def resize(pixels: Pixels) -> NDArray[np.float32]:

@@ -1,65 +1,60 @@
-"""Display shutter (PS3.3 C.7.6.11) and X-ray collimator (C.8.7.3): what lies outside becomes black."""
+"""Display shutter (PS3.3 C.7.6.11): what lies outside becomes black.
+
+The X-ray collimator (C.8.7.3) describes the device, often in millimetres: no viewer hides anything by it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pydicom.dataset import Dataset
 
 from gateway.imaging import header
+from gateway.imaging.stored_values import Mask
 
-Mask = NDArray[np.bool_]
-_EDGES = ("UpperHorizontalEdge", "LowerHorizontalEdge", "LeftVerticalEdge", "RightVerticalEdge")
+_EDGES = (
+    "ShutterUpperHorizontalEdge",
+    "ShutterLowerHorizontalEdge",
+    "ShutterLeftVerticalEdge",
+    "ShutterRightVerticalEdge",
+)
 _FARTHEST = 1e6  # pixels from the image; more is no place
 _LEAST_VISIBLE = 0.1
-"""The share of the image that one must leave: devices are known that write the edges in millimetres."""
+"""The share of the image that a shutter must leave: devices are known that write edges in millimetres."""
 
 
-def blacken_outside(ds: Dataset, pixels: NDArray[np.uint16]) -> tuple[str, ...]:
-    """Set the pixels that shutter and collimator hide to 0, in place, and return the steps.
+def inside_shutter(ds: Dataset, size: tuple[int, int]) -> tuple[Mask | None, tuple[str, ...]]:
+    """Return which pixels the display shutter leaves, and the steps; None where it hides nothing.
 
     Parameters
     ----------
     ds
         The image. Its coordinates start at 1.
-    pixels
-        uint16, shape (rows, columns), as stored: before any resampling.
+    size
+        Rows and columns as stored: before any resampling.
     """
+    visible: Mask | None = None
     steps: tuple[str, ...] = ()
-    for kind in ("Shutter", "Collimator"):
-        for shape, visible in _apertures(ds, kind, pixels.shape):
-            steps += (_apply(f"{shape.lower()} {kind.lower()}", visible, pixels),)
-    return steps
-
-
-def _apply(name: str, visible: Mask, pixels: NDArray[np.uint16]) -> str:
-    shown = visible.mean()
-    if shown < _LEAST_VISIBLE:
-        return f"{name} left out: it would hide {1 - shown:.0%} of the image"
-    np.multiply(pixels, visible, out=pixels)
-    return f"outside the {name} made black"
-
-
-def _apertures(ds: Dataset, kind: str, size: tuple[int, ...]) -> Iterator[tuple[str, Mask]]:
-    """Yield each readable shape and its mask; the mask broadcasts to `size`."""
-    for shape in dict.fromkeys(header.code_strings(ds, f"{kind}Shape")):
-        if shape == "RECTANGULAR":
-            mask = _rectangle(ds, kind, size)
-        elif shape == "CIRCULAR":
-            mask = _circle(ds, kind, size)
-        elif shape == "POLYGONAL":
-            mask = _polygon(ds, kind, size)
-        else:
+    for shape in dict.fromkeys(header.code_strings(ds, "ShutterShape")):
+        if shape not in _APERTURES:
             continue
-        if mask is not None:
-            yield shape, mask
+        aperture = _APERTURES[shape](ds, size)
+        if aperture is None:
+            steps += (f"{shape.lower()} shutter left out: its attributes are incomplete or cannot be read",)
+            continue
+        both = aperture if visible is None else aperture & visible
+        if both.mean() < _LEAST_VISIBLE:
+            steps += (f"{shape.lower()} shutter left out: it would hide {1 - both.mean():.0%} of the image",)
+            continue
+        visible = both
+        steps += (f"outside the {shape.lower()} shutter made black",)
+    return visible, steps
 
 
-def _rectangle(ds: Dataset, kind: str, size: tuple[int, ...]) -> Mask | None:
-    edges = [_coordinates(ds, f"{kind}{name}")[:1] for name in _EDGES]
+def _rectangle(ds: Dataset, size: tuple[int, int]) -> Mask | None:
+    edges = [_coordinates(ds, keyword)[:1] for keyword in _EDGES]
     if () in edges:
         return None
     upper, lower, left, right = (edge[0] for edge in edges)
@@ -67,9 +62,9 @@ def _rectangle(ds: Dataset, kind: str, size: tuple[int, ...]) -> Mask | None:
     return (row >= upper) & (row <= lower) & (column >= left) & (column <= right)
 
 
-def _circle(ds: Dataset, kind: str, size: tuple[int, ...]) -> Mask | None:
-    center = _coordinates(ds, f"CenterOfCircular{kind}")
-    radius = _coordinates(ds, f"RadiusOfCircular{kind}")
+def _circle(ds: Dataset, size: tuple[int, int]) -> Mask | None:
+    center = _coordinates(ds, "CenterOfCircularShutter")
+    radius = _coordinates(ds, "RadiusOfCircularShutter")
     if len(center) != 2 or not radius:
         return None
     row = np.arange(1, size[0] + 1, dtype=np.float32)[:, None] - np.float32(center[0])
@@ -77,8 +72,8 @@ def _circle(ds: Dataset, kind: str, size: tuple[int, ...]) -> Mask | None:
     return row**2 + column**2 <= np.float32(radius[0]) ** 2
 
 
-def _polygon(ds: Dataset, kind: str, size: tuple[int, ...]) -> Mask | None:
-    vertices = _coordinates(ds, f"VerticesOfThePolygonal{kind}")
+def _polygon(ds: Dataset, size: tuple[int, int]) -> Mask | None:
+    vertices = _coordinates(ds, "VerticesOfThePolygonalShutter")
     if len(vertices) < 6 or len(vertices) % 2:
         return None
     corners = [(column - 1, row - 1) for row, column in zip(vertices[::2], vertices[1::2], strict=True)]
@@ -90,3 +85,10 @@ def _polygon(ds: Dataset, kind: str, size: tuple[int, ...]) -> Mask | None:
 def _coordinates(ds: Dataset, keyword: str) -> tuple[float, ...]:
     values = header.numbers(ds, keyword)
     return values if all(abs(value) <= _FARTHEST for value in values) else ()
+
+
+_APERTURES: dict[str, Callable[[Dataset, tuple[int, int]], Mask | None]] = {
+    "RECTANGULAR": _rectangle,
+    "CIRCULAR": _circle,
+    "POLYGONAL": _polygon,
+}

@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.imaging.codestream import Frame
 from gateway.imaging.image_pixel import ImagePixel
 
 Cells = NDArray[np.uint8] | NDArray[np.uint16]
+Mask = NDArray[np.bool_]
 _OVERSHOOT = 0.25  # of the range of Bits Stored
+_ROWS_AT_ONCE = 64  # keeps what `bincount` widens small
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,15 @@ class StoredValues:
         """The greatest value that `bits` can hold."""
         return self.lowest + (1 << self.bits) - 1
 
+    def counts(self, visible: Mask | None = None) -> NDArray[np.int64]:
+        """Return how many pixels have each bit pattern; `visible` picks pixels, shape (rows, columns)."""
+        counts = np.zeros(len(self.of_pattern), np.int64)
+        for top in range(0, len(self.cells), _ROWS_AT_ONCE):
+            rows = slice(top, top + _ROWS_AT_ONCE)
+            cells = self.cells[rows] if visible is None else self.cells[rows][visible[rows]]
+            counts += np.bincount(cells.ravel(), minlength=len(counts))
+        return counts
+
 
 def sign_extended(values: NDArray[np.int64], bits: int, signed: bool) -> NDArray[np.int64]:
     """Return the low `bits` of `values` as numbers (PS3.5 §8.1.1); the other bits are dropped."""
@@ -57,25 +69,43 @@ def sign_extended(values: NDArray[np.int64], bits: int, signed: bool) -> NDArray
 def as_stored(cells: Cells, image_pixel: ImagePixel, step: str) -> StoredValues:
     """Read cells as the modality filled them: what lies beside the stored value is dropped."""
     bits, signed = image_pixel.bits_stored, image_pixel.signed
-    patterns = np.arange(1 << (8 * cells.itemsize)) >> (image_pixel.high_bit + 1 - bits)
-    return StoredValues(cells, sign_extended(patterns, bits, signed), bits, signed, step)
-
-
-def as_coded(cells: Cells, precision: int, image_pixel: ImagePixel, step: str) -> StoredValues:
-    """Read cells as a codec filled them: values of its own precision, which may differ from Bits Stored."""
     patterns = np.arange(1 << (8 * cells.itemsize))
-    of_pattern = sign_extended(patterns, precision, image_pixel.signed)
-    within = StoredValues(cells, of_pattern, image_pixel.bits_stored, image_pixel.signed, step)
-    if not precision > image_pixel.bits_stored or not _overflows(within):
+    of_pattern = sign_extended(patterns >> (image_pixel.high_bit + 1 - bits), bits, signed)
+    if _uses_bits_above(cells, image_pixel):
+        step += f"; bits above bit {image_pixel.high_bit} left out"
+    return StoredValues(cells, of_pattern, bits, signed, step)
+
+
+def _uses_bits_above(cells: Cells, image_pixel: ImagePixel) -> bool:
+    """Whether bits above High Bit are neither empty nor copies of the sign: overlays, or values too large."""
+    bits = image_pixel.high_bit + 1
+    if not int(cells.max()) >> bits:
+        return False
+    patterns = np.arange(1 << (8 * cells.itemsize))
+    allowed = patterns >> bits == 0
+    if image_pixel.signed:
+        allowed |= (patterns >> (bits - 1)) + 1 == 1 << (8 * cells.itemsize - bits + 1)
+    return not all(allowed[row].all() for row in cells)
+
+
+def as_coded(cells: Cells, coded: Frame, image_pixel: ImagePixel, step: str) -> StoredValues:
+    """Read cells as a codec filled them: its own precision and sign count, whatever the header says."""
+    bits, signed = image_pixel.bits_stored, image_pixel.signed or coded.signed
+    patterns = np.arange(1 << (8 * cells.itemsize))
+    if coded.precision != bits:
+        step += f"; coded with {coded.precision} bits"
+    if signed != image_pixel.signed:
+        step += "; coded signed"
+    within = StoredValues(cells, sign_extended(patterns, coded.precision, signed), bits, signed, step)
+    if coded.precision <= bits or not _overflows(within):
         return within
-    if image_pixel.signed and not int(cells.max()) >> image_pixel.bits_stored:  # coded as if unsigned
-        return replace(within, of_pattern=sign_extended(patterns, image_pixel.bits_stored, signed=True))
-    return replace(within, bits=precision, step=f"{step}; its values need {precision} bits")
+    if signed and not coded.signed and not int(cells.max()) >> bits:  # coded as if unsigned
+        return replace(within, of_pattern=sign_extended(patterns, bits, signed=True))
+    return replace(within, bits=coded.precision, step=f"{step}, and its values need them")
 
 
 def _overflows(stored: StoredValues) -> bool:
     """Whether values lie farther outside the range of Bits Stored than lossy coding puts them."""
-    counts = np.bincount(stored.cells.ravel(), minlength=len(stored.of_pattern))
-    seen = stored.of_pattern[counts > 0]
+    seen = stored.of_pattern[stored.counts() > 0]
     margin = (stored.highest - stored.lowest) * _OVERSHOOT
     return bool(seen.min() < stored.lowest - margin or seen.max() > stored.highest + margin)

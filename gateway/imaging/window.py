@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,12 +43,26 @@ class Window:
 
 
 def first_window(ds: Dataset) -> tuple[Window | None, str]:
-    """Return the first window of `ds`, if there is a valid one, and what is wrong with it in words."""
-    centers, widths = header.numbers(ds, "WindowCenter"), header.numbers(ds, "WindowWidth")
-    if not centers or not widths:
-        return None, ""
+    """Return the first valid window of `ds`, if there is one, and what is to be remarked on it."""
     named = header.first_code_string(ds, "VOILUTFunction") or "LINEAR"
-    window = Window(centers[0], widths[0], named if named in _FUNCTIONS else "LINEAR")
-    if not window.is_valid:
-        return None, f"; {window} is not valid"
-    return window, "" if named in _FUNCTIONS else f"; VOI LUT Function {header.quoted(named)} is not defined"
+    known = named in _FUNCTIONS
+    remark = "" if known else f"; VOI LUT Function {header.quoted(named)} is not defined"
+    windows = list(_windows(ds, named if known else "LINEAR"))
+    for number, window in enumerate(windows):
+        if window and window.is_valid:
+            return window, remark + _passed_over(windows[:number])
+    return None, _passed_over(windows)
+
+
+def _windows(ds: Dataset, function: str) -> Iterator[Window | None]:
+    """Yield each pair of centre and width, which belong together by their place; None for half a pair."""
+    centers = header.numbers_by_place(ds, "WindowCenter")
+    for center, width in zip_longest(centers, header.numbers_by_place(ds, "WindowWidth")):
+        yield None if center is None or width is None else Window(center, width, function)
+
+
+def _passed_over(windows: list[Window | None]) -> str:
+    if not windows:
+        return ""
+    first = f"{windows[0]} is not valid" if windows[0] else "its centre or width is missing or not a number"
+    return f"; {len(windows)} unusable windows passed over, the first: {first}"

@@ -11,13 +11,13 @@ from gateway.errors import Reject
 from gateway.imaging.decode import decode
 from gateway.imaging.fingerprint import pixel_digest
 from gateway.records import GreyImage, Reason
-from tests.unit.imaging.tiny_image import grey, look_up_table, raw, reread, scaled, tiny_image
+from tests.unit.imaging.tiny_image import everything, grey, look_up_table, raw, reread, scaled, tiny_image
 
 STEP = 1 / (1 + np.exp(-1))
 
 WINDOWS: dict[str, tuple[dict[str, Any], list[int], list[float]]] = {
     # what: attributes, stored values, display values
-    "none: full range": ({}, [0, 51, 255], [0, 0.2, 1]),
+    "none: the values present": ({}, [40, 80, 240], [0, 0.2, 1]),
     "LINEAR": (
         {"WindowCenter": "100", "WindowWidth": "11"},
         [94, 95, 99, 100, 104, 105],
@@ -45,9 +45,13 @@ WINDOWS: dict[str, tuple[dict[str, Any], list[int], list[float]]] = {
         [94, 95, 105],
         [0, 0.05, 1],
     ),
-    "width 0: full range": ({"WindowCenter": "100", "WindowWidth": "0"}, [0, 51, 255], [0, 0.2, 1]),
-    "width below 1: full range": ({"WindowCenter": "9", "WindowWidth": "0.5"}, [0, 51, 255], [0, 0.2, 1]),
-    "centre alone": ({"WindowCenter": "100"}, [0, 51, 255], [0, 0.2, 1]),
+    "width 0: the values present": ({"WindowCenter": "100", "WindowWidth": "0"}, [40, 80, 240], [0, 0.2, 1]),
+    "width below 1: the values present": (
+        {"WindowCenter": "9", "WindowWidth": "0.5"},
+        [40, 80, 240],
+        [0, 0.2, 1],
+    ),
+    "centre alone": ({"WindowCenter": "100"}, [40, 80, 240], [0, 0.2, 1]),
     "empty function": (
         {"WindowCenter": "100", "WindowWidth": "11", "VOILUTFunction": ""},
         [95, 105],
@@ -78,9 +82,9 @@ MODALITIES: dict[str, tuple[dict[str, Any], list[int], list[float]]] = {
     ),
     "slope 0 is ignored": ({"RescaleSlope": "0", "RescaleIntercept": "5"}, [0, 51, 255], [0, 0.2, 1]),
     "negative slope": ({"RescaleSlope": "-1", "RescaleIntercept": "255"}, [0, 51, 255], [1, 0.8, 0]),
-    "full range follows the rescale": (
+    "the values present follow the rescale": (
         {"RescaleSlope": "4", "RescaleIntercept": "-99"},
-        [0, 51, 255],
+        [40, 80, 240],
         [0, 0.2, 1],
     ),
     "LUT of 12 bits": (
@@ -190,7 +194,8 @@ def test_photometric_interpretation_wins_over_presentation_lut_shape(
 
 
 def test_padding_is_told_by_stored_values_and_black_in_either_interpretation() -> None:
-    attributes = {"RescaleSlope": "1", "RescaleIntercept": "100", "PixelPaddingValue": 255}
+    window = {"WindowCenter": "228", "WindowWidth": "256"}
+    attributes = {"RescaleSlope": "1", "RescaleIntercept": "100", "PixelPaddingValue": 255, **window}
     assert grey(tiny_image([0, 51, 255], **attributes)) == scaled(0, 0.2, 0)
     inverse = tiny_image([0, 51, 255], PhotometricInterpretation="MONOCHROME1", **attributes)
     assert grey(inverse) == scaled(1, 0.8, 0)
@@ -198,14 +203,14 @@ def test_padding_is_told_by_stored_values_and_black_in_either_interpretation() -
 
 @pytest.mark.parametrize(("value", "limit"), [(-8, -5), (-5, -8)])
 def test_padding_range_of_signed_values(value: int, limit: int) -> None:
-    ds = tiny_image([-9, -8, -6, -5, -4], 12, signed=True)
+    ds = tiny_image([-9, -8, -6, -5, -4], 12, signed=True, **everything(12, signed=True))
     ds.add_new("PixelPaddingValue", "SS", value)
     ds.add_new("PixelPaddingRangeLimit", "SS", limit)
     assert [pixel > 0 for pixel in grey(ds)] == [True, False, False, False, True]
 
 
 def test_padding_beyond_bits_stored_spares_the_values_that_share_its_low_bits() -> None:
-    ds = tiny_image([0xF830, 0x0830, 0xFFFF, 0x0FFF], 12, PixelPaddingValue=0xF830)
+    ds = tiny_image([0xF830, 0x0830, 0xFFFF, 0x0FFF], 12, PixelPaddingValue=0xF830, **everything(12))
     assert grey(ds) == scaled(0, 0x830 / 4095, 1, 1)
 
 
@@ -253,16 +258,6 @@ SHUTTERS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"ShutterShape": "POLYGONAL", "VerticesOfThePolygonalShutter": [1, 1, 1, 5, 5, 1]},
         ["#####", "####.", "###..", "##...", "#...."],
     ),
-    "collimator": (
-        {
-            "CollimatorShape": "RECTANGULAR",
-            "CollimatorUpperHorizontalEdge": 1,
-            "CollimatorLowerHorizontalEdge": 5,
-            "CollimatorLeftVerticalEdge": 3,
-            "CollimatorRightVerticalEdge": 3,
-        },
-        ["..#.."] * 5,
-    ),
     "rectangular and circular": (
         {
             "ShutterShape": ["RECTANGULAR", "CIRCULAR"],
@@ -277,11 +272,35 @@ SHUTTERS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "edges in millimetres": (
         {
-            "CollimatorShape": "RECTANGULAR",
-            "CollimatorUpperHorizontalEdge": 3,
-            "CollimatorLowerHorizontalEdge": 3,
-            "CollimatorLeftVerticalEdge": -2,
-            "CollimatorRightVerticalEdge": 2,
+            "ShutterShape": "RECTANGULAR",
+            "ShutterUpperHorizontalEdge": 3,
+            "ShutterLowerHorizontalEdge": 3,
+            "ShutterLeftVerticalEdge": -2,
+            "ShutterRightVerticalEdge": 2,
+        },
+        ["#####"] * 5,
+    ),
+    "together they would hide all": (
+        {
+            "ShutterShape": ["RECTANGULAR", "CIRCULAR"],
+            "ShutterUpperHorizontalEdge": 1,
+            "ShutterLowerHorizontalEdge": 1,
+            "ShutterLeftVerticalEdge": 1,
+            "ShutterRightVerticalEdge": 5,
+            "CenterOfCircularShutter": [5, 3],
+            "RadiusOfCircularShutter": 1,
+        },
+        ["#####", *["....."] * 4],
+    ),
+    "a collimator, which describes the device": (
+        {
+            "CollimatorShape": ["RECTANGULAR", "CIRCULAR"],
+            "CollimatorUpperHorizontalEdge": 2,
+            "CollimatorLowerHorizontalEdge": 4,
+            "CollimatorLeftVerticalEdge": 2,
+            "CollimatorRightVerticalEdge": 4,
+            "CenterOfCircularCollimator": [3, 3],
+            "RadiusOfCircularCollimator": 1,
         },
         ["#####"] * 5,
     ),
@@ -295,7 +314,9 @@ SHUTTERS: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 @pytest.mark.parametrize("name", SHUTTERS)
 @pytest.mark.parametrize("interpretation", ["MONOCHROME1", "MONOCHROME2"])
-def test_outside_shutter_and_collimator_is_black(name: str, interpretation: str) -> None:
+def test_outside_the_shutter_is_black_and_no_collimator_hides_anything(
+    name: str, interpretation: str
+) -> None:
     attributes, expected = SHUTTERS[name]
     value = 0 if interpretation == "MONOCHROME1" else 255
     ds = tiny_image(np.full((5, 5), value), PhotometricInterpretation=interpretation, **attributes)

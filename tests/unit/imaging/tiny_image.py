@@ -41,6 +41,12 @@ def tiny_image(values: ArrayLike, bits: int = 8, signed: bool = False, **attribu
     return ds
 
 
+def everything(bits: int = 8, signed: bool = False) -> dict[str, float]:
+    """Return the window that shows the least value of so many bits black and the greatest white."""
+    lowest = -(1 << (bits - 1)) if signed else 0
+    return {"WindowCenter": lowest + (1 << (bits - 1)), "WindowWidth": 1 << bits}
+
+
 def look_up_table(first: int, bits: int, entries: list[int], packed: bool = False) -> Dataset:
     """Return an item of a Modality LUT Sequence or VOI LUT Sequence."""
     item = Dataset()

@@ -1,0 +1,68 @@
+"""The range of values that an image shows without a usable window: its own, without what lies apart.
+
+Neither a marker far above the chest nor a saturated background may take the contrast from the chest, so
+both are left out where hardly any pixels lie between them and the rest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PARTS = 1000  # each with as many pixels
+_TAIL = 100  # of what is left, a hundredth at either end may be noise
+_BEYOND = 0.25  # of the range without its tails: how far values in the tails may widen it
+_GAP = 0.4  # of the range: no chest has so wide a range with less than one part of its pixels in it
+_FEWEST_LEVELS = 16  # of a chest: less is a background or a marker
+
+
+def range_present(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float, float] | None:
+    """Return the lowest and the highest value to show, or None where all values are the same.
+
+    Parameters
+    ----------
+    values
+        One for each bit pattern, in any order.
+    counts
+        How many pixels have the pattern; shape as `values`.
+    """
+    shown = _without_what_lies_apart(_levels(values, counts))
+    if not len(shown) or shown[0] == shown[-1]:
+        return None
+    tail = len(shown) // _TAIL
+    low, high = shown[tail], shown[-1 - tail]
+    beyond = (high - low) * _BEYOND
+    return float(max(shown[0], low - beyond)), float(min(shown[-1], high + beyond))
+
+
+def _levels(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the values at the ends of `_PARTS` equal parts of the pixels, rising: the extremes included."""
+    seen = np.flatnonzero(counts)
+    if not len(seen):
+        return np.empty(0)
+    order = seen[np.argsort(values[seen], kind="stable")]
+    below = np.cumsum(counts[order])
+    places = np.rint(np.linspace(0, below[-1] - 1, _PARTS + 1))
+    levels: NDArray[np.float64] = values[order][np.searchsorted(below, places, side="right")]
+    return levels
+
+
+def _without_what_lies_apart(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    while len(levels) > 1:
+        steps = np.diff(levels)
+        widest = int(steps.argmax())
+        if steps[widest] <= _GAP * (levels[-1] - levels[0]):
+            return levels
+        kept = max(levels[: widest + 1], levels[widest + 1 :], key=_likely_a_chest)
+        if not _likely_a_chest(kept):
+            return levels
+        levels = kept
+    return levels
+
+
+def _likely_a_chest(levels: NDArray[np.float64]) -> float:
+    """Return how many pixels there are times how far they are spread; 0 for a handful of values."""
+    if len(np.unique(levels)) < _FEWEST_LEVELS:
+        return 0.0
+    first, last = np.quantile(levels, (0.25, 0.75))
+    return len(levels) * float(last - first)
