@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 _PARTS = 1000  # each with as many pixels
 _TAIL = 100  # of what is left, a hundredth at either end may be noise
 _BEYOND = 0.25  # of the range without its tails: how far values in the tails may widen it
-_GAP = 0.4  # of the range: no chest has so wide a range with less than one part of its pixels in it
+_GAP = 0.67  # of the chest's own range: what lies so far off, with less than one part between, is no chest
 _FEWEST_LEVELS = 16  # of a chest: less is a background or a marker
 
 
@@ -31,6 +31,8 @@ def range_present(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tup
         return None
     tail = len(shown) // _TAIL
     low, high = shown[tail], shown[-1 - tail]
+    if low == high:  # nearly all
+        return float(shown[0]), float(shown[-1])
     beyond = (high - low) * _BEYOND
     return float(max(shown[0], low - beyond)), float(min(shown[-1], high + beyond))
 
@@ -42,7 +44,7 @@ def _levels(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[n
         return np.empty(0)
     order = seen[np.argsort(values[seen], kind="stable")]
     below = np.cumsum(counts[order])
-    places = np.rint(np.linspace(0, below[-1] - 1, _PARTS + 1))
+    places = np.minimum(np.arange(_PARTS + 1) * below[-1] // _PARTS, below[-1] - 1)
     levels: NDArray[np.float64] = values[order][np.searchsorted(below, places, side="right")]
     return levels
 
@@ -51,12 +53,11 @@ def _without_what_lies_apart(levels: NDArray[np.float64]) -> NDArray[np.float64]
     while len(levels) > 1:
         steps = np.diff(levels)
         widest = int(steps.argmax())
-        if steps[widest] <= _GAP * (levels[-1] - levels[0]):
-            return levels
-        kept = max(levels[: widest + 1], levels[widest + 1 :], key=_likely_a_chest)
-        if not _likely_a_chest(kept):
-            return levels
-        levels = kept
+        chest = max(levels[: widest + 1], levels[widest + 1 :], key=_likely_a_chest)
+        first, last = np.quantile(chest, (0.05, 0.95))
+        if not _likely_a_chest(chest) or steps[widest] <= _GAP * (last - first):
+            break
+        levels = chest
     return levels
 
 

@@ -188,6 +188,63 @@ def test_jpeg_extended_of_12_bits_that_another_vendor_wrote() -> None:
     assert (pixels.shape, pixels.max() // 16) == ((1024, 256), 264)
 
 
+DEEPER = [name for name in LOSSLESS if name != "JPEG-LS near-lossless, error 0"]
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+@pytest.mark.parametrize("name", DEEPER)
+def test_a_codestream_deeper_than_bits_allocated_is_followed(name: str, bits: int) -> None:
+    syntax, encode = LOSSLESS[name]
+    ds = _compressed(tiny_image(ramp(8), 8), syntax, encode(ramp(bits), bits))
+    assert grey(ds) == grey(tiny_image(ramp(bits), bits))
+    assert "coded with 1" in decode(ds).steps[0]
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_a_codestream_of_8_bits_where_16_are_allocated_is_followed(name: str) -> None:
+    syntax, encode = LOSSLESS[name]
+    ds = _compressed(tiny_image(ramp(12), 12), syntax, encode(_cells(8), 8))
+    assert grey(ds) == grey(tiny_image(ramp(8), 8))
+
+
+@pytest.mark.parametrize("segments", [1, 2])
+def test_rle_of_another_depth_is_rejected(segments: int) -> None:
+    plane = imagecodecs.packbits_encode(bytes(24 * 40))
+    starts = [64 + number * len(plane) for number in range(segments)]
+    header = np.array([segments, *starts, *[0] * (15 - segments)], "<u4").tobytes()
+    bits = 16 if segments == 1 else 8
+    ds = _compressed(tiny_image(ramp(bits), bits), uid.RLELossless, header + plane * segments)
+    with pytest.raises(Reject):
+        decode(ds)
+
+
+def test_jpeg_2000_that_is_signed_where_the_header_is_not() -> None:
+    values = ramp(12).astype(np.int16) - 2048
+    encoded = imagecodecs.jpeg2k_encode(values, codecformat="j2k", reversible=True, bitspersample=12)
+    ds = _compressed(tiny_image(ramp(12), 12), uid.JPEG2000Lossless, encoded)
+    assert grey(ds) == grey(tiny_image(values, 12, signed=True))
+    assert decode(ds).steps[0].endswith("coded signed")
+
+
+@pytest.mark.parametrize("entries", [1, 2, 3, 7])
+@pytest.mark.parametrize("syntax", ["JPEG-LS", "JPEG 2000", "JPEG Lossless SV1"])
+def test_a_basic_offset_table_does_not_matter_for_one_frame(syntax: str, entries: int) -> None:
+    uid_, encode = LOSSLESS[syntax]
+    fragments = encapsulate([encode(ramp(12), 12)], fragments_per_frame=3, has_bot=False)[8:]
+    table = np.arange(entries, dtype="<u4").tobytes()
+    ds = tiny_image(ramp(12), 12)
+    _replace_pixel_data(ds, uid_, b"\xfe\xff\0\xe0" + len(table).to_bytes(4, "little") + table + fragments)
+    assert grey(ds) == grey(tiny_image(ramp(12), 12))
+
+
+@pytest.mark.parametrize("after", [b"\0" * 5, b"\xff" * 4, b"\0\1\2", b"<made by a workstation>" * 9])
+@pytest.mark.parametrize("name", ["JPEG Lossless SV1", "JPEG-LS", "JPEG Lossless"])
+def test_bytes_after_the_end_are_no_early_end(name: str, after: bytes) -> None:
+    syntax, encode = LOSSLESS[name]
+    ds = _compressed(tiny_image(ramp(12), 12), syntax, bytes(encode(ramp(12), 12)) + after)
+    assert grey(ds) == grey(tiny_image(ramp(12), 12))
+
+
 @pytest.mark.parametrize("with_table", [True, False])
 def test_fragments_are_joined(with_table: bool) -> None:
     pixels = ramp(12)

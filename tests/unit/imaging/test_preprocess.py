@@ -1,5 +1,7 @@
 """One way from grey pixels to the tensor, for training and for inference."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,35 @@ def test_black_margins_are_not_shown_to_the_model(margins: tuple[int, ...], dept
     assert preprocess(chest).steps == ()
 
 
+def level_of_3_in_4095(margins: np.ndarray) -> None:
+    margins[:] = round(3 / 4095 * 65535)
+
+
+def noise_of_lossy_coding(margins: np.ndarray) -> None:
+    margins[:] = np.random.default_rng(4).integers(0, 1200, margins.shape)
+
+
+def letters(margins: np.ndarray) -> None:
+    margins[:] = 0
+    margins[5:15, 100:105] = 65535
+
+
+@pytest.mark.parametrize("fill", [level_of_3_in_4095, noise_of_lossy_coding, letters])
+def test_margins_that_are_nearly_black_are_margins(fill: Callable[[np.ndarray], None]) -> None:
+    chest = np.random.default_rng(3).integers(1, 65536, (300, 260)).astype(np.uint16)
+    framed = np.zeros((400, 400), np.uint16)
+    fill(framed)
+    framed[60:360, 80:340] = chest
+    assert np.array_equal(to_model_input(framed), to_model_input(chest))
+
+
+def test_lungs_at_the_edge_are_no_margin() -> None:
+    pixels = np.full((300, 300), 20000, np.uint16)
+    pixels[:, :30] = 2000
+    pixels[:280, :10] = 0
+    assert inside_margins(pixels) == (slice(0, 300), slice(0, 300))
+
+
 @pytest.mark.parametrize(("dark", "bright"), [(0, 0.25), (0, 1 / 16), (0.3, 0.5), (0.9, 1)])
 def test_a_faint_picture_gets_contrast(dark: float, bright: float) -> None:
     clear = np.random.default_rng(4).random((224, 224))
@@ -79,7 +110,7 @@ def test_a_clear_picture_and_a_blank_one_stay_as_they_are(picture: np.ndarray) -
 
 
 def test_black_within_the_image_is_no_margin() -> None:
-    pixels = np.full((300, 300), 7, np.uint16)
+    pixels = np.full((300, 300), 9000, np.uint16)
     pixels[100:140] = pixels[:, 20:50] = 0
     assert inside_margins(pixels) == (slice(0, 300), slice(0, 300))
 
@@ -87,13 +118,13 @@ def test_black_within_the_image_is_no_margin() -> None:
 @pytest.mark.parametrize("seen", [0, 60])
 def test_an_image_that_is_nearly_all_black_has_no_margins(seen: int) -> None:
     pixels = np.zeros((300, 300), np.uint16)
-    pixels[:seen, :seen] = 1000
+    pixels[:seen, :seen] = 9000
     assert inside_margins(pixels) == (slice(0, 300), slice(0, 300))
 
 
 def test_a_map_lies_where_the_model_saw_the_image() -> None:
     activation = np.ones((7, 7), np.float32)
-    whole = np.ones((400, 200), np.uint16)
+    whole = np.full((400, 200), 40000, np.uint16)
     assert over_whole_image(activation, whole) is activation
     placed = over_whole_image(activation, in_margins(whole, 400, 0, 100, 100))
     assert placed.shape == (56, 56)

@@ -50,7 +50,7 @@ def everything(bits: int = 8, signed: bool = False) -> dict[str, float]:
 def look_up_table(first: int, bits: int, entries: list[int], packed: bool = False) -> Dataset:
     """Return an item of a Modality LUT Sequence or VOI LUT Sequence."""
     item = Dataset()
-    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [len(entries), first, bits])
+    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [len(entries) & 0xFFFF, first, bits])
     item.add_new("LUTData", "OW", _even(np.array(entries, "u1" if packed else "<u2").tobytes()))
     return item
 
