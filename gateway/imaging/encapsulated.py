@@ -10,8 +10,9 @@ from pydicom.uid import UID, RLELossless
 
 from gateway.errors import Reject
 from gateway.imaging.codecs import DECODERS, register_codecs
-from gateway.imaging.codestream import Frame, coded_frame, why_not_decoded
+from gateway.imaging.codestream import coded_frame, why_not_decoded
 from gateway.imaging.image_pixel import ImagePixel
+from gateway.imaging.jpeg import Frame
 from gateway.imaging.stored_values import Cells
 from gateway.records import Reason
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.imaging.codestream import Frame
 from gateway.imaging.image_pixel import ImagePixel
+from gateway.imaging.jpeg import Frame
 
 Cells = NDArray[np.uint8] | NDArray[np.uint16]
 Mask = NDArray[np.bool_]
