@@ -83,7 +83,8 @@ class SCP(Section):
     max_associations_per_peer: int = Field(20, ge=1, le=1000)
     peers: tuple[Peer, ...] = ()
     tls: TLS | None = None
-    idle_timeout_seconds: float = Field(60, gt=0)
+    idle_timeout_seconds: float = Field(300, gt=0)
+    message_timeout_seconds: float = Field(60, gt=0)
     min_free_disk_mb: int = Field(512, ge=0)
     reject_below_disk_mb: int = Field(128, ge=0)
     max_queued_images: int = Field(10_000, ge=1)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import socket
-from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import cast
 
-from pynetdicom.association import Association
+from pynetdicom.association import Association as PynetdicomAssociation
 from pynetdicom.events import Event
-from pynetdicom.pdu_primitives import A_ASSOCIATE
 
-from gateway.audit import trail
 from gateway.log import log_bug, log_event
 from gateway.receive.capacity import Capacity
+from gateway.receive.connections import Connections
+from gateway.receive.hosts import Hosts, plain
+from gateway.receive.refusals import Refusals
 from gateway.settings import SCP, Peer
+from gateway.upper_layer.association import Association
+from gateway.upper_layer.decoding import Titles, is_title
+
+_SERVICE_USER, _TITLES = 1, (3, 7)  # source and reasons that name a node (PS3.8 Table 9-21)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,18 @@ class Rejection:
     diagnostic: int
     why: str
 
+    @property
+    def is_audited(self) -> bool:
+        """Tell whether a node was turned away for who it says it is."""
+        return self.source == _SERVICE_USER and self.diagnostic in _TITLES
+
 
 CALLED_NOT_RECOGNISED = Rejection(1, 1, 7, "the called AE title is not the gateway's")
 CALLING_NOT_RECOGNISED = Rejection(1, 1, 3, "the calling AE title and address are not among scp.peers")
+CALLING_NO_TITLE = Rejection(1, 1, 3, "the calling AE title holds characters that PS3.5 does not allow")
+CALLING_EMPTY = Rejection(1, 1, 3, "the calling AE title is empty")
+CALLED_EMPTY = Rejection(1, 1, 7, "the called AE title is empty")
+HOST_NOT_RESOLVED = Rejection(2, 3, 1, "scp.peers: a host cannot be resolved now")
 DISK_FULL = Rejection(2, 3, 1, "less disk is free than scp.reject_below_disk_mb")
 LIMIT_EXCEEDED = Rejection(2, 3, 2, "as many associations as scp.max_associations are open")
 PEER_LIMIT_EXCEEDED = Rejection(
@@ -41,92 +53,81 @@ TEMPORARY_CONGESTION = Rejection(2, 3, 1, "the gateway failed to decide; the tra
 class Admission:
     """Accepts or rejects association requests."""
 
-    def __init__(self, settings: SCP, capacity: Capacity) -> None:
+    def __init__(
+        self, settings: SCP, capacity: Capacity, connections: Connections, hosts: Hosts, refusals: Refusals
+    ) -> None:
         self._settings = settings
         self._capacity = capacity
-        self._admitted: set[Association] = set()
+        self._connections = connections
+        self._hosts = hosts
+        self._refusals = refusals
         self._lock = Lock()
 
     def decide(self, event: Event) -> None:
         """Reject what may not associate; everything else goes on to the presentation contexts."""
+        assoc = cast(Association, event.assoc)
         try:
-            rejection = self._rejection(event.assoc)
+            rejection = self._rejection(assoc)
         except Exception:
-            log_bug("failed", **who(event.assoc))
+            log_bug("failed", **who(assoc))
             rejection = TEMPORARY_CONGESTION
         if rejection is not None:
-            self._tell(rejection, event.assoc)
-            event.assoc.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)
-            event.assoc.kill()
-
-    def _tell(self, rejection: Rejection, assoc: Association) -> None:
-        titles = who(assoc)
-        log_event("association_rejected", why=rejection.why, **titles)
-        if rejection in (CALLED_NOT_RECOGNISED, CALLING_NOT_RECOGNISED):
-            peer, address = titles["calling_ae_title"], titles["peer_address"]
-            trail.rejected(peer=peer, peer_address=address, why=rejection.why)
+            self._refusals.tell(
+                "association_rejected", rejection.why, who(assoc), audited=rejection.is_audited
+            )
+            assoc.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)
+            assoc.kill()
 
     def _rejection(self, assoc: Association) -> Rejection | None:
-        titles = who(assoc)
-        if titles["called_ae_title"] != self._settings.ae_title:
-            return CALLED_NOT_RECOGNISED
-        if not is_known(self._settings.peers, titles["calling_ae_title"], titles["peer_address"]):
-            return CALLING_NOT_RECOGNISED
+        titles = assoc.dul.titles or Titles("", "")
+        if titles.called != self._settings.ae_title:
+            return CALLED_NOT_RECOGNISED if titles.called else CALLED_EMPTY
+        if not is_title(titles.calling):
+            return CALLING_NO_TITLE if titles.calling else CALLING_EMPTY
+        address = plain(assoc.requestor.address)
+        unknown = why_unknown(self._settings.peers, self._hosts, titles.calling, address)
+        if unknown is not None:
+            return unknown
         if self._capacity.is_exhausted():
             return DISK_FULL
         return self._admit(assoc)
 
     def _admit(self, assoc: Association) -> Rejection | None:
+        connection = self._connections.of(assoc.dul.transport.socket)
+        if connection is None:
+            return LIMIT_EXCEEDED  # it had to go for another one meanwhile
         with self._lock:
-            self._admitted = {each for each in self._admitted if _is_open(each)}
-            if len(self._admitted) >= self._settings.max_associations:
+            associated = self._connections.associated()
+            if len(associated) >= self._settings.max_associations:
                 return LIMIT_EXCEEDED
-            from_there = [each for each in self._admitted if _address(each) == _address(assoc)]
+            from_there = [each for each in associated if each.address == connection.address]
             if len(from_there) >= self._settings.max_associations_per_peer:
                 return PEER_LIMIT_EXCEEDED
-            self._admitted.add(assoc)
+            connection.is_admitted = True
             return None
 
 
-def who(assoc: Association) -> dict[str, str]:
-    """Return the two AE titles and the peer's address, as the log and the ledger name them."""
-    request = cast(A_ASSOCIATE, assoc.requestor.primitive)
-    return {
-        "calling_ae_title": request.calling_ae_title.strip(),
-        "called_ae_title": request.called_ae_title.strip(),
-        "peer_address": assoc.requestor.address,
-    }
+def why_unknown(
+    peers: tuple[Peer, ...], hosts: Hosts, calling_ae_title: str, address: str
+) -> Rejection | None:
+    """Tell why no peer has this title *and* this address; without any peers everybody is known."""
+    named = dict.fromkeys(peer.host for peer in peers if peer.ae_title == calling_ae_title)
+    found = {host: hosts.addresses(host) for host in named}
+    if not peers or any(address in (addresses or ()) for addresses in found.values()):
+        return None
+    for host, addresses in found.items():
+        if addresses is None:
+            return replace(HOST_NOT_RESOLVED, why=f"scp.peers: the host {host} cannot be resolved now")
+    return CALLING_NOT_RECOGNISED
 
 
-def is_known(peers: tuple[Peer, ...], calling_ae_title: str, address: str) -> bool:
-    """Tell whether a peer has this title *and* this address; without any peers everybody is known."""
-    hosts = [peer.host for peer in peers if peer.ae_title == calling_ae_title]
-    return not peers or any(_plain(address) in _addresses(host) for host in hosts)
+def who(assoc: PynetdicomAssociation) -> dict[str, str]:
+    """Return the AE titles, as far as they are known, and the address, as log and ledger name them."""
+    titles = cast(Association, assoc).dul.titles
+    known = {"calling_ae_title": titles.calling, "called_ae_title": titles.called} if titles else {}
+    return known | {"peer_address": assoc.requestor.address}
 
 
 def log_opened(event: Event) -> None:
     """Log an accepted association."""
     log_event("association_opened", **who(event.assoc))
-
-
-def _is_open(assoc: Association) -> bool:
-    return assoc.is_alive() and not (assoc.is_released or assoc.is_aborted)
-
-
-def _address(assoc: Association) -> str:
-    return _plain(assoc.requestor.address)
-
-
-def _addresses(host: str) -> set[str]:
-    """Return the addresses of `host` now: a name may move."""
-    try:
-        return {_plain(str(info[4][0])) for info in socket.getaddrinfo(host, None)}
-    except OSError:
-        return set()
-
-
-def _plain(address: str) -> str:
-    """Return an IPv4 address that came through an IPv6 socket as IPv4."""
-    parsed = ip_address(address.partition("%")[0])
-    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
-    return str(mapped or parsed)

@@ -1,7 +1,9 @@
 """The command set of a C-STORE request (PS3.7 9.3.1.1), checked before pynetdicom drops what it dislikes.
 
-pynetdicom gives no answer to a request without data set, aborts on a SOP class that it does not know and on a
-UID that is too long. The sender shall hear why instead.
+pynetdicom gives no answer to a request without data set, aborts on a SOP class that it does not know, on a
+UID that is too long and on a Priority that is none. The sender shall hear why instead.
+
+Private names of pynetdicom used here: `Association._accepted_cx`.
 """
 
 from __future__ import annotations
@@ -9,9 +11,9 @@ from __future__ import annotations
 from typing import cast
 
 from pydicom.dataset import Dataset
+from pynetdicom.association import Association
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.events import Event
 
 from gateway.dicom.uid import is_uid
 from gateway.log import log_event
@@ -19,29 +21,32 @@ from gateway.receive.association import who
 from gateway.receive.presentation import SOP_CLASSES
 from gateway.receive.statuses import Refuse, Status
 
+MEDIUM, PRIORITIES = 0, (0, 1, 2)  # PS3.7 9.3.1.1: medium, high, low
 
-def answer_unusable(event: Event) -> None:
-    """Refuse a C-STORE request whose command cannot be served, and keep it from being served."""
-    message = event.message
-    if not isinstance(message, C_STORE_RQ) or not _is_answerable(event, message):
-        return
+
+def is_refused(assoc: Association, message: DIMSEMessage) -> bool:
+    """Refuse a C-STORE request whose command cannot be served; tell whether that was so."""
+    command = message.command_set
+    if not isinstance(message, C_STORE_RQ) or not isinstance(command.get("MessageID"), int):
+        return False
+    if command.get("Priority") not in PRIORITIES:
+        command.Priority = MEDIUM  # the gateway knows no priorities
+    context_id = cast(int, message.context_id)
     try:
-        _check(message)
+        _check(message, str(assoc._accepted_cx[context_id].abstract_syntax))
     except Refuse as refusal:
-        log_event("refused", status=str(refusal.status), reason=refusal.reason, **who(event.assoc))
-        event.assoc.dimse.send_msg(_response(message.command_set, refusal), cast(int, message.context_id))
-        for keyword in ("AffectedSOPClassUID", "AffectedSOPInstanceUID"):
-            message.command_set.pop(keyword, None)  # to pynetdicom it is no request any more
+        log_event("refused", status=str(refusal.status), reason=refusal.reason, **who(assoc))
+        assoc.dimse.send_msg(_response(command, refusal), context_id)
+        return True
+    return False
 
 
-def _is_answerable(event: Event, message: DIMSEMessage) -> bool:
-    accepted = {context.context_id for context in event.assoc.accepted_contexts}
-    return message.context_id in accepted and "MessageID" in message.command_set
-
-
-def _check(message: DIMSEMessage) -> None:
-    if _uid(message, "AffectedSOPClassUID") not in SOP_CLASSES:
+def _check(message: DIMSEMessage, abstract_syntax: str) -> None:
+    sop_class_uid = _uid(message, "AffectedSOPClassUID")
+    if sop_class_uid not in SOP_CLASSES:
         raise Refuse(Status.SOP_CLASS_NOT_SUPPORTED, "the SOP Class is not among those that are stored")
+    if sop_class_uid != abstract_syntax:
+        raise Refuse(Status.SOP_CLASS_MISMATCH, "the SOP Class is not that of the presentation context")
     if not is_uid(_uid(message, "AffectedSOPInstanceUID")):
         raise Refuse(Status.INVALID_SOP_INSTANCE, "the command's SOP Instance UID is no UID")
     if message.data_set is None or message.data_set.tell() == 0:

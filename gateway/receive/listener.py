@@ -1,275 +1,148 @@
-"""Connections: TLS, timeouts and bounds on what a peer may make the gateway hold.
+"""The listening socket: accepts connections within limits, shakes hands, hands over to associations.
 
-pynetdicom waits without limit for the rest of a PDU, believes the length that it claims, lets a malformed
-command end a thread by exception, and does the TLS handshake of one peer while all others wait. What is
-overridden here is the least that changes that.
+pynetdicom does the TLS handshake of one peer while all others wait, and counts nobody before their
+association.
+
+Private names of pynetdicom used here: `RequestHandler._create_association`, `Association._server`,
+`AssociationServer._handlers`; of socketserver: `BaseServer._handle_request_noblock`.
 """
 
 from __future__ import annotations
 
-import queue
 import socket
 import ssl
 import sys
-from contextlib import suppress
-from select import select
+from copy import deepcopy
 from socketserver import BaseServer
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, cast
 
-from pynetdicom.association import Association
-from pynetdicom.dimse import DIMSEServiceProvider
-from pynetdicom.events import Event
-from pynetdicom.fsm import StateMachine
-from pynetdicom.pdu_primitives import P_DATA
-from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
+from pynetdicom import evt
+from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
-from gateway.audit import trail
-from gateway.log import log_event
-from gateway.receive.association import who
+from gateway.log import log_bug
+from gateway.receive.acceptor import Acceptor
+from gateway.receive.connections import Connection, Connections
+from gateway.receive.hosts import plain
 from gateway.receive.memory import Memory
+from gateway.receive.refusals import Refusals
 from gateway.tls import ReloadingContext, problem_of
+from gateway.upper_layer.messages import REST_SECONDS
+from gateway.upper_layer.transport import PDUSocket, shake_hands
 
-MAX_PDU_BYTES = 1024 * 1024
-"""What a PDU may claim: eight times the length that we advertise, which does not bind A-ASSOCIATE-RQ."""
-
-READ_AHEAD_BYTES = 512 * 1024
-"""What is read from a connection in one go: four PDUs of the length that we advertise."""
-
-MAX_MESSAGE_BYTES = 512 * 1024 * 1024
-"""What one C-STORE may carry: several times the largest radiograph."""
-
-SILENT_SECONDS = 0.25
-REST_SECONDS = 0.02
-"""After so long a silence a connection's two threads look so much less often: pynetdicom's look every
-millisecond, which with 200 silent associations costs a whole core. What comes still wakes them at once."""
-
-MIN_BYTES_PER_SECOND = 1024
-"""How slow a message may be once it has taken longer than the idle timeout: slower than any modem."""
+TOO_MANY = "too many connections without an association: this one, the oldest, was closed"
+NO_ROOM = "too many connections are open, and none of them could be closed for this one"
 
 
-class PDUSocket(AssociationSocket):
-    """A connection that reads one PDU within the idle timeout, and none that claims too much.
+class Handover(RequestHandler):
+    """Makes an association of one accepted connection."""
 
-    It reads ahead: each wait for the network costs a turn among all threads, so several PDUs come in one.
-    """
+    server: Listener
 
-    def __init__(self, accepted: AssociationSocket, memory: Memory) -> None:
-        vars(self).update(vars(accepted))  # already announced to the state machine: not a second time
-        self._memory = memory
-        self._buffer = memoryview(bytearray(READ_AHEAD_BYTES))
-        self._ahead = self._buffer[:0]
-
-    @property
-    def ready(self) -> bool:
-        """Tell whether something can be read without waiting, and may be."""
-        if not self._may_read():
-            self.assoc.dul._idle_timer.restart()  # it is not the peer that is silent
-            cast(MessageReader, self.assoc.dimse).restart_clock()
-            return False
-        if cast(MessageReader, self.assoc.dimse).is_silent and self.socket is not None:
-            with suppress(OSError, ValueError):  # it has just been closed
-                select([self.socket], [], [], REST_SECONDS)
-        return (bool(self._ahead) and self.socket is not None) or super().ready
-
-    def _may_read(self) -> bool:
-        """A peer that sends more without waiting for its answer is read no further, as one without room."""
-        assoc = self.assoc
-        return not assoc.is_established or (assoc.dimse.msg_queue.empty() and self._memory.has_room(assoc))
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Return `nr_bytes` bytes, or fewer when the peer has closed.
-
-        Raises
-        ------
-        OSError
-            When more is claimed than `MAX_PDU_BYTES`, or it takes too long: the connection is closed.
-        """
-        if nr_bytes > MAX_PDU_BYTES:
-            raise ConnectionAbortedError(f"a PDU of {nr_bytes} bytes is claimed")
-        connection = cast(socket.socket, self.socket)
-        deadline = monotonic() + (connection.gettimeout() or float("inf"))
-        received = bytearray()
-        while len(received) < nr_bytes and (self._ahead or self._read_ahead(connection, deadline)):
-            taken = self._ahead[: nr_bytes - len(received)]
-            received += taken
-            self._ahead = self._ahead[len(taken) :]
-        return received
-
-    def _read_ahead(self, connection: socket.socket, deadline: float) -> bool:
-        if monotonic() > deadline:
-            raise TimeoutError("the PDU does not end")
-        self._ahead = self._buffer[: connection.recv_into(self._buffer)]
-        return bool(self._ahead)
-
-    def _shutdown_socket(self) -> None:
-        """Close also what the peer has reset: pynetdicom leaves that to the garbage collector."""
-        super()._shutdown_socket()
-        if self.socket is not None:
-            self.socket.close()
-
-
-class MessageReader(DIMSEServiceProvider):
-    """Puts messages together; one that is none, or that does not end, aborts its association."""
-
-    def __init__(self, assoc: Association, memory: Memory) -> None:
-        super().__init__(assoc)
-        self._memory = memory
-        self._heard = monotonic()
-        self.restart_clock()
-
-    @property
-    def is_silent(self) -> bool:
-        """Tell whether nothing has come for a while."""
-        return monotonic() - self._heard > SILENT_SECONDS
-
-    def get_msg(self, block: bool = False) -> Any:
-        """Return the next message, or a pair of None; wait a little where nothing is expected."""
-        if block or not self.is_silent:
-            return super().get_msg(block)
-        try:
-            return self.msg_queue.get(timeout=REST_SECONDS)
-        except queue.Empty:
-            return None, None
-
-    def restart_clock(self) -> None:
-        """Measure the peer's pace from now on."""
-        self._since, self._bytes = monotonic(), 0
-
-    def receive_primitive(self, primitive: P_DATA) -> None:
-        """Take the next fragments of a message."""
-        if self.message is None:
-            self.restart_clock()
-        count = sum(len(data) for _, data in primitive.presentation_data_value_list)
-        self._bytes += count
-        self._heard = monotonic()
-        self._memory.hold(self.assoc, count)
-        try:
-            super().receive_primitive(primitive)
-            self._check_size()
-            self._check_pace()
-        except Exception as error:
-            log_event("refused", reason=f"no DIMSE message: {error!r}", **who(self.assoc))
-            self.message = None
-            self.dul.event_queue.put("Evt19")  # invalid PDU (PS3.8 Table 9-10): A-ABORT
-
-    def _check_pace(self) -> None:
-        taken = monotonic() - self._since
-        patience = self.assoc.ae.network_timeout or float("inf")
-        if self.message is not None and taken > patience and self._bytes < taken * MIN_BYTES_PER_SECOND:
-            raise TimeoutError(f"slower than {MIN_BYTES_PER_SECOND} bytes a second")
-
-    def _check_size(self) -> None:
-        message = self.message
-        parts = (message.encoded_command_set, message.data_set) if message is not None else ()
-        if any(part is not None and part.tell() > MAX_MESSAGE_BYTES for part in parts):
-            raise OverflowError(f"more than {MAX_MESSAGE_BYTES >> 20} MiB")
-
-
-class Protocol(StateMachine):
-    """The upper layer's states (PS3.8 9.2); an event that has no place in them ends the association alone."""
-
-    def do_action(self, event: str) -> None:
-        """Go from one state to the next."""
-        try:
-            super().do_action(event)
-        except Exception as error:
-            assoc = self.dul.assoc
-            log_event("refused", reason=f"no DICOM protocol: {error}", peer_address=assoc.requestor.address)
-            self.dul.kill_dul()
-            assoc.is_aborted, assoc.is_established, assoc._kill = True, False, True
-            cast(AssociationSocket, self.dul.socket).close()
-
-
-class Connection(RequestHandler):
-    """One accepted connection, before its association."""
-
-    def _create_association(self) -> Association:
-        assoc = super()._create_association()
-        memory = cast(Listener, self.server).memory
-        assoc.dimse = MessageReader(assoc, memory)
-        assoc.dul.state_machine = Protocol(assoc.dul)
-        assoc.dul.socket = PDUSocket(cast(AssociationSocket, assoc.dul.socket), memory)
+    def _create_association(self) -> Acceptor:
+        listener = self.server
+        assoc = Acceptor(self.ae, listener.memory, listener.refusals)
+        assoc._server = listener
+        assoc.name = f"AcceptorThread@{self.client_address[0]}"
+        deadline = listener.deadline_of(self.request)
+        connection = listener.connections.of(self.request)
+        if connection is not None:
+            connection.association = assoc
+        assoc.acse_timeout = max(0.001, deadline - monotonic())
+        assoc.message_timeout = listener.message_timeout
+        assoc.set_socket(PDUSocket(assoc, self.request, listener.message_timeout, deadline))
+        assoc.acceptor.maximum_length = self.ae.maximum_pdu_size
+        assoc.acceptor.ae_title = listener.ae_title
+        assoc.acceptor.address_info = self.local
+        assoc.acceptor.implementation_class_uid = self.ae.implementation_class_uid
+        assoc.acceptor.implementation_version_name = self.ae.implementation_version_name
+        assoc.acceptor.supported_contexts = deepcopy(listener.contexts)
+        assoc.requestor.address_info = self.remote
+        for event, handlers in listener._handlers.items():
+            for handler in handlers if isinstance(event, evt.NotificationEvent) else [handlers]:
+                assoc.bind(event, *cast(Any, handler))
         return assoc
 
 
 class Listener(ThreadedAssociationServer):
-    """The listening socket; `memory` is shared by its connections."""
+    """The listening socket; what follows is shared by its connections and set once, before it serves."""
 
     request_queue_size = 128
     daemon_threads = True  # a TLS handshake keeps no stop waiting
     memory: Memory
+    connections: Connections
+    refusals: Refusals
     tls: ReloadingContext | None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._arriving: dict[socket.socket, socket.socket] = {}
-        """Connections before their association, each with a second handle: TLS takes the first one over."""
-        super().__init__(*args, **kwargs)
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
-        """Drop connections that flood: more than any associations and probes together can be."""
-        return len(self.ae.active_associations) + len(self._arriving) < self.ae.maximum_associations
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Go on in a thread of the connection's own."""
-        self._arriving[request] = request.dup()
-        try:
-            super().process_request(request, client_address)
-        except RuntimeError:  # no thread could be started
-            self._arriving.pop(request).close()
-            raise
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Shake hands and hand over."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._arriving.pop(request).close()
+    message_timeout: float
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection; its TLS handshake comes later, in its own thread."""
-        return cast(socket.socket, self.socket).accept()
+        try:
+            accepted, address = cast(socket.socket, self.socket).accept()
+        except OSError as error:  # such as too many open files, which lasts
+            self.refusals.tell("association_rejected", f"accept: {error.strerror}", {"peer_address": ""})
+            sleep(REST_SECONDS)
+            raise
+        try:
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls is not None:
+                context = self.tls.current()
+                accepted = context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
+        except BaseException:
+            accepted.close()
+            raise
+        return accepted, address
+
+    def _handle_request_noblock(self) -> None:
+        """Take one connection; whatever goes wrong with it, the next one is taken."""
+        try:
+            super()._handle_request_noblock()  # type: ignore[misc] # not in the stubs
+        except Exception as error:
+            log_bug("bug", error=repr(error))
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Take the connection in, and close the oldest nameless one where there are too many."""
+        taken, victim = self.connections.accept(request, plain(client_address[0]))
+        if victim is not None:
+            self._tell(TOO_MANY, victim)
+        if taken is None:
+            self._tell(NO_ROOM, Connection(request, plain(client_address[0]), monotonic()))
+        return taken is not None
+
+    def deadline_of(self, request: socket.socket) -> float:
+        """Return when the association must stand: one deadline from accept on, TLS included."""
+        connection = self.connections.of(request)
+        accepted_at = connection.accepted_at if connection is not None else monotonic()
+        return accepted_at + (self.ae.acse_timeout or float("inf"))
+
+    def _tell(self, why: str, connection: Connection) -> None:
+        self.refusals.tell("association_rejected", why, {"peer_address": connection.address})
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Hand the connection over to its association."""
-        request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self.tls is not None:
-            request = self._secured(request, self.tls.current())
-        request.settimeout(self.ae.network_timeout)
+        """Shake hands where TLS is spoken, and hand the connection over to its association."""
+        if isinstance(request, ssl.SSLSocket):
+            shake_hands(request, self.deadline_of(request))
         super().finish_request(request, client_address)
 
-    def _secured(self, request: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
-        """Do the TLS handshake, within the time that a connection has to associate."""
-        request.settimeout(self.ae.acse_timeout)
-        secured = context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
-        try:
-            secured.do_handshake()
-        except BaseException:
-            secured.close()
-            raise
-        return secured
-
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Log a connection that failed before its association, such as a TLS handshake; not mere probes."""
+        """Tell of a connection that failed before its association, such as a TLS handshake; not mere
+        probes."""
         error = sys.exc_info()[1]
         if isinstance(error, (ssl.SSLEOFError, ConnectionError)):
             return
-        why = problem_of(error)
-        log_event("association_rejected", why=why, peer_address=client_address[0])
-        if self.tls is not None:
-            trail.rejected(peer="", peer_address=client_address[0], why=why)
+        about = {"peer_address": client_address[0]}
+        self.refusals.tell(
+            "association_rejected", problem_of(error), about, audited=isinstance(error, OSError)
+        )
+
+    def service_actions(self) -> None:
+        """Tell what has been counted."""
+        super().service_actions()
+        self.refusals.flush()
 
     def shutdown(self) -> None:
         """Take no more connections; associations go on."""
         BaseServer.shutdown(self)  # pynetdicom's also unregisters from the AE, which never knew of it
-        for connection in list(self._arriving.values()):
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        for connection in self.connections.nameless():
+            connection.cut()
         self.server_close()
-
-
-def end_before_association(event: Event) -> None:
-    """Wake an association's thread when its peer leaves without a word, as probes do."""
-    if event.assoc.requestor.primitive is None:
-        messages: Any = event.assoc.dul.to_user_queue
-        messages.put(None)  # as if it had timed out

@@ -9,7 +9,6 @@ from typing import cast
 from pydicom.dataset import Dataset
 from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
-from pynetdicom.association import Association
 from pynetdicom.events import Event
 
 from gateway.commitment import answer_report
@@ -19,24 +18,25 @@ from gateway.receive.association import Admission, log_opened
 from gateway.receive.c_echo import answer_c_echo
 from gateway.receive.c_store import CStore
 from gateway.receive.capacity import Capacity
-from gateway.receive.command import answer_unusable
+from gateway.receive.connections import Connections
+from gateway.receive.hosts import Hosts
 from gateway.receive.in_flight import InFlight
 from gateway.receive.memory import Memory
 from gateway.receive.presentation import contexts_for, offer
+from gateway.receive.refusals import Refusals
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.settings import SCP
 from gateway.store.commitments import Commitments
 from gateway.store.ledger import Ledger
 from gateway.store.spool import Spool
 from gateway.tls import ReloadingContext
+from gateway.upper_layer.association import Association
 
 MAXIMUM_PDU_SIZE = 128 * 1024
 ASSOCIATION_TIMEOUT_SECONDS = 15
 """How long a connection may stay without an association (ARTIM, PS3.8 9.1.5)."""
 
-CONNECTIONS_PER_ASSOCIATION = 3
-"""Connections held for each association that is allowed: probes come beside senders."""
-
+_NO_LIMIT = 1_000_000
 _POLL_SECONDS = 0.2
 
 
@@ -54,7 +54,10 @@ class StorageSCP:
     def __init__(self, settings: SCP, spool: Spool, ledger: Ledger) -> None:
         self._settings = settings
         capacity = Capacity(settings, spool, ledger)
-        self._admission = Admission(settings, capacity)
+        self._hosts = Hosts(peer.host for peer in settings.peers)
+        self._refusals = Refusals()
+        self._connections = Connections(settings, self._hosts if settings.peers else None)
+        self._admission = Admission(settings, capacity, self._connections, self._hosts, self._refusals)
         self._c_store = CStore(capacity, spool, ledger)
         self._commitments = Commitments(ledger)
         self._in_flight = InFlight()
@@ -78,6 +81,7 @@ class StorageSCP:
             When the address cannot be bound or the TLS files cannot be used.
         """
         _config.LOG_HANDLER_LEVEL = "none"  # else pynetdicom renders every PDU for its own debug log
+        self._hosts.prepare()
         self._listener = self._bound()
         Thread(target=self._listener.serve_forever, args=(_POLL_SECONDS,), name="StorageSCP").start()
 
@@ -96,9 +100,10 @@ class StorageSCP:
         self._in_flight.wait_until_none(timeout_seconds)
         associations = self._ae.active_associations
         for assoc in associations:
-            _close(assoc)
+            _close(cast(Association, assoc))
         for assoc in associations:
             assoc.join(max(0.0, deadline - monotonic()))
+        self._refusals.flush(everything=True)
         self._listener = None
 
     def _bound(self) -> listener.Listener:
@@ -109,13 +114,15 @@ class StorageSCP:
                 (bind, port),
                 evt_handlers=self._handlers(),
                 server_class=listener.Listener,
-                request_handler=listener.Connection,
+                request_handler=listener.Handover,
             )
         except OSError as error:
             problem = f"scp.port: cannot listen on {bind}:{port} ({error.strerror}); is a gateway running?"
             raise ConfigurationError(problem) from None
         listening = cast(listener.Listener, server)
         listening.memory, listening.tls = self._memory, tls
+        listening.connections, listening.refusals = self._connections, self._refusals
+        listening.message_timeout = _message_timeout(self._settings)
         return listening
 
     def _handlers(self) -> list[evt.EventHandlerType]:
@@ -123,7 +130,6 @@ class StorageSCP:
             (evt.EVT_REQUESTED, self._admission.decide),
             (evt.EVT_REQUESTED, offer),
             (evt.EVT_ACCEPTED, log_opened),
-            (evt.EVT_DIMSE_RECV, answer_unusable),
             (evt.EVT_C_ECHO, answer_c_echo),
             (evt.EVT_C_STORE, self._answer_c_store),
             (evt.EVT_N_EVENT_REPORT, answer_report, [self._commitments]),
@@ -131,7 +137,6 @@ class StorageSCP:
             (evt.EVT_PDU_SENT, self._memory.release),
             (evt.EVT_CONN_CLOSE, self._in_flight.end),
             (evt.EVT_CONN_CLOSE, self._memory.release),
-            (evt.EVT_CONN_CLOSE, listener.end_before_association),
         ]
 
     def _answer_c_store(self, event: Event) -> Dataset:
@@ -145,15 +150,21 @@ def _application_entity(settings: SCP) -> ApplicationEntity:
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.supported_contexts = contexts_for(())  # the rest is offered to those who propose it
     ae.maximum_pdu_size = MAXIMUM_PDU_SIZE
-    ae.maximum_associations = settings.max_associations * CONNECTIONS_PER_ASSOCIATION  # Admission is stricter
+    ae.maximum_associations = _NO_LIMIT  # Connections and Admission are stricter
     ae.network_timeout = settings.idle_timeout_seconds
-    ae.dimse_timeout = settings.idle_timeout_seconds
-    ae.acse_timeout = min(ASSOCIATION_TIMEOUT_SECONDS, settings.idle_timeout_seconds)
+    ae.dimse_timeout = _message_timeout(settings)
+    ae.acse_timeout = min(ASSOCIATION_TIMEOUT_SECONDS, _message_timeout(settings))
     return ae
+
+
+def _message_timeout(settings: SCP) -> float:
+    """Return the longest silence within a message, which is never longer than between two."""
+    return min(settings.message_timeout_seconds, settings.idle_timeout_seconds)
 
 
 def _close(assoc: Association) -> None:
     if assoc.is_established:
-        assoc.abort(block=False)
-    elif assoc.dul.socket is not None:
-        assoc.dul.socket.close()
+        assoc.abort_because("the gateway stops")
+    else:
+        assoc.dul.close()
+        assoc.dul.kill_dul()

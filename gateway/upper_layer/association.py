@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -63,6 +64,14 @@ class Association(PynetdicomAssociation):
         self.dul.end(cause)
         self._abort_blocking(block=False)
 
+    def _abort_blocking(self, block: bool = True) -> None:
+        """Abort the association; within the handling of an exception, because of it."""
+        error = sys.exc_info()[1]
+        if error is not None and not self.dul.is_over:
+            log_bug("bug", error=repr(error))
+            self.dul.end(f"a bug in the gateway ({error!r})")
+        super()._abort_blocking(block)
+
     def _handle_no_response(self) -> None:
         """Abort the association because its peer did not answer a request."""
         if self.is_established:
@@ -73,9 +82,7 @@ class Association(PynetdicomAssociation):
         """Serve the association; whatever ends this thread ends the connection."""
         try:
             super().run_reactor()
-        except Exception as error:
-            log_bug("bug", error=repr(error))
-            self.dul.end(f"a bug in the gateway ({error!r})")
+        except Exception:
             with suppress(Exception):
                 self._abort_blocking(block=False)
         finally:

@@ -36,6 +36,9 @@ LONGEST_PDU_SENT = 128 * 1024
 SHORTEST_USABLE_PDU = 7
 """A presentation data value's header takes six bytes (PS3.8 Table 9-23): shorter PDUs carry nothing."""
 
+MAX_TRANSFER_SYNTAXES = 256
+"""Most transfer syntaxes of one context that are looked at: PS3.6 knows about sixty."""
+
 _NO_SYNTAX = UID(IMPLEMENTATION_CLASS_UID)  # a valid UID that is nobody's transfer syntax
 _FIXED_BYTES = 68  # before the variable items
 _PROPOSED_CONTEXT, _ANSWERED_CONTEXT, _USER_INFORMATION = 0x20, 0x21, 0x50
@@ -152,7 +155,8 @@ def _proposed(item: memoryview) -> PresentationContext:
     abstract = [_uid(value) for kind, value in syntaxes if kind == _ABSTRACT_SYNTAX]
     context.abstract_syntax = abstract[0] if abstract else UID("")
     transfer = [_uid(value) for kind, value in syntaxes if kind == _TRANSFER_SYNTAX]
-    for syntax in [each for each in transfer if each] or [_NO_SYNTAX]:
+    usable = list(dict.fromkeys(each for each in transfer if each))[:MAX_TRANSFER_SYNTAXES]
+    for syntax in usable or [_NO_SYNTAX]:
         context.add_transfer_syntax(syntax)
     return context
 

@@ -34,6 +34,9 @@ MAX_COMMAND_BYTES = 64 * 1024
 MAX_COMMAND_ELEMENTS = 100
 """Most elements of a command set: three times as many as PS3.7 Annex E knows."""
 
+MAX_COMMAND_VALUE_BYTES = 4096
+"""Longest value in a command set: a list of a thousand tags."""
+
 MAX_MESSAGE_BYTES = 512 * 1024 * 1024
 """Longest data set of a C-STORE request: several times the largest radiograph."""
 
@@ -42,6 +45,10 @@ MAX_OTHER_DATA_SET_BYTES = 256 * 1024
 
 MAX_EMPTY_FRAGMENTS = 1000
 """Most fragments of a message that carry nothing."""
+
+MAX_MESSAGES_AHEAD = 256
+"""Most messages that a peer sends without a pause, though asynchronous operations are not negotiated (PS3.7
+D.3.3.3): a megabyte of requests would else be half a minute of work."""
 
 MAX_REPORTS_AT_ONCE = 4
 """N-EVENT-REPORT requests of one association that are answered at the same time."""
@@ -61,6 +68,7 @@ class Messages(DIMSEServiceProvider):
     def __init__(self, assoc: Association) -> None:
         super().__init__(assoc)
         self._reports: list[Thread] = []
+        self._ahead = 0
         self._heard = monotonic()
         self._begin()
 
@@ -111,6 +119,10 @@ class Messages(DIMSEServiceProvider):
         elif self._empty > MAX_EMPTY_FRAGMENTS:
             raise Malformed("the peer sent a message of empty fragments")
 
+    def caught_up(self) -> None:
+        """Note that everything that has come was taken: the peer waits, or is slower."""
+        self._ahead = 0
+
     def check_pace(self) -> None:
         """Raise `Malformed` where a message takes longer than its timeout, and is slower than any modem."""
         taken = monotonic() - self._since
@@ -158,6 +170,10 @@ class Messages(DIMSEServiceProvider):
                 self._awaits_data = True
                 return
             self.message = None
+            self._ahead += 1
+            if self._ahead > MAX_MESSAGES_AHEAD:
+                cause = f"the peer sent more than {MAX_MESSAGES_AHEAD} messages without waiting for an answer"
+                raise Malformed(cause, UNEXPECTED_PDU)
             self._deliver(message)
         except Malformed:
             raise
@@ -206,5 +222,6 @@ def _check_command(encoded: bytes) -> None:
         group, _, length = _ELEMENT.unpack_from(encoded, offset)
         offset += _ELEMENT.size + length
         count += 1
-        if group != 0 or offset > len(encoded) or count > MAX_COMMAND_ELEMENTS:
+        is_bounded = length <= MAX_COMMAND_VALUE_BYTES and count <= MAX_COMMAND_ELEMENTS
+        if group != 0 or offset > len(encoded) or not is_bounded:
             raise Malformed("the peer sent a command set that is none (PS3.7 6.3.1)")

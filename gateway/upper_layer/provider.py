@@ -202,6 +202,11 @@ class Provider(DULServiceProvider):
             self.to_user_queue.put(_provider_abort(0))
 
     @property
+    def late_cause(self) -> str:
+        """Say that no association request came in time."""
+        return f"the peer did not request an association within {round(self.artim_timer.timeout or 0, 1):g} s"
+
+    @property
     def peer_address(self) -> tuple[str, int]:
         """Address and port of the peer."""
         remote = self.assoc.acceptor if self.assoc.is_requestor else self.assoc.requestor
@@ -213,6 +218,8 @@ class Provider(DULServiceProvider):
 
     def _is_transport_event(self) -> bool:
         """Read what has come; tell whether anything was done."""
+        if not self.event_queue.empty():
+            return False  # the state may change first
         if self.state_machine.current_state == "Sta13":
             return self._discard()
         if not self._may_read():
@@ -293,6 +300,8 @@ class Provider(DULServiceProvider):
             messages.take(context_id, control, body[offset + 6 : end])
             offset = end
         messages.check_pace()
+        if not self.transport.has_buffered:
+            messages.caught_up()
 
     def _decoded(self, kind: int, body: memoryview) -> ReceivedPDU | None:
         if kind == 1:
@@ -328,6 +337,8 @@ class Provider(DULServiceProvider):
         return "the peer closed the connection without releasing the association"
 
     def _read_cause(self, error: OSError) -> str:
+        if isinstance(error, TimeoutError) and self.state_machine.current_state == "Sta2":
+            return self.late_cause
         if isinstance(error, TimeoutError):
             return f"the peer began a PDU and did not end it within {self.transport.patience:g} s"
         if isinstance(error, SSLError):
@@ -372,10 +383,12 @@ class Protocol(StateMachine):
         within = cast(Messages, self.dul.assoc.dimse).is_within_message
         if event == "Evt12" and action == "AR-2" and within:
             self.dul.end("the peer released the association within a message", by_peer=True)
+        elif event == "Evt7":
+            self.dul.transport.lift_deadline()
         elif action in _RELEASES or event == "Evt8":
             self.dul.close()
         elif event == "Evt18" and self.current_state == "Sta2":
-            self.dul.end(f"the peer did not request an association within {self.dul.artim_timer.timeout:g} s")
+            self.dul.end(self.dul.late_cause)
         elif event == "Evt15":
             silent = "the peer did not answer the association request in time"
             self.dul.end(silent if self.current_state == "Sta5" else "the gateway aborted the association")

@@ -48,46 +48,33 @@ P_DATA_TF = 4
 _LAST_PDU_TYPE = 7
 
 
-def shake_hands(
-    connection: socket.socket, context: ssl.SSLContext, deadline: float, server_hostname: str | None = None
-) -> ssl.SSLSocket:
-    """Do the TLS handshake of a connected socket, as a client where a host name is given.
+def shake_hands(secured: ssl.SSLSocket, deadline: float) -> None:
+    """Do the TLS handshake of a connection.
 
     A socket's own timeout counts anew for every byte that drips in; `deadline` (monotonic) is for all of it.
 
     Raises
     ------
     OSError
-        When the handshake fails (`ssl.SSLError`) or takes too long (`TimeoutError`); the connection is
-        closed.
+        When the handshake fails (`ssl.SSLError`) or takes too long (`TimeoutError`).
     """
-    secured = context.wrap_socket(
-        connection,
-        server_side=server_hostname is None,
-        server_hostname=server_hostname,
-        do_handshake_on_connect=False,
-    )
-    try:
-        secured.settimeout(0)
-        while True:
-            try:
-                secured.do_handshake()
-            except ssl.SSLWantReadError:
-                _wait(secured, select.POLLIN, deadline)
-            except ssl.SSLWantWriteError:
-                _wait(secured, select.POLLOUT, deadline)
-            else:
-                return secured
-    except BaseException:
-        secured.close()
-        raise
+    secured.settimeout(0)
+    while True:
+        try:
+            secured.do_handshake()
+        except ssl.SSLWantReadError:
+            _wait(secured, select.POLLIN, deadline)
+        except ssl.SSLWantWriteError:
+            _wait(secured, select.POLLOUT, deadline)
+        else:
+            return
 
 
 def _wait(connection: socket.socket, event: int, deadline: float) -> None:
     polled = select.poll()
     polled.register(connection, event)
     if not polled.poll(max(0.0, deadline - monotonic()) * 1000):
-        raise TimeoutError("the TLS handshake did not end in time")
+        raise TimeoutError("the TLS handshake timed out")
 
 
 def connect(host: str, port: int, timeout_seconds: float, tls: ssl.SSLContext | None = None) -> socket.socket:
@@ -118,8 +105,18 @@ def connect(host: str, port: int, timeout_seconds: float, tls: ssl.SSLContext | 
             continue
         if tls is None:
             return connection
-        return shake_hands(connection, tls, max(deadline, monotonic() + 1), host)
+        return _secured(connection, tls, host, max(deadline, monotonic() + 1))
     raise ConnectionError("; ".join(dict.fromkeys(problems)))
+
+
+def _secured(connection: socket.socket, tls: ssl.SSLContext, host: str, deadline: float) -> ssl.SSLSocket:
+    secured = tls.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
+    try:
+        shake_hands(secured, deadline)
+    except BaseException:
+        secured.close()
+        raise
+    return secured
 
 
 class PDUSocket(AssociationSocket):

@@ -24,7 +24,7 @@ from gateway.deliver.storage_scu import DicomNode, associate
 from gateway.deliver.stow import ABOUT_THE_OBJECT
 from gateway.dicom.character_sets import encodings_for
 from gateway.encoded import elements, octets
-from gateway.receive import association, data_set, listener, storage_scp
+from gateway.receive import association, connections, data_set, storage_scp
 from gateway.receive.association import Rejection
 from gateway.receive.presentation import SOP_CLASSES, TRANSFER_SYNTAXES
 from gateway.receive.statuses import Status
@@ -32,6 +32,7 @@ from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAM
 from gateway.results.structured_report import SOP_CLASS
 from gateway.roles import open_database
 from gateway.settings import Settings
+from gateway.upper_layer import messages, transport
 from gateway.web.application import create_application
 from gateway.web.site import open_site
 from tests.conformance.statement import TEXT, literals, plain, table
@@ -121,15 +122,15 @@ def test_limits_and_identity() -> None:
     assert stated["Implementation Version Name"] == [IMPLEMENTATION_VERSION_NAME]
     assert stated["Maximum PDU length offered"] == [str(storage_scp.MAXIMUM_PDU_SIZE)]
     assert requestor.MAXIMUM_PDU_SIZE == storage_scp.MAXIMUM_PDU_SIZE
-    assert stated["Longest PDU that is read"] == [str(listener.MAX_PDU_BYTES)]
-    assert stated["Longest C-STORE message"] == [str(listener.MAX_MESSAGE_BYTES)]
+    assert stated["Longest PDU that is read"] == [str(transport.MAX_PDU_BYTES)]
+    assert stated["Longest C-STORE message"] == [str(messages.MAX_MESSAGE_BYTES)]
     assert stated["Wait for an association request"] == [str(storage_scp.ASSOCIATION_TIMEOUT_SECONDS)]
     assert f"beyond {octets.MAX_INFLATED_BYTES >> 20} MiB" in TEXT
     assert f"more than {data_set.MAX_INFLATED_BESIDE_PIXELS >> 20} MiB beside its pixels" in TEXT
     assert f"more than {elements.MAX_ELEMENTS} elements and items" in TEXT
     assert f"more than {elements.MAX_OUTERMOST} elements beside each other" in TEXT
     assert f"nested more than {elements.MAX_DEPTH} deep" in TEXT
-    assert storage_scp.CONNECTIONS_PER_ASSOCIATION == 3
+    assert connections.CONNECTIONS_PER_ASSOCIATION == 3
     assert "At most three times `scp.max_associations` connections" in TEXT
 
 

@@ -16,8 +16,8 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
-from gateway.receive import listener
 from gateway.receive.statuses import Status
+from gateway.upper_layer import messages, transport
 from tests.receiving import (
     A_ABORT,
     A_ASSOCIATE_AC,
@@ -136,17 +136,27 @@ def test_a_connection_without_association_is_closed(tmp_path: Path) -> None:
 
 # --- below DIMSE
 
-ABSURD_LENGTHS = [listener.MAX_PDU_BYTES + 1, 0xFFFFFFFF]
+INVALID_PARAMETER = 6  # reason of an A-ABORT by the service provider (PS3.8 Table 9-26)
+
+
+def assert_aborted(peer: RawPeer, reason: int) -> None:
+    """See that the gateway aborts, says why, and closes."""
+    assert peer.read_pdu() == (A_ABORT, bytes([0, 0, 2, reason]))
+    assert peer.read_pdu() is None
+
+
+ABSURD_LENGTHS = [transport.MAX_PDU_BYTES + 1, 0xFFFFFFFF]
 
 
 @pytest.mark.parametrize("length", ABSURD_LENGTHS)
 def test_an_absurd_pdu_length_is_not_believed(receiver: Receiver, length: int) -> None:
     with RawPeer(receiver.address) as before, RawPeer(receiver.address) as during:
         before.send(struct.pack(">BBL", 1, 0, length))
-        assert before.read_pdu() is None
+        assert_aborted(before, INVALID_PARAMETER)
         during.associate(DX)
         during.send(struct.pack(">BBL", 4, 0, length) + bytes(1000))
-        assert during.read_pdu() is None
+        assert_aborted(during, INVALID_PARAMETER)
+    assert len(receiver.events("association_rejected")) == len(receiver.events("association_aborted")) == 1
     assert_serves(receiver)
 
 
@@ -158,11 +168,11 @@ def test_a_claimed_4_gib_allocates_nothing(receiver: Receiver, associates: bool)
         tracemalloc.start()
         try:
             peer.send(struct.pack(">BBL", 4 if associates else 1, 0, 0xFFFFFFFF) + bytes(100_000))
-            assert peer.read_pdu() is None
+            assert_aborted(peer, INVALID_PARAMETER)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert peak < 2 * listener.MAX_PDU_BYTES
+    assert peak < 2 * transport.MAX_PDU_BYTES
 
 
 def trickle(peer: RawPeer, parts: Iterable[bytes]) -> None:
@@ -191,7 +201,7 @@ def test_a_message_that_trickles_in_is_aborted(tmp_path: Path) -> None:
         ending = peer.read_pdu()
         assert ending is not None
         assert ending[0] == A_ABORT
-        assert "slower" in receiver.events("refused")[0]["reason"]
+        assert "slower" in receiver.events("association_aborted")[0]["why"]
         assert_serves(receiver)
 
 
@@ -204,9 +214,10 @@ def test_a_pdu_that_does_not_end_is_given_up(tmp_path: Path) -> None:
 
 
 def test_a_message_that_does_not_end_is_aborted(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "MAX_MESSAGE_BYTES", 100_000)
+    monkeypatch.setattr(messages, "MAX_MESSAGE_BYTES", 100_000)
     with RawPeer(receiver.address) as peer:
         peer.associate(DX)
+        peer.send(p_data(1, 3, c_store_command(DX, "1.2.3", True)))
         for _ in range(3):
             peer.send(p_data(1, 0, bytes(50_000)))
         ending = peer.read_pdu()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import shutil
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from select import select
 from socketserver import ThreadingMixIn
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -21,11 +19,10 @@ from pynetdicom.sop_class import Verification
 from gateway.audit import trail
 from gateway.errors import ConfigurationError
 from gateway.receive import storage_scp
-from gateway.receive.listener import Listener
 from gateway.receive.statuses import Status
 from gateway.settings import Settings
 from tests.certificates import Authority, Certificate
-from tests.gateway_process import PATIENCE_SECONDS, wait_for
+from tests.gateway_process import wait_for
 from tests.receiving import RawPeer, Receiver, receiving
 
 
@@ -192,31 +189,6 @@ def test_a_flood_of_silent_connections_is_bounded_and_keeps_no_stop_waiting(
         assert dropped
     for peer in peers:
         peer.__exit__()
-
-
-def test_a_stop_that_comes_while_tls_takes_a_connection_over_ends_it(
-    tmp_path: Path, server: Certificate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taken_over, stopped = threading.Event(), threading.Event()
-    wrap, close = ssl.SSLContext.wrap_socket, Listener.server_close
-
-    def wrap_and_wait(*args: Any, **kwargs: Any) -> ssl.SSLSocket:
-        secured = wrap(*args, **kwargs)
-        taken_over.set()
-        assert stopped.wait(PATIENCE_SECONDS)
-        return secured
-
-    def close_and_tell(listener: Listener) -> None:
-        close(listener)
-        stopped.set()
-
-    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", wrap_and_wait)
-    monkeypatch.setattr(Listener, "server_close", close_and_tell)
-    with receiving(tmp_path, tls=server.files) as receiver:
-        peer = RawPeer(receiver.address)
-        assert taken_over.wait(PATIENCE_SECONDS)
-    with peer:
-        assert peer.read_pdu() is None
 
 
 def test_a_thread_that_cannot_be_started_takes_no_place_for_good(

@@ -1,0 +1,78 @@
+"""The receiver's end of an association: which requests are served, and how much of them may be in memory.
+
+Private names of pynetdicom used here: `Association._serve_request`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.dimse_messages import DIMSEMessage
+from pynetdicom.dimse_primitives import C_ECHO, C_STORE, N_EVENT_REPORT
+
+from gateway.receive.association import who
+from gateway.receive.command import is_refused
+from gateway.receive.memory import Memory
+from gateway.receive.refusals import Refusals
+from gateway.upper_layer.association import Association
+from gateway.upper_layer.endings import Ending
+from gateway.upper_layer.messages import Messages
+
+_SERVED = (C_ECHO, C_STORE, N_EVENT_REPORT)
+
+
+class Acceptor(Association):
+    """An association that a peer requests of the gateway."""
+
+    dimse: ArrivingMessages
+
+    def __init__(self, ae: ApplicationEntity, memory: Memory, refusals: Refusals) -> None:
+        super().__init__(ae, MODE_ACCEPTOR)
+        self._memory = memory
+        self._refusals = refusals
+        self._is_serving = False
+        self.dimse = ArrivingMessages(self, memory)
+        self.dul.on_ending = self._tell
+
+    def may_read(self) -> bool:
+        """Tell whether more is read: not before a request is answered, and only while there is memory."""
+        return not self._is_serving and super().may_read() and self._memory.has_room(self)
+
+    def _serve_request(self, msg: Any, context_id: int) -> None:
+        if not (isinstance(msg, _SERVED) and msg.is_valid_request):
+            name = type(msg).__name__.replace("_", "-")
+            kind = "request without what it needs" if isinstance(msg, _SERVED) else "message"
+            self.abort_because(f"the peer sent a {name} {kind} that is not served")
+            return
+        self._is_serving = True
+        try:
+            super()._serve_request(msg, context_id)
+        finally:
+            self._is_serving = False
+
+    def _tell(self, ending: Ending) -> None:
+        """Tell how the connection ended, but for mere probes."""
+        if ending.by_peer and ending.silent:
+            return
+        is_rejected = not (ending.by_peer or ending.associated)
+        event = "association_rejected" if is_rejected else "association_aborted"
+        self._refusals.tell(event, ending.cause, who(self))
+
+
+class ArrivingMessages(Messages):
+    """Messages that count against the memory for images under way."""
+
+    def __init__(self, assoc: Acceptor, memory: Memory) -> None:
+        super().__init__(assoc)
+        self._memory = memory
+
+    def take(self, context_id: int, control: int, fragment: memoryview) -> None:
+        """Take the next fragment of a message."""
+        self._memory.hold(self.assoc, len(fragment))
+        super().take(context_id, control, fragment)
+
+    def _deliver(self, message: DIMSEMessage) -> None:
+        if not is_refused(self.assoc, message):
+            super()._deliver(message)

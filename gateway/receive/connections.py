@@ -1,0 +1,119 @@
+"""Every accepted connection, from accept until its socket is closed: limits hold before anybody is known.
+
+A connection without an association is nameless. When there are too many, the oldest nameless one goes: a
+flood drops itself, and a sender, which associates within milliseconds, gets its turn. Where `scp.peers` has
+addresses, those of strangers go first.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Lock
+from time import monotonic
+
+from gateway.receive.hosts import Hosts
+from gateway.settings import SCP
+from gateway.upper_layer.association import Association
+
+CONNECTIONS_PER_ASSOCIATION = 3
+"""Connections held for each association that is allowed: probes come beside senders."""
+
+
+@dataclass(eq=False, slots=True)
+class Connection:
+    """One accepted connection; `association` once TLS is agreed on, `is_admitted` once it is accepted."""
+
+    socket: socket.socket
+    address: str
+    accepted_at: float
+    association: Association | None = None
+    is_admitted: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the socket is open."""
+        return self.socket.fileno() >= 0
+
+    @property
+    def is_associated(self) -> bool:
+        """Tell whether the association stands."""
+        assoc = self.association
+        is_over = assoc is None or assoc.is_released or assoc.is_aborted
+        return self.is_open and self.is_admitted and not is_over
+
+    def cut(self) -> None:
+        """End the connection without a line of its own; its own thread closes it."""
+        if self.association is not None:
+            self.association.dul.close()
+        with suppress(OSError):
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)  # also while TLS takes it over
+
+
+class Connections:
+    """The connections that are open.
+
+    Parameters
+    ----------
+    hosts
+        The addresses of `scp.peers`; None where anybody may send.
+    """
+
+    def __init__(self, settings: SCP, hosts: Hosts | None) -> None:
+        self._limit = settings.max_associations * CONNECTIONS_PER_ASSOCIATION
+        self._nameless_per_address = settings.max_associations_per_peer
+        self._hosts = hosts
+        self._open: dict[socket.socket, Connection] = {}
+        self._lock = Lock()
+
+    def accept(self, accepted: socket.socket, address: str) -> tuple[Connection | None, Connection | None]:
+        """Take a new connection in; return it, and the one that had to go for it.
+
+        The new one is None where only associations and connections of `scp.peers` could go for it.
+        """
+        new = Connection(accepted, address, monotonic())
+        with self._lock:
+            self._open = {each.socket: each for each in self._open.values() if each.is_open}
+            nameless = [each for each in self._open.values() if not each.is_associated]
+            victim = self._victim(new, nameless)
+            if victim is None and len(self._open) >= self._limit:
+                return None, None
+            if victim is not None:
+                victim.cut()
+                del self._open[victim.socket]
+            self._open[accepted] = new
+            return new, victim
+
+    def of(self, accepted: socket.socket | None) -> Connection | None:
+        """Return the connection of a socket, None where it had to go already."""
+        with self._lock:
+            return self._open.get(accepted) if accepted is not None else None
+
+    def associated(self) -> list[Connection]:
+        """Return the connections whose association stands."""
+        with self._lock:
+            return [each for each in self._open.values() if each.is_associated]
+
+    def nameless(self) -> list[Connection]:
+        """Return the connections without an association."""
+        with self._lock:
+            return [each for each in self._open.values() if each.is_open and not each.is_associated]
+
+    def _victim(self, new: Connection, nameless: list[Connection]) -> Connection | None:
+        """Return the connection that goes for a new one, None where there is room or nobody to go."""
+        of_same = [each for each in nameless if each.address == new.address]
+        if len(of_same) >= self._nameless_per_address:
+            return of_same[0]
+        if len(self._open) < self._limit:
+            return None
+        strangers = [each for each in nameless if self._is_stranger(each)]
+        candidates = strangers or ([] if self._is_stranger(new) else nameless)
+        if not candidates:
+            return None
+        ((crowded, _),) = Counter(each.address for each in candidates).most_common(1)
+        return next(each for each in candidates if each.address == crowded)
+
+    def _is_stranger(self, connection: Connection) -> bool:
+        return self._hosts is not None and not self._hosts.are_known(connection.address)

@@ -1,0 +1,62 @@
+"""Tells who was turned away or cut off, and why: in the log, and in the audit trail what concerns
+security."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.audit import trail
+from gateway.log import log_event
+from gateway.receive.repeats import Message, Repeats
+
+LINES_PER_ADDRESS = 100
+AUDITED_PER_ADDRESS = 10
+"""Different refusals of one address that are told within a minute; the others are counted."""
+
+
+class Refusals:
+    """Tells each refusal once, and its repetitions once a minute.
+
+    Titles and causes are clean already (`gateway.peer_text`).
+    """
+
+    def __init__(self) -> None:
+        self._log = Repeats(_log, LINES_PER_ADDRESS)
+        self._audit = Repeats(_audit, AUDITED_PER_ADDRESS)
+
+    def tell(self, event: str, why: str, about: Mapping[str, str], *, audited: bool = False) -> None:
+        """Tell that a connection was refused or ended.
+
+        Parameters
+        ----------
+        event
+            `association_rejected` before there was an association, `association_aborted` afterwards.
+        about
+            Titles as far as they are known, and `peer_address`.
+        audited
+            Whether a node was turned away for who it is.
+        """
+        address = about["peer_address"]
+        self._log.note(address, {"event": event, "why": why, **about})
+        if audited:
+            peer = about.get("calling_ae_title", "")
+            self._audit.note(address, {"peer": peer, "peer_address": address, "why": why})
+
+    def flush(self, *, everything: bool = False) -> None:
+        """Tell the counts of the minutes that are over, or of all."""
+        self._log.flush(everything=everything)
+        self._audit.flush(everything=everything)
+
+
+def _log(message: Message, repeated: int) -> None:
+    fields = dict(message)
+    event = fields.pop("event")
+    if repeated:
+        log_event(event, **fields, repeated=repeated)
+    else:
+        log_event(event, **fields)
+
+
+def _audit(message: Message, repeated: int) -> None:
+    why = message["why"] + (f" (repeated {repeated} times)" if repeated else "")
+    trail.rejected(peer=message["peer"], peer_address=message["peer_address"], why=why)
