@@ -1,0 +1,141 @@
+"""A courier and a real ledger against PACSs that go wrong once: told truly, delivered once, stopped in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.deliver import connection
+from gateway.deliver.courier import Courier
+from gateway.settings import Settings
+from gateway.store.database import open_engine
+from gateway.store.inquiry import Inquiry
+from gateway.store.ledger import Ledger
+from gateway.store.migrate import upgrade
+from tests.gateway_process import wait_for
+from tests.ledger_rows import answer, claim, received, record_answer
+from tests.sources import dx, encoded
+from tests.wire.acceptor import Acceptor, Link, Script, accepting
+from tests.wire.pacs_scripts import (
+    accepting_with,
+    after_the_object,
+    answering,
+    close,
+    context,
+    in_the_middle,
+    stored_with,
+)
+
+UID = "2.25.7"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """One result that is due at `pacs`."""
+    engine = open_engine(f"sqlite:///{tmp_path}/gateway.sqlite")
+    upgrade(engine)
+    ledger = Ledger(engine, tmp_path)
+    ledger.record_received(received(tmp_path))
+    (image,) = claim(ledger, "a")
+    (tmp_path / "results").mkdir()
+    record = answer(tmp_path, "pacs", uid=UID)
+    record.results[0].path.write_bytes(
+        encoded(dx(SOPInstanceUID=UID, DataSetTrailingPadding=bytes(2_000_000)))
+    )
+    record_answer(ledger, image, record)
+    yield ledger
+    engine.dispose()
+
+
+@contextmanager
+def courier(ledger: Ledger, acceptor: Acceptor, timeout_seconds: float) -> Iterator[Courier]:
+    pacs = {
+        "name": "pacs", "kind": "dicom", "ae_title": "PACS", "host": "127.0.0.1", "port": acceptor.port,
+        "timeout_seconds": timeout_seconds,
+    }  # fmt: skip
+    rules = {"first_retry_seconds": 0.1, "longest_retry_seconds": 0.1}
+    settings = Settings.model_validate({"destinations": [pacs], "routes": [], "delivery": rules})
+    courier = Courier("pacs", settings, ledger, "worker")
+    courier.start()
+    try:
+        yield courier
+    finally:
+        courier.stop()
+        courier.join(60)
+
+
+def delivery(ledger: Ledger) -> tuple[str, int, str]:
+    (version,) = Inquiry(ledger).instance("1.2.1")
+    (found,) = version["deliveries"]
+    return found["state"], found["attempts"], found["last_error"] or ""
+
+
+def duplicate(link: Link) -> None:
+    """Say that it has the object already."""
+    link.accept()
+    link.answer(link.request(), 0x0111)
+    link.wait_for_end()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        close,
+        answering(lambda _: bytes.fromhex("15030100020246")),
+        accepting_with(contexts=context(1)),
+        accepting_with(maximum_length=5),
+        in_the_middle(close),
+        in_the_middle(Link.rest),
+        after_the_object(lambda link, _: link.rest()),
+        stored_with(0x0000, message_id=9),
+        stored_with(0xA700),
+    ],
+    ids=[
+        "closes",
+        "TLS",
+        "refuses for now",
+        "no room",
+        "breaks",
+        "stops",
+        "is silent",
+        "confuses",
+        "is full",
+    ],
+)
+def test_what_goes_wrong_once_is_delivered_at_the_second_attempt(ledger: Ledger, script: Script) -> None:
+    with accepting([script], receive_buffer=4096) as acceptor, courier(ledger, acceptor, 3):
+        wait_for(lambda: delivery(ledger)[0] == "delivered", 60)
+        assert [uid for uid, _ in acceptor.stored] == [UID]
+    assert delivery(ledger)[1] == 2
+
+
+def test_an_answer_that_is_lost_is_found_again(ledger: Ledger) -> None:
+    lost = after_the_object(lambda link, _: link.reset())
+    with accepting([lost, duplicate]) as acceptor, courier(ledger, acceptor, 30):
+        wait_for(lambda: delivery(ledger)[0] == "delivered", 60)
+        assert acceptor.stored == []
+    assert delivery(ledger)[1] == 2
+
+
+def test_an_answer_to_another_message_proves_nothing(ledger: Ledger) -> None:
+    """An object that is refused is not delivered because of what was said of another one."""
+    with accepting([stored_with(0x0000, message_id=9), stored_with(0xA900)]) as acceptor:
+        with courier(ledger, acceptor, 30):
+            wait_for(lambda: delivery(ledger)[0] == "dead", 60)
+    assert "0xA900" in delivery(ledger)[2]
+
+
+@pytest.mark.parametrize("script", [in_the_middle(Link.rest), after_the_object(lambda link, _: link.rest())])
+def test_a_stop_ends_what_is_being_sent(
+    ledger: Ledger, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "STOP_SECONDS", 0.1)
+    with accepting([script], receive_buffer=4096) as acceptor, courier(ledger, acceptor, 3600) as running:
+        wait_for(lambda: acceptor.connections > 0, 60)
+        running.stop()
+        running.join(60)
+        assert not running._thread.is_alive()
+    assert delivery(ledger)[:2] == ("pending", 0)
