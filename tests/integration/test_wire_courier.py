@@ -1,4 +1,4 @@
-"""A courier and a real ledger against PACSs that go wrong once: told truly, delivered once, stopped in time."""
+"""A courier and a real ledger against PACSs that go wrong once: delivered once, stopped in time."""
 
 from __future__ import annotations
 
@@ -122,9 +122,9 @@ def test_an_answer_that_is_lost_is_found_again(ledger: Ledger) -> None:
 
 def test_an_answer_to_another_message_proves_nothing(ledger: Ledger) -> None:
     """An object that is refused is not delivered because of what was said of another one."""
-    with accepting([stored_with(0x0000, message_id=9), stored_with(0xA900)]) as acceptor:
-        with courier(ledger, acceptor, 30):
-            wait_for(lambda: delivery(ledger)[0] == "dead", 60)
+    scripts = [stored_with(0x0000, message_id=9), stored_with(0xA900)]
+    with accepting(scripts) as acceptor, courier(ledger, acceptor, 30):
+        wait_for(lambda: delivery(ledger)[0] == "dead", 60)
     assert "0xA900" in delivery(ledger)[2]
 
 
