@@ -8,9 +8,10 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -285,12 +286,50 @@ def retry(
 
     if (uid is None) != failed:
         raise ConfigurationError("state the SOP Instance UID of an image, or --failed")
-    _, ledger = _open(config)
-    begun = Again(ledger).retry(uid)
-    if uid is not None and not (begun.images or begun.deliveries):
+    settings, ledger = _open(config)
+    begun = Again(ledger).retry(uid, settings.destinations_for)
+    if uid is not None and not (begun.images or begun.deliveries or begun.unrouted):
         _versions(ledger, uid)
         raise GatewayError(f"{uid}: nothing to retry: it has not failed, or its files have been deleted")
-    out.print(f"{begun.deliveries} deliveries and {begun.images} images begin anew", soft_wrap=True)
+    out.print(f"requeued {begun.deliveries} deliveries and {begun.images} images", soft_wrap=True)
+    _fail_unrouted(begun.unrouted)
+
+
+@app.command()
+def resend(
+    uid: Annotated[str | None, typer.Argument(help="SOP Instance UID of an image.")] = None,
+    study: Annotated[str | None, typer.Option(help="All images of this Study Instance UID.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="All received since then, local time."),
+    ] = None,
+    destination: Annotated[
+        str | None, typer.Option(help="Only to this one, also if it is new; default: as routed now.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Send results again that were delivered: to a PACS that has lost them, or to a new one."""
+    from gateway.store.requeue import Choice
+    from gateway.store.requeue import resend as send_again
+
+    if uid is None and study is None and since is None:
+        raise ConfigurationError("state the SOP Instance UID of an image, --study or --since")
+    settings, ledger = _open(config)
+    names = [each.name for each in settings.destinations]
+    if destination is not None and destination not in names:
+        raise ConfigurationError(
+            f"{destination}: no such destination; there are {', '.join(names) or 'none'}"
+        )
+    if uid is not None:
+        _versions(ledger, uid)
+    route = settings.destinations_for if destination is None else lambda _: (destination,)
+    sent = send_again(ledger, Choice(uid, study, since.astimezone() if since else None), route)
+    out.print(f"requeued {sent.deliveries} deliveries of {sent.images} images", soft_wrap=True)
+    if sent.deleted:
+        err.print(f"{sent.deleted} images have no results any more; gateway reprocess makes them anew")
+    _fail_unrouted(sent.unrouted)
+    if not sent.deliveries:
+        raise GatewayError("nothing to send: no results, or all of them are on their way already")
 
 
 @app.command()
@@ -405,6 +444,14 @@ def _versions(ledger: Any, uid: str) -> list[dict[str, Any]]:
     if not versions:
         raise GatewayError(f"{uid}: no image with this SOP Instance UID was received")
     return versions
+
+
+def _fail_unrouted(titles: Sequence[str]) -> None:
+    if titles:
+        named = ", ".join(titles)
+        raise GatewayError(
+            f"no route matches {named}: state one under routes, then run gateway retry --failed"
+        )
 
 
 def _inquiry(config: Path | None) -> Any:

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 
 from gateway.errors import Retry
 from gateway.log import log_event
+from gateway.peer_text import clean
 from gateway.store.commitments import Commitments
 from gateway.store.outbox import log_delivery
 
@@ -48,26 +49,34 @@ def answer_report(event: Report, commitments: Commitments) -> tuple[int, None]:
         return NO_SUCH_EVENT_TYPE, None
     try:
         report = event.event_information
-        transaction_uid = str(report.TransactionUID)
+        transaction_uid = _bare(report.TransactionUID)
         committed, failed = (
             _instances(report, "ReferencedSOPSequence"),
             _instances(report, "FailedSOPSequence"),
         )
-        kept = {str(item.ReferencedSOPInstanceUID) for item in committed}
-        lost = {str(item.ReferencedSOPInstanceUID): _reason(item) for item in failed}
+        kept = {_bare(item.ReferencedSOPInstanceUID) for item in committed}
+        lost = {_bare(item.ReferencedSOPInstanceUID): _reason(item) for item in failed}
     except Exception as error:
-        log_event("commitment_refused", reason=f"the report cannot be read: {error}")
+        log_event("commitment_refused", reason=f"the report cannot be read: {clean(error)}")
         return INVALID_ARGUMENT_VALUE, None
     try:
-        promised, refused = commitments.record_report(transaction_uid, kept, lost)
+        recorded = commitments.record_report(transaction_uid, kept, lost)
     except Retry as error:
         log_event("waiting", reason=str(error))
         return PROCESSING_FAILURE, None
-    for delivery in promised:
+    if not recorded.is_known:
+        told = "its Transaction UID is not that of the last request for any result"
+        numbers = {"committed": len(kept), "failed": len(lost)}
+        log_event("commitment_unmatched", transaction_uid=transaction_uid, reason=told, **numbers)
+    for delivery in recorded.kept:
         log_delivery("committed", delivery)
-    for delivery in refused:
+    for delivery in recorded.lost:
         log_delivery("commitment_failed", delivery, error=lost[delivery.sop_instance_uid])
     return SUCCESS, None
+
+
+def _bare(uid: object) -> str:
+    return clean(str(uid).strip("\0 "), 64)
 
 
 def _instances(report: Dataset, keyword: str) -> Sequence[Dataset]:

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowHandle
 
 from gateway import settle
-from gateway.deliver.courier import Courier
+from gateway.deliver.couriers import Couriers
 from gateway.errors import Retry
 from gateway.isolation import Isolation
 from gateway.log import log_bug, log_event
@@ -87,7 +87,7 @@ class Engine:
         self._running: dict[str, float] = {}  # when each workflow in this process last got on, by ID
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._couriers: list[Courier] = []
+        self._couriers = Couriers(settings, ledger, executor_id)
         folders = [mark.root for mark in marks]
         pictures = Pictures(settings.data_dir / "cache" / "web", settings.web.cache_mb << 20)
         self._cleaner = Cleaner(settings.retention, ledger, folders, pictures, marks, self._stopping)
@@ -115,29 +115,20 @@ class Engine:
             self._every(POLL_SECONDS, self._collect, HANGS_SECONDS),
             self._every(BEAT_SECONDS, self._watch, HANGS_SECONDS),
             self._every(60 * self._settings.retention.every_minutes, self._cleaner.clean),
+            self._every(POLL_SECONDS, self._couriers.wake, HANGS_SECONDS),
+            self._every(BEAT_SECONDS, self._couriers.watch, HANGS_SECONDS),
         ]
-        self._couriers = [self._courier(name) for name in self._destinations()]
-        for courier in self._couriers:
-            courier.start()
+        self._couriers.start()
 
     def stop(self) -> None:
         """Claim nothing more, finish what is in hand within the configured time."""
         deadline = time.monotonic() + self._settings.shutdown_seconds
         self._stopping.set()
-        for courier in self._couriers:
-            courier.stop()
+        self._couriers.stop()
         for thread in self._threads:
             thread.join()
         DBOS.destroy(workflow_completion_timeout_sec=round(self._settings.shutdown_seconds))
-        for courier in self._couriers:
-            courier.join(max(0.0, deadline - time.monotonic()))
-
-    def _destinations(self) -> set[str]:
-        """Return those configured, and those of which only undelivered results are left."""
-        return {each.name for each in self._settings.destinations} | set(self._outbox.destinations())
-
-    def _courier(self, destination: str) -> Courier:
-        return Courier(destination, self._settings, self._ledger, self._executor_id)
+        self._couriers.join(deadline)
 
     def _register_workflows(self) -> None:
         @DBOS.workflow(name="answer", max_recovery_attempts=None)
@@ -241,7 +232,7 @@ class Engine:
         """Resume what a worker had begun that is not heard of any more."""
         left = _workflows(executor_id=executor_id, status="PENDING")
         DBOS.resume_workflows(left)
-        self._outbox.release(executor_id)
+        self._outbox.release(executor_id, interrupted=True)
         self._ledger.forget_executor(executor_id)
         log_event("taken_over", executor_id=executor_id, workflows=len(left))
 

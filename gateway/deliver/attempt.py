@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 from urllib.parse import urlsplit
 
 from pydicom.uid import generate_uid
@@ -14,6 +16,7 @@ from pydicom.uid import generate_uid
 from gateway.audit import trail
 from gateway.audit.subject import subject_of
 from gateway.deliver.c_store import deliver_by_c_store
+from gateway.deliver.connection import LEAST_BYTES_PER_SECOND
 from gateway.deliver.folder import deliver_to_folder
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.deliver.storage_commitment import request_commitment
@@ -21,30 +24,58 @@ from gateway.deliver.storage_scu import Unsupported
 from gateway.deliver.stow import deliver_by_stow
 from gateway.errors import Retry
 from gateway.log import log_bug
+from gateway.peer_text import clean
 from gateway.settings import Delivery, DicomDestination, FolderDestination, Settings, StowDestination
 from gateway.store.commitments import Commitments
 from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.ledger import now
 from gateway.store.outbox import Outbox, log_delivery
 
+TIMEOUTS_IN_HAND = 3  # connecting, sending, waiting for the answer
+NO_TIMEOUT_SECONDS = 30.0  # of a folder
 ENDED = {Verdict.DELIVERED, Verdict.NEVER}
+ATTEMPTS_AT_LEAST = 10  # before anything is given up for its age: clocks jump, machines stand still for days
 
 
 def delay_seconds(attempts: int, rules: Delivery) -> float:
     """Return how long to wait after so many failed attempts: doubling, bounded, with jitter of ±20 %."""
-    longest = min(rules.longest_retry_seconds, rules.first_retry_seconds * 2.0 ** min(attempts - 1, 30))
-    return longest * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, keeps no secret
+    return _nominal_delay(attempts, rules) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
+
+
+def _nominal_delay(attempts: int, rules: Delivery) -> float:
+    return min(rules.longest_retry_seconds, rules.first_retry_seconds * 2.0 ** min(attempts - 1, 30))
+
+
+def least_attempts(rules: Delivery) -> int:
+    """Return how many attempts must have failed besides, where an object is given up for its age.
+
+    The age alone may be a clock's error, or time for which the gateway was off.
+    """
+    within, attempts = 1800 * rules.give_up_after_hours, 1  # half of the time, in seconds
+    while attempts < ATTEMPTS_AT_LEAST and (within := within - _nominal_delay(attempts, rules)) > 0:
+        attempts += 1
+    return attempts
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """The object that an attempt has in hand, and since when (monotonic seconds)."""
+
+    delivery: PendingDelivery
+    since: float
 
 
 class Attempt:
     """Sends what a destination does not have yet, and asks it to commit what it has.
+
+    Whatever is raised over one object, the others go on; each has its own back-off.
 
     Parameters
     ----------
     name
         Of the destination, which need not be configured any more.
     stopping
-        Once set, nothing more is begun.
+        Once set, nothing more is begun, and an exchange under way is ended within seconds.
     """
 
     def __init__(
@@ -57,17 +88,42 @@ class Attempt:
     ) -> None:
         self._name = name
         self._destination = next((each for each in settings.destinations if each.name == name), None)
+        self._data_dir = settings.data_dir
         self._calling_ae_title = settings.scp.ae_title
         self._rules = settings.delivery
         self._outbox = outbox
         self._commitments = commitments
         self._stopping = stopping
+        self.in_hand: InHand | None = None
 
     def run(self, claimed: Sequence[PendingDelivery]) -> None:
         """Do for each what is due. What is not begun stays as it is."""
-        self._send([each for each in claimed if each.state is DeliveryState.PENDING])
-        if not self._stopping.is_set():
-            self._ask([each for each in claimed if each.state is DeliveryState.DELIVERED])
+        try:
+            self._send([each for each in claimed if each.state is DeliveryState.PENDING])
+            if not self._stopping.is_set():
+                self._ask([each for each in claimed if each.state is DeliveryState.DELIVERED])
+        finally:
+            self.in_hand = None
+
+    @property
+    def hanging(self) -> InHand | None:
+        """The object in hand, if it has been there for longer than three timeouts and a slow link's time."""
+        held = self.in_hand
+        return held if held and monotonic() - held.since > self._longest_seconds(held.delivery) else None
+
+    def _longest_seconds(self, delivery: PendingDelivery) -> float:
+        timeout = getattr(self._destination, "timeout_seconds", NO_TIMEOUT_SECONDS)
+        with suppress(OSError):
+            return TIMEOUTS_IN_HAND * timeout + delivery.path.stat().st_size / LEAST_BYTES_PER_SECOND
+        return TIMEOUTS_IN_HAND * timeout
+
+    def _take_in_hand(self, left: Iterable[PendingDelivery]) -> None:
+        first = next(iter(left), None)
+        self.in_hand = InHand(first, monotonic()) if first else None
+
+    def give_back(self, delivery: PendingDelivery, error: str) -> None:
+        """Record an object whose attempt was ended from outside."""
+        self._record(Outcome(delivery, Verdict.LATER, error, unsure=True))
 
     # --- sending
 
@@ -81,7 +137,7 @@ class Attempt:
                     away.append(outcome.delivery)
                     error = outcome.error or ""
                 else:
-                    self._record(outcome)
+                    self._settle(outcome)
                     reached |= outcome.verdict in ENDED
                 if self._stopping.is_set():
                     return
@@ -93,24 +149,26 @@ class Attempt:
     def _outcomes(self, pending: Sequence[PendingDelivery]) -> Generator[Outcome]:
         """One outcome for each, also where a bug ends the attempt."""
         left = {delivery.id: delivery for delivery in pending}
+        self._take_in_hand(pending)
         try:
             for outcome in self._deliver(pending):
                 del left[outcome.delivery.id]
                 yield outcome
+                self._take_in_hand(left.values())
         except Exception as error:
             log_bug("bug", destination=self._name)
             told = f"a bug in the gateway: its log has the traceback of {error!r}"
             for delivery in left.values():
-                yield Outcome(delivery, Verdict.LATER, told)
+                yield Outcome(delivery, Verdict.LATER, told, unsure=True)
 
     def _deliver(self, pending: Sequence[PendingDelivery]) -> Iterator[Outcome]:
         match self._destination:
             case FolderDestination() as folder:
-                return deliver_to_folder(folder, pending)
+                return deliver_to_folder(folder, pending, self._data_dir)
             case DicomDestination() as node:
                 return deliver_by_c_store(node, pending, self._calling_ae_title, self._stopping)
             case StowDestination() as server:
-                return deliver_by_stow(server, pending)
+                return deliver_by_stow(server, pending, self._stopping)
             case None:
                 unknown = "no destination of this name is configured"
                 return (Outcome(delivery, Verdict.AWAY, unknown) for delivery in pending)
@@ -118,21 +176,22 @@ class Attempt:
     # --- asking
 
     def _ask(self, stored: Sequence[PendingDelivery]) -> None:
-        young = [delivery for delivery in stored if not self._is_too_old(delivery)]
+        young = [delivery for delivery in stored if not self._is_too_old(delivery, delivery.asked)]
         for delivery in stored:
             if delivery not in young:
                 hours = self._rules.give_up_after_hours
                 self._give_up(
                     delivery, f"stored, but not committed within {hours:g} h; {delivery.last_error}"
                 )
+        self._take_in_hand(young)
         try:
             if young:
                 self._request_commitment(young)
         except Unsupported as problem:
             for delivery in young:
-                self._give_up(delivery, f"stored, but not committed: {problem}")
+                self._give_up(delivery, f"stored, but not committed: {clean(problem)}")
         except Retry as problem:
-            self._postpone(young, str(problem))
+            self._postpone(young, clean(problem))
 
     def _request_commitment(self, stored: Sequence[PendingDelivery]) -> None:
         node = self._destination
@@ -149,6 +208,24 @@ class Attempt:
 
     # --- recording
 
+    def _settle(self, outcome: Outcome) -> None:
+        """Record what became of one object, or else that it is not known: the others must not wait for it.
+
+        Raises
+        ------
+        Retry
+            If the database takes nothing at all: then nothing more should be sent.
+        """
+        try:
+            self._record(outcome)
+        except Retry:
+            raise
+        except Exception:
+            log_bug("bug", destination=self._name)
+            told = "its outcome could not be recorded; the log has the traceback"
+            delay = delay_seconds(outcome.delivery.attempts + 1, self._rules)
+            self._outbox.record_failure(outcome.delivery, told, delay, unsure=True)
+
     def _record(self, outcome: Outcome) -> None:
         delivery, error = outcome.delivery, outcome.error or ""
         if outcome.verdict is Verdict.DELIVERED:
@@ -156,9 +233,11 @@ class Attempt:
             log_delivery("delivered", delivery)
             self._audit(delivery)
             return
-        self._outbox.record_failure(delivery, error, delay_seconds(delivery.attempts + 1, self._rules))
+        attempts = delivery.attempts + 1
+        unsure = outcome.unsure
+        self._outbox.record_failure(delivery, error, delay_seconds(attempts, self._rules), unsure=unsure)
         log_delivery("delivery_failed", delivery, error=error)
-        if outcome.verdict is Verdict.NEVER or self._is_too_old(delivery):
+        if outcome.verdict is Verdict.NEVER or self._is_too_old(delivery, attempts):
             self._give_up(delivery, error)
 
     def _wants_commitment(self) -> bool:
@@ -170,17 +249,20 @@ class Attempt:
 
     def _postpone(self, tried: Sequence[PendingDelivery], error: str) -> None:
         """Leave the destination alone for a while: nothing else waits for its timeout in the meantime."""
-        delay = delay_seconds(self._outbox.failures(self._name) + 1, self._rules)
-        self._outbox.record_away(self._name, error, delay)
+        failures = self._outbox.failures(self._name) + 1
+        self._outbox.record_away(self._name, error, delay_seconds(failures, self._rules))
         for delivery in tried:
             self._outbox.record_failure(delivery, error)
             log_delivery("delivery_failed", delivery, error=error)
         limit = now() - timedelta(hours=self._rules.give_up_after_hours)
         for delivery in self._outbox.overdue(self._name, limit):
-            self._give_up(delivery, error)
+            if self._is_too_old(delivery, max(failures, delivery.attempts)):
+                self._give_up(delivery, error)
 
-    def _is_too_old(self, delivery: PendingDelivery) -> bool:
-        return now() - delivery.begun_at > timedelta(hours=self._rules.give_up_after_hours)
+    def _is_too_old(self, delivery: PendingDelivery, attempts: int) -> bool:
+        age = now() - delivery.begun_at
+        is_old = age > timedelta(hours=self._rules.give_up_after_hours)
+        return is_old and attempts >= least_attempts(self._rules)
 
     def _give_up(self, delivery: PendingDelivery, error: str) -> None:
         self._outbox.record_dead(delivery, error)

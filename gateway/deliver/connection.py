@@ -212,6 +212,14 @@ class Connection:
             raise Malformed(f"the peer claims a PDU of {length} bytes; at most {MAX_PDU_BYTES} are read")
         return kind, self._read(length)
 
+    def take(self, limit: int) -> bytes:
+        """Return the next bytes, at most `limit`; none once the peer has closed the connection."""
+        while not self._received and not self._is_closed_by_peer:
+            self._when_ready(self._fill, select.POLLIN)
+        taken = bytes(self._received[:limit])
+        del self._received[:limit]
+        return taken
+
     def _read(self, count: int) -> bytes:
         while len(self._received) < count:
             if self._is_closed_by_peer:

@@ -1,24 +1,36 @@
-"""One thread per destination and worker: whatever a destination does, the others do not wait for it."""
+"""One courier for each destination and worker: whatever a destination does, the others do not wait for it.
+
+A thread that has died, or has had an object in hand for too long, is replaced; the log, `gateway doctor` and
+`/health/ready` say so. An object is never sent by two threads at once: one that cannot be stopped keeps it.
+"""
 
 from __future__ import annotations
 
-import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
 
-from gateway.deliver.attempt import Attempt
-from gateway.errors import Retry
-from gateway.log import log_bug, log_event
+from gateway.deliver.attempt import InHand
+from gateway.deliver.shift import Shift
+from gateway.log import log_event
 from gateway.settings import Settings
-from gateway.store.commitments import Commitments
-from gateway.store.ledger import Ledger
+from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
 
-POLL_SECONDS = 0.05
-RETRY_SECONDS = 5.0
-OBJECTS_PER_ROUND = 100  # over one association
+GRACE_SECONDS = 10.0  # for the end of an exchange that was told to stop
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """A shift that was told to stop, at that monotonic time, because of the object that it has in hand."""
+
+    shift: Shift
+    held: InHand
+    noticed: float
 
 
 class Courier:
-    """Delivers what is due at one destination, round after round.
+    """Delivers what is due at one destination.
 
     Parameters
     ----------
@@ -30,46 +42,76 @@ class Courier:
 
     def __init__(self, name: str, settings: Settings, ledger: Ledger, worker: str) -> None:
         self._name = name
-        self._outbox = Outbox(ledger)
+        self._settings = settings
+        self._ledger = ledger
         self._worker = worker
-        self._holds = True
-        self._stopping = threading.Event()
-        self._attempt = Attempt(name, settings, self._outbox, Commitments(ledger), self._stopping)
-        self._thread = threading.Thread(target=self._run, name=f"deliver to {name}", daemon=True)
+        self._outbox = Outbox(ledger)
+        self._is_stopping = False
+        self._hang: Hang | None = None
+        self._shift = self._new_shift()
 
     def start(self) -> None:
         """Begin to deliver."""
         self._outbox.add_destination(self._name)
-        self._thread.start()
+        self._outbox.record_hang(self._name, None)
+        self._shift.start()
+
+    def wake(self) -> None:
+        """Look for what is due."""
+        self._shift.wake()
 
     def stop(self) -> None:
-        """Take nothing more in hand; the object that is being sent may be finished."""
-        self._stopping.set()
+        """Take nothing more in hand; the object that is being sent has a few seconds left."""
+        self._is_stopping = True
+        self._shift.stop()
 
     def join(self, timeout_seconds: float) -> None:
         """Wait for the end of the round. What it leaves is sent again after the next start."""
-        self._thread.join(timeout_seconds)
+        self._shift.join(timeout_seconds)
 
-    def _run(self) -> None:
-        while not self._stopping.wait(POLL_SECONDS):
-            try:
-                self._put_back()
-                while not self._stopping.is_set() and self._outbox.has_due(self._name):
-                    self._deliver()
-            except Retry as error:
-                log_event("waiting", destination=self._name, reason=str(error))
-                self._stopping.wait(RETRY_SECONDS)
-            except Exception:
-                log_bug("bug", destination=self._name)
-                self._stopping.wait(RETRY_SECONDS)
+    def watch(self) -> None:
+        """Notice a thread that has died or hangs, and replace it."""
+        if self._is_stopping:
+            return
+        if self._hang:
+            self._end(self._hang)
+        elif self._shift.is_over:
+            log_event("courier_died", destination=self._name)
+            self._replace()
+        elif held := self._shift.hanging:
+            self._notice(held)
 
-    def _put_back(self) -> None:
-        """Release what this worker holds since its last life, or since a round that went wrong."""
-        if self._holds:
-            self._outbox.release(self._worker, self._name)
-            self._holds = False
+    def _notice(self, held: InHand) -> None:
+        self._hang = Hang(self._shift, held, monotonic())
+        uid = held.delivery.sop_instance_uid
+        seconds = round(monotonic() - held.since)
+        log_event("delivery_hangs", destination=self._name, result_sop_instance_uid=uid, seconds=seconds)
+        self._record(held)
+        self._shift.stop()
 
-    def _deliver(self) -> None:
-        self._holds = True
-        self._attempt.run(self._outbox.claim(self._name, self._worker, OBJECTS_PER_ROUND))
-        self._put_back()
+    def _end(self, hang: Hang) -> None:
+        """Replace the shift once it has ended; if it does not, let another one do the rest meanwhile."""
+        if hang.shift.is_over:
+            seconds = monotonic() - hang.held.since
+            hang.shift.give_back(hang.held.delivery, f"in hand for {seconds:.0f} s without an end")
+            if hang.shift is self._shift:
+                self._replace()
+            self._hang = None
+            self._outbox.record_hang(self._name, None)
+            return
+        self._record(hang.held)
+        if hang.shift is self._shift and monotonic() - hang.noticed > GRACE_SECONDS:
+            hang.shift.replace()
+            self._replace(hang)
+
+    def _replace(self, hang: Hang | None = None) -> None:
+        self._shift = self._new_shift(hang)
+        self._shift.start()
+        log_event("courier_replaced", destination=self._name)
+
+    def _new_shift(self, hang: Hang | None = None) -> Shift:
+        but = hang.held.delivery if hang else None
+        return Shift(self._name, self._settings, self._ledger, self._worker, but)
+
+    def _record(self, held: InHand) -> None:
+        self._outbox.record_hang(self._name, now() - timedelta(seconds=monotonic() - held.since))

@@ -1,19 +1,25 @@
-"""Results to a DICOMweb server by STOW-RS (PS3.18 10.5)."""
+"""Results to a DICOMweb server by STOW-RS (PS3.18 10.5).
+
+An object is delivered once the server names it as stored. Where the answer does not, or none came, the object
+is looked up: by a search (QIDO-RS), else by its metadata (WADO-RS).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, cast
+from pathlib import Path
 
-import requests
-from dicomweb_client.api import DICOMwebClient
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
-from urllib3.exceptions import MaxRetryError
 
 from gateway.deliver.c_store import verdict_of
+from gateway.deliver.http import Answer, Interrupted, Unanswered, Unreached, WebClient
 from gateway.deliver.outcome import Outcome, Verdict
+from gateway.deliver.web_data_set import Unreadable, data_sets_of, items, number, texts
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
 
@@ -25,106 +31,202 @@ ABOUT_THE_OBJECT = {
 }
 """Everything else that is no success is about the server: its state, its address, our credentials."""
 
-UNLIMITED = 2**31  # one body with its length: not every server takes chunks
+PERHAPS_STORED = {
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,  # a proxy that lost the server while that worked
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+"""The server, or what stands before it, broke down over this object."""
+
+ALREADY_THERE = {
+    0x0110,  # processing failure: Google's word for it
+    0x0111,  # duplicate SOP instance (PS3.7 C.5.6)
+    0xB00E,  # Azure's
+}
+SAYS_SO = {0x0111, 0xB00E}  # and nothing else
+
+# Store Instances Response Module (PS3.18 Table I.1-1)
+REFERENCED_SOP_SEQUENCE, FAILED_SOP_SEQUENCE = "00081199", "00081198"
+REFERENCED_SOP_INSTANCE_UID, FAILURE_REASON = "00081155", "00081197"
+SOP_INSTANCE_UID = "00080018"
+
+_JSON = {"Accept": "application/dicom+json"}
+_PREAMBLE_BYTES = 128
 
 
-def deliver_by_stow(destination: StowDestination, pending: Sequence[PendingDelivery]) -> Iterator[Outcome]:
-    """Send each object in a request of its own, over one connection."""
-    client = client_of(destination)
-    for number, delivery in enumerate(pending):
-        outcome, goes_on = _send(client, delivery)
+def deliver_by_stow(
+    destination: StowDestination,
+    pending: Sequence[PendingDelivery],
+    stopping: threading.Event | None = None,
+) -> Iterator[Outcome]:
+    """Send each object in a request of its own."""
+    server = WebClient(destination, stopping)
+    for position, delivery in enumerate(pending):
+        outcome, goes_on = _deliver(server, delivery)
         yield outcome
         if not goes_on:
-            for left in pending[number + 1 :]:
+            for left in pending[position + 1 :]:
                 yield Outcome(left, Verdict.AWAY, outcome.error)
             return
 
 
-def _send(client: DICOMwebClient, delivery: PendingDelivery) -> tuple[Outcome, bool]:
+def _deliver(server: WebClient, delivery: PendingDelivery) -> tuple[Outcome, bool]:
     """Return what became of the object, and whether the server takes another one."""
     try:
-        result = dcmread(delivery.path)
+        content = _read(delivery.path)
+        if delivery.unsure and _is_there(server, delivery):
+            return Outcome(delivery, Verdict.DELIVERED), True
+        answer = _post(server, content)
     except InvalidDicomError:
         return Outcome(delivery, Verdict.NEVER, f"{delivery.path}: no longer a DICOM file"), True
     except OSError as error:
         return Outcome(delivery, Verdict.LATER, f"{delivery.path}: {error.strerror or error}"), True
+    except Unreached as problem:
+        return Outcome(delivery, Verdict.AWAY, str(problem)), False
+    except Interrupted as problem:
+        return Outcome(delivery, Verdict.AWAY, str(problem), unsure=True), False
+    except Unanswered as problem:
+        lost = Outcome(delivery, Verdict.LATER, str(problem), unsure=True)
+        return (lost, False) if problem.is_silent else _unless_there(server, lost, goes_on=False)
+    return _judge(server, delivery, answer)
+
+
+def _read(path: Path) -> bytes:
+    content = path.read_bytes()
+    if content[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] != b"DICM":
+        raise InvalidDicomError
+    return content
+
+
+def _post(server: WebClient, content: bytes) -> Answer:
+    boundary = uuid.uuid4().hex
+    media_type = f'multipart/related; type="application/dicom"; boundary={boundary}'
+    begin = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+    end = f"\r\n--{boundary}--\r\n".encode()
+    return server.request("POST", "/studies", _JSON | {"Content-Type": media_type}, (begin, content, end))
+
+
+# --- the answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Response:
+    """A Store Instances Response: which objects were stored, which were not, with their reasons.
+
+    `problem` is the end of a sentence where there is no such response.
+    """
+
+    stored: frozenset[str] = frozenset()
+    failed: Mapping[str, int | None] | None = None
+    problem: str = ""
+
+
+def _response_of(answer: Answer) -> _Response:
     try:
-        answer = client.store_instances([result])
-    except requests.HTTPError as error:
-        return _refused(delivery, cast(requests.Response, error.response))
-    except requests.RequestException as error:
-        return _not_answered(delivery, error)
-    except OSError as error:  # certificate files that are not there
-        return Outcome(delivery, Verdict.AWAY, str(error)), False
-    return _judge(delivery, answer), True
-
-
-def _judge(delivery: PendingDelivery, answer: Dataset) -> Outcome:
-    """Read the Store Instances Response Module (PS3.18 10.5.3, PS3.3 C.14)."""
-    for item in answer.get("FailedSOPSequence") or ():
-        if item.get("ReferencedSOPInstanceUID") == delivery.sop_instance_uid:
-            reason = int(item.get("FailureReason") or 0xC000)
-            return Outcome(delivery, _never_stored(reason), f"not stored: failure reason 0x{reason:04X}")
-    return Outcome(delivery, Verdict.DELIVERED)
-
-
-def _never_stored(reason: int) -> Verdict:
-    """Failure reasons are C-STORE's statuses; an object in the list of failures was not stored."""
-    verdict = verdict_of(reason)
-    return Verdict.LATER if verdict is Verdict.DELIVERED else verdict
-
-
-def _refused(delivery: PendingDelivery, response: requests.Response) -> tuple[Outcome, bool]:
-    told = f"{response.url}: {response.status_code} {response.reason}".rstrip()
-    if response.status_code not in ABOUT_THE_OBJECT:
-        return Outcome(delivery, Verdict.AWAY, told), False
-    judged = _judge(delivery, _answer_of(response))
-    if judged.verdict is Verdict.DELIVERED:  # no reason given
-        return Outcome(delivery, Verdict.NEVER, told), True
-    return Outcome(delivery, judged.verdict, f"{told}, {judged.error}"), True
-
-
-def _not_answered(delivery: PendingDelivery, error: requests.RequestException) -> tuple[Outcome, bool]:
-    """Without a connection it is nobody's turn; an answer that stays away may be this object's fault."""
-    connected = not any(isinstance(cause, MaxRetryError) for cause in error.args)
-    connected &= not isinstance(error, requests.ConnectTimeout)
-    told = " ".join(str(error).split())
-    if "SSLEOFError" in told:  # with TLS 1.3 its alert comes while we send, and is not read
-        told += ": the server may have refused our certificate, or want one"
-    return Outcome(delivery, Verdict.LATER if connected else Verdict.AWAY, told), False
-
-
-def _answer_of(response: requests.Response) -> Dataset:
-    try:
-        return Dataset.from_json(response.json())
-    except Exception:  # any server's words about an error
-        return Dataset()
-
-
-def client_of(destination: StowDestination) -> DICOMwebClient:
-    """Return a client with the destination's credentials and trust, which tries each request once."""
-    session = requests.Session()
-    session.max_redirects = 0  # a redirected POST would become a GET, and its 200 look like success
-    session.hooks["response"] = [_without_parameters]
-    if destination.ca is not None:
-        session.verify = str(destination.ca)
-        session.trust_env = False  # else REQUESTS_CA_BUNDLE would win
-    if destination.certificate is not None:
-        session.cert = (str(destination.certificate), str(destination.key))
-    if destination.username is not None:
-        password = destination.password.get_secret_value() if destination.password else ""
-        session.auth = (destination.username, password)
-    session.headers["Accept"] = "application/dicom+json"
-    if destination.bearer_token is not None:
-        session.headers["Authorization"] = f"Bearer {destination.bearer_token.get_secret_value()}"
-    client = DICOMwebClient(
-        destination.url, session, chunk_size=UNLIMITED, timeout=destination.timeout_seconds
+        modules = data_sets_of(answer.content)
+    except Unreadable as problem:
+        return _Response(problem=str(problem))
+    stored = [item for module in modules for item in items(module, REFERENCED_SOP_SEQUENCE)]
+    failed = [item for module in modules for item in items(module, FAILED_SOP_SEQUENCE)]
+    return _Response(
+        frozenset(uid for item in stored for uid in texts(item, REFERENCED_SOP_INSTANCE_UID)),
+        {
+            uid: number(item, FAILURE_REASON)
+            for item in failed
+            for uid in texts(item, REFERENCED_SOP_INSTANCE_UID)
+        },
     )
-    client.set_http_retry_params(retry=False)  # retrying is the courier's
-    return client
 
 
-def _without_parameters(response: requests.Response, **_: Any) -> None:
-    """Leave the bare media type: dicomweb-client ignores answers that come with `; charset=utf-8`."""
-    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
-    response.headers["Content-Type"] = media_type
+def _judge(server: WebClient, delivery: PendingDelivery, answer: Answer) -> tuple[Outcome, bool]:
+    """Tell what an answer means; success needs the object's name (PS3.18 10.5.3, Table I.1-1)."""
+    response = _response_of(answer)
+    uid = delivery.sop_instance_uid
+    if response.failed and uid in response.failed:
+        return _refused(server, delivery, answer, response.failed[uid])
+    if answer.is_success:
+        if uid in response.stored:
+            return Outcome(delivery, Verdict.DELIVERED), True
+        told = (
+            f"{answer}, but {response.problem}" if response.problem else f"{answer} without naming the object"
+        )
+        return _unless_there(
+            server, Outcome(delivery, Verdict.LATER, told, unsure=True), goes_on=not response.problem
+        )
+    if answer.status in ABOUT_THE_OBJECT:
+        return _refused(server, delivery, answer, None)
+    if answer.status in PERHAPS_STORED:
+        broken = Outcome(delivery, Verdict.LATER, str(answer), unsure=True)
+        return _unless_there(server, broken, goes_on=False)
+    if answer.location:
+        told = f"{answer}: it redirects to {answer.location}, and redirects are not followed; correct the url"
+        return Outcome(delivery, Verdict.LATER, told), False
+    return Outcome(delivery, Verdict.AWAY, str(answer)), False
+
+
+def _refused(
+    server: WebClient, delivery: PendingDelivery, answer: Answer, reason: int | None
+) -> tuple[Outcome, bool]:
+    """Failure reasons are C-STORE's statuses; one that may mean "it is there already" is looked into.
+
+    Without a reason, and after an attempt whose end is unknown, nothing is final.
+    """
+    if reason is None:
+        verdict = Verdict.LATER if delivery.unsure else Verdict.NEVER
+        return _unless_there(server, Outcome(delivery, verdict, str(answer)), goes_on=True)
+    told = f"{answer}: not stored, failure reason 0x{reason:04X}"
+    if reason in ALREADY_THERE:
+        later = Outcome(delivery, Verdict.LATER, told)
+        return _unless_there(server, later, goes_on=True, in_doubt=reason in SAYS_SO)
+    verdict = verdict_of(reason)
+    return Outcome(delivery, Verdict.LATER if verdict is Verdict.DELIVERED else verdict, told), True
+
+
+# --- the look-up
+
+
+def _unless_there(
+    server: WebClient, outcome: Outcome, *, goes_on: bool, in_doubt: bool = False
+) -> tuple[Outcome, bool]:
+    """Return `outcome` unless the server has the object; `in_doubt` counts where that cannot be learnt."""
+    try:
+        is_there = _is_there(server, outcome.delivery)
+    except (Unreached, Unanswered, OSError):
+        is_there = None
+    if is_there or (is_there is None and in_doubt):
+        return Outcome(outcome.delivery, Verdict.DELIVERED), True
+    found = "a look-up does not find it" if is_there is False else "it cannot be looked up"
+    told = f"{outcome.error}; {found}"
+    return Outcome(outcome.delivery, outcome.verdict, told, outcome.unsure), goes_on
+
+
+def _is_there(server: WebClient, delivery: PendingDelivery) -> bool | None:
+    """Tell whether the server has the object; None where it does not say.
+
+    Raises
+    ------
+    Unreached, Unanswered
+    """
+    uid = delivery.sop_instance_uid
+    found = _holds(server.request("GET", f"/instances?SOPInstanceUID={uid}", _JSON), uid)
+    return found or _holds(server.request("GET", _metadata_path(delivery), _JSON), uid) or found
+
+
+def _metadata_path(delivery: PendingDelivery) -> str:
+    head = dcmread(
+        delivery.path, specific_tags=["StudyInstanceUID", "SeriesInstanceUID"], stop_before_pixels=True
+    )
+    return (
+        f"/studies/{head.StudyInstanceUID}/series/{head.SeriesInstanceUID}"
+        f"/instances/{delivery.sop_instance_uid}/metadata"
+    )
+
+
+def _holds(answer: Answer, uid: str) -> bool | None:
+    """Tell whether a search result or metadata holds the object."""
+    if not answer.is_success:
+        return None
+    try:
+        return any(uid in texts(each, SOP_INSTANCE_UID) for each in data_sets_of(answer.content))
+    except Unreadable:
+        return None

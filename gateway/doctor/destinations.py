@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from typing import cast
 
-import requests
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 
 from gateway.deliver.association import Association
+from gateway.deliver.http import Answer, Unanswered, Unreached, WebClient
 from gateway.deliver.part_10 import Content
 from gateway.deliver.storage_scu import (
     DicomNode,
@@ -22,7 +21,7 @@ from gateway.deliver.storage_scu import (
     node_of,
     verify,
 )
-from gateway.deliver.stow import client_of
+from gateway.deliver.web_data_set import Unreadable, data_sets_of
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import ConfigurationError, Retry
 from gateway.results.structured_report import SOP_CLASS
@@ -132,23 +131,30 @@ def advice_for(problem: str, us: str) -> str:
 def _server(what: str, server: StowDestination) -> Finding:
     """Search for one study (QIDO-RS): that shows address, trust and credentials, and stores nothing."""
     try:
-        client_of(server).search_for_studies(limit=1)
-    except requests.HTTPError as error:
-        return _refused(what, server, cast(requests.Response, error.response))
-    except requests.exceptions.SSLError as error:
-        told = " ".join(str(error.__context__ or error).split())
-        return wrong(what, f"{server.url}: {told}", ADVICE["certificate"])
-    except (requests.RequestException, OSError) as error:
-        told = f"{server.url}: nothing answers there ({type(error).__name__})"
-        return wrong(what, told, ADVICE["nothing answers"])
+        answer = WebClient(server).request("GET", "/studies?limit=1", {"Accept": "application/dicom+json"})
+    except Unreached as problem:
+        return wrong(what, str(problem), advice_for(str(problem), ""))
+    except Unanswered as problem:
+        return wrong(
+            what, str(problem), "here: the url and its port; there: its log, and that of a proxy before it"
+        )
+    if not answer.is_success:
+        return _refused(what, answer)
+    try:
+        data_sets_of(answer.content)
+    except Unreadable as problem:
+        return wrong(
+            what, f"{answer}, but {problem}", "here: the url; it must lead to DICOMweb, as /dicom-web"
+        )
     return good(what, f"{server.url} answers a search")
 
 
-def _refused(what: str, server: StowDestination, response: requests.Response) -> Finding:
-    status = response.status_code
-    told = f"{server.url} answers {status} {response.reason}".rstrip()
-    if status in (401, 403):
-        return wrong(what, told, "here: username and password, or bearer_token; there: this user's rights")
-    if status == 404:
-        return wrong(what, told, "here: the url's path, as /dicom-web; there: is DICOMweb enabled?")
-    return doubtful(what, f"{told} to a search", "nothing, if it only stores: STOW-RS itself is not tried")
+def _refused(what: str, answer: Answer) -> Finding:
+    if answer.status in (401, 403):
+        advice = "here: username and password, or bearer_token; there: this user's rights"
+        return wrong(what, str(answer), advice)
+    if answer.status == 404:
+        return wrong(what, str(answer), "here: the url's path, as /dicom-web; there: is DICOMweb enabled?")
+    if answer.location:
+        return wrong(what, f"{answer}, to {answer.location}", "here: the url, as redirects are not followed")
+    return doubtful(what, f"{answer} to a search", "nothing, if it only stores: STOW-RS itself is not tried")

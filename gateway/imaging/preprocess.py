@@ -27,24 +27,24 @@ def inside_margins(pixels: Pixels) -> tuple[slice, slice]:
 
     A chest in black margins is one seen from farther off, or cut closer, and a network takes it for another.
     """
-    return _seen(pixels, 0), _seen(pixels, 1)
+    return _seen(pixels), _seen(pixels.T)
 
 
-def _seen(pixels: Pixels, axis: int) -> slice:
-    count = pixels.shape[axis]
-    if not any(_is_black(np.take(pixels, (end,), axis), axis).all() for end in (0, -1)):
+def _seen(lines: Pixels) -> slice:
+    count = len(lines)
+    if not (_black(lines[:1]).all() or _black(lines[-1:]).all()):
         return slice(0, count)
-    seen = np.flatnonzero(~_is_black(pixels, axis))
+    seen = np.flatnonzero(~_black(lines))
     if len(seen) == 0 or seen[-1] + 1 - seen[0] < _LEAST * count:
         return slice(0, count)
     return slice(int(seen[0]), int(seen[-1]) + 1)
 
 
-def _is_black(pixels: Pixels, axis: int) -> NDArray[np.bool_]:
-    """Return for each line across `axis` whether it is black but for a few stray pixels."""
-    bright = pixels > int(_BLACK * np.iinfo(pixels.dtype).max)
-    lines: NDArray[np.bool_] = np.count_nonzero(bright, axis=1 - axis) <= _STRAY * pixels.shape[1 - axis]
-    return lines
+def _black(lines: Pixels) -> NDArray[np.bool_]:
+    """Return for each line whether it is black but for a few stray pixels."""
+    bright = lines > int(_BLACK * np.iinfo(lines.dtype).max)
+    black: NDArray[np.bool_] = np.count_nonzero(bright, axis=1) <= _STRAY * lines.shape[1]
+    return black
 
 
 def resize(pixels: Pixels) -> NDArray[np.float32]:

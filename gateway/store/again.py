@@ -7,18 +7,28 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from gateway.errors import GatewayError
-from gateway.records import State
+from gateway.records import Reason, State
 from gateway.store.entries import AT_ONCE, DeliveryState
 from gateway.store.ledger import Ledger, now, record_event
+from gateway.store.requeue import Route, requeue
 from gateway.store.schema import deliveries, destinations, instances, results
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """How many images go to the model again, and how many results to a destination."""
+    """How many images go to the model again, and how many results to a destination.
+
+    `unrouted` are calling AE titles of answers that still have no route.
+    """
 
     images: int
     deliveries: int
+    unrouted: tuple[str, ...] = ()
+
+
+def nowhere(_: str) -> tuple[str, ...]:
+    """No route."""
+    return ()
 
 
 class Again:
@@ -30,15 +40,18 @@ class Again:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def retry(self, sop_instance_uid: str | None = None) -> Begun:
+    def retry(self, sop_instance_uid: str | None = None, route: Route = nowhere) -> Begun:
         """Begin anew what has failed: of one image, or of all.
 
-        Dead deliveries are due at once; an image without an answer is `received` again.
+        Dead deliveries are due at once; an answer without a destination goes where the present `route` leads;
+        an image without an answer is `received` again.
         """
         chosen = sa.true() if sop_instance_uid is None else instances.c.sop_instance_uid == sop_instance_uid
         with self._ledger.transaction() as connection:
             revived = _revive(connection, chosen)
-            return Begun(images=_receive_again(connection, chosen), deliveries=revived)
+            routed = requeue(connection, chosen & _is_unrouted(), route, "retried")
+            received = _receive_again(connection, chosen & ~_is_unrouted())
+            return Begun(received, revived + routed.deliveries, routed.unrouted)
 
     def reprocess(self, sop_instance_uid: str) -> None:
         """Let the version that has an answer, else the newest, be answered again."""
@@ -66,7 +79,7 @@ def _revive(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> int:
     begun = {"state": DeliveryState.PENDING, "state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
     for row in dead:
         this = deliveries.c.id == row.id
-        connection.execute(sa.update(deliveries).where(this).values(open=True, attempts=0, **begun))
+        connection.execute(sa.update(deliveries).where(this).values(open=True, attempts=0, asked=0, **begun))
     for instance_id in {row.instance_id for row in dead}:
         failed = (instances.c.id == instance_id) & (instances.c.state == State.FAILED)
         inferred = {"state": State.INFERRED, "state_at": now(), "reason": None, "detail": None}
@@ -75,6 +88,11 @@ def _revive(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> int:
     names = {row.destination for row in dead}
     connection.execute(sa.update(destinations).where(destinations.c.name.in_(names)).values(retry_at=None))
     return len(dead)
+
+
+def _is_unrouted() -> sa.ColumnElement[bool]:
+    named = instances.c.reason.is_not(None) & (instances.c.reason == Reason.NOT_ROUTED)
+    return (instances.c.state == State.FAILED) & named
 
 
 def _receive_again(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> int:

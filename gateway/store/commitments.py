@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,6 +14,18 @@ from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.ledger import Ledger, now, record_event
 from gateway.store.outbox import Outbox, change, what
 from gateway.store.schema import deliveries
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a destination's report changed: what it keeps, and what it does not.
+
+    `is_known` where its Transaction UID is that of the last request for some result.
+    """
+
+    is_known: bool
+    kept: Sequence[PendingDelivery] = ()
+    lost: Sequence[PendingDelivery] = ()
 
 
 class Commitments:
@@ -25,14 +39,17 @@ class Commitments:
         """The destination is about to be asked; without an answer it is asked again after that time."""
         this = (deliveries.c.id == delivery.id) & (deliveries.c.state == DeliveryState.DELIVERED)
         not_before = now() + timedelta(seconds=again_in_seconds)
-        values = {"transaction_uid": transaction_uid, "not_before": not_before}
+        values: dict[str, Any] = {"transaction_uid": transaction_uid, "not_before": not_before}
+        values["asked"] = deliveries.c.asked + 1
+        if delivery.asked:
+            values["last_error"] = f"asked {_times(delivery.asked)} to commit it, no report"
         with self._ledger.transaction() as connection:
             connection.execute(sa.update(deliveries).where(this, deliveries.c.open).values(values))
 
     def record_report(
         self, transaction_uid: str, committed: Collection[str], failed: Mapping[str, str]
-    ) -> tuple[list[PendingDelivery], list[PendingDelivery]]:
-        """Record a destination's answer; return what it keeps, and what it does not.
+    ) -> Report:
+        """Record a destination's answer.
 
         What it does not keep is sent again, not before it would have been asked again.
 
@@ -45,12 +62,16 @@ class Commitments:
         failed
             SOP Instance UIDs that are not, with the reason in words.
         """
-        asked = deliveries.c.open & (deliveries.c.transaction_uid == transaction_uid)
+        asked = deliveries.c.transaction_uid == transaction_uid
+        stored = deliveries.c.open & (deliveries.c.state == DeliveryState.DELIVERED)
         with self._ledger.transaction() as connection:
-            waiting = self._outbox.read(connection, asked & (deliveries.c.state == DeliveryState.DELIVERED))
+            if connection.scalars(sa.select(deliveries.c.id).where(asked).limit(1)).first() is None:
+                return Report(is_known=False)
+            waiting = self._outbox.read(connection, asked & stored)
             lost = [each for each in waiting if each.sop_instance_uid in failed]
             kept = [each for each in waiting if each.sop_instance_uid in committed and each not in lost]
-            return (
+            return Report(
+                True,
                 [each for each in kept if _keep(connection, each)],
                 [each for each in lost if _lose(connection, each, failed[each.sop_instance_uid])],
             )
@@ -71,3 +92,7 @@ def _lose(connection: sa.Connection, delivery: PendingDelivery, reason: str) -> 
         return False
     record_event(connection, delivery.instance_id, "commitment_failed", **what(delivery), error=reason)
     return True
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

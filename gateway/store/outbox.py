@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,6 +36,14 @@ class Outbox:
         with self._ledger.transaction() as connection:
             return connection.scalars(query).first() is not None
 
+    def due(self) -> list[str]:
+        """Return the destinations for which something can be claimed: one query, a seek for each."""
+        here = deliveries.c.destination == destinations.c.name
+        waiting = sa.exists().where(here, deliveries.c.open, deliveries.c.held_by.is_(None), _not_later())
+        query = sa.select(destinations.c.name).where(waiting, ~_is_away())
+        with self._ledger.transaction() as connection:
+            return list(connection.scalars(query))
+
     def claim(self, destination: str, worker: str, limit: int) -> list[PendingDelivery]:
         """Take up to `limit` deliveries in hand, those that have waited longest first."""
         due = sa.select(deliveries.c.id).where(_due(destination))
@@ -46,13 +55,34 @@ class Outbox:
             ids = connection.scalars(claim.returning(deliveries.c.id)).all()
             return self.read(connection, deliveries.c.id.in_(ids))
 
-    def release(self, worker: str, destination: str | None = None) -> None:
-        """Give back what the worker holds, for that destination or for all."""
+    def release(
+        self,
+        worker: str,
+        destination: str | None = None,
+        *,
+        interrupted: bool = False,
+        but: PendingDelivery | None = None,
+    ) -> None:
+        """Give back what the worker holds, for that destination or for all, except one.
+
+        What was `interrupted` may have arrived.
+        """
         held = deliveries.c.held_by == worker
         if destination is not None:
             held &= deliveries.c.destination == destination
+        if but is not None:
+            held &= deliveries.c.id != but.id
+        values = {"held_by": None} | ({"unsure": True} if interrupted else {})
         with self._ledger.transaction() as connection:
-            connection.execute(sa.update(deliveries).where(held).values(held_by=None))
+            connection.execute(sa.update(deliveries).where(held).values(values))
+
+    def is_held(self, delivery: PendingDelivery, worker: str) -> bool:
+        """Tell whether the worker still has it in hand."""
+        held = sa.select(deliveries.c.id).where(
+            deliveries.c.id == delivery.id, deliveries.c.held_by == worker
+        )
+        with self._ledger.transaction() as connection:
+            return connection.scalars(held).first() is not None
 
     def overdue(self, destination: str, begun_before: datetime) -> list[PendingDelivery]:
         """Return what is neither done nor in anybody's hand, and was begun before that time."""
@@ -74,13 +104,16 @@ class Outbox:
 
     def record_delivered(self, delivery: PendingDelivery, *, to_be_committed: bool = False) -> None:
         """The destination has the object; with the last one the image is `delivered`."""
-        values = {"attempts": deliveries.c.attempts + 1, "open": to_be_committed}
+        values = {"attempts": deliveries.c.attempts + 1, "open": to_be_committed, "unsure": False}
         values |= {"not_before": AT_ONCE} if to_be_committed else {"last_error": None}
         self._record("delivered", delivery, DeliveryState.DELIVERED, values)
 
-    def record_failure(self, delivery: PendingDelivery, error: str, delay_seconds: float = 0) -> None:
-        """This attempt failed; another one follows."""
+    def record_failure(
+        self, delivery: PendingDelivery, error: str, delay_seconds: float = 0, *, unsure: bool = False
+    ) -> None:
+        """This attempt failed, or its end is unknown; another one follows."""
         values = {"attempts": deliveries.c.attempts + 1, "last_error": error}
+        values |= {"unsure": True} if unsure else {}
         later = {"not_before": now() + timedelta(seconds=delay_seconds)} if delay_seconds else {}
         self._record("delivery_failed", delivery, delivery.state, values | later, error=error)
 
@@ -113,10 +146,9 @@ class Outbox:
     # --- destinations
 
     def destinations(self) -> list[str]:
-        """Return the destinations for which something is left to do."""
-        query = sa.select(deliveries.c.destination).where(deliveries.c.open).distinct()
+        """Return the destinations for which something is left to do, also those not configured any more."""
         with self._ledger.transaction() as connection:
-            return list(connection.scalars(query))
+            return [name for name in used_destinations(connection) if _is_open(connection, name)]
 
     def add_destination(self, name: str) -> None:
         """Begin to keep account of a destination."""
@@ -133,6 +165,10 @@ class Outbox:
         """The destination was not reached: nothing is claimed for it before the delay is over."""
         retry_at = now() + timedelta(seconds=delay_seconds)
         self._set(name, failures=destinations.c.failures + 1, error=error, retry_at=retry_at)
+
+    def record_hang(self, name: str, since: datetime | None) -> None:
+        """A delivery has been in hand for too long since then; None once it has ended."""
+        self._set(name, hangs_since=since)
 
     def record_reached(self, name: str) -> None:
         """The destination is there."""
@@ -205,11 +241,28 @@ _PENDING = (
 
 
 def _due(destination: str) -> sa.ColumnElement[bool]:
-    away = sa.exists().where(destinations.c.name == destination, destinations.c.retry_at > now())
-    return sa.and_(
-        deliveries.c.destination == destination,
-        deliveries.c.open,
-        deliveries.c.held_by.is_(None),
-        deliveries.c.not_before <= now(),
-        ~away,
-    )
+    away = sa.exists().where(destinations.c.name == destination, _is_away())
+    here = deliveries.c.destination == destination
+    return sa.and_(here, deliveries.c.open, deliveries.c.held_by.is_(None), _not_later(), ~away)
+
+
+def _not_later() -> sa.ColumnElement[bool]:
+    return deliveries.c.not_before <= now()
+
+
+def _is_away() -> sa.ColumnElement[bool]:
+    return sa.and_(destinations.c.retry_at.is_not(None), destinations.c.retry_at > now())
+
+
+def _is_open(connection: sa.Connection, destination: str) -> bool:
+    one = sa.select(deliveries.c.id).where(deliveries.c.destination == destination, deliveries.c.open)
+    return connection.scalars(one.limit(1)).first() is not None
+
+
+def used_destinations(connection: sa.Connection) -> Iterator[str]:
+    """Yield where anything was ever to go, by one step through the index for each."""
+    column = deliveries.c.destination
+    name = connection.scalar(sa.select(sa.func.min(column)))
+    while name is not None:
+        yield name
+        name = connection.scalar(sa.select(sa.func.min(column)).where(column > name))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from gateway.errors import Retry
 from gateway.log import log_event
-from gateway.records import State
+from gateway.records import Reason, State
 from gateway.settings import Retention
 from gateway.store.ledger import Ledger, now, record_event
 from gateway.store.marks import Mark
@@ -184,6 +184,7 @@ def due_by(rule: Rule) -> sa.Select[tuple[int, str]]:
     undelivered = sa.exists().where(mine, deliveries.c.result_id == results.c.id, deliveries.c.open)
     return sa.select(instances.c.id, instances.c.sop_instance_uid).where(
         instances.c.id.in_(sa.union_all(*kept)),
+        instances.c.reason.is_distinct_from(Reason.NOT_ROUTED),  # nobody has it yet
         instances.c.state.in_(rule.states),
         instances.c.state_at < before,
         ~undelivered,

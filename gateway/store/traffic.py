@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from gateway.records import State
 from gateway.store.entries import DeliveryState
 from gateway.store.ledger import Ledger
+from gateway.store.outbox import used_destinations
 from gateway.store.schema import deliveries, destinations, executors, instances
 
 _AT_DESTINATION = (DeliveryState.DELIVERED, DeliveryState.COMMITTED)
@@ -18,6 +18,7 @@ _UNUSED: dict[str, Any] = {state.value: 0 for state in DeliveryState} | {
     "failures": 0,
     "error": None,
     "retry_at": None,
+    "hangs_since": None,
     "last": None,
 }
 
@@ -38,7 +39,7 @@ class Traffic:
         with self._ledger.transaction() as connection:
             times = [
                 connection.scalar(last.where(deliveries.c.destination == name, deliveries.c.state == state))
-                for name in _destinations(connection)
+                for name in used_destinations(connection)
                 for state in _AT_DESTINATION
             ]
         return max(filter(None, times), default=None)
@@ -79,12 +80,3 @@ class Traffic:
         with self._ledger.transaction() as connection:
             time: datetime | None = connection.scalar(query)
             return time
-
-
-def _destinations(connection: sa.Connection) -> Iterator[str]:
-    """Yield where anything was ever to go, by one step through the index for each."""
-    column = deliveries.c.destination
-    name = connection.scalar(sa.select(sa.func.min(column)))
-    while name is not None:
-        yield name
-        name = connection.scalar(sa.select(sa.func.min(column)).where(column > name))

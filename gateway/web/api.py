@@ -128,9 +128,12 @@ def routes(site: Site) -> APIRouter:
         responses=UNKNOWN | {409: {"model": Problem, "description": "Nothing has failed"}},
     )
     def retry_instance(sop_instance_uid: Uid) -> Any:
-        begun = Again(site.ledger).retry(sop_instance_uid)
+        begun = Again(site.ledger).retry(sop_instance_uid, site.settings.destinations_for)
         if begun.images or begun.deliveries:
             return {"images": begun.images, "deliveries": begun.deliveries}
+        if begun.unrouted:
+            told = f"no route matches the calling AE title {begun.unrouted[0]}; state one under routes"
+            return problem(HTTPStatus.CONFLICT, told)
         if not site.inquiry.instance(sop_instance_uid):
             return problem(HTTPStatus.NOT_FOUND, "no image with this SOP Instance UID was received")
         return problem(HTTPStatus.CONFLICT, "nothing to retry: it has not failed, or its files are deleted")

@@ -61,7 +61,7 @@ def routes(site: Site) -> APIRouter:
 
     @router.post("/instances/{sop_instance_uid}/retry", response_class=HTMLResponse)
     def retry(request: Request, sop_instance_uid: str) -> Response:
-        Again(site.ledger).retry(sop_instance_uid)
+        Again(site.ledger).retry(sop_instance_uid, site.settings.destinations_for)
         versions = site.inquiry.instance(sop_instance_uid)
         if not versions:
             return Response(status_code=HTTPStatus.NOT_FOUND)

@@ -15,7 +15,7 @@ from gateway.records import ResultKind
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
 from tests.sources import dx, encoded
-from tests.stow_server import plain, server
+from tests.stow_server import STORED, plain, server
 
 DELIVERED, LATER, NEVER, AWAY = Verdict.DELIVERED, Verdict.LATER, Verdict.NEVER, Verdict.AWAY
 
@@ -55,8 +55,9 @@ def failed(status: int, reason: int | None, uid: str, media_type: str) -> tuple[
 @pytest.mark.parametrize(
     ("answer", "verdicts"),
     [
-        (plain(200), [DELIVERED, DELIVERED]),
-        (plain(202), [DELIVERED, DELIVERED]),
+        (STORED, [DELIVERED, DELIVERED]),
+        (plain(200), [LATER, AWAY]),
+        (plain(202), [LATER, AWAY]),
         (plain(400), [NEVER, NEVER]),
         (plain(409), [NEVER, NEVER]),
         (plain(413), [NEVER, NEVER]),
@@ -66,7 +67,7 @@ def failed(status: int, reason: int | None, uid: str, media_type: str) -> tuple[
         (plain(404), [AWAY, AWAY]),
         (plain(408), [AWAY, AWAY]),
         (plain(429), [AWAY, AWAY]),
-        (plain(500), [AWAY, AWAY]),
+        (plain(500), [LATER, AWAY]),
         (plain(503), [AWAY, AWAY]),
         (plain(302), [LATER, AWAY]),
         ((0, "", ""), [LATER, AWAY]),
@@ -89,7 +90,7 @@ def test_a_failure_reason_means_what_a_c_store_status_does(
     reason: int | None, verdict: Verdict, status: int, media_type: str, pending: list[PendingDelivery]
 ) -> None:
     first, second = pending
-    with server(failed(status, reason, first.sop_instance_uid, media_type), plain(200)) as served:
+    with server(failed(status, reason, first.sop_instance_uid, media_type), STORED) as served:
         outcomes = list(deliver_by_stow(destination(served.server_port), [first, second]))
     assert [outcome.verdict for outcome in outcomes] == [verdict, DELIVERED], outcomes
 
@@ -120,12 +121,12 @@ def test_no_answer_in_time_is_for_later_and_ends_the_round(pending: list[Pending
 def test_credentials_are_sent(
     credentials: dict[str, str], expected: str | None, pending: list[PendingDelivery]
 ) -> None:
-    with server(plain(200)) as served:
+    with server(STORED) as served:
         list(deliver_by_stow(destination(served.server_port, **credentials), pending))
     assert [headers.get("Authorization") for headers in served.headers] == [expected] * 2
 
 
 def test_the_bytes_are_sent_as_they_are(pending: list[PendingDelivery]) -> None:
-    with server(plain(200)) as served:
+    with server(STORED) as served:
         list(deliver_by_stow(destination(served.server_port), pending))
     assert all(d.path.read_bytes() in body for d, body in zip(pending, served.bodies, strict=True))

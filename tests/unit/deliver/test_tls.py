@@ -20,7 +20,7 @@ from gateway.store.entries import PendingDelivery
 from tests.certificates import Authority, Certificate
 from tests.sources import dx, encoded
 from tests.storage_peer import storage_peer
-from tests.stow_server import plain, server
+from tests.stow_server import STORED, server
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_by_c_store(
 def test_by_stow(
     authority: Authority, pacs: Certificate, gateway: Certificate, pending: list[PendingDelivery]
 ) -> None:
-    with server(plain(200), tls=asking(pacs, authority)) as served:
+    with server(STORED, tls=asking(pacs, authority)) as served:
         outcome = by_stow(served.server_port, {"ca": str(authority.ca), **gateway.files}, pending)
         assert outcome.verdict is Verdict.DELIVERED
         assert pending[0].path.read_bytes() in served.bodies[0]
@@ -137,7 +137,7 @@ def test_a_bad_certificate_is_named_by_c_store(bad: Bad, pending: list[PendingDe
 
 def test_a_bad_certificate_is_named_by_stow(bad: Bad, pending: list[PendingDelivery]) -> None:
     context, tls, words = bad
-    with server(plain(200), tls=context) as served:
+    with server(STORED, tls=context) as served:
         outcome = by_stow(served.server_port, tls, pending)
         assert outcome.verdict is not Verdict.DELIVERED
         told = str(outcome.error)

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.records import Reason, State
 from gateway.store.again import Again, Begun
-from gateway.store.commitments import Commitments
+from gateway.store.commitments import Commitments, Report
 from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger, now
@@ -112,10 +112,10 @@ def commitments(ledger: Ledger, outbox: Outbox) -> Commitments:
 
 def test_a_result_is_committed_when_the_destination_says_so(ledger: Ledger, commitments: Commitments) -> None:
     assert state(ledger) == (State.INFERRED, None)
-    assert commitments.record_report("2.25.8", {"2.25.1"}, {}) == ([], [])  # of another request
-    kept, lost = commitments.record_report("2.25.9", {"2.25.1"}, {})
-    assert ([each.destination for each in kept], lost) == (["pacs"], [])
-    assert commitments.record_report("2.25.9", {"2.25.1"}, {}) == ([], [])
+    assert commitments.record_report("2.25.8", {"2.25.1"}, {}) == Report(is_known=False)  # of another request
+    report = commitments.record_report("2.25.9", {"2.25.1"}, {})
+    assert (report.is_known, [each.destination for each in report.kept], report.lost) == (True, ["pacs"], [])
+    assert commitments.record_report("2.25.9", {"2.25.1"}, {}) == Report(True, [], [])  # once more
     assert delivery(ledger)["state"] == DeliveryState.COMMITTED
     assert state(ledger) == (State.DELIVERED, None)
 
@@ -123,19 +123,24 @@ def test_a_result_is_committed_when_the_destination_says_so(ledger: Ledger, comm
 def test_what_the_destination_does_not_keep_is_sent_again_but_not_at_once(
     ledger: Ledger, outbox: Outbox, commitments: Commitments
 ) -> None:
-    _, lost = commitments.record_report("2.25.9", set(), {"2.25.1": "resource limitation"})
-    assert [each.destination for each in lost] == ["pacs"]
+    report = commitments.record_report("2.25.9", set(), {"2.25.1": "resource limitation"})
+    assert [each.destination for each in report.lost] == ["pacs"]
     assert delivery(ledger)["state"] == DeliveryState.PENDING
     assert delivery(ledger)["last_error"] == "not committed: resource limitation"
     assert not outbox.has_due("pacs")
     assert state(ledger) == (State.INFERRED, None)
 
 
-def test_without_an_answer_the_destination_is_asked_again(outbox: Outbox, commitments: Commitments) -> None:
-    (asked,) = outbox.overdue("pacs", now())
-    commitments.record_asked(asked, "2.25.10", 0)
+def test_without_an_answer_the_destination_is_asked_again(
+    ledger: Ledger, outbox: Outbox, commitments: Commitments
+) -> None:
+    assert delivery(ledger)["last_error"] is None
+    for times in ("once", "2 times"):
+        (asked,) = outbox.overdue("pacs", now())
+        commitments.record_asked(asked, f"2.25.10.{asked.asked}", 0)
+        assert delivery(ledger)["last_error"] == f"asked {times} to commit it, no report"
     assert take(outbox, "pacs").state is DeliveryState.DELIVERED
-    assert commitments.record_report("2.25.9", {"2.25.1"}, {}) == ([], [])
+    assert commitments.record_report("2.25.9", {"2.25.1"}, {}) == Report(is_known=False)
 
 
 # --- begun again by a person

@@ -67,6 +67,16 @@ def test_what_waits_stays(ledger: Ledger, folder: Path) -> None:
     assert left(folder) == 1
 
 
+def test_an_answer_without_a_route_stays(ledger: Ledger, folder: Path) -> None:
+    arrive(ledger, folder)
+    (image,) = claim(ledger, "batch")
+    record = answer(folder)
+    record.results[0].path.write_bytes(bytes(BYTES))
+    record_answer(ledger, image, record)
+    clean(ledger, folder, AT_ONCE)
+    assert left(folder) == 2
+
+
 def test_what_is_not_delivered_everywhere_stays(ledger: Ledger, folder: Path) -> None:
     arrive(ledger, folder)
     settle(ledger, folder, "near", "far")

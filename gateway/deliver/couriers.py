@@ -1,0 +1,68 @@
+"""A worker's couriers: one for each destination that is configured, or that the ledger has something for.
+
+One query in the ledger finds what is due for all of them; each is woken only then.
+"""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic
+
+from gateway.deliver.courier import Courier
+from gateway.settings import Settings
+from gateway.store.ledger import Ledger
+from gateway.store.outbox import Outbox
+
+
+class Couriers:
+    """Starts couriers, wakes them, watches over them. Methods raise `Retry` when the database is away."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, worker: str) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._worker = worker
+        self._outbox = Outbox(ledger)
+        self._lock = threading.Lock()
+        self._couriers: dict[str, Courier] = {}
+        self._is_stopping = False
+
+    def start(self) -> None:
+        """Begin to deliver to all that is configured, and to what the ledger knows besides."""
+        for destination in self._settings.destinations:
+            self._courier(destination.name)
+        self.watch()
+
+    def wake(self) -> None:
+        """Wake those for whose destinations something is due."""
+        for name in self._outbox.due():
+            if courier := self._courier(name):
+                courier.wake()
+
+    def watch(self) -> None:
+        """Follow the ledger, as results may be retried to where no courier goes; replace what hangs."""
+        for name in self._outbox.destinations():
+            self._courier(name)
+        with self._lock:
+            couriers = list(self._couriers.values())
+        for courier in couriers:
+            courier.watch()
+
+    def stop(self) -> None:
+        """Take nothing more in hand."""
+        with self._lock:
+            self._is_stopping = True
+            for courier in self._couriers.values():
+                courier.stop()
+
+    def join(self, deadline: float) -> None:
+        """Wait for the ends of their rounds until that monotonic time."""
+        for courier in self._couriers.values():
+            courier.join(max(0.0, deadline - monotonic()))
+
+    def _courier(self, name: str) -> Courier | None:
+        with self._lock:
+            if name not in self._couriers and not self._is_stopping:
+                courier = Courier(name, self._settings, self._ledger, self._worker)
+                courier.start()
+                self._couriers[name] = courier
+            return self._couriers.get(name)

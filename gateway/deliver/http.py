@@ -1,0 +1,254 @@
+"""HTTP/1.1 requests to a DICOMweb server (RFC 9112), a connection for each.
+
+STOW-RS delivery, its look-ups and `gateway doctor` call this. Whatever the server does, a request ends within
+the destination's `timeout_seconds` after the last byte was taken. At most `MAX_ANSWER_BYTES` of an answer are
+held: head, interim answers and compressed content included. Redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+import threading
+import zlib
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse, RemoteDisconnected
+from typing import Any, cast
+from urllib.parse import quote, urlsplit
+
+from gateway.deliver.connection import Connection, Patience, Stopped
+from gateway.errors import ConfigurationError, Retry
+from gateway.peer_text import clean
+from gateway.settings import ClientTLS, StowDestination
+from gateway.tls import client_context, problem_of
+
+MAX_ANSWER_BYTES = 1024 * 1024
+"""Store Instances Responses take some hundred bytes, metadata of an SR some ten thousand."""
+
+_BLOCK_BYTES = 64 * 1024
+_LAST_WORD_SECONDS = 1.0  # for an answer that came before all was sent
+
+
+class Unreached(Retry):
+    """There was no connection: nothing was sent."""
+
+
+class Unanswered(Retry):
+    """The server was reached, and what it made of the request is unknown.
+
+    Attributes
+    ----------
+    is_silent
+        It kept the connection and let time pass.
+    """
+
+    def __init__(self, problem: str, *, is_silent: bool = False) -> None:
+        super().__init__(problem)
+        self.is_silent = is_silent
+
+
+class Interrupted(Unanswered):
+    """The gateway is to stop, and did not wait for the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; `content` is what it held before compression."""
+
+    url: str
+    status: int
+    reason: str
+    location: str
+    content: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Tell whether the status is of the class 2xx."""
+        return 200 <= self.status < 300
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.status} {self.reason}".rstrip()
+
+
+class WebClient:
+    """Sends requests to one server, with its credentials and trust.
+
+    Parameters
+    ----------
+    stopping
+        Once set, a request is ended within seconds.
+    """
+
+    def __init__(self, server: StowDestination, stopping: threading.Event | None = None) -> None:
+        self._server = server
+        self._patience = Patience(server.timeout_seconds, stopping)
+
+    def request(
+        self, method: str, path: str, headers: Mapping[str, str], body: Sequence[bytes] = ()
+    ) -> Answer:
+        """Send a request and return its answer; `path` is below the server's URL.
+
+        Raises
+        ------
+        Unreached, Unanswered
+        """
+        url = self._server.url.rstrip("/") + path
+        connection = Connection(self._patience)
+        try:
+            host = self._connect(connection, url)
+            return self._exchange(
+                connection, url, _head(method, url, host, self._headers(headers, body)), body
+            )
+        finally:
+            connection.close()
+
+    def _headers(self, headers: Mapping[str, str], body: Sequence[bytes]) -> dict[str, str]:
+        length = {"Content-Length": str(sum(map(len, body)))} if body else {}
+        fixed = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "CXR-Gateway"}
+        return {**fixed, **self._authorization(), **headers, **length}
+
+    def _authorization(self) -> dict[str, str]:
+        server = self._server
+        if server.bearer_token is not None:
+            return {"Authorization": f"Bearer {server.bearer_token.get_secret_value()}"}
+        if server.username is None:
+            return {}
+        password = server.password.get_secret_value() if server.password else ""
+        return {"Authorization": f"Basic {b64encode(f'{server.username}:{password}'.encode()).decode()}"}
+
+    def _connect(self, connection: Connection, url: str) -> str:
+        """Connect and shake hands; return the Host header's value."""
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+            is_secure = parts.scheme == "https"
+            context = self._context() if is_secure else None
+            connection.open(host, parts.port or (443 if is_secure else 80))
+            if context is not None:
+                connection.secure(context, host)
+            return parts.netloc.encode("idna" if not parts.netloc.isascii() else "ascii").decode("ascii")
+        except ssl.SSLError as error:
+            raise Unreached(f"{url}: {problem_of(error)}") from error
+        except (ConfigurationError, Stopped) as error:
+            raise Unreached(f"{url}: {error}") from error
+        except (socket.gaierror, UnicodeError) as error:
+            raise Unreached(f"{url}: the host is not known ({_words(error)})") from error
+        except (OSError, ValueError) as error:
+            raise Unreached(f"{url}: nothing answers there ({_words(error)})") from error
+
+    def _context(self) -> ssl.SSLContext:
+        server = self._server
+        files = ClientTLS(ca=server.ca, certificate=server.certificate, key=server.key)
+        try:
+            return client_context(files)
+        except ConfigurationError as error:
+            named = ", ".join(str(path) for _, path in files if path)
+            raise ConfigurationError(f"{error}: {named}") from None
+
+    def _exchange(self, connection: Connection, url: str, head: bytes, body: Sequence[bytes]) -> Answer:
+        try:
+            try:
+                self._patience.begin(sum(map(len, body)))
+                for part in (head, *body):
+                    connection.send(part)
+                self._patience.begin()
+            except OSError:
+                self._patience.begin(seconds=min(_LAST_WORD_SECONDS, self._server.timeout_seconds))
+                return _answer(connection, url)  # some servers refuse before they have read all
+            return _answer(connection, url)
+        except Stopped as error:
+            raise Interrupted(f"{url}: {error}") from error
+        except TimeoutError as error:
+            raise Unanswered(
+                f"{url}: no whole answer within {self._server.timeout_seconds:g} s", is_silent=True
+            ) from error
+        except ssl.SSLError as error:
+            raise Unanswered(f"{url}: {problem_of(error)}") from error
+        except OSError as error:
+            raise Unanswered(f"{url}: {_words(error)}{self._hint(url)}") from error
+
+    def _hint(self, url: str) -> str:
+        """With TLS 1.3 a refusal of our certificate comes while we send, and is not always read."""
+        if not url.startswith("https:"):
+            return ""
+        return "; the server may have refused our certificate, or want one"
+
+
+def _head(method: str, url: str, host: str, headers: Mapping[str, str]) -> bytes:
+    parts = urlsplit(url)
+    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{parts.query}" if parts.query else "")
+    lines = [
+        f"{method} {target} HTTP/1.1",
+        *(f"{key}: {value}" for key, value in {"Host": host, **headers}.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+
+
+def _answer(connection: Connection, url: str) -> Answer:
+    incoming = _Incoming(connection)
+    response = HTTPResponse(cast(socket.socket, incoming))
+    try:
+        response.begin()
+        content = b"".join(iter(lambda: response.read(_BLOCK_BYTES), b""))
+        if response.length:
+            raise Unanswered(f"{url}: the answer ended {response.length} bytes early")
+        return Answer(
+            url,
+            response.status,
+            clean(response.reason, 100),
+            clean(response.getheader("Location", ""), 300),
+            _decoded(content, response.getheader("Content-Encoding", "")),
+        )
+    except RemoteDisconnected:
+        raise ConnectionResetError("it closed the connection before it answered") from None
+    except _TooMuchError:
+        raise Unanswered(f"{url}: an answer of more than {MAX_ANSWER_BYTES >> 20} MB") from None
+    except (HTTPException, ValueError, zlib.error) as error:
+        told = clean(str(error) or type(error).__name__, 100)
+        raise Unanswered(f"{url}: the answer is not HTTP ({told})") from None
+
+
+class _TooMuchError(Exception):
+    """The answer is larger than any that is worth reading."""
+
+
+class _Incoming(io.RawIOBase):
+    """What http.client reads from: the connection, up to the limit."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._left = MAX_ANSWER_BYTES
+
+    def makefile(self, *_: Any) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        taken = self._connection.take(len(buffer))
+        self._left -= len(taken)
+        if self._left < 0:
+            raise _TooMuchError
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+
+def _decoded(content: bytes, coding: str) -> bytes:
+    """Undo a compression, though none was offered."""
+    if coding.strip().lower() in ("", "identity") or not content:
+        return content
+    if coding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        raise ValueError(f"Content-Encoding {coding}, though none was offered")
+    decompressor = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
+    plain = decompressor.decompress(content, MAX_ANSWER_BYTES)
+    if decompressor.unconsumed_tail:
+        raise _TooMuchError
+    return plain
+
+
+def _words(error: BaseException) -> str:
+    return clean(getattr(error, "strerror", None) or error, 200)
