@@ -25,7 +25,7 @@ from benchmarks.dcmtk import missing
 from benchmarks.figure import FULL, QUICK, Effort, Figure
 from benchmarks.table import print_table, to_json
 from gateway.pipeline import open_predictor
-from gateway.settings import load_settings
+from gateway.settings_file import load_settings
 
 progress = Console(stderr=True)
 

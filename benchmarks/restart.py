@@ -15,7 +15,7 @@ LEFT = 8  # images acknowledged and not answered when the power goes
 BARE = """
 import numpy as np
 from gateway.pipeline import open_predictor
-from gateway.settings import load_settings
+from gateway.settings_file import load_settings
 open_predictor(load_settings()).predict(np.zeros((1, 3, 224, 224), np.float32))
 """
 

@@ -27,7 +27,9 @@ from rich.text import Text
 from gateway import __version__
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.records import State
-from gateway.settings import DicomDestination, Settings, load_settings
+from gateway.secrets_hidden import without_secrets
+from gateway.settings import DicomDestination, Settings
+from gateway.settings_file import check_settings, load_settings
 
 app = typer.Typer(
     help="DICOM gateway for chest radiographs. Research only, not for diagnostic use.",
@@ -387,7 +389,7 @@ def hash_password() -> None:
 @config_app.command()
 def check(config: Config = None) -> None:
     """Say whether the settings are right; list every problem."""
-    load_settings(config)
+    check_settings(config)
     out.print("the settings are right")
 
 
@@ -395,12 +397,7 @@ def check(config: Config = None) -> None:
 def show_settings(config: Config = None) -> None:
     """Print the settings in force, file and environment together."""
     settings = load_settings(config)
-    content = settings.model_dump(mode="json")
-    if settings.web.token:
-        content["web"]["token"] = "********"  # noqa: S105 - this hides it
-    for user in content["web"]["users"]:
-        user["password"] = "********"  # noqa: S105 - this hides it
-    content["database"] = re.sub(r"(://[^:/@]+:)[^@]+@", r"\1********@", content["database"])
+    content = without_secrets(settings.model_dump(mode="json"))
     sys.stdout.write(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 

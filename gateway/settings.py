@@ -1,4 +1,4 @@
-"""`config/gateway.yaml` and the environment become one frozen `Settings`."""
+"""Every setting, with its type, its bounds and its default; `settings_file` reads them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -19,20 +18,17 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
-
-from gateway.errors import ConfigurationError
-
-DEFAULT_FILE = Path("config/gateway.yaml")
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 AETitle = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")
 ]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+MAX_NAME = 64
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+Host = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Section(BaseModel):
@@ -41,14 +37,11 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-_S = TypeVar("_S", bound=Section)
-
-
 class Peer(Section):
     """A DICOM node that may send: both its AE title and its address must match."""
 
     ae_title: AETitle
-    host: str
+    host: Host
 
 
 class TLS(Section):
@@ -77,7 +70,7 @@ class SCP(Section):
     """The DICOM listener."""
 
     ae_title: AETitle = "CXR_GATEWAY"
-    bind: str = "127.0.0.1"
+    bind: Host = "127.0.0.1"
     port: Port = 11112
     max_associations: int = Field(50, ge=1, le=1000)
     max_associations_per_peer: int = Field(20, ge=1, le=1000)
@@ -130,7 +123,7 @@ class DicomDestination(Section):
     name: Name
     kind: Literal["dicom"]
     ae_title: AETitle
-    host: str
+    host: Host
     port: Annotated[int, Field(ge=1, le=65535)]
     tls: ClientTLS | None = None
     timeout_seconds: float = Field(30, gt=0)
@@ -216,7 +209,7 @@ class Log(Section):
 class Syslog(ClientTLS):
     """An audit record repository that takes syslog over TLS (RFC 5425, PS3.15 A.6)."""
 
-    host: str
+    host: Host
     port: Annotated[int, Field(ge=1, le=65535)] = 6514
     timeout_seconds: float = Field(10, gt=0)
 
@@ -241,7 +234,7 @@ class Web(Section):
     """The web application. With neither token nor users nobody signs in, and only loopback is served."""
 
     enabled: bool = True
-    bind: str = "127.0.0.1"
+    bind: Host = "127.0.0.1"
     port: Port = 8080
     token: str | None = Field(None, min_length=16)
     users: tuple[User, ...] = ()
@@ -300,10 +293,19 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> Self:
-        problems = [*self._route_problems(), *self._exposure_problems(), *self._database_problems()]
-        if problems:
-            raise ValueError("; ".join(problems))
+        if problems := self.problems_across():
+            raise ValueError("\n".join(problems))
         return self
+
+    def problems_across(self) -> list[str]:
+        """Return in what the sections do not fit together, each as `key: sentence`."""
+        return [
+            *self._route_problems(),
+            *self._exposure_problems(),
+            *self._database_problems(),
+            *self._age_problems(),
+            *self._port_problems(),
+        ]
 
     def _route_problems(self) -> list[str]:
         names = [destination.name for destination in self.destinations]
@@ -311,7 +313,10 @@ class Settings(BaseSettings):
         problems = [f"destinations: the name {name!r} is used more than once" for name in repeated]
         for number, route in enumerate(self.routes):
             unknown = sorted(set(route.to) - set(names))
-            problems += [f"routes.{number}.to: no destination is named {name!r}" for name in unknown]
+            told = ", ".join(names) or "none"
+            problems += [
+                f"routes.{number}.to: no destination is named {name!r}; there are: {told}" for name in unknown
+            ]
             twice = sorted({name for name in route.to if route.to.count(name) > 1})
             problems += [f"routes.{number}.to: {name!r} is named more than once" for name in twice]
         return problems
@@ -327,7 +332,23 @@ class Settings(BaseSettings):
     def _database_problems(self) -> list[str]:
         if self.database == "sqlite" or _is_postgresql(self.database):
             return []
+        if self.database.count("@") > 1:
+            return ["database: write an @ within the user's name or password as %40"]
         return ["database: must be sqlite or postgresql://USER:PASSWORD@HOST:PORT/NAME"]
+
+    def _age_problems(self) -> list[str]:
+        low, high = self.select.min_age_years, self.select.max_age_years
+        if low is None or high is None or low <= high:
+            return []
+        return [f"select.min_age_years: {low:g} is more than select.max_age_years, {high:g}"]
+
+    def _port_problems(self) -> list[str]:
+        binds = {self.scp.bind, self.web.bind}
+        if not self.web.enabled or self.scp.port != self.web.port or not self.web.port:
+            return []
+        if len(binds) > 1 and not binds & _EVERY_ADDRESS:
+            return []
+        return [f"web.port: {self.web.port} is scp.port, too; each needs its own"]
 
     @cached_property
     def database_url(self) -> str:
@@ -344,78 +365,13 @@ class Settings(BaseSettings):
         return ()
 
 
-def load_settings(file: Path | None = None) -> Settings:
-    """Read the settings from `file`, `GATEWAY_CONFIG` or `config/gateway.yaml`, under the environment.
-
-    Without any file the embedded defaults serve. Relative paths are taken under `data_dir`, which itself
-    is under the working directory.
-
-    Raises
-    ------
-    ConfigurationError
-        Naming every problem by its key, all in one go.
-    """
-    try:
-        return _absolute(Settings(**_content(file)))
-    except ValidationError as error:
-        raise ConfigurationError(_all_problems(error)) from None
-    except SettingsError as error:  # a variable of the environment that must hold JSON, and does not
-        raise ConfigurationError(f"the environment: {error}") from None
-
-
-def _content(file: Path | None) -> dict[str, Any]:
-    named = file or (Path(os.environ["GATEWAY_CONFIG"]) if os.environ.get("GATEWAY_CONFIG") else None)
-    path = named or DEFAULT_FILE
-    if named is None and not path.exists():
-        return {}
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path}: cannot be read ({error.strerror}); name it with --config"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content or {}, dict):
-        raise ConfigurationError(f"{path}: must hold keys and values, not a {type(content).__name__}")
-    return {str(key): value for key, value in (content or {}).items()}
-
-
-def _absolute(settings: Settings) -> Settings:
-    root = settings.data_dir.expanduser().resolve()
-    model = settings.model
-    if model.path is not None:
-        model = model.model_copy(update={"path": root / model.path.expanduser()})
-    changed = {
-        "data_dir": root,
-        "destinations": tuple(_below(root, each) for each in settings.destinations),
-        "model": model,
-        "scp": _below(root, settings.scp),
-        "audit": _below(root, settings.audit),
-        "web": _below(root, settings.web),
-    }
-    return settings.model_copy(update=changed)
-
-
-def _below(root: Path, section: _S) -> _S:
-    """Return the section with every path in it absolute."""
-    paths = {name: root / value for name, value in section if isinstance(value, Path)}
-    sections = {name: _below(root, value) for name, value in section if isinstance(value, Section)}
-    return section.model_copy(update=paths | sections)
-
-
-def _all_problems(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
-        lines.extend(message.split("; ") if not key else [f"{key}: {message}"])
-    return "\n".join(lines)
+_EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
 
 
 def _is_postgresql(url: str) -> bool:
     try:
-        return urlsplit(url).scheme == "postgresql" and urlsplit(url).port != 0
+        parts = urlsplit(url)
+        return parts.scheme == "postgresql" and parts.port != 0 and parts.netloc.count("@") < 2
     except ValueError:  # the port is no number
         return False
 

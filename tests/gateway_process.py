@@ -17,7 +17,7 @@ import yaml
 
 from gateway.deliver.send import Sent, send_files
 from gateway.deliver.storage_scu import DicomNode
-from gateway.settings import load_settings
+from gateway.settings_file import load_settings
 from gateway.store.database import open_engine
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger

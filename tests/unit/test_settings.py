@@ -8,14 +8,14 @@ import pytest
 import yaml
 
 from gateway.errors import ConfigurationError
+from gateway.secrets_hidden import without_secrets
 from gateway.settings import (
-    DEFAULT_FILE,
     DicomDestination,
     FolderDestination,
     Settings,
     StowDestination,
-    load_settings,
 )
+from gateway.settings_file import DEFAULT_FILE, check_settings, load_settings
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -170,3 +170,129 @@ def test_a_server_that_cannot_be_addressed_is_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=told):
         load_settings(write(tmp_path, stow(**wrong)))
+
+
+WRONG = """
+scp:
+  prot: 4
+  port: 8080
+  ae_title: AAAAAAAAAAAAAAAAAAAAA
+  bind: 0.0.0.0
+  peers: [{ae_title: X, host: ""}]
+  tls: {certificate: no.pem, key: no.key}
+web:
+  port: 8080
+  token: short
+model: {path: nowhere, threshold: 2}
+select: {min_age_years: 5, max_age_years: 2}
+destinations:
+  - {name: a, kind: dicm, host: x}
+  - {name: b, kind: dicom, ae_title: Y, host: z, prot: 5}
+routes:
+  - {calling_ae_title: "*", to: [a, b, c]}
+  - {calling_ae_title: "*", two: [a]}
+workers: many
+workers: 0
+database: postgresql://u:p@ss@h/db
+modle: {}
+delivery: {first_retry_seconds: 50, longest_retry_seconds: 2}
+"""
+TOLD = {
+    "scp.prot": (3, "did you mean 'port'"),
+    "scp.ae_title": (5, "16 characters"),
+    "scp.peers.0.host": (7, "must not be empty"),
+    "scp.tls.certificate": (8, "does not exist"),
+    "scp.tls.key": (8, "does not exist"),
+    "web.port": (10, "scp.port"),
+    "web.token": (11, "16 characters"),
+    "model.path": (12, "does not exist"),
+    "model.threshold": (12, "must be 1 or less, not 2"),
+    "select.min_age_years": (13, "more than select.max_age_years"),
+    "destinations.0": (15, "folder, dicom or stow"),
+    "destinations.1.port": (16, "must be stated"),
+    "destinations.1.prot": (16, "did you mean 'port'"),
+    "routes.0.to": (18, "no destination is named 'c'; there are: a, b"),
+    "routes.1.to": (19, "must be stated"),
+    "routes.1.two": (19, "did you mean 'to'"),
+    "workers": (20, ""),
+    "database": (22, "%40"),
+    "modle": (23, "did you mean 'model'"),
+    "delivery.first_retry_seconds": (24, "more than delivery.longest_retry_seconds"),
+}
+
+
+def told_of(file: Path) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        check_settings(file)
+    return str(caught.value).splitlines()
+
+
+def test_a_check_tells_everything_that_is_wrong_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(WRONG)
+    told = told_of(file)
+    assert {line.split(":")[0] for line in told} == set(TOLD)
+    for key, (number, words) in TOLD.items():
+        (line, *_) = [each for each in told if each.startswith(f"{key}:")]
+        assert f"line {number})" in line
+        assert words in line
+    assert "p@ss" not in str(told)
+    assert "short" not in str(told)
+
+
+def test_a_problem_of_the_environment_names_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_SCP__PORT", "many")
+    monkeypatch.setenv("GATEWAY_DESTINATIONS", "outbox")
+    told = told_of(write(tmp_path, {"scp": {"port": 1}, "workers": 0}))
+    assert [line.split(":")[0] for line in told] == ["destinations", "scp.port", "workers"]
+    assert "from GATEWAY_DESTINATIONS in the environment" in told[0]
+    assert "from GATEWAY_SCP__PORT in the environment" in told[1]
+
+
+def test_settings_that_fit_together_only_with_the_environment_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_WEB__TOKEN", "0123456789abcdef")
+    told = told_of(write(tmp_path, {"web": {"bind": "0.0.0.0"}, "workers": 0}))  # noqa: S104
+    assert [line.split(":")[0] for line in told] == ["workers"]
+
+
+@pytest.mark.parametrize(
+    "bind",
+    [("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "127.0.0.1"), ("::", "::")],  # noqa: S104
+)
+def test_two_listeners_do_not_share_a_port(bind: tuple[str, str]) -> None:
+    peers = [{"ae_title": "A", "host": "h"}]
+    scp = {"bind": bind[0], "port": 4000, "peers": peers}
+    with pytest.raises(ValueError, match=r"web\.port"):
+        Settings.model_validate({"scp": scp, "web": {"bind": bind[1], "port": 4000, "token": "x" * 16}})
+
+
+def test_a_file_that_is_no_yaml_is_not_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("web:\n  token: 'hidden\n\tpassword: hidden too")
+    (told,) = told_of(file)
+    assert "line" in told
+    assert "hidden" not in told
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:SECRET@h/db",
+        "postgresql://u:SECRET%40SECRET@h:5432/db",
+        "postgresql://h/db?user=u&password=SECRET",
+        "postgresql://u@h/db?sslmode=require&sslpassword=SECRET",
+        "postgresql://u@h/db?passfile=SECRET&sslkey=SECRET&service=SECRET&options=SECRET",
+        "postgresql://u:SECRET@[::1]:5432/db?password=SECRET",
+        "postgresql://u:SECRET:SECRET/@h/db",
+        "postgresql://u:SECRET@h:port/db",
+    ],
+)
+def test_no_form_of_a_database_shows_its_secret(url: str) -> None:
+    shown = without_secrets({"database": url, "web": {"token": "SECRET", "users": [{"password": "SECRET"}]}})
+    assert "SECRET" not in str(shown)
+    assert shown["database"].startswith("postgresql://")
+    assert without_secrets({"database": "sqlite"}) == {"database": "sqlite"}

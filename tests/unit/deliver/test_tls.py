@@ -15,7 +15,8 @@ from gateway.deliver.outcome import Outcome, Verdict
 from gateway.deliver.stow import deliver_by_stow
 from gateway.errors import ConfigurationError
 from gateway.records import ResultKind
-from gateway.settings import ClientTLS, DicomDestination, StowDestination, load_settings
+from gateway.settings import ClientTLS, DicomDestination, StowDestination
+from gateway.settings_file import load_settings
 from gateway.store.entries import PendingDelivery
 from tests.certificates import Authority, Certificate
 from tests.sources import dx, encoded

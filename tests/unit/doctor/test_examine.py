@@ -17,7 +17,8 @@ from gateway.doctor.model import model
 from gateway.doctor.network import certificate, listener, peers, web
 from gateway.doctor.storage import database, disk
 from gateway.roles import open_database
-from gateway.settings import Settings, load_settings
+from gateway.settings import Settings
+from gateway.settings_file import load_settings
 from tests.certificates import Authority
 from tests.storage_peer import storage_peer
 

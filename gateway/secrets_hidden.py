@@ -1,0 +1,36 @@
+"""Settings as they may be printed: every secret in them replaced, whichever form it has."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+HIDDEN = "********"
+SECRET_KEYS = {"token", "password", "bearer_token"}
+PLAIN_PARAMETERS = {"sslmode", "host", "hostaddr", "port", "connect_timeout", "application_name", "dbname"}
+"""Of a database URL: every other may be, or lead to, a secret."""
+
+
+def without_secrets(content: Any, key: str = "") -> Any:
+    """Return settings, as `model_dump` gives them, without a password, token or key."""
+    if isinstance(content, dict):
+        return {name: without_secrets(value, name) for name, value in content.items()}
+    if isinstance(content, list):
+        return [without_secrets(value) for value in content]
+    if content and key in SECRET_KEYS:
+        return HIDDEN
+    return _url_without_secrets(content) if key == "database" and "://" in str(content) else content
+
+
+def _url_without_secrets(text: str) -> str:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):  # the port is no number: nobody can tell its parts apart
+        return f"{urlsplit(text).scheme}://{HIDDEN}"
+    query = {name: value if name in PLAIN_PARAMETERS else HIDDEN for name, value in url.query.items()}
+    hidden = url.set(query=query)
+    shown = hidden.set(password=HIDDEN) if url.password else hidden
+    return shown.render_as_string(hide_password=False).replace("%2A", "*")
