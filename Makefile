@@ -9,7 +9,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test slow prove fuzz nightly check bench peers clean
+.PHONY: help setup demo serve revision test slow prove fuzz nightly check bench peers clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ nightly: $(READY) peers  ## run what is too long for the gate: bursts, hung deco
 	$(BIN)/python -m pytest -m nightly
 	$(MAKE) prove
 	$(MAKE) fuzz
+
+revision: $(READY)  ## write the revision of what makes answers and results, after a change of it
+	$(BIN)/python -m gateway.revision
 
 check: $(READY)  ## format, lint, types, import layers, security advisories
 	$(BIN)/ruff format --check .

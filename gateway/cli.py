@@ -340,8 +340,7 @@ def reprocess(uid: str, config: Config = None) -> None:
     from gateway.reprocess import reprocess as begin
 
     settings, ledger = _open(config)
-    begun = begin(settings, ledger, _versions(ledger, uid))
-    told = "is answered again" if begun else "has its answer by this model and configuration; nothing to do"
+    told = begin(settings, ledger, _versions(ledger, uid))
     out.print(f"{uid}: {told}", highlight=False, soft_wrap=True)
 
 

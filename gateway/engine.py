@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -127,6 +127,8 @@ class Engine:
         self._couriers.stop()
         for thread in self._threads:
             thread.join()
+        with suppress(Retry):  # the ledger is away: it is heard that this worker is silent
+            self._ledger.beat(self._executor_id, life())
         DBOS.destroy(workflow_completion_timeout_sec=round(self._settings.shutdown_seconds))
         self._couriers.join(deadline)
 
@@ -225,7 +227,7 @@ class Engine:
         if not has_name(self._executor_id, self._ledger):
             log_event("name_taken", executor_id=self._executor_id)
             os._exit(1)  # this worker was silent for so long that its work was given to another
-        if self._ledger.beat(self._executor_id, life()):
+        if self._ledger.beat(self._executor_id, life(), self._pipeline.answering):
             log_event("clock_set_back", executor_id=self._executor_id)
 
     def _take_over(self, executor_id: str) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from gateway import __version__
+from gateway.answering import answering_of, configuration_hash
 from gateway.describe import describe
 from gateway.encoded.part_10 import read_file
 from gateway.encoded.unreadable import Fault, Unreadable
@@ -45,6 +44,7 @@ from gateway.results.identity import series_uid
 from gateway.results.secondary_capture import secondary_capture
 from gateway.results.source_header import SourceHeader, source_header
 from gateway.results.structured_report import structured_report
+from gateway.revision import SOFTWARE_VERSION
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, StoredInstance, StoredResult
 from gateway.store.marks import Mark, Marks
@@ -73,6 +73,13 @@ class End:
     state: State
     reason: Reason
     detail: str
+
+
+UNCHANGED = End(
+    State.INELIGIBLE,
+    Reason.PIXELS_UNCHANGED,
+    "sent again with another header; the same picture under this UID has its answer",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +120,8 @@ def answer_for(image: Prepared, prediction: Prediction, settings: Settings) -> A
     return Answer(
         prediction=prediction,
         pixel_digest=pixel_digest(image.grey),
-        configuration=configuration_hash(settings),
-        software_version=__version__,
+        configuration=configuration_hash(answering_of(settings, prediction.model)),
+        software_version=SOFTWARE_VERSION,
         view=image.eligible.view,
         created_at=datetime.now(UTC).astimezone(),
         steps=image.eligible.notes + image.grey.steps + image.steps,
@@ -128,12 +135,6 @@ def encode_results(
     yield _result_object(ResultKind.SR, structured_report(header, answer, settings.results.sr))
     if settings.results.secondary_capture:
         yield _result_object(ResultKind.SC, secondary_capture(header, grey, answer))
-
-
-def configuration_hash(settings: Settings) -> str:
-    """Return the hash of every setting that changes a result's bytes."""
-    relevant = {"threshold": settings.model.threshold, "sr": settings.results.sr}
-    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
 
 def selection_rules(settings: Settings, model: ModelIdentity) -> SelectionRules:
@@ -182,6 +183,11 @@ class Pipeline:
     def model(self) -> ModelIdentity:
         """Which model answers."""
         return self._predictor.identity
+
+    @property
+    def answering(self) -> dict[str, Any]:
+        """What answers depend on besides the image."""
+        return answering_of(self._settings, self.model)
 
     @property
     def batch_size(self) -> int:
@@ -267,6 +273,8 @@ class Pipeline:
             return End(State.FAILED, error.reason, error.detail)
         except Exception:
             return bug(instance)
+        if _answered_by_other_software(instance, answer.pixel_digest):
+            return UNCHANGED
         return AnswerRecord(
             pixel_digest=answer.pixel_digest,
             label=answer.prediction.label,
@@ -284,6 +292,17 @@ class Pipeline:
             raise Retry(f"{self._results.root}: {error.strerror or error}") from error
         digest = hashlib.sha256(kept).hexdigest()
         return StoredResult(result.kind, result.sop_class_uid, result.sop_instance_uid, path, digest)
+
+
+def _answered_by_other_software(instance: StoredInstance, digest: str) -> bool:
+    """Tell whether the same picture under this UID has an answer whose digest is not made as ours are."""
+    for earlier in instance.answered:
+        if earlier.software_version == SOFTWARE_VERSION:
+            continue
+        with suppress(Reject):
+            if pixel_digest(decode(read_source(earlier.path))) == digest:
+                return True
+    return False
 
 
 def open_pipeline(settings: Settings, marks: Marks) -> Pipeline:

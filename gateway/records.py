@@ -176,6 +176,8 @@ class ModelIdentity:
         P(pneumonia) at and above which the answer is Pneumonia, 0–1.
     calibration
         How logits became a probability, in words (`none`, `temperature 1.31`).
+    abstention
+        Limits beyond which the model gives no answer, in words.
     """
 
     name: str
@@ -183,6 +185,7 @@ class ModelIdentity:
     weights_sha256: str
     threshold: float
     calibration: str
+    abstention: str = "none"
 
     @property
     def device_uid(self) -> str:

@@ -7,19 +7,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.log import log_event
-from gateway.pipeline import End, Settled
+from gateway.pipeline import UNCHANGED, Settled
 from gateway.records import Reason, Stage, State
 from gateway.store.conclusion import NO_ROUTE
 from gateway.store.descriptions import record_description
 from gateway.store.entries import AnswerRecord, StoredInstance
 from gateway.store.ledger import Ledger, now
 from gateway.store.timings import record_timings
-
-UNCHANGED = End(
-    State.INELIGIBLE,
-    Reason.PIXELS_UNCHANGED,
-    "sent again with another header; the same picture under this UID has its answer",
-)
 
 
 def record(settled: Settled, ledger: Ledger, connection: sa.Connection) -> Settled | None:

@@ -86,6 +86,12 @@ class ModelCard(_Frozen):
         """How log-odds become a probability, in words."""
         return "none" if self.temperature is None else f"temperature {self.temperature:g}"
 
+    @property
+    def limits(self) -> str:
+        """Beyond which scores no answer is given, in words."""
+        limits = self.abstention
+        return "none" if limits is None else f"distance {limits.distance:g}, junk {limits.junk:g}"
+
     def probability(self, log_odds: float) -> float:
         """Return the calibrated P(pneumonia), 0–1, of the network's log-odds."""
         return 1 / (1 + math.exp(-max(-700.0, log_odds / (self.temperature or 1.0))))

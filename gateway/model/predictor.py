@@ -60,6 +60,7 @@ class Predictor:
             weights_sha256=card.weights.sha256,
             threshold=threshold,
             calibration=card.calibration,
+            abstention=card.limits,
         )
 
     @classmethod

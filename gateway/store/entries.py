@@ -48,10 +48,19 @@ class EarlierReport:
 
 
 @dataclass(frozen=True, slots=True)
+class AnsweredVersion:
+    """A data set whose file is still there, and the software that answered it; `path` is absolute."""
+
+    path: Path
+    software_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredInstance:
     """A received image that waits for its answer; `path` is absolute.
 
-    `attempts` counts how often its batch was begun. `earlier_reports` are of the answer that is replaced.
+    `attempts` counts how often its batch was begun. `earlier_reports` are of the answer that is replaced;
+    `answered` are other data sets under the same UID that have an answer.
     """
 
     id: int
@@ -62,6 +71,7 @@ class StoredInstance:
     batch: str
     attempts: int
     earlier_reports: tuple[EarlierReport, ...] = ()
+    answered: tuple[AnsweredVersion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

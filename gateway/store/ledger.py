@@ -18,6 +18,7 @@ from gateway.store.conclusion import NO_ROUTE, conclude
 from gateway.store.database import errors_are_for_later, told_by
 from gateway.store.entries import (
     AT_ONCE,
+    AnsweredVersion,
     AnswerRecord,
     Arrival,
     DeliveryState,
@@ -138,7 +139,15 @@ class Ledger:
             connection.execute(sa.update(instances).where(mine).values(attempts=instances.c.attempts + 1))
             rows = connection.execute(sa.select(*_STORED).where(mine).order_by(instances.c.id)).all()
             reports = _standing_reports(connection, [row.id for row in rows])
-        return [self._stored(row, reports.get(row.id, ())) for row in rows]
+            answered = self._answered(connection, {row.sop_instance_uid for row in rows})
+        return [
+            self._stored(
+                row,
+                reports.get(row.id, ()),
+                tuple(found for id_, found in answered.get(row.sop_instance_uid, ()) if id_ != row.id),
+            )
+            for row in rows
+        ]
 
     def count_death(self, instance_id: int) -> int:
         """Count that the image ended the process that had it alone; return how often it did."""
@@ -169,11 +178,11 @@ class Ledger:
 
     # --- workers
 
-    def beat(self, executor_id: str, life: str = "") -> bool:
+    def beat(self, executor_id: str, life: str = "", answering: dict[str, Any] | None = None) -> bool:
         """Record that this worker lives; tell whether the clock has been set back since its last beat.
 
         What was to wait is due at once then: nobody knows any more for how long. `life` is the process that
-        has the name, see `worker_name`.
+        has the name, see `worker_name`; `answering` is what its answers depend on, None once it stops.
         """
         this = executors.c.executor_id == executor_id
         with self.transaction() as connection:
@@ -184,8 +193,16 @@ class Ledger:
             if last is None:
                 row = {"executor_id": executor_id, "life": life, "beat_at": now()}
                 connection.execute(sa.insert(executors).values(row))
-            connection.execute(sa.update(executors).where(this).values(beat_at=now()))
+            connection.execute(sa.update(executors).where(this).values(beat_at=now(), answering=answering))
             return set_back
+
+    def answering(self, seconds: float) -> list[dict[str, Any]]:
+        """Return what the answers of the workers depend on that were heard of in the last `seconds`."""
+        query = sa.select(executors.c.answering).where(
+            executors.c.beat_at > now() - timedelta(seconds=seconds)
+        )
+        with self.transaction() as connection:
+            return [answering for answering in connection.scalars(query) if answering]
 
     def silent_executors(self, seconds: float) -> list[str]:
         """Return the workers that have not been heard of for so long."""
@@ -286,9 +303,27 @@ class Ledger:
         """Return a kept path as a file's."""
         return self._data_dir / path
 
-    def _stored(self, row: Any, reports: tuple[EarlierReport, ...]) -> StoredInstance:
-        values = dict(row._mapping)
-        return StoredInstance(**values | {"path": self.absolute(values["path"]), "earlier_reports": reports})
+    def _stored(
+        self, row: Any, reports: tuple[EarlierReport, ...], answered: tuple[AnsweredVersion, ...]
+    ) -> StoredInstance:
+        values = dict(row._mapping) | {"earlier_reports": reports, "answered": answered}
+        return StoredInstance(**values | {"path": self.absolute(values["path"])})
+
+    def _answered(
+        self, connection: sa.Connection, sop_instance_uids: set[str]
+    ) -> dict[str, list[tuple[int, AnsweredVersion]]]:
+        """Return the data sets under these UIDs that have an answer and a file, by UID."""
+        software = instances.c.answer["software_version"].as_string().label("software")
+        query = sa.select(instances.c.id, instances.c.sop_instance_uid, instances.c.path, software).where(
+            instances.c.sop_instance_uid.in_(sop_instance_uids),
+            instances.c.label.is_not(None),
+            instances.c.file_deleted_at.is_(None),
+        )
+        found: dict[str, list[tuple[int, AnsweredVersion]]] = {}
+        for row in connection.execute(query):
+            version = AnsweredVersion(self.absolute(row.path), row.software)
+            found.setdefault(row.sop_instance_uid, []).append((row.id, version))
+        return found
 
 
 def record_event(connection: sa.Connection, instance_id: int | None, event: str, **data: Any) -> None:

@@ -177,6 +177,7 @@ executors = sa.Table(
     sa.Column("executor_id", sa.String(255), primary_key=True),
     sa.Column("beat_at", UTCDateTime, nullable=False),
     sa.Column("life", sa.String(255)),  # the process that has this name
+    sa.Column("answering", sa.JSON),  # what its answers depend on: model, threshold, software
 )
 
 folders = sa.Table(  # of files; each holds a mark with this id, else it is not mounted

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from pydicom import dcmread
 
 from gateway.store.database import open_engine
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
+from gateway.store.schema import instances
 from tests.gateway_process import GatewayProcess, running, wait_for
-from tests.sources import dx, encoded
+from tests.sources import chest_pixels, dx, encoded
 from tests.storage_peer import storage_peer
 
 IMAGES = 10
+SETTLED = ("delivered", "ineligible", "failed")
 SILENCE_SECONDS = 600  # for a destination that never answers: longer than any test waits
 DELIVERY = {"first_retry_seconds": 0.2, "longest_retry_seconds": 1}
 
@@ -159,3 +162,31 @@ def test_another_configuration_answers_again_and_names_what_it_replaces(tmp_path
         assert {each["sop_instance_uid"] for each in results if each["superseded_at"]} == {
             each["sop_instance_uid"] for each in first.values()
         }
+
+
+@pytest.mark.parametrize(("darker", "ends"), [(False, "pixels_unchanged"), (True, None)])
+def test_a_picture_that_earlier_software_answered_keeps_its_answer(
+    tmp_path: Path, darker: bool, ends: str | None
+) -> None:
+    radiograph, file = dx(), tmp_path / "image.dcm"
+    file.write_bytes(encoded(radiograph))
+    with running(tmp_path) as gateway:
+        gateway.send(file)
+        wait_for(lambda: image(gateway)["state"] == "delivered")
+        _as_answered_by_earlier_software(gateway)
+        radiograph.StudyDescription = "corrected"
+        if darker:
+            radiograph.PixelData = (chest_pixels() // 2).tobytes()
+        file.write_bytes(encoded(radiograph))
+        gateway.send(file)
+        wait_for(lambda: [each["state"] in SETTLED for each in gateway.images()] == [True, True])
+        assert {each["reason"] for each in gateway.images()} == {None, ends}
+
+
+def _as_answered_by_earlier_software(gateway: GatewayProcess) -> None:
+    """Make the row what an earlier version left: its digests of pictures were others."""
+    with open_engine(f"sqlite:///{gateway.data_dir}/gateway.sqlite").begin() as connection:
+        answer = connection.execute(sa.select(instances.c.answer)).scalar_one() | {
+            "software_version": "0.1.0"
+        }
+        connection.execute(sa.update(instances).values(answer=answer, pixel_digest="00" * 32))

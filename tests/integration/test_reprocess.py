@@ -1,0 +1,89 @@
+"""`gateway reprocess` says what will come of it: nothing new, another answer, or not the one meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gateway.answering import answering_of, configuration_hash
+from gateway.errors import GatewayError
+from gateway.pipeline import open_predictor
+from gateway.records import State
+from gateway.reprocess import reprocess
+from gateway.store.schema import instances
+from gateway.web.site import Site
+from tests.site import add_answer, site_in
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return site_in(tmp_path)
+
+
+def answered(site: Site, **differently: Any) -> tuple[str, dict[str, Any]]:
+    """Answer an image; return its UID, and what an answer would now depend on."""
+    uid = add_answer(site, 1).sop_instance_uid
+    present = answering_of(site.settings, open_predictor(site.settings).identity)
+    answer = {"configuration": configuration_hash(present | differently)}
+    with site.ledger.transaction() as connection:
+        connection.execute(sa.update(instances).values(answer=answer, state=State.DELIVERED))
+    return uid, present
+
+
+def ask(site: Site, uid: str) -> str:
+    return reprocess(site.settings, site.ledger, site.inquiry.instance(uid))
+
+
+def state(site: Site, uid: str) -> str:
+    return str(site.inquiry.instance(uid)[0]["state"])
+
+
+def test_the_same_answer_is_not_given_twice(site: Site) -> None:
+    uid, present = answered(site)
+    site.ledger.beat("here-1", "life", present)
+    assert ask(site, uid) == "has its answer by this model, configuration and revision; nothing to do"
+    assert state(site, uid) == State.DELIVERED
+
+
+@pytest.mark.parametrize(
+    "differently",
+    [
+        {"software_version": "0.1.0+0123456789ab"},
+        {"threshold": 0.123},
+        {"abstention": "none"},
+        {"calibration": "temperature 2"},
+        {"version": "0.9"},
+        {"report": "comprehensive"},
+    ],
+    ids=lambda differently: next(iter(differently)),
+)
+def test_whatever_may_change_an_answer_lets_it_be_given_again(
+    site: Site, differently: dict[str, Any]
+) -> None:
+    uid, present = answered(site, **differently)
+    site.ledger.beat("here-1", "life", present)
+    assert ask(site, uid) == "is answered again"
+    assert state(site, uid) == State.RECEIVED
+
+
+def test_a_worker_with_other_settings_is_named_and_nothing_is_begun(site: Site) -> None:
+    uid, present = answered(site)
+    site.ledger.beat("here-1", "life", present | {"threshold": 0.9, "software_version": "0.1.0+old"})
+    with pytest.raises(GatewayError) as refused:
+        ask(site, uid)
+    assert str(refused.value) == (
+        f"{uid}: a running worker answers with threshold 0.9, not {present['threshold']}, software version "
+        f"0.1.0+old, not {present['software_version']} of this command; restart the gateway with these "
+        "settings first"
+    )
+    assert state(site, uid) == State.DELIVERED
+
+
+def test_without_a_worker_it_says_so(site: Site) -> None:
+    uid, present = answered(site, threshold=0.123)
+    site.ledger.beat("here-1", "life", present)
+    site.ledger.beat("here-1", "life")  # it stops
+    assert ask(site, uid) == "is answered again once a worker runs"
