@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.datadict import tag_for_keyword
 
-from gateway.dicom.character_sets import decoded, encodings_for
 from gateway.imaging import header
+from gateway.peer_text import clean
 from gateway.records import Description
 
 MAX_CHARACTERS = 64  # LO (PS3.5 6.2)
@@ -34,10 +33,5 @@ def describe(source: Dataset, tensor: NDArray[np.float32] | None = None) -> Desc
 
 
 def _text(source: Dataset, keyword: str) -> str:
-    tag = tag_for_keyword(keyword)
-    element = None if tag is None else source.get_item(tag, keep_deferred=True)
-    value = element.value if element is not None else None
-    if isinstance(value, bytes):
-        encodings, _ = encodings_for(header.texts(source, "SpecificCharacterSet"))
-        value = decoded(value.rstrip(b"\0 "), encodings)
-    return " ".join(str(value or "").split())[:MAX_CHARACTERS]
+    words = " ".join(header.texts(source, keyword)).split()
+    return clean(" ".join(words), MAX_CHARACTERS)

@@ -84,7 +84,8 @@ _FRONTAL = {
 _LATERAL = _words(
     "ll rl lat llat rlat latl latr ltlat rtlat lateral laterals latero",
     "laterolateral lld rld swimmer swimmers side",
-    "seitlich seitliche seitlicher seitliches seitl seitenaufnahme seitaufnahme seitbild seitenbild",
+    "anliegend seitlich seitliche seitlicher seitliches seitl seitenaufnahme seitaufnahme seitbild",
+    "seitenbild",
     "profil profils latérale latérales",  # French
     "laterale laterali laterolaterale profilo",  # Italian
     "perfil laterales laterais",  # Spanish, Portuguese
@@ -123,7 +124,7 @@ _PHRASES = (
     (re.compile(r"\bANTER\w*[\W\d]{0,3}POSTER\w*"), " AP "),
     (re.compile(r"\bDORSO\w{0,2}[\W\d]{0,3}VENTRAL\w*"), " PA "),
     (re.compile(r"\bVENTRO\w{0,2}[\W\d]{0,3}DORSAL\w*"), " AP "),
-    (re.compile(r"\b(AP|PA)\s?[/&+]\s?L\b"), r"\1 LAT"),
+    (re.compile(r"\b(AP|PA)(?:\s?[/&+-]\s?| (?:Y|E|ET|AND|UND|EN|OCH|OG) )[LP]\b"), r"\1 LAT"),
     (re.compile(r"\bF\s?[/&+]\s?[LP]\b"), "FRONTAL LAT"),
     (re.compile(r"\b(T|TH|L|C|D)[. -]{1,2}(SPINE|WS)\b"), "SPINE"),
     (re.compile(r"\bWHOLE[ -]BODY\b"), "WHOLEBODY"),
