@@ -94,31 +94,6 @@ def request_of(body: memoryview) -> A_ASSOCIATE:
     return primitive
 
 
-def acceptance_of(body: memoryview) -> A_ASSOCIATE:
-    """Read an A-ASSOCIATE-AC.
-
-    Raises
-    ------
-    Malformed
-        When items do not fit, a context is accepted without a transfer syntax, or no data could be sent.
-    """
-    primitive = _primitive(body)
-    items = [item for kind, item in _items(body[_FIXED_BYTES:]) if kind == _ANSWERED_CONTEXT]
-    primitive.presentation_context_definition_results_list = [each for each in map(_answered, items) if each]
-    primitive.result = 0
-    return primitive
-
-
-def rejection_of(body: memoryview) -> A_ASSOCIATE:
-    """Read an A-ASSOCIATE-RJ; a result that does not exist counts as transient."""
-    if len(body) < 4:
-        raise Malformed("the peer sent an A-ASSOCIATE-RJ that is too short")
-    primitive = A_ASSOCIATE()
-    primitive._result = 1 if body[1] == 1 else 2
-    primitive._result_source, primitive._diagnostic = body[2], body[3]
-    return primitive
-
-
 def _primitive(body: memoryview) -> A_ASSOCIATE:
     titles = titles_of(body)
     primitive = A_ASSOCIATE()
@@ -158,20 +133,6 @@ def _proposed(item: memoryview) -> PresentationContext:
     usable = list(dict.fromkeys(each for each in transfer if each))[:MAX_TRANSFER_SYNTAXES]
     for syntax in usable or [_NO_SYNTAX]:
         context.add_transfer_syntax(syntax)
-    return context
-
-
-def _answered(item: memoryview) -> PresentationContext | None:
-    """Return one answer, None where its ID cannot have been proposed."""
-    if len(item) < 4 or item[0] % 2 == 0:
-        return None
-    context = PresentationContext()
-    context.context_id, context.result = item[0], item[2]
-    syntaxes = [_uid(value) for kind, value in _items(item[4:]) if kind == _TRANSFER_SYNTAX]
-    if any(syntaxes):
-        context.add_transfer_syntax(syntaxes[0] or None)
-    if context.result == _ACCEPTANCE and not context.transfer_syntax:
-        raise Malformed(f"the peer accepts presentation context {item[0]} without a transfer syntax")
     return context
 
 

@@ -73,12 +73,6 @@ def abort_cause(source: int, reason: int) -> str:
     return f"the peer aborted the association: {_ABORT_REASONS.get(reason, f'reason {reason}')}"
 
 
-def reject_cause(result: int, source: int, reason: int) -> str:
-    """Describe an A-ASSOCIATE-RJ of the peer (PS3.8 Table 9-21)."""
-    word = reject_reason(source, reason)
-    return f"the peer rejected the association: {word} (result {result}, source {source}, reason {reason})"
-
-
 def reject_reason(source: int, reason: int) -> str:
     """Return source and reason of an A-ASSOCIATE-RJ in words (PS3.8 Table 9-21)."""
     return _REJECT_REASONS.get((source, reason), f"source {source}, reason {reason}")

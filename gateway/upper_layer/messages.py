@@ -11,14 +11,13 @@ from __future__ import annotations
 import queue
 import struct
 from io import BytesIO
-from threading import Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom import evt
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
-from pynetdicom.dimse_primitives import C_CANCEL, N_EVENT_REPORT
+from pynetdicom.dimse_primitives import C_CANCEL
 from pynetdicom.pdu_primitives import P_DATA
 
 from gateway.peer_text import clean
@@ -50,9 +49,6 @@ MAX_MESSAGES_AHEAD = 256
 """Most messages that a peer sends without a pause, though asynchronous operations are not negotiated (PS3.7
 D.3.3.3): a megabyte of requests would else be half a minute of work."""
 
-MAX_REPORTS_AT_ONCE = 4
-"""N-EVENT-REPORT requests of one association that are answered at the same time."""
-
 SILENT_SECONDS = 0.25
 REST_SECONDS = 0.02
 """After so long a silence a connection's two threads look so much less often: pynetdicom's look every
@@ -67,7 +63,6 @@ class Messages(DIMSEServiceProvider):
 
     def __init__(self, assoc: Association) -> None:
         super().__init__(assoc)
-        self._reports: list[Thread] = []
         self._ahead = 0
         self._heard = monotonic()
         self._begin()
@@ -197,19 +192,7 @@ class Messages(DIMSEServiceProvider):
         context_id = cast(int, message.context_id)
         if isinstance(primitive, C_CANCEL):
             return  # nothing that the gateway does can be cancelled (PS3.7 9.3.2.3)
-        if isinstance(primitive, N_EVENT_REPORT) and primitive.is_valid_request and self.assoc.is_requestor:
-            self._report(primitive, context_id)
-        else:
-            self.msg_queue.put((context_id, cast(Any, primitive)))
-
-    def _report(self, primitive: N_EVENT_REPORT, context_id: int) -> None:
-        """Answer a report in a thread of its own: the association's waits for the answer to our request."""
-        self._reports = [thread for thread in self._reports if thread.is_alive()]
-        if len(self._reports) >= MAX_REPORTS_AT_ONCE:
-            raise Malformed("the peer sends reports faster than they are answered")
-        thread = Thread(target=self.assoc._serve_request, args=(primitive, context_id))
-        self._reports.append(thread)
-        thread.start()
+        self.msg_queue.put((context_id, cast(Any, primitive)))
 
 
 def _check_command(encoded: bytes) -> None:

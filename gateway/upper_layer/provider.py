@@ -17,29 +17,26 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from ssl import SSLError
-from threading import Lock, current_thread
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom import evt
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.fsm import TRANSITION_TABLE, StateMachine
 from pynetdicom.pdu import A_ABORT_RQ
-from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE, P_DATA
+from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE
 from pynetdicom.timer import Timer
 
 from gateway.log import log_bug
 from gateway.tls import problem_of
 from gateway.upper_layer import decoding
 from gateway.upper_layer.decoding import Titles
-from gateway.upper_layer.endings import UNEXPECTED_PDU, Ending, Malformed, abort_cause, reject_cause
+from gateway.upper_layer.endings import UNEXPECTED_PDU, Ending, Malformed, abort_cause
 from gateway.upper_layer.messages import REST_SECONDS, Messages
 from gateway.upper_layer.transport import P_DATA_TF, PDUSocket
 
 if TYPE_CHECKING:
     from gateway.upper_layer.association import Association
-
-MAX_QUEUED_PDUS = 4
-"""P-DATA-TF PDUs that wait to be sent: who sends more waits for the network."""
 
 MAX_PDUS_AT_ONCE = 64
 """PDUs that are read before the connection's other duties get their turn."""
@@ -50,10 +47,9 @@ LAST_WORDS_SECONDS = 1.0
 MAX_DISCARDED_BYTES = 1024 * 1024
 """What a peer may still send after it was told that the association is over."""
 
-_DATA_STATES = ("Sta6", "Sta7")  # association established; and release requested, where data may still come
 _BEFORE_ASSOCIATION = ("Sta1", "Sta2", "Sta3", "Sta4", "Sta5")
 _PROVIDER_ABORTS = ("AA-1", "AA-7", "AA-8")
-_RELEASES = ("AR-3", "AR-4")
+_RELEASED = "AR-4"
 _EVENTS = {1: "Evt6", 2: "Evt3", 3: "Evt4", 4: "Evt10", 5: "Evt12", 6: "Evt13", 7: "Evt16"}
 _PDU_NAMES = {
     "Evt3": "an A-ASSOCIATE-AC",
@@ -158,17 +154,6 @@ class Provider(DULServiceProvider):
         """Measure the silence from now on."""
         self._heard = time.monotonic()
 
-    def send_pdu(self, primitive: Any) -> None:
-        """Queue a primitive; data wait until the network has taken what was queued before."""
-        while (
-            isinstance(primitive, P_DATA)
-            and current_thread() is not self
-            and self.to_provider_queue.qsize() >= MAX_QUEUED_PDUS
-            and self.is_alive()
-        ):
-            time.sleep(self._run_loop_delay)
-        super().send_pdu(primitive)
-
     def run_reactor(self) -> None:
         """Run until the connection has ended, and leave none behind."""
         try:
@@ -209,8 +194,8 @@ class Provider(DULServiceProvider):
     @property
     def peer_address(self) -> tuple[str, int]:
         """Address and port of the peer."""
-        remote = self.assoc.acceptor if self.assoc.is_requestor else self.assoc.requestor
-        return remote.address_info.as_tuple[:2] if remote.address_info else ("", 0)
+        remote = self.assoc.requestor.address_info
+        return remote.as_tuple[:2] if remote else ("", 0)
 
     def _send(self, pdu: Any) -> None:
         super()._send(pdu)
@@ -275,9 +260,9 @@ class Provider(DULServiceProvider):
             self.event_queue.put("Evt17")
             return False
         kind, body = received
-        if kind == P_DATA_TF and state in _DATA_STATES:
+        if kind == P_DATA_TF and state == "Sta6":
             self._take_data(body)
-            return state == "Sta6"
+            return True
         pdu = self._decoded(kind, body)
         if pdu is not None:
             self._recv_pdu.put(cast(Any, pdu))
@@ -310,13 +295,6 @@ class Provider(DULServiceProvider):
             if not version & 1:
                 self.end(f"the peer proposes protocol version 0x{version:04X}, not version 1")
             return ReceivedPDU(decoding.request_of(body), 1 if version & 1 else version)
-        if kind == 2:
-            self.titles = decoding.titles_of(body)
-            return ReceivedPDU(decoding.acceptance_of(body))
-        if kind == 3:
-            rejection = decoding.rejection_of(body)
-            self.end(_reject_cause(rejection), by_peer=True)
-            return ReceivedPDU(rejection)
         if kind in (5, 6):
             release = A_RELEASE()
             release.result = None if kind == 5 else "affirmative"
@@ -330,8 +308,6 @@ class Provider(DULServiceProvider):
     def _closed_cause(self, state: str) -> str:
         if cast(Messages, self.assoc.dimse).is_within_message:
             return "the peer closed the connection within a message"
-        if state == "Sta5":
-            return "the peer closed the connection before it answered the association request"
         if state in _BEFORE_ASSOCIATION:
             return "the peer closed the connection without associating"
         return "the peer closed the connection without releasing the association"
@@ -359,12 +335,12 @@ class Protocol(StateMachine):
             return
         if event in _LOCAL_EVENTS and self.dul.to_provider_queue.empty():
             return  # seen twice: it has been done
-        self._note(event, action)
-        if action in _PROVIDER_ABORTS and event != "Evt15":
-            self._abort()
-            return
         try:
-            super().do_action(event)
+            self._note(event, action)
+            if action in _PROVIDER_ABORTS and event != "Evt15":
+                self._abort()
+            else:
+                super().do_action(event)
         except Exception as error:
             log_bug("bug", error=repr(error))
             self.dul.end(f"a bug in the gateway ({error!r})")
@@ -385,13 +361,12 @@ class Protocol(StateMachine):
             self.dul.end("the peer released the association within a message", by_peer=True)
         elif event == "Evt7":
             self.dul.transport.lift_deadline()
-        elif action in _RELEASES or event == "Evt8":
+        elif action == _RELEASED or event == "Evt8":
             self.dul.close()
         elif event == "Evt18" and self.current_state == "Sta2":
             self.dul.end(self.dul.late_cause)
         elif event == "Evt15":
-            silent = "the peer did not answer the association request in time"
-            self.dul.end(silent if self.current_state == "Sta5" else "the gateway aborted the association")
+            self.dul.end("the gateway aborted the association")
         elif action in _PROVIDER_ABORTS and event in _PDU_NAMES:
             place = "before" if self.current_state in _BEFORE_ASSOCIATION else "within"
             self.dul.end(f"the peer sent {_PDU_NAMES[event]} {place} an association")
@@ -406,10 +381,6 @@ class Protocol(StateMachine):
             dul.to_user_queue.put(_provider_abort(dul._abort_reason))
         dul.artim_timer.start()
         self.current_state = "Sta13"
-
-
-def _reject_cause(rejection: A_ASSOCIATE) -> str:
-    return reject_cause(rejection.result or 0, rejection.result_source or 0, rejection.diagnostic or 0)
 
 
 def _user_abort() -> A_ABORT:

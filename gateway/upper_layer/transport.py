@@ -18,7 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from pynetdicom import evt
-from pynetdicom.transport import T_CONNECT, AssociationSocket
+from pynetdicom.transport import AssociationSocket
 
 from gateway.upper_layer.endings import Malformed, unrecognised
 
@@ -77,48 +77,6 @@ def _wait(connection: socket.socket, event: int, deadline: float) -> None:
         raise TimeoutError("the TLS handshake timed out")
 
 
-def connect(host: str, port: int, timeout_seconds: float, tls: ssl.SSLContext | None = None) -> socket.socket:
-    """Connect to a host, trying each of its addresses in turn (RFC 6724), and shake hands where TLS is
-    wanted.
-
-    Raises
-    ------
-    OSError
-        `socket.gaierror` where the name is not known; `ssl.SSLError` where TLS fails; else why no address
-        could be connected, one clause for each.
-    """
-    deadline = monotonic() + timeout_seconds
-    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    problems: list[str] = []
-    for left, (family, kind, protocol, _, address) in zip(
-        range(len(addresses), 0, -1), addresses, strict=True
-    ):
-        connection = socket.socket(family, kind, protocol)
-        connection.settimeout(max(0.001, (deadline - monotonic()) / left))
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            connection.connect(address)
-        except OSError as error:
-            connection.close()
-            problems.append(f"{address[0]}: {error.strerror or 'no answer to the connection request'}")
-            continue
-        if tls is None:
-            return connection
-        return _secured(connection, tls, host, max(deadline, monotonic() + 1))
-    raise ConnectionError("; ".join(dict.fromkeys(problems)))
-
-
-def _secured(connection: socket.socket, tls: ssl.SSLContext, host: str, deadline: float) -> ssl.SSLSocket:
-    secured = tls.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
-    try:
-        shake_hands(secured, deadline)
-    except BaseException:
-        secured.close()
-        raise
-    return secured
-
-
 class PDUSocket(AssociationSocket):
     """A connected socket that reads and writes whole PDUs.
 
@@ -147,11 +105,6 @@ class PDUSocket(AssociationSocket):
         self._polled = select.poll()
         self._polled.register(connection, select.POLLIN)
         self.has_read = False
-
-    def connect(self, primitive: T_CONNECT) -> None:
-        """Confirm the connection, which stands already, to the requestor's state machine."""
-        primitive.result = "Evt2"
-        self.provider_queue.put(primitive)
 
     @property
     def patience(self) -> float:
@@ -215,7 +168,9 @@ class PDUSocket(AssociationSocket):
 
     def send(self, bytestream: bytes) -> None:
         """Write a PDU; when the peer takes nothing, or too slowly, the connection is closed (Evt17)."""
-        connection = cast(socket.socket, self.socket)
+        connection = self.socket
+        if connection is None:
+            return  # closed already, and told
         until = monotonic() + self._timeout + len(bytestream) / MIN_BYTES_PER_SECOND
         left = memoryview(bytestream)
         try:
