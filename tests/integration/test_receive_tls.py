@@ -170,12 +170,16 @@ def test_what_bcp_195_forbids_is_refused(
 # --- connections that never come to an association
 
 
+@pytest.mark.parametrize("drips", [False, True])
 def test_a_handshake_that_does_not_end_is_cut_off(
-    tmp_path: Path, server: Certificate, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, server: Certificate, monkeypatch: pytest.MonkeyPatch, drips: bool
 ) -> None:
     monkeypatch.setattr(storage_scp, "ASSOCIATION_TIMEOUT_SECONDS", 0.3)
     with receiving(tmp_path, tls=server.files) as receiver, RawPeer(receiver.address) as peer:
-        peer.send(b"\x16\x03\x01")  # the first bytes of a ClientHello
+        peer.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc")  # the first bytes of a ClientHello
+        with suppress(OSError):
+            while drips and not select([peer.socket], [], [], 0.05)[0]:
+                peer.send(b"\0")
         assert peer.read_pdu() is None
         assert "timed out" in why_rejected(receiver)
 

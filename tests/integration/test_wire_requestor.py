@@ -6,7 +6,6 @@ Every row comes from an address of its own, by which its line is found.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -41,9 +40,7 @@ def user(**changed: object) -> bytes:
 
 @pytest.fixture(scope="module")
 def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
-    with receiving(
-        tmp_path_factory.mktemp("receiver"), idle_timeout_seconds=4, message_timeout_seconds=2
-    ) as running:
+    with receiving(tmp_path_factory.mktemp("receiver")) as running:
         yield running
 
 
@@ -209,7 +206,7 @@ REFUSED: dict[str, Refused] = {
     "an A-ASSOCIATE-AC": aborted(
         pdus.associate(2, [pdus.answered_context(1, 0)]), 2, "A-ASSOCIATE-AC before"
     ),
-    "an A-ASSOCIATE-RJ": Refused(pdus.reject(1, 1, 1), ["aborted 2/2", CLOSED], ABORTED, "rejected"),
+    "an A-ASSOCIATE-RJ": aborted(pdus.reject(1, 1, 1), 2, "A-ASSOCIATE-RJ before"),
     "an A-ABORT": Refused(pdus.abort(), [CLOSED], ABORTED, "the peer aborted"),
     "nothing": Refused(b"", [CLOSED], None, "", leaves=True),
     "a byte": Refused(b"\x01", [CLOSED], ABORTED, "within a PDU", leaves=True),
@@ -397,75 +394,7 @@ def test_an_odd_message_is_served(receiver: Receiver, row: str) -> None:
     assert_told(receiver, row, None, "")
 
 
-# --- silence: all of these wait at the same time
-
-
-@dataclass(frozen=True)
-class Slow:
-    """What is said before the silence, at what pace, and how it ends."""
-
-    associates: bool
-    says: bytes
-    hears: Sequence[str]
-    event: str
-    why: str
-    drips: bool = False
-
-
-SLOW: dict[str, Slow] = {
-    "silence": Slow(False, b"", [CLOSED], REJECTED, "did not request an association within"),
-    "half a request": Slow(False, rq()[:50], [CLOSED], REJECTED, "did not request an association within"),
-    "a request that drips in": Slow(
-        False, rq(), [CLOSED], REJECTED, "did not request an association within", drips=True
-    ),
-    "silence after associating": Slow(True, b"", ["aborted 0/0", CLOSED], ABORTED, "silent for 4 s"),
-    "silence within a message": Slow(
-        True, STORE_RQ, ["aborted 0/0", CLOSED], ABORTED, "silent for 2 s within a message"
-    ),
-    "silence within a PDU": Slow(True, data(DATA)[:99], [CLOSED], ABORTED, "did not end it within 2 s"),
-    "a PDU that drips in": Slow(
-        True, data(bytes(10_000)), [CLOSED], ABORTED, "did not end it within 2 s", drips=True
-    ),
-}
-
-
-@pytest.fixture(scope="module")
-def silences(receiver: Receiver) -> Iterator[dict[str, Future[list[str]]]]:
-    with ThreadPoolExecutor(len(SLOW)) as pool:
-        yield {row: pool.submit(keep_silent, receiver, row) for row in SLOW}
-
-
-def keep_silent(receiver: Receiver, row: str) -> list[str]:
-    slow = SLOW[row]
-    with (
-        associated(receiver, row) if slow.associates else Requestor(receiver.address, source_of(row)) as peer
-    ):
-        if not slow.drips:
-            peer.say(slow.says)
-            return peer.hear_all()
-        peer.socket.settimeout(0.1)
-        for byte in slow.says:
-            peer.say(bytes([byte]))
-            try:
-                if not peer.socket.recv(1):
-                    break
-            except TimeoutError:
-                continue
-            except ConnectionError:
-                break
-        return [CLOSED]
-
-
-@pytest.mark.parametrize("row", SLOW)
-def test_silence_ends_with_a_line(
-    receiver: Receiver, silences: dict[str, Future[list[str]]], row: str
-) -> None:
-    assert silences[row].result() == list(SLOW[row].hears)
-    assert_told(receiver, row, SLOW[row].event, SLOW[row].why)
-    assert_next_is_served(receiver)
-
-
-ROWS = [*ACCEPTED, *REFUSED, *WITHIN, *SERVED, *SLOW]
+ROWS = [*ACCEPTED, *REFUSED, *WITHIN, *SERVED]
 
 
 def test_every_row_has_a_name_of_its_own() -> None:

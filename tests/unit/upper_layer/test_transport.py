@@ -1,0 +1,100 @@
+"""No read and no write of a connection waits for ever."""
+
+from __future__ import annotations
+
+import queue
+import socket
+from collections.abc import Iterator
+from threading import Thread
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from gateway.upper_layer.endings import INVALID_PARAMETER, UNRECOGNISED_PDU, Malformed
+from gateway.upper_layer.transport import MAX_CONTROL_PDU_BYTES, MAX_PDU_BYTES, PDUSocket
+from tests.wire import pdus
+
+PATIENCE_SECONDS = 0.2
+
+
+class Connected:
+    """A PDUSocket, its peer, and why it ended."""
+
+    def __init__(self) -> None:
+        self.near, self.peer = socket.socketpair()
+        self.causes: list[str] = []
+        self.events: queue.Queue[str] = queue.Queue()
+        dul = SimpleNamespace(end=self.causes.append, event_queue=self.events)
+        assoc = SimpleNamespace(dul=dul, is_established=True, get_handlers=lambda _: [])
+        self.transport = PDUSocket(cast(Any, assoc), self.near, PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def connected() -> Iterator[Connected]:
+    both = Connected()
+    with both.near, both.peer:
+        yield both
+
+
+def test_pdus_of_every_length_are_read_whole(connected: Connected) -> None:
+    bodies = [bytes([number]) * (number * 4111 % 300_000) for number in range(1, 80)]
+    sending = Thread(target=lambda: [connected.peer.sendall(pdus.pdu(4, body)) for body in bodies])
+    sending.start()
+    read = []
+    for _ in bodies:
+        received = connected.transport.read_pdu()
+        assert received is not None
+        read.append(bytes(received[1]))
+    sending.join()
+    assert read == bodies
+
+
+def test_a_peer_that_takes_nothing_is_given_up(connected: Connected) -> None:
+    connected.transport.send(bytes(10_000_000))
+    assert connected.causes == [f"the peer took no data for {PATIENCE_SECONDS:g} s"]
+    assert list(connected.events.queue)[-1] == "Evt17"
+
+
+def test_a_peer_that_has_gone_is_told(connected: Connected) -> None:
+    connected.peer.close()
+    connected.transport.send(bytes(10_000_000))
+    assert "broke" in connected.causes[0]
+
+
+@pytest.mark.parametrize("begun", [b"\x04", b"\x04\0\0\0\1", pdus.pdu(4, bytes(10), length=11)])
+def test_a_pdu_that_does_not_end_is_given_up(connected: Connected, begun: bytes) -> None:
+    connected.peer.sendall(begun)
+    with pytest.raises(TimeoutError):
+        connected.transport.read_pdu()
+
+
+def test_a_close_between_two_pdus_is_an_end_within_one_an_error(connected: Connected) -> None:
+    connected.peer.sendall(pdus.release_rq() + b"\x04\0")
+    connected.peer.close()
+    assert connected.transport.read_pdu() == (pdus.RELEASE_RQ, bytes(4))
+    with pytest.raises(ConnectionError, match="within a PDU"):
+        connected.transport.read_pdu()
+
+
+def test_a_close_is_the_end(connected: Connected) -> None:
+    connected.peer.close()
+    assert connected.transport.read_pdu() is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "length", "reason"),
+    [
+        (pdus.P_DATA_TF, MAX_PDU_BYTES + 1, INVALID_PARAMETER),
+        (pdus.P_DATA_TF, 0xFFFFFFFF, INVALID_PARAMETER),
+        (pdus.ASSOCIATE_RQ, MAX_CONTROL_PDU_BYTES + 1, INVALID_PARAMETER),
+        (0, 4, UNRECOGNISED_PDU),
+        (8, 4, UNRECOGNISED_PDU),
+        (255, 0xFFFFFFFF, UNRECOGNISED_PDU),
+    ],
+)
+def test_no_length_and_no_type_is_believed(connected: Connected, kind: int, length: int, reason: int) -> None:
+    connected.peer.sendall(pdus.pdu(kind, b"", length=length))
+    with pytest.raises(Malformed) as fault:
+        connected.transport.read_pdu()
+    assert fault.value.reason == reason
