@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -28,7 +27,6 @@ from gateway import __version__
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.records import State
 from gateway.secrets_hidden import without_secrets
-from gateway.settings import DicomDestination, Settings
 from gateway.settings_file import check_settings, load_settings
 
 app = typer.Typer(
@@ -50,6 +48,16 @@ Node = Annotated[
     str,
     typer.Argument(metavar="AE@HOST:PORT", help="DICOM node, or the name of a destination (its TLS too)."),
 ]
+
+CallingTitle = Annotated[
+    str | None, typer.Option("--from", metavar="AE", help="Calling AE title; default scp.ae_title.")
+]
+WithTLS = Annotated[bool, typer.Option("--tls", help="Speak TLS, trusting whom this machine trusts.")]
+CAFile = Annotated[Path | None, typer.Option("--ca", metavar="PEM", help="Speak TLS, trusting these.")]
+CertificateFile = Annotated[
+    Path | None, typer.Option("--certificate", metavar="PEM", help="Of ours, where the node asks for it.")
+]
+KeyFile = Annotated[Path | None, typer.Option("--key", metavar="PEM", help="Of the certificate.")]
 
 WIDTH = 140  # of a table where no terminal says how wide it is
 
@@ -113,11 +121,20 @@ def web(config: Config = None, supervised: Supervised = False) -> None:
 
 
 @app.command()
-def echo(node: Node, config: Config = None) -> None:
+def echo(
+    node: Node,
+    calling: CallingTitle = None,
+    tls: WithTLS = False,
+    ca: CAFile = None,
+    certificate: CertificateFile = None,
+    key: KeyFile = None,
+    config: Config = None,
+) -> None:
     """Verify a DICOM node by C-ECHO."""
+    from gateway.deliver.node_argument import Options, node_from
     from gateway.deliver.storage_scu import echo as verify
 
-    verify(_node(node, load_settings(config)))
+    verify(node_from(node, load_settings(config), Options(calling, tls, ca, certificate, key)))
     out.print(f"{node} answers")
 
 
@@ -127,23 +144,33 @@ def send(
     to: Annotated[
         str, typer.Option("--to", metavar="AE@HOST:PORT", help="Where to send; also a destination.")
     ],
+    calling: CallingTitle = None,
+    tls: WithTLS = False,
+    ca: CAFile = None,
+    certificate: CertificateFile = None,
+    key: KeyFile = None,
     config: Config = None,
 ) -> None:
-    """Send DICOM files by C-STORE."""
+    """Send DICOM files by C-STORE. In folders, files that are not DICOM are passed over."""
+    from gateway.deliver.node_argument import Options, node_from
     from gateway.deliver.send import send_files
     from gateway.predict import find_files
 
     files = find_files(paths)
-    node = _node(to, load_settings(config))
-    failures = 0
+    node = node_from(to, load_settings(config), Options(calling, tls, ca, certificate, key))
+    stored = passed_over = 0
     with _progress("sending", len(files)) as advance:
         for sent in send_files(files, node):
             advance()
-            if not sent.stored:
-                failures += 1
+            stored += sent.stored
+            if not (sent.is_dicom or sent.file in paths):
+                passed_over += 1
+            elif not sent.stored:
                 err.print(f"{sent.file}: {sent.problem}", markup=False, highlight=False, soft_wrap=True)
-    out.print(f"{len(files) - failures} of {len(files)} stored by {node}")
-    if failures:
+    if passed_over:
+        err.print(f"passed over, because it is not DICOM: {passed_over}", highlight=False)
+    out.print(f"{stored} of {len(files) - passed_over} stored by {node}")
+    if stored < len(files) - passed_over or not stored:
         raise typer.Exit(1)
 
 
@@ -455,21 +482,6 @@ def _inquiry(config: Path | None) -> Any:
     from gateway.store.inquiry import Inquiry
 
     return Inquiry(open_database(load_settings(config))[1])
-
-
-def _node(text: str, settings: Settings) -> Any:
-    from gateway.deliver.storage_scu import DicomNode, node_of
-
-    for destination in settings.destinations:
-        if isinstance(destination, DicomDestination) and destination.name == text:
-            return node_of(destination, settings.scp.ae_title)
-    match = re.fullmatch(r"([^@]{1,16})@(.+):(\d{1,5})", text)
-    if not match:
-        raise ConfigurationError(f"{text}: write a DICOM node as AE@HOST:PORT, or name a destination")
-    ae_title, host, port = match.groups()
-    if not 0 < int(port) < 65536:
-        raise ConfigurationError(f"{text}: a port is between 1 and 65535")
-    return DicomNode(ae_title, host.strip("[]"), int(port), settings.scp.ae_title)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ _FOR_GOOD = {3: "abstract syntax not supported", 4: "transfer syntaxes not suppo
 _FOR_NOW = {1: "user rejection", 2: "no reason given"}
 
 CALLED_NOT_RECOGNISED = (1, 7)  # source, reason (PS3.8 Table 9-21)
+BUSY = {(3, 1), (3, 2)}  # temporary congestion, local limit exceeded
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,11 @@ ADVICE = {
     "Called AE title not recognised": "here: ae_title of this destination; there: what it calls itself",
     "Calling AE title not recognised": "there: make {us} known as a node, with this machine's address",
     "certificate": "here: the destination's tls or ca; there: its certificate, and whom it trusts",
-    "TLS": "here: does the destination's tls or url fit the port? there: TLS 1.2 or later",
     "the host is not known": "here: the destination's host, or the DNS",
     "speaks TLS": "here: give the destination its tls, or the port that takes plain DICOM",
     "during the TLS handshake": "here: does the destination's tls fit the port?",
     "before it answered": "here: tls, if it wants that; there: it must know {us} with this machine's address",
+    "TLS": "here: does the destination's tls or url fit the port? there: TLS 1.2 or later",
     "nothing answers": "there: is it running and listening there? here: host and port; between: the firewall",
 }
 ASK = "there: its log says why; it must know {us} with this machine's address"
@@ -74,7 +74,7 @@ def _node(what: str, destination: DicomDestination, settings: Settings) -> Itera
     try:
         with associate(node, [_explicit(uid) for uid in [Verification, *wanted]]) as assoc:
             yield _echo(what, node, assoc)
-    except (Retry, ConfigurationError) as problem:
+    except (Retry, Unsupported, ConfigurationError) as problem:
         yield wrong(what, str(problem), advice_for(str(problem), node.calling_ae_title))
         return
     for sop_class_uid, advice in wanted.items():

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from cryptography import x509
 
-from gateway.deliver.storage_scu import DicomNode, echo
+from gateway.deliver.association import Rejected
+from gateway.deliver.negotiation import BUSY, CALLED_NOT_RECOGNISED
+from gateway.deliver.storage_scu import DicomNode, Unsupported, echo
 from gateway.doctor.finding import Finding, doubtful, good, wrong
-from gateway.errors import ConfigurationError, Retry
+from gateway.errors import ConfigurationError, GatewayError, Retry
 from gateway.settings import ClientTLS, Peer, Settings
 from gateway.tls import server_context
 
@@ -32,14 +34,26 @@ def listener(settings: Settings) -> Iterator[Finding]:
     host = _reachable(scp.bind)
     try:
         echo(DicomNode(scp.ae_title, host, scp.port, scp.ae_title, PATIENCE_SECONDS))
-    except Retry as problem:
-        if scp.peers and "rejected" in str(problem):
-            yield good("listener", f"a DICOM node runs on {where} and takes peers only")
-        else:
-            advice = f"here: stop what uses port {scp.port}, or change scp.port"
-            yield wrong("listener", f"{where} is used, not by this gateway: {problem}", advice)
+    except Rejected as problem:
+        yield _rejecting(where, problem, settings)
+    except (Retry, Unsupported) as problem:
+        yield _foreign(where, problem, settings)
     else:
         yield good("listener", f"{scp.ae_title} answers on {where}")
+
+
+def _rejecting(where: str, problem: Rejected, settings: Settings) -> Finding:
+    if problem.why in BUSY:
+        told = f"a DICOM node runs on {where} and takes no associations now: {problem}"
+        return doubtful("listener", told, "here: is the disk nearly full? else scp.max_associations are open")
+    if problem.why != CALLED_NOT_RECOGNISED and settings.scp.peers:
+        return good("listener", f"a DICOM node runs on {where} and takes peers only")
+    return _foreign(where, problem, settings)
+
+
+def _foreign(where: str, problem: GatewayError, settings: Settings) -> Finding:
+    advice = f"here: stop what uses port {settings.scp.port}, or change scp.port"
+    return wrong("listener", f"{where} is used, not by this gateway: {problem}", advice)
 
 
 def web(settings: Settings) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,20 @@ def test_send_and_echo(tmp_path: Path) -> None:
     assert "README.md: not a DICOM file" in done.stderr
     assert "1 of 2 stored" in done.stdout
     assert peer.received == [dcmread(SAMPLES / "dx_pa_normal.dcm").SOPInstanceUID]
+
+
+def test_in_a_folder_what_is_not_dicom_is_passed_over(tmp_path: Path) -> None:
+    folder = tmp_path / "disc"
+    folder.mkdir()
+    (folder / "README.TXT").write_text("how to open this disc")
+    with storage_peer() as peer:
+        command = ["send", folder, "--to", f"PACS@127.0.0.1:{peer.port}", "--from", "WS1"]
+        assert gateway(*command, folder=tmp_path).returncode == 1
+        shutil.copy(SAMPLES / "dx_pa_normal.dcm", folder)
+        done = gateway(*command, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "passed over, because it is not DICOM: 1" in done.stderr
+    assert "1 of 1 stored" in done.stdout
 
 
 @pytest.mark.parametrize(

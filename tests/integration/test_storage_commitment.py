@@ -30,6 +30,8 @@ from gateway.store.migrate import upgrade
 from gateway.store.outbox import Outbox
 from tests.ledger_rows import answer, claim, received, record_answer
 from tests.receiving import receiving
+from tests.wire.acceptor import accepting
+from tests.wire.pacs_scripts import accepting_with, context
 
 TRANSACTION = "2.25.77"
 KEPT = (DeliveryState.COMMITTED, None)
@@ -172,6 +174,15 @@ def test_a_request_that_is_not_taken_is_for_later(ledger: Ledger, stored: Pendin
     with pacs(status=0x0213) as destination, pytest.raises(Retry, match="0x0213"):
         ask(destination, stored, ledger)
     assert standing(ledger) == (DeliveryState.DELIVERED, None)
+
+
+def test_a_context_that_is_refused_for_now_is_for_later(ledger: Ledger, stored: PendingDelivery) -> None:
+    with accepting([accepting_with(contexts=context(2))]) as acceptor:
+        destination = DicomDestination(
+            name="pacs", kind="dicom", ae_title="PACS", host="127.0.0.1", port=acceptor.port
+        )
+        with pytest.raises(Retry, match="no reason given"):
+            ask(destination, stored, ledger)
 
 
 def test_a_pacs_without_storage_commitment_is_told_apart(ledger: Ledger, stored: PendingDelivery) -> None:

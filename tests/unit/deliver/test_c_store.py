@@ -64,6 +64,7 @@ def test_a_peer_that_takes_only_implicit_vr_gets_it(pending: list[PendingDeliver
         (0xB000, Verdict.DELIVERED),
         (0xA700, Verdict.LATER),
         (0x0110, Verdict.LATER),
+        (0x0111, Verdict.DELIVERED),
         (0xA900, Verdict.NEVER),
         (0xC000, Verdict.NEVER),
         (0x0117, Verdict.NEVER),
@@ -122,6 +123,35 @@ def test_echo() -> None:
 def test_a_host_that_is_not_known_is_for_later(host: str) -> None:
     with pytest.raises(Retry, match="the host is not known"):
         echo(DicomNode("PACS", host, 104, "CXR_GATEWAY", 5))
+
+
+@pytest.mark.parametrize("first", ["127.0.0.2", "::1"])
+def test_each_address_of_a_host_is_tried(
+    pending: list[PendingDelivery], monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    with storage_peer() as peer:
+        resolve_to(monkeypatch, first, "127.0.0.1")
+        assert {outcome.verdict for outcome in deliver(peer, pending)} == {Verdict.DELIVERED}
+
+
+def test_each_address_that_does_not_answer_is_named(
+    pending: list[PendingDelivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        peer = StoragePeer(*closed.getsockname())
+    resolve_to(monkeypatch, "127.0.0.2", "127.0.0.1")
+    told = str(deliver(peer, pending)[0].error)
+    assert "nothing answers there (127.0.0.2: connection refused; 127.0.0.1: connection refused)" in told
+
+
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Let every host name have these addresses."""
+    found = socket.getaddrinfo
+
+    def resolve(_: str, port: int, **how: int) -> list[tuple[object, ...]]:
+        return [entry for address in addresses for entry in found(address, port, **how)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
 def test_a_result_that_cannot_be_read_harms_no_other(pending: list[PendingDelivery]) -> None:

@@ -21,6 +21,9 @@ from gateway.settings import Settings
 from gateway.settings_file import load_settings
 from tests.certificates import Authority
 from tests.storage_peer import storage_peer
+from tests.wire import pdus
+from tests.wire.acceptor import Script, accepting
+from tests.wire.pacs_scripts import accepting_with, answering, close, context
 
 
 def settings(tmp_path: Path, **changes: Any) -> Settings:
@@ -160,6 +163,31 @@ def test_a_dicom_node_on_the_port_is_asked_who_it_is(tmp_path: Path) -> None:
     with storage_peer(ae_title="CXR_GATEWAY") as peer:
         (found,) = listener(settings(tmp_path, scp={"port": peer.port}))
     assert found.told.startswith("CXR_GATEWAY answers")
+
+
+def test_a_gateway_that_is_busy_is_not_taken_for_somebody_else(tmp_path: Path) -> None:
+    with accepting([close, answering(lambda _: pdus.reject(2, 3, 1))]) as acceptor:
+        (found,) = listener(settings(tmp_path, scp={"port": acceptor.port}))
+    assert found.verdict is Verdict.DOUBTFUL
+    assert "Temporary congestion" in found.told
+    assert "is the disk nearly full" in found.advice
+
+
+@pytest.mark.parametrize(
+    ("script", "told", "advice"),
+    [
+        (answering(lambda _: bytes.fromhex("15030100020246")), "speaks TLS", "give the destination its tls"),
+        (close, "closed the connection before it answered", "it must know CXR_GATEWAY"),
+        (accepting_with(contexts=context(1)), "user rejection", "its log says why"),
+        (accepting_with(contexts=context(3)), "abstract syntax not supported", "its log says why"),
+        (accepting_with(maximum_length=3), "at most 3 bytes", "its log says why"),
+    ],
+)
+def test_a_pacs_that_answers_oddly(tmp_path: Path, script: Script, told: str, advice: str) -> None:
+    with accepting([script]) as acceptor:
+        found = wrong(destinations(settings(tmp_path, destinations=[pacs(acceptor.port)])))
+    assert told in found.told
+    assert advice in found.advice
 
 
 def test_a_peer_without_an_address(tmp_path: Path) -> None:
