@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from gateway.peer_text import clean
+
+LONGEST_LINE = 10_000
+
 
 def account_of(instance: dict[str, Any]) -> str:
-    """Return the lines that answer: what happened to this image, and why."""
-    return "\n".join([*_head(instance), *_answer(instance), *_results(instance), *_events(instance), ""])
+    """Return the lines that answer: what happened to this image, and why; safe for a terminal."""
+    lines = [*_head(instance), *_answer(instance), *_results(instance), *_events(instance), ""]
+    return "\n".join(clean(line, LONGEST_LINE) for line in lines)
 
 
 def _head(instance: dict[str, Any]) -> Iterator[str]:

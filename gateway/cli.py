@@ -281,7 +281,7 @@ def list_instances(
         _print_json(rows)
         return
     for row in rows:
-        outcome = row["label"] or row["reason"] or ""
+        outcome = " ".join(filter(None, (row["label"], row["reason"])))
         sys.stdout.write(
             f"{row['received_at']:%Y-%m-%d %H:%M:%S}  {row['calling_ae_title']:<16}  {row['state']:<10}  "
             f"{outcome:<18}  {_score(row):<5}  {row['sop_instance_uid']}\n"
@@ -320,7 +320,7 @@ def retry(
     if uid is not None and not (begun.images or begun.deliveries or begun.unrouted):
         _versions(ledger, uid)
         raise GatewayError(f"{uid}: nothing to retry: it has not failed, or its files have been deleted")
-    out.print(f"requeued {begun.deliveries} deliveries and {begun.images} images", soft_wrap=True)
+    out.print(f"{begun.deliveries} deliveries and {begun.images} images begin anew", soft_wrap=True)
     _fail_unrouted(begun.unrouted)
 
 
@@ -416,6 +416,13 @@ def hash_password() -> None:
 def check(config: Config = None) -> None:
     """Say whether the settings are right; list every problem."""
     check_settings(config)
+    from gateway.routing import gaps
+
+    for sender in gaps(load_settings(config)):
+        told = "no route leads anywhere: answers are kept, not delivered; state one under routes"
+        err.print(
+            f"routes: for {sender} {told}", style="yellow", markup=False, highlight=False, soft_wrap=True
+        )
     out.print("the settings are right")
 
 

@@ -60,8 +60,9 @@ LAYERS: dict[str, set[str]] = {
     | {"imaging", "results", "model", "receive", "predict", "pipeline", "role_call", "spare_process"},
     "predict": PURE | ADAPTERS | {"imaging", "model", "results", "pipeline", "deliver"},
     "prove": PURE | ADAPTERS | {"receive", "deliver", "pipeline", "roles"},
-    "doctor": PURE | ADAPTERS | {"results", "pipeline", "deliver", "tls", "role_call"},
-    "account": set(),
+    "doctor": PURE | ADAPTERS | {"routing", "results", "pipeline", "deliver", "tls", "role_call"},
+    "routing": PURE | {"settings"},
+    "account": {"peer_text"},
 }
 ENTRY_POINTS = {"cli", "__main__", "__init__"}
 OUTSIDE_THE_CORE = {"sqlalchemy", "pynetdicom", "dbos", "structlog", "socket", "sqlite3", "typer", "rich"}

@@ -96,6 +96,7 @@ class Courier:
             hang.shift.give_back(hang.held.delivery, f"in hand for {seconds:.0f} s without an end")
             if hang.shift is self._shift:
                 self._replace()
+            self._shift.forget_predecessor()
             self._hang = None
             self._outbox.record_hang(self._name, None)
             return

@@ -66,6 +66,10 @@ class Shift:
         with self._lock:
             self._is_replaced = True
 
+    def forget_predecessor(self) -> None:
+        """The earlier shift has nothing in hand any more."""
+        self._but = None
+
     @property
     def is_over(self) -> bool:
         """Tell whether the thread has ended."""
@@ -108,10 +112,13 @@ class Shift:
         self._is_left_over = self._stopping.is_set()
         with self._lock:
             if not self._is_replaced:  # else another shift holds deliveries under the same name
-                self._outbox.release(self._worker, self._name, interrupted=self._stopping.is_set())
+                self._release(interrupted=self._stopping.is_set())
+
+    def _release(self, *, interrupted: bool) -> None:
+        self._outbox.release(self._worker, self._name, interrupted=interrupted, but=self._but)
 
     def _put_back(self) -> None:
         """Release what this worker holds since its last life, or since a round that went wrong."""
         if self._is_left_over:
-            self._outbox.release(self._worker, self._name, interrupted=True, but=self._but)
+            self._release(interrupted=True)
             self._is_left_over = False

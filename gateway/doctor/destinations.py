@@ -25,6 +25,7 @@ from gateway.deliver.web_data_set import Unreadable, data_sets_of
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import ConfigurationError, Retry
 from gateway.results.structured_report import SOP_CLASS
+from gateway.routing import gaps
 from gateway.settings import DicomDestination, FolderDestination, Settings, StowDestination
 
 ADVICE = {
@@ -55,6 +56,13 @@ def destinations(settings: Settings) -> Iterator[Finding]:
                 yield _server(what, destination)
         if destination.name not in routed:
             yield doubtful(what, "no route leads to it", "here: name it under routes")
+
+
+def routes(settings: Settings) -> Iterator[Finding]:
+    """Look for senders whose results would go nowhere."""
+    for sender in gaps(settings):
+        advice = "here: state one under routes; until then answers are kept, and delivered nowhere"
+        yield doubtful("routes", f"there is none for {sender}", advice)
 
 
 def _folder(what: str, folder: FolderDestination) -> Finding:

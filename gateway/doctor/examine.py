@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.doctor.destinations import destinations
+from gateway.doctor.destinations import destinations, routes
 from gateway.doctor.finding import Finding
 from gateway.doctor.model import model
 from gateway.doctor.network import certificate, listener, peers, web
 from gateway.doctor.storage import database, disk
 from gateway.settings import Settings
 
-EXAMINED = (disk, database, listener, certificate, peers, model, destinations, web)
+EXAMINED = (disk, database, listener, certificate, peers, model, destinations, routes, web)
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

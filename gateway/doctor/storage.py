@@ -70,7 +70,8 @@ def database(settings: Settings) -> Iterator[Finding]:
         if is_older(engine):
             yield doubtful("database", "is older than this gateway", "nothing: the next start upgrades it")
         else:
-            yield from _ledger(Inquiry(Ledger(engine, settings.data_dir)))
+            configured = {each.name for each in settings.destinations}
+            yield from _ledger(Inquiry(Ledger(engine, settings.data_dir)), configured)
     except (sa.exc.SQLAlchemyError, GatewayError) as error:
         told = " ".join(str(getattr(error, "orig", None) or error).split())
         yield wrong("database", told, "here: the setting database; there: is the server running?")
@@ -78,7 +79,7 @@ def database(settings: Settings) -> Iterator[Finding]:
         engine.dispose()
 
 
-def _ledger(inquiry: Inquiry) -> Iterator[Finding]:
+def _ledger(inquiry: Inquiry, configured: set[str]) -> Iterator[Finding]:
     states = inquiry.states()
     told = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no images yet"
     if states.get(State.FAILED):
@@ -90,3 +91,14 @@ def _ledger(inquiry: Inquiry) -> Iterator[Finding]:
         yield doubtful(
             "database", f"{name} was away at the last attempt: {error}", "see that destination below"
         )
+    for name, since in inquiry.hanging():
+        told = f"a delivery to {name} has been in hand since {since:%H:%M:%S} UTC, far beyond its timeouts"
+        yield wrong("database", told, "there: does it answer, is its disk mounted? here: restart the worker")
+    for title, count in inquiry.unrouted().items():
+        told = f"{count} answers for {title} lie here: no route matched"
+        advice = "here: state one under routes, restart, then gateway retry --failed"
+        yield wrong("database", told, advice)
+    for name in sorted(set(inquiry.waiting()) - configured):
+        told = f"results wait for {name}, which is not configured"
+        advice = "here: name it under destinations again, or gateway resend to another one"
+        yield wrong("database", told, advice)

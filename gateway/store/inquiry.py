@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.records import probabilities
+from gateway.records import Reason, probabilities
 from gateway.store.ledger import Ledger
+from gateway.store.outbox import has_open, used_destinations
 from gateway.store.schema import deliveries, destinations, events, instances, results
 
 
@@ -43,6 +45,25 @@ class Inquiry:
             return [
                 (name, error or "") for name, error in connection.execute(query.order_by(destinations.c.name))
             ]
+
+    def hanging(self) -> list[tuple[str, datetime]]:
+        """Return the destinations at which a delivery does not end, and since when."""
+        query = sa.select(destinations.c.name, destinations.c.hangs_since)
+        query = query.where(destinations.c.hangs_since.is_not(None)).order_by(destinations.c.name)
+        with self._ledger.transaction() as connection:
+            return [(name, since) for name, since in connection.execute(query)]
+
+    def unrouted(self) -> dict[str, int]:
+        """Return how many answers wait for a route, by calling AE title."""
+        query = sa.select(instances.c.calling_ae_title, sa.func.count())
+        query = query.where(instances.c.reason == Reason.NOT_ROUTED).group_by(instances.c.calling_ae_title)
+        with self._ledger.transaction() as connection:
+            return {str(title): count for title, count in connection.execute(query)}
+
+    def waiting(self) -> list[str]:
+        """Return the destinations for which results wait."""
+        with self._ledger.transaction() as connection:
+            return [name for name in used_destinations(connection) if has_open(connection, name)]
 
     def instance(self, sop_instance_uid: str) -> list[dict[str, Any]]:
         """Return every version received under this UID, newest first, with results, deliveries, events."""

@@ -148,7 +148,7 @@ class Outbox:
     def destinations(self) -> list[str]:
         """Return the destinations for which something is left to do, also those not configured any more."""
         with self._ledger.transaction() as connection:
-            return [name for name in used_destinations(connection) if _is_open(connection, name)]
+            return [name for name in used_destinations(connection) if has_open(connection, name)]
 
     def add_destination(self, name: str) -> None:
         """Begin to keep account of a destination."""
@@ -254,7 +254,8 @@ def _is_away() -> sa.ColumnElement[bool]:
     return sa.and_(destinations.c.retry_at.is_not(None), destinations.c.retry_at > now())
 
 
-def _is_open(connection: sa.Connection, destination: str) -> bool:
+def has_open(connection: sa.Connection, destination: str) -> bool:
+    """Tell whether something is left to do for a destination."""
     one = sa.select(deliveries.c.id).where(deliveries.c.destination == destination, deliveries.c.open)
     return connection.scalars(one.limit(1)).first() is not None
 

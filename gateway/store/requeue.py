@@ -50,12 +50,14 @@ class Choice:
     @property
     def condition(self) -> sa.ColumnElement[bool]:
         """The images, as a condition on their rows."""
-        wanted = [
-            (self.sop_instance_uid, instances.c.sop_instance_uid == self.sop_instance_uid),
-            (self.study_instance_uid, instances.c.study_instance_uid == self.study_instance_uid),
-            (self.since, instances.c.received_at >= self.since),
-        ]
-        return sa.and_(sa.true(), *(condition for value, condition in wanted if value is not None))
+        conditions: list[sa.ColumnElement[bool]] = []
+        if self.sop_instance_uid is not None:
+            conditions.append(instances.c.sop_instance_uid == self.sop_instance_uid)
+        if self.study_instance_uid is not None:
+            conditions.append(instances.c.study_instance_uid == self.study_instance_uid)
+        if self.since is not None:
+            conditions.append(instances.c.received_at >= self.since)
+        return sa.and_(sa.true(), *conditions)
 
 
 def resend(ledger: Ledger, choice: Choice, route: Route) -> Requeued:

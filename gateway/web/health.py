@@ -121,5 +121,9 @@ def _last(site: Site) -> Iterator[Finding]:
     received, delivered = site.traffic.last_received(), site.traffic.last_delivered()
     yield Finding("last received", True, received.isoformat() if received else "never")
     yield Finding("last delivered", True, delivered.isoformat() if delivered else "never")
-    away = [each["name"] for each in site.traffic.destinations() if each["failures"]]
+    known = site.traffic.destinations()
+    away = [each["name"] for each in known if each["failures"]]
     yield Finding("destinations", True, f"away: {', '.join(away)}" if away else "none is away")
+    hanging = [each["name"] for each in known if each["hangs_since"]]
+    told = f"in hand for too long: {', '.join(hanging)}" if hanging else "none hangs"
+    yield Finding("deliveries", not hanging, told)

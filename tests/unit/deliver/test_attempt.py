@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from lxml import etree
 
 from gateway.audit import trail
-from gateway.deliver.attempt import Attempt, delay_seconds
+from gateway.deliver.attempt import Attempt, delay_seconds, least_attempts
+from gateway.deliver.outcome import Outcome, Verdict
 from gateway.records import Reason, State
 from gateway.settings import Delivery, Settings
 from gateway.store.commitments import Commitments
@@ -106,6 +108,50 @@ def test_what_is_to_be_committed_by_what_is_no_dicom_node_is_given_up(ledger: Le
         outbox.record_delivered(claimed, to_be_committed=True)
     attempt(ledger, outbox, None)
     assert {state for state, _ in deliveries(ledger)} == {"dead"}
+
+
+@pytest.mark.parametrize(
+    ("hours", "first", "attempts"), [(72, 5, 10), (1e-9, 5, 1), (1, 600, 2), (1, 3600, 1)]
+)
+def test_age_alone_gives_nothing_up(hours: float, first: float, attempts: int) -> None:
+    rules = Delivery(first_retry_seconds=first, longest_retry_seconds=3600, give_up_after_hours=hours)
+    assert least_attempts(rules) == attempts
+
+
+def test_a_clock_that_jumps_ahead_kills_nothing(ledger: Ledger, outbox: Outbox) -> None:
+    with ledger.transaction() as connection:
+        connection.exec_driver_sql("UPDATE deliveries SET begun_at = '2020-01-01 00:00:00'")
+    attempt(ledger, outbox, None)
+    with storage_peer(lambda _: 0xA700) as peer:
+        outbox.record_reached("pacs")
+        attempt(ledger, outbox, peer.port)
+    assert {state for state, _ in deliveries(ledger)} == {"pending"}
+    with storage_peer() as peer:
+        with ledger.transaction() as connection:
+            connection.exec_driver_sql("UPDATE deliveries SET not_before = '1970-01-01 00:00:00'")
+        attempt(ledger, outbox, peer.port)
+    assert {state for state, _ in deliveries(ledger)} == {"delivered"}
+
+
+def test_whatever_is_raised_over_one_object_the_others_go_on(
+    ledger: Ledger, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Outbox.record_delivered
+
+    def fail(self: Outbox, delivery: Any, **more: Any) -> None:
+        if delivery.sop_instance_uid == "2.25.1":
+            raise sa.exc.DataError("statement", {}, ValueError("a NUL"))
+        real(self, delivery, **more)
+
+    monkeypatch.setattr(Outbox, "record_delivered", fail)
+    with storage_peer() as peer:
+        attempt(ledger, outbox, peer.port)
+    assert deliveries(ledger) == [("pending", 1), ("delivered", 1), ("delivered", 1)]
+    assert not outbox.has_due("pacs"), "it has its own back-off"
+
+
+def test_what_a_destination_says_is_cleaned() -> None:
+    assert Outcome(None, Verdict.LATER, "a\0b\x1b[31m\nforged").error == r"a\x00b\x1b[31m\nforged"  # type: ignore[arg-type]
 
 
 @pytest.fixture

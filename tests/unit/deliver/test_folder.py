@@ -1,5 +1,6 @@
 """Delivery to a folder."""
 
+import errno
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,3 +62,46 @@ def test_a_folder_that_cannot_be_written_is_for_later(tmp_path: Path, delivery: 
     (outcome,) = deliver_to_folder(folder(tmp_path / "outbox"), [delivery])
     assert outcome.verdict is Verdict.LATER
     assert str(tmp_path / "outbox") in str(outcome.error)
+
+
+@pytest.mark.parametrize("stands", [b"half of a res", b""], ids=["half a file", "an empty file"])
+def test_a_file_that_is_not_whole_is_replaced(
+    tmp_path: Path, delivery: PendingDelivery, stands: bytes
+) -> None:
+    study = tmp_path / "outbox" / "1.2.3"
+    study.mkdir(parents=True)
+    (study / "2.25.1.dcm").write_bytes(stands)
+    (outcome,) = deliver_to_folder(folder(tmp_path / "outbox"), [delivery])
+    assert outcome.verdict is Verdict.DELIVERED
+    assert (study / "2.25.1.dcm").read_bytes() == b"result"
+
+
+def test_a_folder_whose_disk_is_not_mounted_is_for_later(tmp_path: Path, delivery: PendingDelivery) -> None:
+    (outcome,) = deliver_to_folder(folder(tmp_path / "share" / "outbox"), [delivery], tmp_path / "var")
+    assert outcome.verdict is Verdict.LATER
+    assert outcome.error == f"{tmp_path / 'share'}: no such folder; is its disk mounted?"
+    assert not (tmp_path / "share").exists()
+
+
+def test_folders_within_the_data_directory_are_made(tmp_path: Path, delivery: PendingDelivery) -> None:
+    (outcome,) = deliver_to_folder(folder(tmp_path / "var" / "a" / "b"), [delivery], tmp_path / "var")
+    assert outcome.verdict is Verdict.DELIVERED
+
+
+def test_a_result_that_is_not_there_is_named(tmp_path: Path, delivery: PendingDelivery) -> None:
+    delivery.path.unlink()
+    (outcome,) = deliver_to_folder(folder(tmp_path / "outbox"), [delivery])
+    assert (outcome.verdict, str(delivery.path) in str(outcome.error)) == (Verdict.LATER, True)
+
+
+def test_half_a_file_is_never_visible(
+    tmp_path: Path, delivery: PendingDelivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _: object) -> None:
+        path.write_bytes(b"res")
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("gateway.deliver.folder.write_durably", full)
+    (outcome,) = deliver_to_folder(folder(tmp_path / "outbox"), [delivery])
+    assert (outcome.verdict, "No space left" in str(outcome.error)) == (Verdict.LATER, True)
+    assert not [path for path in (tmp_path / "outbox").rglob("*") if path.is_file()]

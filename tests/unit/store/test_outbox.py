@@ -12,6 +12,7 @@ from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
+from gateway.store.requeue import Choice, Requeued, resend
 from tests.ledger_rows import answer, claim, received, record_answer, state
 
 
@@ -206,3 +207,53 @@ def test_the_first_model_answering_again_brings_back_its_own_results(
     (version,) = Inquiry(ledger).instance("1.2.1")
     standing = [each["sop_instance_uid"] for each in version["results"] if not each["superseded_at"]]
     assert standing == ["2.25.1"]
+
+
+# --- sent again
+
+
+def everywhere(_: str) -> tuple[str, ...]:
+    return "pacs", "new"
+
+
+def test_what_was_delivered_is_sent_again_also_to_a_new_destination(ledger: Ledger, outbox: Outbox) -> None:
+    for name in ("pacs", "outbox"):
+        outbox.record_delivered(take(outbox, name))
+    assert resend(ledger, Choice("1.2.1"), everywhere) == Requeued(deliveries=2, images=1)
+    assert state(ledger) == (State.INFERRED, None)
+    assert resend(ledger, Choice("1.2.1"), everywhere) == Requeued(deliveries=0, images=0)  # on its way
+    outbox.add_destination("new")
+    again, new = take(outbox, "pacs"), take(outbox, "new")
+    assert (again.unsure, new.unsure) == (True, False)
+    for pending in (again, new):
+        outbox.record_delivered(pending)
+    assert state(ledger) == (State.DELIVERED, None)
+    (version,) = Inquiry(ledger).instance("1.2.1")
+    assert [each["event"] for each in version["events"]].count("resent") == 1
+
+
+@pytest.mark.parametrize(
+    ("choice", "count"),
+    [
+        (Choice(study_instance_uid="1.2.100"), 1),
+        (Choice(study_instance_uid="1.2.101"), 0),
+        (Choice(since=now() - timedelta(hours=1)), 1),
+        (Choice(since=now() + timedelta(hours=1)), 0),
+    ],
+)
+def test_what_is_sent_again_is_chosen(ledger: Ledger, outbox: Outbox, choice: Choice, count: int) -> None:
+    outbox.record_delivered(take(outbox, "outbox"))
+    outbox.record_dead(take(outbox, "pacs"), "refused")
+    assert resend(ledger, choice, lambda _: ("pacs",)) == Requeued(deliveries=count, images=count)
+
+
+def test_an_answer_without_a_route_goes_where_the_present_one_leads(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.record_received(received(tmp_path))
+    (image,) = claim(ledger, "a")
+    record_answer(ledger, image, answer(tmp_path))
+    assert Inquiry(ledger).unrouted() == {"MODALITY": 1}
+    assert Again(ledger).retry("1.2.1") == Begun(images=0, deliveries=0, unrouted=("MODALITY",))
+    assert state(ledger) == (State.FAILED, Reason.NOT_ROUTED)
+    assert Again(ledger).retry(None, everywhere) == Begun(images=0, deliveries=2)
+    assert state(ledger) == (State.INFERRED, None)
+    assert Inquiry(ledger).unrouted() == {}
