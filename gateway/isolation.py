@@ -10,6 +10,7 @@ import threading
 
 from gateway.errors import ConfigurationError, Retry
 from gateway.log import open_log
+from gateway.memory_limit import limit_memory
 from gateway.pipeline import Pipeline, Settled, open_pipeline
 from gateway.settings import Settings
 from gateway.spare_process import Lost, SpareProcess
@@ -53,6 +54,7 @@ _pipelines: list[Pipeline] = []  # of the spare process
 def _open(settings: Settings, marks: Marks) -> None:
     open_log(settings.data_dir, role="work", rules=settings.log)
     _pipelines.append(open_pipeline(settings, marks))
+    limit_memory(settings.select.max_megapixels)
 
 
 def _answer(instance: StoredInstance) -> list[Settled]:

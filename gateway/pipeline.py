@@ -92,16 +92,25 @@ class ResultObject:
     content: bytes
 
 
+OUT_OF_MEMORY = End(
+    State.FAILED,
+    Reason.TOO_LARGE,
+    "decoding it needs more memory than this process may use (select.max_megapixels)",
+)
+
+
 def prepare(source: Dataset, rules: SelectionRules) -> Prepared | End:
     """SELECT, DECODE and PREPROCESS one image."""
     try:
         choice = select(source, rules)
         if isinstance(choice, Ineligible):
             return End(State.INELIGIBLE, choice.reason, choice.detail)
-        grey = decode(source)
+        grey = decode(source, rules.max_megapixels)
         return Prepared(source, grey, *preprocess(grey.pixels), choice)
     except Reject as error:
         return End(State.FAILED, error.reason, error.detail)
+    except MemoryError:
+        return OUT_OF_MEMORY
 
 
 def infer(prepared: Sequence[Prepared], predictor: Predictor) -> list[Prediction]:
@@ -227,6 +236,8 @@ class Pipeline:
             outcome = End(State.FAILED, error.reason, error.detail)
         except Retry:
             raise
+        except MemoryError:
+            outcome = OUT_OF_MEMORY
         except Exception:
             outcome = bug(instance)
         if isinstance(outcome, End):
@@ -271,6 +282,8 @@ class Pipeline:
             objects = list(encode_results(header, image.grey, answer, self._settings))
         except Reject as error:
             return End(State.FAILED, error.reason, error.detail)
+        except MemoryError:
+            return OUT_OF_MEMORY
         except Exception:
             return bug(instance)
         if _answered_by_other_software(instance, answer.pixel_digest):

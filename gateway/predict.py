@@ -18,6 +18,7 @@ from gateway.imaging.preprocess import preprocess
 from gateway.imaging.select import SelectionRules
 from gateway.model.predictor import Predictor
 from gateway.pipeline import (
+    OUT_OF_MEMORY,
     End,
     Prepared,
     ResultObject,
@@ -117,11 +118,13 @@ def _prepare_even_with_bugs(file: Path, rules: SelectionRules) -> Prepared | End
 def _prepare(file: Path, rules: SelectionRules) -> Prepared | End:
     try:
         if file.suffix.lower() in PICTURES or _begins_as_picture(file):
-            grey = read_picture(file.read_bytes())
+            grey = read_picture(file.read_bytes(), rules.max_megapixels)
             return Prepared(Dataset(), grey, *preprocess(grey.pixels), Eligible("unknown"))
         return prepare(read_source(file), rules)
     except Reject as error:
         return End(State.FAILED, error.reason, error.detail)
+    except MemoryError:
+        return OUT_OF_MEMORY
     except (GatewayError, OSError) as error:
         return End(State.FAILED, Reason.UNDECODABLE, str(error))
 

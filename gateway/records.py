@@ -49,6 +49,7 @@ class Reason(StrEnum):
     # failed: an answer was due and cannot be given
     UNDECODABLE = "undecodable"  # the pixels, or the data set itself, cannot be read
     FILE_MISSING = "file_missing"  # the received file has been deleted by somebody else
+    TOO_LARGE = "too_large"  # more pixels than `select.max_megapixels`, or more memory than may be used
     NO_PIXELS = "no_pixels"
     POISON = "poison"  # this image ended its worker process more than once
     INTERNAL_ERROR = "internal_error"  # a bug; the traceback is in the log

@@ -18,7 +18,7 @@ REVISION = "000000000000"
 SOFTWARE_VERSION = f"{__version__}+{REVISION}"
 
 _PACKAGE = Path(__file__).parent
-_FOLDERS = ("dicom", "imaging", "model", "results")
+_FOLDERS = ("dicom", "encoded", "imaging", "model", "results")
 _MODULES = ("pipeline.py", "records.py")  # the order of the stages, and what passes between them
 _NEVER_ANSWERING = ("model/evaluation", "model/training")
 _LINE = re.compile(r'^REVISION = "[0-9a-f]*"$', re.MULTILINE)

@@ -17,6 +17,7 @@ from gateway.audit import trail
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.folders import make_folder
 from gateway.log import flush_log, log_bug, log_event, open_log
+from gateway.memory_limit import limit_memory
 from gateway.settings import Settings
 from gateway.store.database import open_engine, risks
 from gateway.store.ledger import Ledger
@@ -134,7 +135,7 @@ def receive(settings: Settings, *, supervised: bool = False) -> None:
 def work(settings: Settings, *, supervised: bool = False) -> None:
     """Answer and deliver until SIGTERM."""
     stop = _until_told(supervised=supervised)  # before imports that take seconds
-    from gateway.engine import Engine
+    from gateway.engine import BATCHES_IN_FLIGHT, Engine
     from gateway.pipeline import open_pipeline
 
     open_log(settings.data_dir, role="work", rules=settings.log)
@@ -152,6 +153,7 @@ def work(settings: Settings, *, supervised: bool = False) -> None:
         log_bug("bug", task="start")
         flush_log()
         os._exit(1)  # else its threads would keep a worker alive that does not serve
+    limit_memory(settings.select.max_megapixels, images_at_once=BATCHES_IN_FLIGHT)
     trail.started(role="work")
     _announce(stop, supervised=supervised, executor_id=executor_id, model=pipeline.model.name)
     stop.wait()

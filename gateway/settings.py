@@ -90,6 +90,7 @@ class Selection(Section):
     secondary_capture: bool = False
     min_age_years: float | None = Field(1, ge=0)
     max_age_years: float | None = Field(None, ge=0)
+    max_megapixels: float = Field(100, gt=0, le=1000)
 
 
 class Model(Section):

@@ -45,19 +45,33 @@ LAYERS: dict[str, set[str]] = {
     "settle": PURE | ADAPTERS | {"pipeline"},
     "reprocess": PURE | ADAPTERS | {"answering", "pipeline", "worker_name"},
     "spare_process": PURE,
-    "isolation": PURE | ADAPTERS | {"pipeline", "spare_process"},
+    "memory_limit": set(),
+    "isolation": PURE | ADAPTERS | {"pipeline", "spare_process", "memory_limit"},
     "revision": set(),
     "answering": PURE | {"revision", "settings"},
     "worker_name": PURE | ADAPTERS,
     "engine": PURE | ADAPTERS | {"pipeline", "isolation", "settle", "deliver", "worker_name"},
-    "roles": PURE | ADAPTERS | SECURITY | {"receive", "pipeline", "engine", "web", "worker_name"},
+    "roles": PURE
+    | ADAPTERS
+    | SECURITY
+    | {"receive", "pipeline", "engine", "web", "worker_name", "memory_limit"},
     "supervise": PURE | ADAPTERS | {"roles", "role_call", "worker_name"},
     "export": PURE | ADAPTERS,
     "role_call": PURE,
     "web": PURE
     | ADAPTERS
     | SECURITY
-    | {"imaging", "results", "model", "receive", "predict", "pipeline", "role_call", "spare_process"},
+    | {
+        "imaging",
+        "results",
+        "model",
+        "receive",
+        "predict",
+        "pipeline",
+        "role_call",
+        "spare_process",
+        "memory_limit",
+    },
     "predict": PURE | ADAPTERS | {"imaging", "model", "results", "pipeline", "deliver"},
     "prove": PURE | ADAPTERS | {"receive", "deliver", "pipeline", "roles"},
     "doctor": PURE | ADAPTERS | {"routing", "results", "pipeline", "deliver", "tls", "role_call"},

@@ -328,7 +328,7 @@ def _is_sequence(head: _Head) -> bool:
 
 def _is_tolerable(damage: Unreadable) -> bool:
     """Tell whether the damage is harmless where nobody has to find the next element behind it."""
-    return damage.fault not in (Fault.NESTED_TOO_DEEP, Fault.TOO_MANY_ELEMENTS, Fault.INFLATES_TOO_FAR)
+    return damage.fault not in (Fault.TOO_MANY_ELEMENTS, Fault.INFLATES_TOO_FAR)
 
 
 def _too_many(reason: str) -> Unreadable:

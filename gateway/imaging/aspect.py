@@ -8,7 +8,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 from gateway.imaging import header
-from gateway.imaging.image_pixel import MAX_PIXELS
+from gateway.imaging.image_pixel import MAX_MEGAPIXELS
 
 _SOURCES = ("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio")  # vertical first in each
 _TOLERANCE = 0.01
@@ -22,7 +22,7 @@ def make_square(ds: Dataset, pixels: NDArray[np.uint16]) -> tuple[NDArray[np.uin
         return pixels, ()
     rows, columns = pixels.shape
     size = (columns, round(rows * ratio)) if ratio > 1 else (round(columns / ratio), rows)
-    if not 1 / _MOST <= ratio <= _MOST or size[0] * size[1] > MAX_PIXELS:
+    if not 1 / _MOST <= ratio <= _MOST or size[0] * size[1] > MAX_MEGAPIXELS * 1_000_000:
         return pixels, (f"pixel height by width {ratio:g} is not plausible, left out",)
     square = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
     return square, (f"made square: pixel height by width was {ratio:g}",)

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from gateway.imaging.aspect import make_square
 from gateway.imaging.grayscale import grayscale_table
-from gateway.imaging.image_pixel import read_image_pixel
+from gateway.imaging.image_pixel import MAX_MEGAPIXELS, read_image_pixel
 from gateway.imaging.pixel_data import pixel_data, read_stored_values
 from gateway.imaging.shutter import inside_shutter
 from gateway.imaging.stored_values import Cells
@@ -17,21 +17,23 @@ from gateway.records import GreyImage
 _ROWS_AT_ONCE = 64  # keeps the widened indices of `take` in the processor's cache: twice as fast
 
 
-def decode(ds: Dataset) -> GreyImage:
+def decode(ds: Dataset, max_megapixels: float = MAX_MEGAPIXELS) -> GreyImage:
     """Return the radiograph in `ds` as it is meant to be seen, without overlays.
 
     Parameters
     ----------
     ds
         A data set with its file meta information, read with any of `SUPPORTED_TRANSFER_SYNTAXES`.
+    max_megapixels
+        An image of more pixels is not decoded.
 
     Raises
     ------
     Reject
-        NO_PIXELS, MULTI_FRAME, COLOUR or UNDECODABLE.
+        NO_PIXELS, MULTI_FRAME, COLOUR, TOO_LARGE or UNDECODABLE.
     """
     data = pixel_data(ds)
-    image_pixel = read_image_pixel(ds)
+    image_pixel = read_image_pixel(ds, max_megapixels)
     stored = read_stored_values(ds, data, image_pixel)
     visible, shutter_steps = inside_shutter(ds, (image_pixel.rows, image_pixel.columns))
     table, grayscale_steps = grayscale_table(ds, stored, image_pixel.inverted, visible)

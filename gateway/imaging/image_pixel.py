@@ -10,7 +10,8 @@ from gateway.errors import Reject
 from gateway.imaging import header
 from gateway.records import Reason
 
-MAX_PIXELS = 100_000_000  # a plate of 43 × 43 cm at 50 µm has 74 million
+MAX_MEGAPIXELS = 100.0
+"""What is decoded where nothing else is configured: a plate of 43 × 43 cm at 50 µm has 74 million pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +41,17 @@ class ImagePixel:
     inverted: bool
 
 
-def read_image_pixel(ds: Dataset) -> ImagePixel:
+def read_image_pixel(ds: Dataset, max_megapixels: float = MAX_MEGAPIXELS) -> ImagePixel:
     """Return how the single grey frame in `ds` is stored.
 
     Raises
     ------
     Reject
-        MULTI_FRAME, COLOUR, or UNDECODABLE where the module is incomplete or contradicts itself.
+        MULTI_FRAME, COLOUR, TOO_LARGE, or UNDECODABLE where the module is incomplete or contradicts itself.
     """
     _require_one_frame(ds)
     photometric_interpretation = _grey_interpretation(ds)
-    rows, columns = _size(ds)
+    rows, columns = _size(ds, max_megapixels)
     bits_allocated = _one_of(ds, "BitsAllocated", range(8, 17, 8))
     bits_stored = _one_of(ds, "BitsStored", range(1, bits_allocated + 1))
     high_bit = header.integer(ds, "HighBit")
@@ -77,12 +78,17 @@ def _grey_interpretation(ds: Dataset) -> str:
     raise Reject(Reason.COLOUR, f"Photometric Interpretation is {header.quoted(value)}, not MONOCHROME.")
 
 
-def _size(ds: Dataset) -> tuple[int, int]:
+def _size(ds: Dataset, max_megapixels: float) -> tuple[int, int]:
     rows = _one_of(ds, "Rows", range(1, 65536))
     columns = _one_of(ds, "Columns", range(1, 65536))
-    if rows * columns > MAX_PIXELS:
-        raise Reject(Reason.UNDECODABLE, f"{rows} × {columns} pixels are more than {MAX_PIXELS}.")
+    require_decodable_size(rows, columns, max_megapixels)
     return rows, columns
+
+
+def require_decodable_size(rows: int, columns: int, max_megapixels: float) -> None:
+    """Reject an image, as TOO_LARGE, before any memory is given to it."""
+    if rows * columns > max_megapixels * 1_000_000:
+        raise Reject(Reason.TOO_LARGE, f"{rows} × {columns} pixels are more than {max_megapixels:g} million.")
 
 
 def _one_of(ds: Dataset, keyword: str, allowed: range) -> int:

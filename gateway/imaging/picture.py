@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from gateway.errors import Reject
-from gateway.imaging.image_pixel import MAX_PIXELS
+from gateway.imaging.image_pixel import MAX_MEGAPIXELS, require_decodable_size
+from gateway.imaging.jpeg import MAX_SCANS
 from gateway.records import GreyImage, Reason
 
 MARK_BYTES = 8
@@ -22,29 +23,34 @@ def is_picture(data: bytes) -> bool:
     return data.startswith(_MARKS)
 
 
-def read_picture(data: bytes) -> GreyImage:
+def read_picture(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> GreyImage:
     """Return a PNG or JPEG picture in grey, upright by its EXIF orientation, transparency on black.
 
     Raises
     ------
     Reject
-        UNDECODABLE: not such a picture, damaged, or larger than 100 million pixels.
+        UNDECODABLE: not such a picture, or damaged; TOO_LARGE.
     """
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-            _require_reasonable_size(image)
+            require_decodable_size(image.height, image.width, max_megapixels)
+            _require_few_scans(data, image)
             upright = ImageOps.exif_transpose(image)
             step = f"{image.format} picture, mode {image.mode}"
             return GreyImage(_grey(upright), (step,))
     except (Reject, MemoryError):
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as bomb:
+        detail = f"The picture has more than {max_megapixels:g} million pixels."
+        raise Reject(Reason.TOO_LARGE, detail) from bomb
     except Exception as error:  # Pillow's decoders fail in any number of ways
         raise Reject(Reason.UNDECODABLE, "The file is not a readable PNG or JPEG picture.") from error
 
 
-def _require_reasonable_size(image: Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise Reject(Reason.UNDECODABLE, f"The picture has more than {MAX_PIXELS} pixels.")
+def _require_few_scans(data: bytes, image: Image.Image) -> None:
+    """Count as a decoder would at most: each scan of a progressive JPEG goes over every block."""
+    if image.format == "JPEG" and data.count(b"\xff\xda") > MAX_SCANS:
+        raise Reject(Reason.UNDECODABLE, f"The picture has more than {MAX_SCANS} scans.")
 
 
 def _grey(image: Image.Image) -> NDArray[np.uint16]:

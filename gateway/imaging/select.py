@@ -16,6 +16,7 @@ from pydicom.uid import (
 from gateway.imaging import header
 from gateway.imaging.age import age_of
 from gateway.imaging.anatomy import refuse_animal, refuse_computed_picture, refuse_other_anatomy
+from gateway.imaging.image_pixel import MAX_MEGAPIXELS
 from gateway.imaging.own_result import is_own_result
 from gateway.imaging.view import judge_view
 from gateway.records import Eligible, Ineligible, Reason
@@ -40,6 +41,8 @@ class SelectionRules:
         Admit Secondary Captures whose Modality is CR or DX (converted radiographs).
     min_age_years, max_age_years
         Inclusive limits; None: no limit. An image of unknown age is within them.
+    max_megapixels
+        An image of more pixels is not decoded.
     own_device_uids
         Device UIDs of this gateway's models, past and present: an image that carries one is its own result.
     """
@@ -47,6 +50,7 @@ class SelectionRules:
     secondary_capture: bool = False
     min_age_years: float | None = 1.0
     max_age_years: float | None = None
+    max_megapixels: float = MAX_MEGAPIXELS
     own_device_uids: frozenset[str] = field(default_factory=frozenset)
 
 

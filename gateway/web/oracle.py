@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.errors import Reject
 from gateway.log import open_log
+from gateway.memory_limit import limit_memory
 from gateway.records import Reason
 from gateway.settings import Settings
 from gateway.spare_process import Lost, SpareProcess
@@ -59,6 +60,7 @@ def _open(settings: Settings) -> None:
     os.nice(10)  # reception and answers come first
     open_log(settings.data_dir, role="web", rules=settings.log)
     _opened.append((open_predictor(settings), settings))
+    limit_memory(settings.select.max_megapixels)
 
 
 def _answer(file: Path) -> tuple[dict[str, Any], bool]:

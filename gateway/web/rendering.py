@@ -12,6 +12,8 @@ from PIL import Image
 
 from gateway.encoded.part_10 import read_file
 from gateway.imaging.decode import decode
+from gateway.imaging.image_pixel import MAX_MEGAPIXELS
+from gateway.memory_limit import limit_memory
 from gateway.store.pictures import Kind
 
 THUMBNAIL_SIDE = 160
@@ -40,3 +42,4 @@ def render(source: Path, kind: Kind) -> bytes:
 def begin() -> None:
     """Prepare the process: reception and answers come first."""
     os.nice(10)
+    limit_memory(MAX_MEGAPIXELS)

@@ -79,6 +79,7 @@ def test_every_reason_is_explained() -> None:
 REASONS_OF_FAILURE = [
     "undecodable",
     "file_missing",
+    "too_large",
     "no_pixels",
     "poison",
     "internal_error",

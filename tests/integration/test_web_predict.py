@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 from gateway import predict
 from gateway.encoded.octets import MAX_INFLATED_BYTES
 from gateway.errors import ConfigurationError
-from gateway.imaging.image_pixel import MAX_PIXELS
+from gateway.imaging.image_pixel import MAX_MEGAPIXELS
 from gateway.model.predictor import Predictor
 from gateway.settings import Model, Settings
 from gateway.web import oracle, prediction
@@ -75,7 +75,7 @@ def png(pixels: bytes, side: int) -> bytes:
 def png_bomb() -> bytes:
     """A picture of one bit a pixel, complete and too large."""
     side = 12_000
-    assert side * side > MAX_PIXELS
+    assert side * side > MAX_MEGAPIXELS * 1_000_000
     return png(bytes(side * (side // 8 + 1)), side)
 
 

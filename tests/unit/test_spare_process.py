@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError, Retry
+from gateway.memory_limit import limit_memory
 from gateway.spare_process import Lost, SpareProcess
 
 ENOUGH = 60.0  # seconds that nothing here takes
@@ -25,6 +26,26 @@ def cannot_begin(error: Exception) -> None:
 
 def end_at_once() -> None:
     os._exit(3)
+
+
+def limited() -> None:
+    limit_memory(1)
+
+
+def allocate(size: int) -> int:
+    return len(bytearray(size))
+
+
+def test_what_wants_too_much_memory_ends_and_not_the_process() -> None:
+    process = SpareProcess("tests", limited)
+    try:
+        with pytest.raises(MemoryError):
+            process.ask(ENOUGH, allocate, 4 << 30)
+        pid = process.pid
+        assert process.ask(ENOUGH, allocate, 64 << 20) == 64 << 20
+        assert process.pid == pid
+    finally:
+        process.close()
 
 
 @pytest.fixture

@@ -352,7 +352,7 @@ REJECTED: dict[str, tuple[dict[str, Any], Reason]] = {
     "empty pixel data": ({"PixelData": b""}, Reason.NO_PIXELS),
     "short pixel data": ({"PixelData": b"\0\0"}, Reason.UNDECODABLE),
     "huge size, little data": ({"Rows": 9999, "Columns": 9999}, Reason.UNDECODABLE),
-    "more pixels than a radiograph has": ({"Rows": 65535, "Columns": 65535}, Reason.UNDECODABLE),
+    "more pixels than a radiograph has": ({"Rows": 65535, "Columns": 65535}, Reason.TOO_LARGE),
     "two frames": ({"NumberOfFrames": 2}, Reason.MULTI_FRAME),
     "RGB": ({"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3}, Reason.COLOUR),
     "palette": ({"PhotometricInterpretation": "PALETTE COLOR"}, Reason.COLOUR),

@@ -66,17 +66,23 @@ def test_the_step_names_what_was_read() -> None:
 
 
 def _claim(width: int, height: int) -> bytes:
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    """Return a PNG file whose pixels are of no size, and claimed to be of this one."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = {b"IHDR": header, b"IDAT": zlib.compress(b""), b"IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        for name, content in chunks.items()
+    )
 
 
+PROGRESSIVE = encode(Image.fromarray(GREY), "JPEG", progressive=True)
 BAD = {
     "empty": b"",
     "text": b"<html></html>",
     "cut off": encode(Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)))[:900],
     "another kind": encode(Image.fromarray(GREY), "BMP"),
-    "a bomb": _claim(60_000, 60_000),
-    "a small bomb": _claim(10_000, 10_001),
+    "more scans than a picture needs": PROGRESSIVE[:-2]
+    + PROGRESSIVE[PROGRESSIVE.rfind(b"\xff\xda") : -2] * 99,
 }
 
 
@@ -85,3 +91,12 @@ def test_what_is_no_picture_is_rejected(name: str) -> None:
     with pytest.raises(Reject) as caught:
         read_picture(BAD[name])
     assert caught.value.reason is Reason.UNDECODABLE
+
+
+@pytest.mark.parametrize("side", [60_000, 10_001])
+def test_a_picture_that_claims_too_many_pixels_is_too_large(side: int) -> None:
+    with pytest.raises(Reject) as caught:
+        read_picture(_claim(side, side))
+    assert caught.value.reason is Reason.TOO_LARGE
+    with pytest.raises(Reject, match=r"64 × 64 pixels are more than 0\.001 million"):
+        read_picture(encode(Image.fromarray(np.zeros((64, 64), np.uint8))), max_megapixels=0.001)
