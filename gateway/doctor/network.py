@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
 from cryptography import x509
 
@@ -18,6 +19,7 @@ from gateway.settings import ClientTLS, Peer, Settings
 from gateway.tls import server_context
 
 PATIENCE_SECONDS = 5.0
+SLOW_NAME_SECONDS = 2.0
 EXPIRES_SOON = timedelta(days=30)
 
 
@@ -115,11 +117,18 @@ def _reachable(bind: str) -> str:
 
 def _peer(peer: Peer) -> Finding:
     what = f"peer {peer.ae_title}"
+    begun = monotonic()
     try:
         found = socket.getaddrinfo(peer.host, None)
     except OSError:
         advice = f"here: the host under scp.peers, or the DNS; until then {peer.ae_title} is rejected"
         return wrong(what, f"{peer.host} is not known", advice)
+    seconds = monotonic() - begun
+    if seconds > SLOW_NAME_SECONDS:
+        advice = "here: the DNS, or an address instead of the name under scp.peers"
+        return doubtful(
+            what, f"{peer.host} took {seconds:.0f} s to resolve: associations wait for it", advice
+        )
     addresses = sorted({str(entry[4][0]) for entry in found})
     return good(what, f"may send from {', '.join(addresses)}")
 
