@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from gateway.deliver import connection
-from gateway.deliver.courier import Courier
+from gateway.deliver.couriers import Couriers
 from gateway.settings import Settings
 from gateway.store.database import open_engine
 from gateway.store.inquiry import Inquiry
@@ -51,20 +53,30 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @contextmanager
-def courier(ledger: Ledger, acceptor: Acceptor, timeout_seconds: float) -> Iterator[Courier]:
+def courier(ledger: Ledger, acceptor: Acceptor, timeout_seconds: float) -> Iterator[Couriers]:
     pacs = {
         "name": "pacs", "kind": "dicom", "ae_title": "PACS", "host": "127.0.0.1", "port": acceptor.port,
         "timeout_seconds": timeout_seconds,
     }  # fmt: skip
     rules = {"first_retry_seconds": 0.1, "longest_retry_seconds": 0.1}
     settings = Settings.model_validate({"destinations": [pacs], "routes": [], "delivery": rules})
-    courier = Courier("pacs", settings, ledger, "worker")
-    courier.start()
+    couriers = Couriers(settings, ledger, "worker")
+    couriers.start()
     try:
-        yield courier
+        yield couriers
     finally:
-        courier.stop()
-        courier.join(60)
+        couriers.stop()
+        couriers.join(monotonic() + 60)
+
+
+def wait_until(state: str, ledger: Ledger, couriers: Couriers) -> None:
+    """Wake the courier whenever something is due, as a worker does, until the delivery is in a state."""
+
+    def is_reached() -> bool:
+        couriers.wake()
+        return delivery(ledger)[0] == state
+
+    wait_for(is_reached, 60)
 
 
 def delivery(ledger: Ledger) -> tuple[str, int, str]:
@@ -106,16 +118,16 @@ def duplicate(link: Link) -> None:
     ],
 )
 def test_what_goes_wrong_once_is_delivered_at_the_second_attempt(ledger: Ledger, script: Script) -> None:
-    with accepting([script], receive_buffer=4096) as acceptor, courier(ledger, acceptor, 3):
-        wait_for(lambda: delivery(ledger)[0] == "delivered", 60)
+    with accepting([script], receive_buffer=4096) as acceptor, courier(ledger, acceptor, 3) as running:
+        wait_until("delivered", ledger, running)
         assert [uid for uid, _ in acceptor.stored] == [UID]
     assert delivery(ledger)[1] == 2
 
 
 def test_an_answer_that_is_lost_is_found_again(ledger: Ledger) -> None:
     lost = after_the_object(lambda link, _: link.reset())
-    with accepting([lost, duplicate]) as acceptor, courier(ledger, acceptor, 30):
-        wait_for(lambda: delivery(ledger)[0] == "delivered", 60)
+    with accepting([lost, duplicate]) as acceptor, courier(ledger, acceptor, 30) as running:
+        wait_until("delivered", ledger, running)
         assert acceptor.stored == []
     assert delivery(ledger)[1] == 2
 
@@ -123,8 +135,8 @@ def test_an_answer_that_is_lost_is_found_again(ledger: Ledger) -> None:
 def test_an_answer_to_another_message_proves_nothing(ledger: Ledger) -> None:
     """An object that is refused is not delivered because of what was said of another one."""
     scripts = [stored_with(0x0000, message_id=9), stored_with(0xA900)]
-    with accepting(scripts) as acceptor, courier(ledger, acceptor, 30):
-        wait_for(lambda: delivery(ledger)[0] == "dead", 60)
+    with accepting(scripts) as acceptor, courier(ledger, acceptor, 30) as running:
+        wait_until("dead", ledger, running)
     assert "0xA900" in delivery(ledger)[2]
 
 
@@ -136,6 +148,6 @@ def test_a_stop_ends_what_is_being_sent(
     with accepting([script], receive_buffer=4096) as acceptor, courier(ledger, acceptor, 3600) as running:
         wait_for(lambda: acceptor.connections > 0, 60)
         running.stop()
-        running.join(60)
-        assert not running._thread.is_alive()
+        running.join(monotonic() + 60)
+        assert not any(thread.name == "deliver to pacs" for thread in threading.enumerate())
     assert delivery(ledger)[:2] == ("pending", 0)
