@@ -24,6 +24,7 @@ _LARGEST = 1e30  # beyond it no pixel arithmetic is meaningful, and some would o
 _BLANKS = " \0\t\r\n"
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")  # PS3.5 §6.2, DS
 _CODE = re.compile(r"[A-Z0-9.-]{1,16} (SCT|SRT)")
+_LONGEST_CODE = 256
 STANDARD_SCHEMES = ("SCT", "SRT")
 _SNOMED_CT_URN = re.compile(r"(?:SNOMED|2\.16\.840\.1\.113883\.6\.96)\D(?:.*\D)?(\d{6,18})$")
 _ALPHABETS = {"ascii", "iso8859", "latin_1", "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_9", "iso8859_15"}
@@ -117,7 +118,7 @@ def _code(item: Dataset) -> tuple[str, str]:
     kinds = ("CodeValue", "LongCodeValue", "URNCodeValue")
     value = next(filter(None, (first_code_string(item, kind) for kind in kinds)), "")
     scheme = first_code_string(item, "CodingSchemeDesignator")
-    if snomed_ct := _SNOMED_CT_URN.search(value):
+    if snomed_ct := _SNOMED_CT_URN.search(value[:_LONGEST_CODE]):
         return snomed_ct[1], "SCT"
     return value, "SRT" if scheme in _SNOMED_RT else scheme
 

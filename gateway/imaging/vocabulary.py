@@ -131,6 +131,7 @@ _PHRASES = (
     (re.compile(r"\bBED[ -]SIDE\b"), "BEDSIDE"),
 )
 _LETTER_PAIR = re.compile(r"(?<![^\W_])([APDVL])[\W]{1,2}([APDVL])(?![^\W_])")
+_MOST_CHARACTERS = 1024  # sixteen times what a description may have
 _WORD = re.compile(r"[^\W\d_]+")
 _STEMS = ("CHEST", "THORAX", "TORAX", "TORACE", "LUNGEN", "LUNGS", "LUNG", "CXR")
 _AROUND_STEMS = _words(
@@ -151,7 +152,7 @@ _WITHOUT_BLANKS_FOLDED = {word: tuple(map(fold, texts)) for word, texts in _WITH
 
 def words_of(text: str) -> frozenset[str]:
     """Return the folded words of `text`; `p.a.`, `P-A` and `postero-anterior` are `PA`, `CHESTPA` is two."""
-    folded = _LETTER_PAIR.sub(_joined, fold(text))
+    folded = _LETTER_PAIR.sub(_joined, fold(text[:_MOST_CHARACTERS]))
     for pattern, replacement in _PHRASES:
         folded = pattern.sub(replacement, folded)
     words = {part for word in _WORD.findall(folded) for part in _parts(word)}

@@ -41,12 +41,12 @@ class SourceHeader:
 
 @dataclass(frozen=True, slots=True)
 class _Macro:
-    """Attributes of a data set or item; an incomplete item is dropped."""
+    """Attributes of a data set or item; an incomplete item is dropped, and so are more than `most` items."""
 
     keywords: tuple[str, ...]
     sequences: Mapping[str, _Macro] = field(default_factory=dict)
     is_complete: Callable[[Dataset], bool] = bool
-    most: int | None = None  # items
+    most: int = 32
 
 
 def _is_code(item: Dataset) -> bool:
@@ -182,14 +182,14 @@ class _Reader:
 
     def _items(self, source: Dataset, keyword: str, macro: _Macro) -> list[Dataset]:
         items = _sequence(source, keyword)
-        clean = [self.read(item, macro, f"{keyword}.") for item in items or ()]
-        complete = [item for item in clean if item and macro.is_complete(item)][: macro.most]
-        if items is None or len(complete) < len(clean):
+        clean = [self.read(item, macro, f"{keyword}.") for item in (items or ())[: macro.most]]
+        complete = [item for item in clean if item and macro.is_complete(item)]
+        if items is None or len(complete) < len(items):
             self.repairs.append(keyword)
         return complete
 
 
-def _sequence(source: Dataset, keyword: str) -> Iterable[Dataset] | None:
+def _sequence(source: Dataset, keyword: str) -> Sequence[Dataset] | None:
     """Return the items, or None where they cannot be parsed."""
     try:
         items = source[keyword].value

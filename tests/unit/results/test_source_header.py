@@ -256,6 +256,13 @@ def test_half_an_issuer_is_left_out_and_told(half: str) -> None:
     assert header.repairs == ("IssuerOfAccessionNumberSequence",)
 
 
+def test_no_more_items_are_copied_than_anybody_needs() -> None:
+    requests = [item(RequestedProcedureID=f"RP-{number}") for number in range(1000)]
+    header = source_header(cr(RequestAttributesSequence=requests))
+    assert list(header.dataset.RequestAttributesSequence) == requests[:32]
+    assert header.repairs == ("RequestAttributesSequence",)
+
+
 def test_a_sequence_that_cannot_be_parsed_is_left_out() -> None:
     header = source_header(with_raw({0x00081032: ("SQ", b"\xfe\xff\x00\xe0\x08\x00\x00\x00junk")}))
     assert "ProcedureCodeSequence" not in header.dataset
