@@ -54,6 +54,8 @@ class Detector(NamedTuple):
         found = {name: state.pop(PREFIX + name) for name in cls._fields if PREFIX + name in state}
         if not found:
             return None
+        if missing := [name for name in cls._fields if name not in found]:
+            raise ConfigurationError(f"weights file {path}: its detector lacks {', '.join(missing)}")
         detector = cls(**{name: tensor.float() for name, tensor in found.items()})
         if detector.mean.shape != (DESCRIPTION,):
             raise ConfigurationError(

@@ -1,4 +1,7 @@
 import hashlib
+import io
+import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,6 +78,10 @@ def grey_input(state: State) -> Any:
         (grey_input, r"conv1.weight has shape \(64, 1, 7, 7\)"),
         (lambda state: [state], "holds no state_dict"),
         (lambda _: Path("a"), "holds no plain weights"),
+        (lambda state: dict(enumerate(state.values())), "holds no state_dict"),
+        (lambda state: state | {"fc.bias": torch.zeros(2).to_sparse()}, "holds no state_dict"),
+        (lambda state: state | {"fc.bias": torch.zeros(2, dtype=torch.complex64)}, "holds no state_dict"),
+        (lambda state: state | {"abstention.mean": torch.zeros(2)}, "its detector lacks"),
     ],
 )
 def test_another_architecture_is_refused_in_one_line(
@@ -88,15 +95,43 @@ def test_another_architecture_is_refused_in_one_line(
     assert "\n" not in str(refused.value)
 
 
+def zipped() -> bytes:
+    with io.BytesIO() as file:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("a.txt", "a")
+        return file.getvalue()
+
+
+def cut(state: State) -> bytes:
+    with io.BytesIO() as file:
+        torch.save(state, file)
+        return file.getvalue()[:100_000]
+
+
+DAMAGED = {
+    "text": b"not weights",
+    "empty": b"",
+    "one letter": b"e",
+    "a picture": b"\x89PNG\r\n\x1a\n" + bytes(100),
+    "DICOM": bytes(128) + b"DICM" + bytes(100),
+    "zip": zipped(),
+    "cut": cut({"a": torch.zeros(100_000)}),
+    "YAML": b"model: x",
+    "a pickle of a function": pickle.dumps(print),
+    "a pickle of numbers": pickle.dumps([1, 2]),
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 @pytest.mark.parametrize("name", ["broken.pth", "broken.safetensors"])
-def test_a_damaged_file_is_refused(tmp_path: Path, name: str) -> None:
-    content = b"not weights"
+def test_a_damaged_file_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     if name.endswith("safetensors"):
         weights = Weights(file=name, sha256=hashlib.sha256(content).hexdigest())
         write_card(ModelCard(name="broken", version="1", weights=weights), tmp_path / "broken.yaml")
-    with pytest.raises(ConfigurationError, match="holds no plain weights"):
+    with pytest.raises(ConfigurationError, match="holds no") as refused:
         Predictor.open(tmp_path / name)
+    assert "\n" not in str(refused.value)
 
 
 def test_weights_that_the_card_does_not_describe_are_refused(network: nn.Module, tmp_path: Path) -> None:
