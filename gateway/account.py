@@ -20,10 +20,10 @@ def account_of(instance: dict[str, Any]) -> str:
 def _head(instance: dict[str, Any]) -> Iterator[str]:
     yield f"image      {instance['sop_instance_uid']}"
     yield f"study      {instance['study_instance_uid']}"
-    yield f"from       {instance['calling_ae_title']} at {instance['received_at']:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"from       {instance['calling_ae_title']} at {local(instance['received_at'])}"
     gone = _deleted(instance["source_deleted_at"])
     yield f"file       {instance['source']} ({instance['size_bytes']:,} bytes){gone}"
-    yield f"state      {instance['state']} since {instance['state_at']:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"state      {instance['state']} since {local(instance['state_at'])}"
     if instance["reason"]:
         yield f"reason     {instance['reason']}: {instance['detail']}"
 
@@ -50,7 +50,7 @@ def _score(instance: dict[str, Any]) -> str:
 
 
 def _deleted(time: datetime | None) -> str:
-    return f", deleted at {time:%Y-%m-%d %H:%M:%S} UTC" if time else ""
+    return f", deleted at {local(time)}" if time else ""
 
 
 def _results(instance: dict[str, Any]) -> Iterator[str]:
@@ -66,5 +66,30 @@ def _results(instance: dict[str, Any]) -> Iterator[str]:
 
 def _events(instance: dict[str, Any]) -> Iterator[str]:
     for event in instance["events"]:
-        data = " ".join(f"{k}={v}" for k, v in event.items() if k not in ("time", "event") and v is not None)
-        yield f"{event['time']:%H:%M:%S.%f}"[:12] + f"  {event['event']:<16} {data}"
+        told = {
+            key: value for key, value in event.items() if key not in ("time", "event") and value is not None
+        }
+        data = " ".join(f"{key}={shown(value)}" for key, value in told.items())
+        yield f"{event['time'].astimezone():%H:%M:%S.%f}"[:12] + f"  {event['event']:<16} {data}"
+
+
+def shown(value: Any) -> Any:
+    """Return a value of an event as a person reads it: numbers with four digits."""
+    if isinstance(value, dict):
+        return {key: shown(each) for key, each in value.items()}
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def refusal_of(row: dict[str, Any]) -> str:
+    """Return one refusal as a line, for `gateway refusals` and `gateway show`."""
+    status = f" {row['status']}" if row["status"] else ""
+    times = f", {row['times']} times since {local(row['first_at'])}" if row["times"] > 1 else ""
+    image = f" {row['sop_instance_uid']}" if row["sop_instance_uid"] else ""
+    who = f"{row['calling_ae_title'] or '?'}@{row['peer_address'] or '?'}"
+    what = row["event"].replace("_", " ")
+    return f"{local(row['last_at'])}  {what}{status}  {who}{image}: {row['reason']}{times}"
+
+
+def local(time: datetime) -> str:
+    """Return a time as this machine's clock shows it, with its zone."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M:%S %Z}"

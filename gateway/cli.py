@@ -276,6 +276,8 @@ def list_instances(
     config: Config = None,
 ) -> None:
     """List received images, newest first."""
+    from gateway.account import local
+
     rows = _inquiry(config).instances(limit=limit, state=state, study_instance_uid=study)
     if as_json:
         _print_json(rows)
@@ -283,7 +285,7 @@ def list_instances(
     for row in rows:
         outcome = " ".join(filter(None, (row["label"], row["reason"])))
         sys.stdout.write(
-            f"{row['received_at']:%Y-%m-%d %H:%M:%S}  {row['calling_ae_title']:<16}  {row['state']:<10}  "
+            f"{local(row['received_at'])}  {row['calling_ae_title']:<16}  {row['state']:<10}  "
             f"{outcome:<18}  {_score(row):<5}  {row['sop_instance_uid']}\n"
         )
 
@@ -291,14 +293,37 @@ def list_instances(
 @app.command()
 def show(uid: str, as_json: AsJson = False, config: Config = None) -> None:
     """Tell what happened to one image, and why."""
-    versions = _versions(_open(config)[1], uid)
+    from gateway.account import account_of, refusal_of
+    from gateway.store.refusals import Refusals
+
+    ledger = _open(config)[1]
+    versions = _versions(ledger, uid)
     if as_json:
         _print_json(versions)
         return
-    from gateway.account import account_of
 
     for version in versions:
         out.print(account_of(version), markup=False, highlight=False, soft_wrap=True)
+    for row in Refusals(ledger).of(uid):
+        out.print(refusal_of(row), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def refusals(
+    limit: Annotated[int, typer.Option(min=1, help="How many, the last first.")] = 50,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """List images that were refused and associations that were rejected, the last first, and why."""
+    from gateway.account import refusal_of
+    from gateway.store.refusals import Refusals
+
+    rows = Refusals(_open(config)[1]).newest(limit)
+    if as_json:
+        _print_json(rows)
+        return
+    for row in rows:
+        sys.stdout.write(f"{refusal_of(row)}\n")
 
 
 # --- once more
@@ -468,11 +493,14 @@ def _open(config: Path | None) -> Any:
 
 
 def _versions(ledger: Any, uid: str) -> list[dict[str, Any]]:
+    from gateway.account import refusal_of
     from gateway.store.inquiry import Inquiry
+    from gateway.store.refusals import Refusals
 
     versions: list[dict[str, Any]] = Inquiry(ledger).instance(uid)
     if not versions:
-        raise GatewayError(f"{uid}: no image with this SOP Instance UID was received")
+        refused = "".join(f"\n{refusal_of(row)}" for row in Refusals(ledger).of(uid))
+        raise GatewayError(f"{uid}: no image with this SOP Instance UID was received{refused}")
     return versions
 
 

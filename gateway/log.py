@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,11 +74,29 @@ def _silence_libraries() -> None:
 def log_event(event: str, **data: Any) -> None:
     """Write one event of the contract (`ready`, `received`, `inferred`, …)."""
     structlog.get_logger().info(event, **data)
+    for listener in _listeners:
+        listener(event, data)
 
 
 def log_bug(event: str, **data: Any) -> None:
     """Write one event with the traceback of the exception that is being handled."""
     structlog.get_logger().error(event, exc_info=True, **data)
+    for listener in _listeners:
+        listener(event, data)
+
+
+Listener = Callable[[str, Mapping[str, Any]], None]
+_listeners: list[Listener] = []
+
+
+def listen(listener: Listener) -> None:
+    """Let `listener` hear every event of this process, after it was written; it raises nothing."""
+    _listeners.append(listener)
+
+
+def listen_no_more(listener: Listener) -> None:
+    """End what `listen` began."""
+    _listeners.remove(listener)
 
 
 def flush_log() -> None:

@@ -23,6 +23,7 @@ from gateway.store.database import open_engine, risks
 from gateway.store.ledger import Ledger
 from gateway.store.marks import Marks, marks_of
 from gateway.store.migrate import is_older, upgrade
+from gateway.store.refusals import RefusalRecorder, Refusals
 from gateway.store.spool import Spool
 from gateway.vital import failed_vital, release_vital
 from gateway.worker_name import take_name
@@ -119,6 +120,8 @@ def receive(settings: Settings, *, supervised: bool = False) -> None:
         marks = _marks(settings, ledger)
         spool = Spool(marks.received.root, marks.received)
     scp = StorageSCP(settings.scp, spool, ledger)
+    recorder = RefusalRecorder(Refusals(ledger))
+    recorder.start()
     return_what_is_freed()
     scp.start()
     host, port = scp.address
@@ -127,6 +130,7 @@ def receive(settings: Settings, *, supervised: bool = False) -> None:
     stop.wait()
     release_vital()
     scp.stop(settings.shutdown_seconds)
+    recorder.stop()
     trail.stopped(role="receive")
     trail.close_trail()
     log_event("stopped")
@@ -177,6 +181,8 @@ def web(settings: Settings, *, supervised: bool = False) -> None:
     trail.open_trail(settings)
     with writing(settings.data_dir):
         site = open_site(settings, ledger)
+    recorder = RefusalRecorder(site.refusals)
+    recorder.start()
     server = WebServer(site)
     server.start()
     trail.started(role="web")
@@ -184,6 +190,7 @@ def web(settings: Settings, *, supervised: bool = False) -> None:
     stop.wait()
     release_vital()
     server.stop(settings.shutdown_seconds)
+    recorder.stop()
     trail.stopped(role="web")
     trail.close_trail()
     log_event("stopped")

@@ -45,7 +45,7 @@ def log(settled: Settled) -> None:
     """Tell the log, once the transaction is on disk."""
     instance, outcome = settled.instance, settled.outcome
     if isinstance(outcome, AnswerRecord):
-        _log("inferred", instance, label=outcome.label.value, p_pneumonia=outcome.p_pneumonia)
+        _log("inferred", instance, label=outcome.label.value, p_pneumonia=_four_digits(outcome.p_pneumonia))
         for result in outcome.results:
             _log("encoded", instance, kind=result.kind.value, result_sop_instance_uid=result.sop_instance_uid)
         if not outcome.destinations:
@@ -62,3 +62,7 @@ def _log(event: str, instance: StoredInstance, **data: Any) -> None:
         calling_ae_title=instance.calling_ae_title,
         **data,
     )
+
+
+def _four_digits(fraction: float | None) -> float | None:
+    return None if fraction is None else round(fraction, 4)

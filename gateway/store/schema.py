@@ -186,3 +186,23 @@ folders = sa.Table(  # of files; each holds a mark with this id, else it is not 
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("mark", sa.String(36), nullable=False),
 )
+
+refusals = sa.Table(  # the last ones, equal ones counted; bounded by store.refusals
+    "refusals",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False, unique=True),  # of what makes refusals equal
+    sa.Column("event", sa.String(32), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("calling_ae_title", sa.String(64), nullable=False),
+    sa.Column("called_ae_title", sa.String(64), nullable=False),
+    sa.Column("peer_address", sa.String(64), nullable=False),
+    sa.Column("sop_instance_uid", sa.String(64), nullable=False),
+    sa.Column("times", sa.BigInteger, nullable=False),
+    sa.Column("first_at", UTCDateTime, nullable=False),
+    sa.Column("last_at", UTCDateTime, nullable=False),
+    sa.Index("ix_refusals_last", "last_at"),
+    sa.Index("ix_refusals_image", "sop_instance_uid"),
+    sa.Index("ix_refusals_peer", "peer_address"),
+)

@@ -76,6 +76,21 @@ class Instance(Brief):
     events: list[Event]
 
 
+class RefusalCount(BaseModel):
+    """An image that was refused, or an association that was rejected or aborted; equal ones are counted."""
+
+    event: str
+    status: str
+    reason: str
+    calling_ae_title: str
+    called_ae_title: str
+    peer_address: str
+    sop_instance_uid: str
+    times: int
+    first_at: datetime
+    last_at: datetime
+
+
 class Begun(BaseModel):
     """How much begins anew."""
 
@@ -107,6 +122,17 @@ def routes(site: Site) -> APIRouter:
             following = request.url.include_query_params(before=page.older)
             response.headers["Link"] = f'<{following}>; rel="next"'
         return site.inquiry.complete([row["id"] for row in page.rows])
+
+    @router.get(
+        "/refusals", summary="List what was refused, the last first", response_model=list[RefusalCount]
+    )
+    def list_refusals(
+        uid: Annotated[
+            str, Query(max_length=64, pattern=r"^[0-9.]*$", description="Only this SOP Instance UID")
+        ] = "",
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    ) -> Any:
+        return site.refusals.of(uid)[:limit] if uid else site.refusals.newest(limit)
 
     @router.get(
         "/instances/{sop_instance_uid}",

@@ -24,6 +24,7 @@ from gateway.web import (
     metrics,
     pictures,
     prediction,
+    refusals_page,
     report,
     sign_in,
     stow,
@@ -35,7 +36,19 @@ from gateway.web.site import Site
 
 STATIC = Path(__file__).parent / "static"
 PUBLIC = (upload, prediction, documentation, health)
-PRIVATE = (worklist, report, pictures, downloads, concordance_page, dashboard, api, stow, metrics, sign_in)
+PRIVATE = (
+    worklist,
+    report,
+    pictures,
+    downloads,
+    concordance_page,
+    refusals_page,
+    dashboard,
+    api,
+    stow,
+    metrics,
+    sign_in,
+)
 SPACES = "https://huggingface.co"  # shows public demonstrations in a frame
 
 

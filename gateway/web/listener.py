@@ -19,11 +19,13 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from time import monotonic
 from typing import Any, Protocol
 
-from gateway.web.summary import Summary
+from gateway.log import log_event
+from gateway.receive.repeats import Message, Repeats
 
 MOST_CONNECTIONS = 200
 MOST_FROM_ONE_ADDRESS = 100
 SWEEP_SECONDS = 1.0
+LINES_PER_ADDRESS = 20
 FULL = "more connections than the web port takes"
 
 _RESET = struct.pack("ii", 1, 0)  # else the kernel would keep what the client does not read
@@ -110,7 +112,8 @@ class _Guest:
 
     def drop(self) -> None:
         with suppress(OSError):  # it has ended by itself
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            if self.phase is not Phase.IDLE:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             if not self.seated:
                 self.socket.shutdown(
                     socket.SHUT_RDWR
@@ -132,15 +135,14 @@ class Connections:
         self._proxies = tuple(proxies)
         self._guests: dict[int, _Guest] = {}  # by descriptor
         self._sweeping: asyncio.TimerHandle | None = None
-        self._dropped = Summary("connection_dropped")
-        self._refused = Summary("request_refused")
+        self._told = Repeats(_log, LINES_PER_ADDRESS)
 
     def admit(self, accepted: socket.socket, address: str) -> bool:
         """Count a new connection, if need be in place of another; False: there is no room."""
         self._forget_the_gone()
         peer = _plain(address)
         if not self._make_room(peer):
-            self._dropped.note(peer_address=peer, why=FULL)
+            self._tell("connection_dropped", peer, FULL)
             return False
         self._guests[accepted.fileno()] = _Guest(accepted, peer)
         self._sweep_later()
@@ -153,7 +155,7 @@ class Connections:
 
     def note_refused(self, address: str, why: str) -> None:
         """Note a request that is no HTTP/1.1."""
-        self._refused.note(peer_address=address, why=why)
+        self._tell("request_refused", address, why)
 
     def _make_room(self, address: str) -> bool:
         while crowd := self._crowd(address):
@@ -178,7 +180,7 @@ class Connections:
 
     def _drop(self, guest: _Guest, why: str) -> None:
         if guest.phase is not Phase.IDLE:  # that is how connections end
-            self._dropped.note(peer_address=guest.address, why=why)
+            self._tell("connection_dropped", guest.address, why)
         self._guests = {number: each for number, each in self._guests.items() if each is not guest}
         guest.drop()
 
@@ -195,10 +197,16 @@ class Connections:
         self._forget_the_gone()
         for guest in [each for each in self._guests.values() if each.is_late]:
             self._drop(guest, guest.phase.late)
-        for summary in (self._dropped, self._refused):
-            summary.tell()
-        if self._guests or self._dropped.is_waiting or self._refused.is_waiting:
+        self._told.flush()
+        if self._guests:
             self._sweep_later()
+
+    def close(self) -> None:
+        """Tell what has been counted and not told."""
+        self._told.flush(everything=True)
+
+    def _tell(self, event: str, address: str, why: str) -> None:
+        self._told.note(address, {"event": event, "peer_address": address, "why": why})
 
 
 class Listener(socket.socket):
@@ -213,6 +221,11 @@ class Listener(socket.socket):
             if self.connections.admit(accepted, address[0]):
                 return accepted, address
             accepted.close()
+
+
+def _log(message: Message, repeated: int) -> None:
+    counted = {"repeated": repeated} if repeated else {}
+    log_event(message["event"], peer_address=message["peer_address"], why=message["why"], **counted)
 
 
 def _plain(address: str) -> str:

@@ -19,6 +19,7 @@ PRIVATE = (
     ("/", "Worklist"),
     ("/dashboard", "Dashboard"),
     ("/concordance", "Concordance"),
+    ("/refusals", "Refusals"),
     ("/upload", "Upload"),
     ("/docs", "API"),
 )
@@ -33,6 +34,7 @@ def page(request: Request, site: Site, template: str, **values: Any) -> HTMLResp
         "reader": getattr(request.state, "reader", ""),
         "navigation": PUBLIC if site.settings.web.public_upload else PRIVATE,
         "signed_in": not site.access.is_open,
+        "zone": f"{datetime.now().astimezone():%Z}",
     }
     return HTMLResponse(_environment().get_template(template).render(about | values))
 
@@ -55,6 +57,8 @@ def _environment() -> Environment:
         "answer": lambda label: words.ANSWERS.get(label, label or ""),
         "state": lambda state: words.STATES.get(state, state),
         "delivery": lambda state: words.DELIVERIES.get(state, state),
+        "clock": _clock,
+        "value": _value,
         "percent": lambda fraction: "–" if fraction is None else f"{100 * fraction:.1f} %",
         "number": lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
     }
@@ -62,6 +66,18 @@ def _environment() -> Environment:
     return environment
 
 
-def _time(time: datetime | None, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+def _clock(time: datetime) -> str:
+    """Return hours to milliseconds: events follow each other fast."""
+    return f"{time.astimezone():%H:%M:%S.%f}"[:12]
+
+
+def _value(value: Any) -> str:
+    """Return a value of an event for people: numbers with four digits, mappings without brackets."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value(each)}" for key, each in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _time(time: datetime | None, form: str = "%Y-%m-%d %H:%M:%S %Z") -> str:
     """The machine's own time zone: the one that the reading room's clock shows."""
     return "" if time is None else time.astimezone().strftime(form)

@@ -25,6 +25,10 @@ MAP_SIDE = 448
 SCALE = (12, 320)  # rows, columns
 KEEP = {"Cache-Control": "private, max-age=3600"}  # the address names the version; signing out clears it
 FORGET = {"Cache-Control": "no-store"}
+PLACEHOLDER = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 56 56" width="56" height="56">
+<rect x=".5" y=".5" width="55" height="55" rx="4" fill="#141b22" stroke="#3b4a58"/>
+<path d="M18 18l20 20M38 18l-20 20" stroke="#5d6f80" stroke-width="2"/>
+<title>There is no picture of this image</title></svg>"""
 Version = Annotated[int | None, Query(alias="v", ge=0, le=2**53)]  # which data set under this UID
 
 
@@ -35,9 +39,12 @@ def routes(site: Site) -> APIRouter:
     @router.get("/thumbnail")
     async def thumbnail(sop_instance_uid: str, v: Version = None) -> Response:
         source = await run_in_threadpool(site.inquiry.source_of, sop_instance_uid, v)
-        path = await site.display.picture(FilePath(source), Kind.THUMBNAIL) if source else None
-        headers = KEEP if v is not None else FORGET
-        return FileResponse(path, media_type="image/jpeg", headers=headers) if path else _missing()
+        if source is None:
+            return _missing()
+        path = await site.display.picture(FilePath(source), Kind.THUMBNAIL)
+        if path is None:
+            return Response(PLACEHOLDER, media_type="image/svg+xml", headers=FORGET)
+        return FileResponse(path, media_type="image/jpeg", headers=KEEP if v is not None else FORGET)
 
     @router.get("/pixels")
     async def pixels(request: Request, sop_instance_uid: str, v: Version = None) -> Response:

@@ -34,7 +34,13 @@ def routes(site: Site) -> APIRouter:
     def report(request: Request, sop_instance_uid: str) -> Response:
         versions = site.inquiry.instance(sop_instance_uid)
         if not versions:
-            response = page(request, site, "unknown.html", uid=sop_instance_uid)
+            response = page(
+                request,
+                site,
+                "unknown.html",
+                uid=sop_instance_uid,
+                refusals=site.refusals.of(sop_instance_uid),
+            )
             response.status_code = HTTPStatus.NOT_FOUND
             return response
         shown = standing(versions)

@@ -69,6 +69,7 @@ class WebServer:
         """Take nothing new, finish what is being answered."""
         self._server.should_exit = True
         self._thread.join(timeout_seconds)
+        self._socket.connections.close()
         self._site.display.close()
         self._site.oracle.close()
 

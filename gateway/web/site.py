@@ -14,6 +14,7 @@ from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
 from gateway.store.pictures import Pictures
 from gateway.store.readings import Readings
+from gateway.store.refusals import Refusals
 from gateway.store.statistics import Statistics
 from gateway.store.traffic import Traffic
 from gateway.store.worklist import Worklist
@@ -57,6 +58,7 @@ class Site:
     inquiry: Inquiry
     worklist: Worklist
     readings: Readings
+    refusals: Refusals
     traffic: Traffic
     statistics: Statistics
     remembered: Remembered = field(default_factory=Remembered)
@@ -81,6 +83,7 @@ def open_site(settings: Settings, ledger: Ledger) -> Site:
         inquiry=Inquiry(ledger),
         worklist=Worklist(ledger),
         readings=Readings(ledger),
+        refusals=Refusals(ledger),
         traffic=Traffic(ledger),
         statistics=Statistics(ledger),
     )

@@ -34,6 +34,7 @@ OPERATIONS = [
     ("GET", "/api/instances"),
     ("GET", "/api/instances/{sop_instance_uid}"),
     ("POST", "/api/instances/{sop_instance_uid}/retry"),
+    ("GET", "/api/refusals"),
     ("POST", "/predict"),
     ("POST", "/dicomweb/studies"),
     ("POST", "/dicomweb/studies/{study_instance_uid}"),

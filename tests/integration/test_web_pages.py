@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from structlog.testing import capture_logs
 from gateway.errors import ConfigurationError
 from gateway.role_call import RoleCall
 from gateway.store.again import Again
+from gateway.store.ledger import record_event
+from gateway.store.refusals import Refusal
 from gateway.web.rendering import HEAD, MARK
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
@@ -87,7 +91,10 @@ def test_a_picture_has_the_pipelines_grey_values(site: Site, browser: Browser) -
 
 def test_what_cannot_be_decoded_has_no_picture(site: Site, browser: Browser) -> None:
     uid = add_image(site, 1, dx(PixelData=b"\0\0")).sop_instance_uid
-    assert browser.get(f"/instances/{uid}/thumbnail").status_code == 404
+    placeholder = browser.get(f"/instances/{uid}/thumbnail")
+    assert (placeholder.status_code, placeholder.headers["Content-Type"]) == (200, "image/svg+xml")
+    assert placeholder.headers["Cache-Control"] == "no-store"
+    assert browser.get("/instances/1.2.3.4/thumbnail").status_code == 404
     assert browser.get("/instances/1.2.3.4/pixels").status_code == 404
 
 
@@ -135,7 +142,7 @@ def test_pictures_that_wait_keep_nothing_else_waiting(site: Site, browser: Brows
         assert browser.get("/health/live").status_code == 200
         assert browser.get("/worklist").status_code == 200
         site.display.close()
-        assert {each.result().status_code for each in waiting} == {404}
+        assert {each.result().headers["Content-Type"] for each in waiting} == {"image/svg+xml"}
     os.close(writer)
 
 
@@ -355,3 +362,35 @@ def test_a_port_that_is_taken_is_told_in_one_line(site: Site, browser: Browser) 
     object.__setattr__(site, "settings", site.settings.model_copy(update={"web": web}))
     with pytest.raises(ConfigurationError, match=r"web\.port: cannot listen"):
         WebServer(site)
+
+
+def test_refusals_have_a_page_an_api_and_a_place_where_their_image_is_looked_for(
+    site: Site, browser: Browser
+) -> None:
+    title, reason = "CR<b>1", "12 bytes of pixels instead of 8000"
+    refusal = Refusal("refused", "0xC003", reason, title, "CXR_GATEWAY", "10.1.2.3", "1.2.840.7")
+    site.refusals.record({refusal: 3})
+    for path in ("/refusals", "/instances/1.2.840.7"):
+        text = browser.get(path).text
+        assert "0xC003" in text
+        assert reason in text
+        assert "CR&lt;b&gt;1" in text
+    (told,) = browser.get("/api/refusals", params={"uid": "1.2.840.7"}).json()
+    assert (told["times"], told["reason"], told["calling_ae_title"]) == (3, reason, title)
+    assert browser.get("/api/refusals").json() == [told]
+
+
+def test_times_name_their_zone_and_numbers_are_short(site: Site, browser: Browser) -> None:
+    uid = add_answer(site, 1).sop_instance_uid
+    with site.ledger.transaction() as connection:
+        number = site.inquiry.instance(uid)[0]["id"]
+        record_event(connection, number, "inferred", p_pneumonia=0.123456789012)
+    text = browser.get(f"/instances/{uid}").text
+    zone = f"{datetime.now().astimezone():%Z}"
+    assert f"Timeline ({zone})" in text
+    assert re.search(rf"\d\d:\d\d:\d\d {zone}", text)
+    assert re.search(r">\d\d:\d\d:\d\d\.\d{3}</time> <b>inferred</b>", text)
+    assert "0.1235" in text
+    assert "0.12345" not in text
+    assert f"Received <small>{zone}</small>" in browser.get("/").text
+    assert browser.get(f"/api/instances/{uid}").json()["received_at"].endswith("Z")
