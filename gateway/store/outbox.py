@@ -91,8 +91,8 @@ class Outbox:
             return self.read(connection, old & (deliveries.c.destination == destination))
 
     def read(self, connection: sa.Connection, which: sa.ColumnElement[bool]) -> list[PendingDelivery]:
-        """Return the deliveries that the condition picks, oldest first."""
-        rows = connection.execute(_PENDING.where(which).order_by(deliveries.c.id))
+        """Return the deliveries that the condition picks, those that have waited longest first."""
+        rows = connection.execute(_PENDING.where(which).order_by(deliveries.c.not_before, deliveries.c.id))
         return [self._pending(row) for row in rows]
 
     def _pending(self, row: Any) -> PendingDelivery:

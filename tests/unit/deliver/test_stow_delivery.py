@@ -1,0 +1,124 @@
+"""From the ledger to a DICOMweb server made of bytes, and back: what an image becomes."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.deliver.couriers import Couriers
+from gateway.records import State
+from gateway.settings import Settings
+from gateway.store.inquiry import Inquiry
+from gateway.store.ledger import Ledger
+from tests.ledger_rows import answer, claim, received, record_answer, state
+from tests.sources import dx, encoded
+from tests.wire.stow_server import (
+    Script,
+    StowServer,
+    as_json,
+    drip,
+    failed,
+    found,
+    head,
+    say,
+    stored,
+    stow_server,
+    write,
+)
+
+UIDS = ("2.25.1", "2.25.2")
+NAMES_IT: Script = say(200, lambda uid: as_json(stored(uid)))
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture(autouse=True)
+def images(ledger: Ledger, tmp_path: Path) -> None:
+    """Results of two images, due at `web`."""
+    (tmp_path / "results").mkdir()
+    for number in (1, 2):
+        ledger.record_received(received(tmp_path, number))
+    for image, uid in zip(claim(ledger, "a"), UIDS, strict=True):
+        record = answer(tmp_path, "web", digest=uid, uid=uid)
+        record.results[0].path.write_bytes(encoded(dx(SOPInstanceUID=uid)))
+        record_answer(ledger, image, record)
+
+
+def deliveries(ledger: Ledger) -> list[dict[str, Any]]:
+    return [Inquiry(ledger).instance(f"1.2.{number}")[0]["deliveries"][0] for number in (1, 2)]
+
+
+def deliver_until(
+    condition: Callable[[], object], ledger: Ledger, tmp_path: Path, server: StowServer, timeout: float = 30
+) -> None:
+    """Let a worker's couriers deliver until the condition holds."""
+    web = {
+        "name": "web",
+        "kind": "stow",
+        "url": f"http://127.0.0.1:{server.port}/d",
+        "timeout_seconds": timeout,
+    }
+    delivery = {"first_retry_seconds": 0.05, "longest_retry_seconds": 0.05}
+    settings = Settings.model_validate(
+        {"data_dir": tmp_path, "destinations": [web], "routes": [], "delivery": delivery}
+    )
+    couriers, pause = Couriers(settings, ledger, "worker"), threading.Event()
+    couriers.start()
+    try:
+        for _ in range(round(PATIENCE_SECONDS / 0.05)):
+            couriers.wake()
+            if condition():
+                return
+            pause.wait(0.05)
+        pytest.fail(f"it did not come to that: {deliveries(ledger)}")
+    finally:
+        couriers.stop()
+        couriers.join(threading.TIMEOUT_MAX)
+
+
+def both_are_delivered(ledger: Ledger) -> bool:
+    return [state(ledger, f"1.2.{number}")[0] for number in (1, 2)] == [State.DELIVERED] * 2
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        say(409, lambda uid: as_json(failed(uid, 0x0110))),
+        say(409, b"conflict", "text/plain"),
+    ],
+    ids=["0110", "no reason"],
+)
+def test_what_was_stored_before_the_answer_was_lost_is_found(
+    again: Script, ledger: Ledger, tmp_path: Path
+) -> None:
+    """The server stores, hangs up, and is not asked to store again once its metadata can be read."""
+    ready = threading.Event()
+    metadata = say(200, found(UIDS[0]))
+
+    def later(connection: Any, request: Any) -> None:
+        (metadata if ready.is_set() else say(503))(connection, request)
+
+    with stow_server(write(), again, NAMES_IT, metadata=later) as server:
+        deliver_until(lambda: len(server.posts) >= 2, ledger, tmp_path, server)
+        assert deliveries(ledger)[0]["state"] == "pending", "nothing is given up after an unknown end"
+        ready.set()
+        deliver_until(lambda: both_are_delivered(ledger), ledger, tmp_path, server)
+
+
+def test_one_object_that_the_server_chokes_on_holds_up_no_other(ledger: Ledger, tmp_path: Path) -> None:
+    def choke(connection: Any, request: Any) -> None:
+        script = drip(head(200, "Content-Length: 999"), b" ") if request.uid == UIDS[0] else NAMES_IT
+        script(connection, request)
+
+    with stow_server(choke) as server:
+        deliver_until(lambda: deliveries(ledger)[1]["state"] == "delivered", ledger, tmp_path, server, 2)
+    (held_up, _) = deliveries(ledger)
+    assert held_up["state"] == "pending"
+
+
+def test_success_without_proof_is_told_and_tried_again(ledger: Ledger, tmp_path: Path) -> None:
+    with stow_server(say(200), say(200), NAMES_IT) as server:
+        deliver_until(lambda: both_are_delivered(ledger), ledger, tmp_path, server)
+    events = [event for event in Inquiry(ledger).instance("1.2.1")[0]["events"] if "error" in event]
+    assert "without naming the object" in events[0]["error"]
