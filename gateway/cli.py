@@ -24,10 +24,11 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway import __version__
-from gateway.errors import ConfigurationError, GatewayError
+from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet
 from gateway.records import State
 from gateway.secrets_hidden import without_secrets
-from gateway.settings_file import check_settings, load_settings
+from gateway.settings import Settings
+from gateway.settings_file import DEFAULT_FILE, check_settings, file_in_use, load_settings
 
 app = typer.Typer(
     help="DICOM gateway for chest radiographs. Research only, not for diagnostic use.",
@@ -65,6 +66,21 @@ out = Console()
 err = Console(stderr=True)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """DICOM gateway for chest radiographs. Research only, not for diagnostic use."""
+
+
 def main() -> None:
     """Run the command; a problem with a known cause ends as one line and exit status 1 or 2."""
     os.umask(os.umask(0o077) | 0o027)  # what is written is about patients: nobody else reads it
@@ -90,7 +106,7 @@ def serve(config: Config = None) -> None:
     """Run the whole gateway on this machine until SIGTERM."""
     from gateway.supervise import Supervisor
 
-    Supervisor(load_settings(config), ["--config", str(config)] if config else []).run()
+    Supervisor(_settings(config), ["--config", str(config)] if config else []).run()
 
 
 @app.command()
@@ -98,7 +114,7 @@ def receive(config: Config = None, supervised: Supervised = False) -> None:
     """Run the DICOM listener alone."""
     from gateway import roles
 
-    roles.receive(load_settings(config), supervised=supervised)
+    roles.receive(_settings(config, told=supervised), supervised=supervised)
 
 
 @app.command()
@@ -106,7 +122,7 @@ def work(config: Config = None, supervised: Supervised = False) -> None:
     """Run one worker alone: it answers and delivers."""
     from gateway import roles
 
-    roles.work(load_settings(config), supervised=supervised)
+    roles.work(_settings(config, told=supervised), supervised=supervised)
 
 
 @app.command()
@@ -114,7 +130,7 @@ def web(config: Config = None, supervised: Supervised = False) -> None:
     """Run the web pages and the API alone."""
     from gateway import roles
 
-    roles.web(load_settings(config), supervised=supervised)
+    roles.web(_settings(config, told=supervised), supervised=supervised)
 
 
 # --- DICOM peers
@@ -209,6 +225,9 @@ def prove(
     kills: Annotated[int, typer.Option(min=0, help="How often a process is killed.")] = 100,
     senders: Annotated[int, typer.Option(min=1, help="How many send at once.")] = 4,
     database: Annotated[str, typer.Option(help="sqlite, or postgresql://… without images.")] = "sqlite",
+    database_kills: Annotated[
+        int, typer.Option(min=0, help="How often PostgreSQL is killed besides; its owner starts it again.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="The same seed, the same kills.")] = 1,
     config: Config = None,
 ) -> None:
@@ -218,7 +237,7 @@ def prove(
 
     folder = Path(tempfile.mkdtemp(prefix="gateway-prove-"))
     err.print(f"settings, log and data are in {folder}", highlight=False, soft_wrap=True)
-    experiment = Experiment(images, kills, senders, seed)
+    experiment = Experiment(images, kills, senders, seed, database_kills)
     with Progress(console=err, transient=True) as progress:
         task = progress.add_task("proving", total=1)
         tell = partial(progress.update, task)
@@ -296,7 +315,10 @@ def show(uid: str, as_json: AsJson = False, config: Config = None) -> None:
     from gateway.account import account_of, refusal_of
     from gateway.store.refusals import Refusals
 
-    ledger = _open(config)[1]
+    try:
+        ledger = _open(config)[1]
+    except NoGatewayYet as error:
+        raise GatewayError(f"{uid}: no image with this SOP Instance UID was received; {error}") from None
     versions = _versions(ledger, uid)
     if as_json:
         _print_json(versions)
@@ -443,7 +465,7 @@ def check(config: Config = None) -> None:
     check_settings(config)
     from gateway.routing import gaps
 
-    for sender in gaps(load_settings(config)):
+    for sender in gaps(_settings(config)):
         told = "no route leads anywhere: answers are kept, not delivered; state one under routes"
         err.print(
             f"routes: for {sender} {told}", style="yellow", markup=False, highlight=False, soft_wrap=True
@@ -454,7 +476,7 @@ def check(config: Config = None) -> None:
 @config_app.command(name="show")
 def show_settings(config: Config = None) -> None:
     """Print the settings in force, file and environment together."""
-    settings = load_settings(config)
+    settings = _settings(config)
     content = without_secrets(settings.model_dump(mode="json"))
     sys.stdout.write(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
@@ -465,7 +487,7 @@ def doctor(as_json: AsJson = False, config: Config = None) -> None:
     from gateway.doctor.examine import examine
     from gateway.doctor.finding import Verdict
 
-    settings = load_settings(config)
+    settings = _settings(config)
     with err.status("examining"):
         findings = list(examine(settings))
     if as_json:
@@ -485,11 +507,21 @@ def version() -> None:
 # --- pieces
 
 
-def _open(config: Path | None) -> Any:
-    from gateway.roles import open_database
-
+def _settings(config: Path | None, *, told: bool = False) -> Settings:
+    """Load the settings; say where there is no file of them, unless that has been told."""
     settings = load_settings(config)
-    return settings, open_database(settings)[1]
+    if not told and file_in_use(config) is None:
+        problem = f"no {DEFAULT_FILE} here: the defaults serve, and data is kept in {settings.data_dir}"
+        err.print(f"gateway: {problem}", markup=False, highlight=False, soft_wrap=True)
+    return settings
+
+
+def _open(config: Path | None) -> tuple[Settings, Any]:
+    """Return the settings and the ledger as it is: no command makes one."""
+    from gateway.roles import look_into_database
+
+    settings = _settings(config)
+    return settings, look_into_database(settings)[1]
 
 
 def _versions(ledger: Any, uid: str) -> list[dict[str, Any]]:
@@ -513,10 +545,9 @@ def _fail_unrouted(titles: Sequence[str]) -> None:
 
 
 def _inquiry(config: Path | None) -> Any:
-    from gateway.roles import open_database
     from gateway.store.inquiry import Inquiry
 
-    return Inquiry(open_database(load_settings(config))[1])
+    return Inquiry(_open(config)[1])
 
 
 @contextmanager

@@ -131,6 +131,7 @@ class Engine:
             self._ledger.beat(self._executor_id, life())
         DBOS.destroy(workflow_completion_timeout_sec=round(self._settings.shutdown_seconds))
         self._couriers.join(deadline)
+        self._isolation.close()
 
     def _register_workflows(self) -> None:
         @DBOS.workflow(name="answer", max_recovery_attempts=None)

@@ -13,6 +13,10 @@ class ConfigurationError(GatewayError):
     """The settings, the model or the environment do not allow a start. Exit status 2."""
 
 
+class NoGatewayYet(GatewayError):  # noqa: N818 - what is the case
+    """Nothing is kept where the settings say: it is the wrong place, or the first start is still to come."""
+
+
 class Retry(GatewayError):  # noqa: N818 - reads as what the queue does
     """The world may heal: the same step is tried again later."""
 

@@ -47,6 +47,10 @@ class Isolation:
             raise Retry("the files of this image cannot be read or written now")
         return settled[0]
 
+    def close(self) -> None:
+        """End the process."""
+        self._process.close()
+
 
 _pipelines: list[Pipeline] = []  # of the spare process
 

@@ -30,7 +30,13 @@ from gateway.settings import Log
 WAIT_SECONDS = 1.0  # for the disk, once; then it counts as hanging until it is back
 FLUSH_SECONDS = 1.0
 READABLE_CHARACTERS = 160
-ONLY_IN_THE_FILE = {"study_instance_uid", "transfer_syntax_uid", "called_ae_title", "exception"}
+ONLY_IN_THE_FILE = {
+    "study_instance_uid",
+    "result_sop_instance_uid",
+    "transfer_syntax_uid",
+    "called_ae_title",
+    "exception",
+}
 
 
 def open_log(data_dir: Path, *, role: str, rules: Log | None = None) -> None:
@@ -116,7 +122,7 @@ class _Tee:
         event = fields.pop("event")
         self._file.put(self._line(event, fields), WAIT_SECONDS)
         with suppress(OSError, ValueError):  # nobody reads it any more
-            sys.stderr.write(readable(event, fields))
+            sys.stderr.write(readable(event, self._role, fields))
         raise structlog.DropEvent
 
     def _line(self, event: str, fields: structlog.typing.EventDict) -> bytes:
@@ -129,14 +135,14 @@ class _Tee:
         return self._line("log_lines_dropped", {"lines": count})
 
 
-def readable(event: str, fields: structlog.typing.EventDict) -> str:
-    """Return an event as one short line for a terminal, times local; the file has all of it."""
+def readable(event: str, role: str, fields: structlog.typing.EventDict) -> str:
+    """Return an event as one short line for a terminal: the time is local, and the file has all of it."""
     words = [
         f"{key}={value:.3f}" if isinstance(value, float) else f"{key}={value}"
-        for key, value in fields.items()
+        for key, value in sorted(fields.items(), key=lambda field: field[0] == "sop_instance_uid")
         if value is not None and key not in ONLY_IN_THE_FILE
     ]
-    line = f"{datetime.now().astimezone():%H:%M:%S} {event:<20} {' '.join(words)}"
+    line = f"{datetime.now().astimezone():%H:%M:%S} {role:<7} {event:<20} {' '.join(words)}"
     return clean(line.rstrip(), READABLE_CHARACTERS) + "\n"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gateway.audit import trail
-from gateway.errors import ConfigurationError, GatewayError
+from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet
 from gateway.folders import make_folder
 from gateway.log import flush_log, log_bug, log_event, open_log
 from gateway.memory_limit import limit_memory
@@ -43,8 +43,8 @@ def open_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
     """
     with writing(settings.data_dir):
         make_folder(settings.data_dir)
-    with _explained(settings):
-        engine = open_engine(settings.database_url)
+    engine = open_engine(settings.database_url)
+    with _explained(settings, engine):
         for problem in risks(engine):
             if problem.is_fatal:
                 raise ConfigurationError(f"database: {problem.told}; {problem.advice}")
@@ -58,27 +58,33 @@ def look_into_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
 
     Raises
     ------
+    NoGatewayYet
+        If there is none.
     GatewayError
-        If there is none yet, or one of an older version.
+        If it is of an older version.
     ConfigurationError
         If the database does not answer or is of a newer gateway.
     """
     if settings.database == "sqlite" and not (settings.data_dir / "gateway.sqlite").exists():
-        raise GatewayError(
+        raise NoGatewayYet(
             f"{settings.data_dir}: no gateway has run here yet; another one's settings are named by --config"
         )
-    with _explained(settings):
-        engine = open_engine(settings.database_url)
+    engine = open_engine(settings.database_url)
+    with _explained(settings, engine):
         if is_older(engine):
             raise GatewayError("the database is empty or of an older version; the gateway's start mends that")
     return engine, Ledger(engine, settings.data_dir)
 
 
 @contextmanager
-def _explained(settings: Settings) -> Iterator[None]:
+def _explained(settings: Settings, engine: sa.Engine) -> Iterator[None]:
     try:
         yield
+    except GatewayError:
+        engine.dispose()
+        raise
     except sa.exc.SQLAlchemyError as error:
+        engine.dispose()
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         where = "" if settings.database != "sqlite" else f" ({settings.data_dir})"
         told = " ".join(str(cause).split())

@@ -32,8 +32,9 @@ _S = TypeVar("_S", bound=Section)
 def load_settings(file: Path | None = None) -> Settings:
     """Read the settings from `file`, `GATEWAY_CONFIG` or `config/gateway.yaml`, under the environment.
 
-    Without any file the embedded defaults serve. Relative paths are taken under `data_dir`, which itself
-    is under the working directory.
+    Without any file the embedded defaults serve. Relative paths are taken under `data_dir`. That itself is
+    relative to the folder of the file, or to the folder above one that is called `config`; without a file, or
+    where the environment states it, to the working directory.
 
     Raises
     ------
@@ -55,11 +56,25 @@ def check_settings(file: Path | None = None) -> None:
         raise ConfigurationError("\n".join(problems))
 
 
-def _content(file: Path | None) -> YamlFile:
+def file_in_use(file: Path | None = None) -> Path | None:
+    """Return the file that `load_settings` reads, None where the embedded defaults serve."""
     named = file or (Path(os.environ["GATEWAY_CONFIG"]) if os.environ.get("GATEWAY_CONFIG") else None)
-    if named is None and not DEFAULT_FILE.exists():
-        return YamlFile(DEFAULT_FILE)
-    return read_yaml(named or DEFAULT_FILE)
+    return named or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+
+
+def _content(file: Path | None) -> YamlFile:
+    path = file_in_use(file)
+    return read_yaml(path) if path else YamlFile(DEFAULT_FILE)
+
+
+def _at_home(file: YamlFile) -> dict[str, Any]:
+    """Return what the file states, its data directory absolute."""
+    data_dir = file.content.get("data_dir", Settings.model_fields["data_dir"].default)
+    if not isinstance(data_dir, str | Path):
+        return file.content
+    folder = file.path.resolve().parent
+    home = folder.parent if folder.name == DEFAULT_FILE.parent.name else folder
+    return file.content | {"data_dir": home / Path(data_dir).expanduser()}
 
 
 def _read(file: YamlFile) -> tuple[Settings, list[str]]:
@@ -67,7 +82,7 @@ def _read(file: YamlFile) -> tuple[Settings, list[str]]:
     problems = [Problem(key, f"is stated more than once, also in line {line}") for key, line in file.repeated]
     environment, unreadable = _environment()
     problems += [Problem((name,), "must hold JSON") for name in unreadable]
-    content = _merged(file.content, environment)
+    content = _merged(_at_home(file), environment)
     try:
         settings: Settings = _Stated(**content)
     except ValidationError as error:

@@ -60,7 +60,7 @@ class SpareProcess:
         if pool:
             with suppress(ProcessLookupError):  # it has ended by itself
                 os.kill(self.pid, signal.SIGKILL)
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # what it holds of the system is given back
 
     def _submitted(self, work: Callable[..., Answer], *arguments: Any) -> Future[Answer]:
         if self._pool:

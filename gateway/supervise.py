@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.folders import make_folder
@@ -18,6 +19,7 @@ from gateway.log import log_bug, log_event, open_log
 from gateway.role_call import RoleCall
 from gateway.roles import READY, open_database, writing
 from gateway.settings import SCP, Settings
+from gateway.vital import Vital, failed_vital
 from gateway.worker_name import try_lock
 
 FIRST_DELAY = 0.5
@@ -64,15 +66,12 @@ class Supervisor:
         open_log(self._settings.data_dir, role="serve", rules=self._settings.log)
         self._locks = self._lock_data_dir()
         check_port_is_free(self._settings.scp)
-        watchers = [
-            threading.Thread(target=self._keep_running, args=(name,), name=name, daemon=True)
-            for name in self._names
-        ]
+        watchers = [Vital(partial(self._keep_running, name), f"watch {name}") for name in self._names]
         for watcher in watchers:
             watcher.start()
         while not self._stop.wait(1.0):
-            if not all(watcher.is_alive() for watcher in watchers):
-                raise GatewayError("a role is not watched any more: the gateway ends, to be started again")
+            for name, problem in failed_vital().items():
+                raise GatewayError(f"the thread {name!r} {problem}: the gateway ends, to be started again")
         self._end_children()
         for watcher in watchers:
             watcher.join()

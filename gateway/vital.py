@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 
 
@@ -29,6 +30,11 @@ class Vital(threading.Thread):
     def note_progress(self) -> None:
         """Say that it has got on."""
         self._heard_at = monotonic()
+
+    def release(self) -> None:
+        """Let it end."""
+        with suppress(ValueError):  # all have been released
+            _vital.remove(self)
 
     def problem(self) -> str | None:
         """Return how it fails, None while it does not."""

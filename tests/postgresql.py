@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,9 +33,12 @@ class PostgreSQL:
     ----------
     folder
         For the server's log, `postgresql.log`.
+    settings
+        Of the server, as `synchronous_commit="off"`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self._settings = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self._log = folder / "postgresql.log"
         self._data = Path(tempfile.mkdtemp(prefix="gateway-postgresql-"))
         self._user = "postgres" if os.geteuid() == 0 else None
@@ -61,7 +65,7 @@ class PostgreSQL:
     def start(self) -> None:
         """Start the server on what its folder holds; return once it answers."""
         options = ("-p", str(self._port), "-c", "listen_addresses=127.0.0.1", "-k", "")
-        self._server = self._run(_program("postgres"), "-D", self._data, *options)
+        self._server = self._run(_program("postgres"), "-D", self._data, *options, *self._settings)
         wait_for(self._answers)
 
     def stop(self) -> None:
@@ -69,6 +73,24 @@ class PostgreSQL:
         if self._server.poll() is None:
             self._server.send_signal(signal.SIGINT)
             self._server.wait(PATIENCE_SECONDS)
+
+    @contextmanager
+    def revived(self) -> Iterator[None]:
+        """Start the server again whenever it is killed, for the length of a block."""
+        ended = threading.Event()
+
+        def revive() -> None:
+            while not ended.wait(0.1):
+                if self._server.poll() is not None:
+                    self.start()
+
+        reviver = threading.Thread(target=revive)
+        reviver.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            reviver.join()
 
     def _run(self, *command: str | Path) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:

@@ -1,15 +1,22 @@
-"""`make prove`: the durability proof on SQLite, then on a PostgreSQL server of its own."""
+"""`make prove`: the durability proof on SQLite, then on a PostgreSQL server of its own.
+
+That server is set up to lose what it has committed, and is killed, too.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.postgresql import postgresql
+from tests.postgresql import PostgreSQL
+
+DATABASE_KILLS = 8
 
 
 def prove(*arguments: str) -> int:
@@ -17,12 +24,20 @@ def prove(*arguments: str) -> int:
     return subprocess.run([sys.executable, "-m", "gateway", "prove", *arguments], check=False).returncode
 
 
+@contextmanager
+def careless_postgresql(folder: Path) -> Iterator[str]:
+    """Run a server that answers before it writes, and that is back after each kill; yield its URL."""
+    with PostgreSQL(folder, synchronous_commit="off", wal_writer_delay="10s") as server, server.revived():
+        yield server.url
+
+
 def main(*arguments: str) -> int:
     """Run both, with the same further arguments."""
     statuses = [prove(*arguments)]
     try:
-        with tempfile.TemporaryDirectory() as folder, postgresql(Path(folder)) as url:
-            statuses.append(prove("--database", url, *arguments))
+        with tempfile.TemporaryDirectory() as folder, careless_postgresql(Path(folder)) as url:
+            killed = ("--database", url, "--database-kills", str(DATABASE_KILLS))
+            statuses.append(prove(*killed, *arguments))
     except pytest.skip.Exception as missing:
         sys.stderr.write(f"not on PostgreSQL: {missing}\n")
     return max(map(abs, statuses))

@@ -14,6 +14,7 @@ from gateway.audit.syslog import Collector
 from gateway.errors import Retry
 from gateway.log import log_bug, log_event
 from gateway.settings import Syslog
+from gateway.vital import Vital
 
 POLL_SECONDS = 0.5
 LONGEST_DELAY = 60.0
@@ -36,7 +37,7 @@ class Forwarder:
         self._lock: int | None = None
         self._away = False
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="audit to syslog", daemon=True)
+        self._thread = Vital(self._run, "audit to syslog")
 
     def start(self) -> None:
         """Begin to send."""
@@ -44,6 +45,7 @@ class Forwarder:
 
     def stop(self) -> None:
         """Send what is left if the collector is there, then end."""
+        self._thread.release()
         self._stopping.set()
         self._thread.join(STOP_SECONDS)
 

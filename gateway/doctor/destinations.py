@@ -23,6 +23,7 @@ from gateway.deliver.storage_scu import (
 )
 from gateway.deliver.web_data_set import Unreadable, data_sets_of
 from gateway.doctor.finding import Finding, doubtful, good, wrong
+from gateway.doctor.storage import existing
 from gateway.errors import ConfigurationError, Retry
 from gateway.results.structured_report import SOP_CLASS
 from gateway.routing import gaps
@@ -66,14 +67,14 @@ def routes(settings: Settings) -> Iterator[Finding]:
 
 
 def _folder(what: str, folder: FolderDestination) -> Finding:
+    there = existing(folder.path)
     try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder.path) as file:
+        with tempfile.TemporaryFile(dir=there) as file:
             os.fsync(file.fileno())
     except OSError as error:
         told = f"{folder.path} cannot be written: {error.strerror}"
         return wrong(what, told, "here: give this user the right to write there")
-    return good(what, f"{folder.path} can be written")
+    return good(what, f"{folder.path} can be {'written' if there == folder.path else 'made'}")
 
 
 def _node(what: str, destination: DicomDestination, settings: Settings) -> Iterator[Finding]:

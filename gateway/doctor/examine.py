@@ -8,16 +8,17 @@ from gateway.doctor.destinations import destinations, routes
 from gateway.doctor.finding import Finding
 from gateway.doctor.model import model
 from gateway.doctor.network import certificate, listener, peers, web
+from gateway.doctor.processes import processes
 from gateway.doctor.storage import database, disk
 from gateway.settings import Settings
 
-EXAMINED = (disk, database, listener, certificate, peers, model, destinations, routes, web)
+EXAMINED = (disk, database, processes, listener, certificate, peers, model, destinations, routes, web)
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Yield what each part looks like, as soon as it is known.
 
-    Nothing is changed: folders are made where they are missing, a C-ECHO and a search are all that is sent.
+    Nothing is changed or made; a C-ECHO and a search are all that is sent.
     """
     for part in EXAMINED:
         yield from part(settings)

@@ -1,4 +1,4 @@
-"""Disk and database."""
+"""Disk, folders and database."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import GatewayError
 from gateway.records import State
 from gateway.settings import Settings
-from gateway.store.database import open_engine
+from gateway.store.database import Risk, open_engine, risks
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
+from gateway.store.marks import RECEIVED, RESULTS, known_mark
 from gateway.store.migrate import is_older
 
 SLOW_SYNC_MS = 50.0  # at 20 images a second the disk alone would be busy all the time
@@ -25,9 +26,9 @@ SLOW_SYNC_MS = 50.0  # at 20 images a second the disk alone would be busy all th
 
 def disk(settings: Settings) -> Iterator[Finding]:
     """Write and sync a small file; compare the free space with the listener's limits."""
+    there = existing(settings.data_dir)
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        milliseconds = _sync_ms(settings.data_dir)
+        milliseconds = _sync_ms(there)
     except OSError as error:
         yield wrong(
             "disk",
@@ -35,7 +36,7 @@ def disk(settings: Settings) -> Iterator[Finding]:
             "here: give this user the right to write there, or set data_dir",
         )
         return
-    yield _space(settings)
+    yield _space(settings, there)
     if milliseconds > SLOW_SYNC_MS:
         told = f"a sync takes {milliseconds:.0f} ms"
         yield doubtful("disk", told, "here: a faster disk for data_dir; each image waits for three syncs")
@@ -50,11 +51,26 @@ def _sync_ms(folder: Path) -> float:
     return 1000 * (time.perf_counter() - start)
 
 
-def _space(settings: Settings) -> Finding:
-    free = shutil.disk_usage(settings.data_dir).free / 1e6
-    told = f"{settings.data_dir} can be written, {free / 1000:.1f} GB free"
+def existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there: who examines makes none."""
+    return next((each for each in (folder, *folder.parents) if each.exists()), folder)
+
+
+def nearly_full(settings: Settings) -> bool:
+    """Tell whether the disk is so full that the listener rejects associations."""
+    free = shutil.disk_usage(existing(settings.data_dir)).free
+    return free >> 20 < settings.scp.reject_below_disk_mb
+
+
+def _space(settings: Settings, there: Path) -> Finding:
+    free = shutil.disk_usage(there).free
+    doing = "written" if there == settings.data_dir else "made"
+    told = f"{settings.data_dir} can be {doing}, {free / 1e9:.1f} GB free"
+    if nearly_full(settings):
+        advice = f"here: free some; below {settings.scp.reject_below_disk_mb} MB associations are rejected"
+        return wrong("disk", told, f"{advice} (scp.reject_below_disk_mb)")
     limit = settings.scp.min_free_disk_mb
-    if free >= limit:
+    if free >> 20 >= limit:
         return good("disk", told)
     advice = f"here: free some; below {limit} MB (scp.min_free_disk_mb) every image is refused with A700"
     return wrong("disk", told, advice)
@@ -67,16 +83,32 @@ def database(settings: Settings) -> Iterator[Finding]:
         return
     engine = open_engine(settings.database_url)
     try:
+        yield from map(_risk, risks(engine))
         if is_older(engine):
             yield doubtful("database", "is older than this gateway", "nothing: the next start upgrades it")
         else:
+            ledger = Ledger(engine, settings.data_dir)
             configured = {each.name for each in settings.destinations}
-            yield from _ledger(Inquiry(Ledger(engine, settings.data_dir)), configured)
+            yield from _folders(settings, ledger)
+            yield from _ledger(Inquiry(ledger), configured)
     except (sa.exc.SQLAlchemyError, GatewayError) as error:
         told = " ".join(str(getattr(error, "orig", None) or error).split())
         yield wrong("database", told, "here: the setting database; there: is the server running?")
     finally:
         engine.dispose()
+
+
+def _risk(risk: Risk) -> Finding:
+    return (wrong if risk.is_fatal else doubtful)("database", risk.told, risk.advice)
+
+
+def _folders(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
+    """See that the folders are those that the ledger means."""
+    for name in (RECEIVED, RESULTS):
+        mark = known_mark(settings.data_dir / name, ledger)
+        problem = mark.problem() if mark else None
+        if problem:
+            yield wrong(f"folder {name}", problem, "here: until then its images wait; nothing is lost")
 
 
 def _ledger(inquiry: Inquiry, configured: set[str]) -> Iterator[Finding]:

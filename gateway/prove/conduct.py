@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.deliver.storage_scu import DicomNode
-from gateway.errors import ConfigurationError, GatewayError
+from gateway.errors import ConfigurationError, GatewayError, Retry
 from gateway.prove.archive import AE_TITLE, Archive, listening_archive
 from gateway.prove.images import write_images
 from gateway.prove.injection import Orders
 from gateway.prove.lane import Lane
-from gateway.prove.plan import RECEIVE, WORK, Kill, plan_kills
+from gateway.prove.plan import DATABASE, RECEIVE, WORK, Kill, plan_kills
 from gateway.prove.reconcile import Entry, Reconciliation, reconcile
 from gateway.prove.senders import Senders
-from gateway.prove.serving import Serving, free_port
+from gateway.prove.server import Server
+from gateway.prove.serving import NO_DATABASE, Serving, free_port
 from gateway.records import State
 from gateway.roles import open_database
 from gateway.settings import SCP, Delivery, DicomDestination, Route, Settings, Web
@@ -25,6 +27,7 @@ from gateway.store.inquiry import Inquiry
 
 LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 180.0
+LOST_SECONDS = 30.0  # after which an image that does not arrive is not waited for with the next
 AHEAD = 8  # images that may be on their way at any time
 SHARE_WHILE_KILLING = 0.8  # of the images; the others are for kills that would find none
 SENDERS_WAIT_SECONDS = 5.0
@@ -33,12 +36,13 @@ UNDER_WAY = {State.RECEIVED, State.INFERRED}
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """How much is sent and killed, and with which seed."""
+    """How much is sent and killed, and with which seed; `database_kills` are of the server."""
 
     images: int
     kills: int
     senders: int
     seed: int
+    database_kills: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,8 @@ def conduct(
     with listening_archive() as archive:
         settings = settings_for_proof(given, folder / "var", database, archive.port, experiment.seed)
         engine, ledger = open_database(settings)
-        run = _Run(experiment, settings, folder, archive, Inquiry(ledger), tell)
+        server = Server(engine) if experiment.database_kills else None
+        run = _Run(experiment, settings, folder, archive, Inquiry(ledger), server, tell)
         try:
             kills, mishaps = run.to_its_end()
             verdict = reconcile(run.senders.acknowledged, run.entries(), archive.arrivals)
@@ -137,6 +142,7 @@ class _Run:
         folder: Path,
         archive: Archive,
         inquiry: Inquiry,
+        server: Server | None,
         tell: Callable[[float], None],
     ) -> None:
         if inquiry.states():
@@ -149,14 +155,14 @@ class _Run:
             p: uid for uid, p in write_images(folder / "images", experiment.images, experiment.seed)
         }
         orders = folder / "orders"
-        self._serving = Serving(settings, folder, orders)
+        self._serving = Serving(settings, folder, orders, server)
         scp = settings.scp
         node = DicomNode(scp.ae_title, scp.bind, scp.port, "PROVE", SENDERS_WAIT_SECONDS)
         self.senders = Senders(self._images, node, experiment.senders)
-        plan = plan_kills(experiment.kills, experiment.seed)
+        plan = plan_kills(experiment.kills, experiment.seed, experiment.database_kills)
         self._lanes = [
             Lane([kill for kill in plan if kill.lane == lane], Orders(orders), self._serving)
-            for lane in (RECEIVE, WORK)
+            for lane in (RECEIVE, WORK, DATABASE)
         ]
 
     def to_its_end(self) -> tuple[tuple[Kill, ...], tuple[str, ...]]:
@@ -183,44 +189,58 @@ class _Run:
                 yield Entry(uid, row["state"], row["reason"], results)
 
     def _until(self, ended: Callable[[], bool]) -> None:
-        progress, since = self._progress(), time.monotonic()
+        progress, self._since = self._progress(), time.monotonic()
         while not ended():
             self._serving.revive()
             time.sleep(LOOK_SECONDS)
             if progress != self._progress():
-                progress, since = self._progress(), time.monotonic()
-                self._tell(sum(progress) / (self._experiment.kills + 2 * self._experiment.images))
-            elif time.monotonic() - since > PATIENCE_SECONDS:
+                progress, self._since = self._progress(), time.monotonic()
+                self._tell(sum(progress) / (self._kills + 2 * self._experiment.images))
+            elif self._quiet_seconds() > PATIENCE_SECONDS:
                 raise GatewayError(
                     f"the gateway does not get on: nothing happened for {PATIENCE_SECONDS:g} s"
                 )
 
+    def _quiet_seconds(self) -> float:
+        return time.monotonic() - self._since
+
     def _progress(self) -> tuple[int, int, int]:
         return len(self._killed()), len(self.senders.acknowledged), self._archive.complete()
+
+    @property
+    def _kills(self) -> int:
+        return self._experiment.kills + self._experiment.database_kills
 
     def _killed(self) -> tuple[Kill, ...]:
         return tuple(kill for lane in self._lanes for kill in lane.carried_out)
 
     def _all_killed(self) -> bool:
         """Let images in as kills go on, and more where an order finds none."""
-        killed, _, complete = self._progress()
-        images, kills = self._experiment.images, max(1, self._experiment.kills)
+        killed, acknowledged, complete = self._progress()
+        images, kills = self._experiment.images, max(1, self._kills)
         self.senders.release(AHEAD + int(SHARE_WHILE_KILLING * images * killed / kills))
-        idle = complete == self.senders.released
+        idle = complete == self.senders.released or self._quiet_seconds() > LOST_SECONDS
         if idle:
-            self.senders.release(complete + AHEAD)
+            self.senders.release(self.senders.released + AHEAD)
         for lane in self._lanes:
-            lane.look(starved=idle and complete == images)
+            lane.look(starved=idle and acknowledged == images, acknowledged=acknowledged)
         return all(lane.ended for lane in self._lanes)
 
     def _all_settled(self) -> bool:
         if len(self.senders.acknowledged) < self._experiment.images:
             return False
-        return not UNDER_WAY.intersection(self._inquiry.states())
+        try:
+            return not UNDER_WAY.intersection(self._inquiry.states())
+        except Retry:  # the server is being started again
+            return False
+
+    def _expected_ends(self) -> set[int]:
+        """A role that is started while the database is away says so and ends."""
+        return {-signal.SIGKILL, 1, NO_DATABASE} if self._experiment.database_kills else {-signal.SIGKILL}
 
     def _mishaps_in_log(self) -> Iterator[str]:
         for event in self._serving.events():
-            if event["event"] == "role_died" and event["exit_status"] != -9:
+            if event["event"] == "role_died" and event["exit_status"] not in self._expected_ends():
                 yield f"{event['died']} ended by itself with status {event['exit_status']}"
             if "exception" in event:
                 yield f"a bug is in the log, {event['time']}: {event['exception'].splitlines()[-1]}"

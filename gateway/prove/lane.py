@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.prove.injection import Orders
-from gateway.prove.plan import Kill
+from gateway.prove.plan import DATABASE, Kill
 from gateway.prove.serving import Serving
 
 
@@ -19,6 +19,7 @@ class Lane:
         self._orders = orders
         self._serving = serving
         self._kill: Kill | None = None
+        self._acknowledged = 0
         self.carried_out: list[Kill] = []
         self._next()
 
@@ -27,9 +28,14 @@ class Lane:
         """No kill is left."""
         return self._kill is None
 
-    def look(self, *, starved: bool) -> None:
-        """Go on to the next kill if this one is done; where no image will pass its point, kill now."""
-        if self._kill is None:
+    def look(self, *, starved: bool, acknowledged: int) -> None:
+        """Go on to the next kill if this one is done; where no image will pass its point, kill now.
+
+        A database is killed just after an acknowledgement: what it has not written yet is lost then.
+        """
+        is_new = acknowledged > self._acknowledged
+        self._acknowledged = acknowledged
+        if self._kill is None or (self._kill.lane == DATABASE and not is_new and not starved):
             return
         if starved and self._kill.point and self._orders.withdraw(self._kill):
             self._kill = replace(self._kill, victim=self._kill.lane, point=None)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-RECEIVE, WORK, SERVE, ALL = "receive", "work", "serve", "all"
+RECEIVE, WORK, SERVE, ALL, DATABASE = "receive", "work", "serve", "all", "database"
 ITSELF = "itself"
 
 
@@ -17,7 +17,7 @@ def _points(role: str, *stages: str) -> list[str]:
 RECEIVE_POINTS = _points(RECEIVE, "receive", "fsync", "commit")
 STAGES_OF_WORK = _points(WORK, "select", "decode", "infer", "encode", "deliver")
 DURABILITY_OF_WORK = _points(WORK, "fsync", "commit")
-LONGEST_WAIT = {RECEIVE: 3.0, WORK: 12.0}  # seconds: twice as long as a start takes
+LONGEST_WAIT = {RECEIVE: 3.0, WORK: 12.0, DATABASE: 6.0}  # seconds: twice as long as a start takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class Kill:
     number
         Unique in its plan.
     lane
-        `receive` or `work`: one kill of each lane is due at a time.
+        `receive`, `work` or `database`: one kill of each lane is due at a time.
     victim
-        `itself` (who passes the point), `receive`, `work`, `serve` (the supervisor) or `all`.
+        `itself` (who passes the point), `receive`, `work`, `serve` (the supervisor), `all` or `database`.
     point
         `ROLE.STAGE.SIDE`; None for a moment in time.
     passage
@@ -48,11 +48,15 @@ class Kill:
     wait_seconds: float = 0.0
 
 
-def plan_kills(kills: int, seed: int) -> list[Kill]:
-    """Return the kills in order: of a hundred, 68 where or when the receiver works."""
+def plan_kills(kills: int, seed: int, database_kills: int = 0) -> list[Kill]:
+    """Return the kills in order: of a hundred, 68 where or when the receiver works; and those of a server."""
     chance = random.Random(seed)  # noqa: S311 - repeatable, keeps no secret
     deck = _decks(chance)
-    return [_kill(number, *next(deck), chance) for number in range(kills)]
+    planned = [_kill(number, *next(deck), chance) for number in range(kills)]
+    return planned + [
+        Kill(number, DATABASE, DATABASE, wait_seconds=chance.uniform(0, LONGEST_WAIT[DATABASE]))
+        for number in range(kills, kills + database_kills)
+    ]
 
 
 def _decks(chance: random.Random) -> Iterator[tuple[str | None, str]]:

@@ -7,10 +7,10 @@ from collections import Counter
 from rich.table import Table
 
 from gateway.prove.conduct import Findings
-from gateway.prove.plan import ALL, ITSELF, RECEIVE, SERVE, WORK, Kill
+from gateway.prove.plan import ALL, DATABASE, ITSELF, RECEIVE, SERVE, WORK, Kill
 
 MOST_CASES = 20
-NAMES = {RECEIVE: "receiver", WORK: "worker", SERVE: "supervisor", ALL: "all at once"}
+NAMES = {RECEIVE: "receiver", WORK: "worker", SERVE: "supervisor", ALL: "all at once", DATABASE: "PostgreSQL"}
 
 
 def table_of(findings: Findings) -> Table:

@@ -17,12 +17,14 @@ import yaml
 
 from gateway.errors import GatewayError
 from gateway.prove.injection import ORDERS, kill
-from gateway.prove.plan import ALL
+from gateway.prove.plan import ALL, DATABASE
+from gateway.prove.server import Server
 from gateway.settings import Settings
 
 ARMED = Path(__file__).parent / "armed"
 PORTS = range(20_000, 32_000)  # below those that systems give to clients: nobody takes it while we are down
 STOP_SECONDS = 90
+NO_DATABASE = 2  # the exit status of a gateway that is started while its database is away
 
 
 class Serving:
@@ -36,9 +38,12 @@ class Serving:
         For the settings file and the standard error.
     orders
         Folder of the orders to kill.
+    server
+        Of the database, where that is killed, too.
     """
 
-    def __init__(self, settings: Settings, folder: Path, orders: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, orders: Path, server: Server | None = None) -> None:
+        self._server = server
         self._data_dir = settings.data_dir
         self._stderr = folder / "stderr.txt"
         file = folder / "gateway.yaml"
@@ -55,11 +60,13 @@ class Serving:
             self._process = subprocess.Popen(self._command, stderr=stderr, env=self._environment)
 
     def kill(self, victim: str) -> bool:
-        """Send SIGKILL to a role, the supervisor or all; False if the victim is not there."""
+        """Send SIGKILL to a role, the supervisor, all or the database; False if the victim is not there."""
+        if victim == DATABASE:
+            return self._server is not None and self._server.kill()
         return kill(self._process.pid, victim)
 
     def revive(self) -> None:
-        """Start it again if it was killed.
+        """Start it again if it was killed, or found no database, which is killed, too.
 
         Raises
         ------
@@ -67,7 +74,7 @@ class Serving:
             If it ended by itself.
         """
         status = self._process.poll()
-        if status == -signal.SIGKILL:
+        if status == -signal.SIGKILL or (status == NO_DATABASE and self._server):
             self.start()
         elif status is not None:
             raise GatewayError(f"the gateway ended by itself with status {status}: see {self._stderr}")

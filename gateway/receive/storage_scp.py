@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from functools import partial
 from time import monotonic
 from typing import cast
 
@@ -31,6 +31,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.spool import Spool
 from gateway.tls import ReloadingContext
 from gateway.upper_layer.association import Association
+from gateway.vital import Vital
 
 MAXIMUM_PDU_SIZE = 128 * 1024
 ASSOCIATION_TIMEOUT_SECONDS = 15
@@ -83,7 +84,8 @@ class StorageSCP:
         _config.LOG_HANDLER_LEVEL = "none"  # else pynetdicom renders every PDU for its own debug log
         self._hosts.prepare()
         self._listener = self._bound()
-        Thread(target=self._listener.serve_forever, args=(_POLL_SECONDS,), name="StorageSCP").start()
+        self._accepting = Vital(partial(self._listener.serve_forever, _POLL_SECONDS), "StorageSCP")
+        self._accepting.start()
 
     def stop(self, timeout_seconds: float = 30) -> None:
         """Take nothing new, let the requests that are being served finish, then close.
@@ -96,6 +98,7 @@ class StorageSCP:
         if self._listener is None:
             return
         deadline = monotonic() + timeout_seconds
+        self._accepting.release()
         self._listener.shutdown()
         self._in_flight.wait_until_none(timeout_seconds)
         associations = self._ae.active_associations

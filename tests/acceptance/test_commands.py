@@ -128,11 +128,27 @@ def test_doctor_tells_what_to_change_where(tmp_path: Path) -> None:
     done = gateway("doctor", "--json", "--config", settings, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert {finding["verdict"] for finding in json.loads(done.stdout)} == {"good"}
-    (tmp_path / "var" / "outbox").rmdir()
+    assert not (tmp_path / "var").exists()
+    (tmp_path / "var").mkdir()
     (tmp_path / "var" / "outbox").touch()
     done = gateway("doctor", "--config", settings, folder=tmp_path)
     assert done.returncode == 1
     assert "here: give this user the right to write there" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["show", "1.2.3"], ["config", "show"], ["retry", "--failed"]]
+)
+def test_who_asks_makes_nothing_and_hears_where_it_was_looked(tmp_path: Path, arguments: list[str]) -> None:
+    done = gateway(*arguments, folder=tmp_path)
+    assert (
+        f"no config/gateway.yaml here: the defaults serve, and data is kept in {tmp_path}/var" in done.stderr
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_an_option_too(tmp_path: Path) -> None:
+    assert gateway("--version", folder=tmp_path).stdout == gateway("version", folder=tmp_path).stdout
 
 
 def test_config_show_prints_what_is_in_force_and_no_secret(tmp_path: Path) -> None:

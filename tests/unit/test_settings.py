@@ -39,8 +39,11 @@ def test_without_a_file_the_embedded_defaults_serve(tmp_path: Path) -> None:
     assert settings.data_dir == tmp_path / "var"
 
 
-def test_the_commented_file_states_every_default() -> None:
+def test_the_commented_file_states_every_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = REPOSITORY / DEFAULT_FILE
+    in_use = load_settings(file)
+    assert in_use.data_dir == REPOSITORY / "var"
+    monkeypatch.setenv("GATEWAY_DATA_DIR", str(tmp_path))
     assert load_settings(file) == load_settings()
     stated = yaml.safe_load(file.read_text())
     assert set(stated) == set(Settings.model_fields)
@@ -62,6 +65,20 @@ def test_relative_paths_are_under_data_dir(tmp_path: Path) -> None:
     assert isinstance(outbox, FolderDestination)
     assert outbox.path == tmp_path / "here" / "outbox"
     assert settings.model.path == tmp_path / "here" / "m.pth"
+
+
+def test_data_dir_is_where_its_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "site" / "config").mkdir(parents=True)
+    beside, above = tmp_path / "site" / "gateway.yaml", tmp_path / "site" / "config" / "gateway.yaml"
+    for file in (beside, above):
+        file.write_text("data_dir: here")
+    monkeypatch.chdir("/")
+    assert load_settings(beside).data_dir == load_settings(above).data_dir == tmp_path / "site" / "here"
+    beside.write_text("workers: 1")
+    assert load_settings(beside).data_dir == tmp_path / "site" / "var"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATEWAY_DATA_DIR", "there")
+    assert load_settings(beside).data_dir == tmp_path / "there"
 
 
 def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,22 @@
+"""The roles of a gateway that runs on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.doctor.finding import Finding, doubtful, good, wrong
+from gateway.role_call import read_role_call
+from gateway.settings import Settings
+
+
+def processes(settings: Settings) -> Iterator[Finding]:
+    """Read what the supervisor says of each role."""
+    roles = read_role_call(settings.data_dir)
+    for name, role in sorted(roles.items()):
+        if role.state == "starting":
+            yield doubtful(f"role {name}", "is starting", "nothing: look again in a minute")
+        elif role.state != "serving":
+            advice = "here: the log says why; the supervisor starts it again and again by itself"
+            yield wrong(f"role {name}", f"is {role.state}: {role.detail}", advice)
+    if roles and all(role.state == "serving" for role in roles.values()):
+        yield good("roles", f"{', '.join(sorted(roles))}: all serve")
