@@ -63,7 +63,7 @@ class Connections:
 
     def __init__(self, settings: SCP, hosts: Hosts | None) -> None:
         self._limit = settings.max_associations * CONNECTIONS_PER_ASSOCIATION
-        self._nameless_per_address = settings.max_associations_per_peer
+        self._nameless_per_address = settings.max_associations_per_peer * CONNECTIONS_PER_ASSOCIATION
         self._hosts = hosts
         self._open: dict[socket.socket, Connection] = {}
         self._lock = Lock()

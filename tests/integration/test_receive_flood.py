@@ -16,7 +16,7 @@ from tests.wire import pdus
 from tests.wire.requestor import Requestor
 
 HONEST, FLOODER = "127.0.0.1", "127.0.0.2"
-LIMITS = {"max_associations": 4, "max_associations_per_peer": 3}
+LIMITS = {"max_associations": 4, "max_associations_per_peer": 2}
 FLOOD = 60  # connections: five times what is held
 REQUEST = pdus.associate(
     pdus.ASSOCIATE_RQ, [pdus.proposed_context(1, pdus.VERIFICATION, pdus.IMPLICIT_VR)], calling=b"KNOWN"

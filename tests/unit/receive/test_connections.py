@@ -19,7 +19,7 @@ class Accepted:
     """Accepts connections of any address."""
 
     def __init__(self, opened: ExitStack, peers: tuple[str, ...] = ()) -> None:
-        settings = SCP(max_associations=2, max_associations_per_peer=3)  # six connections
+        settings = SCP(max_associations=2, max_associations_per_peer=1)  # six connections, three an address
         self.connections = Connections(settings, Hosts(peers) if peers else None)
         self._opened = opened
 
