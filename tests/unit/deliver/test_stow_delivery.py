@@ -25,7 +25,6 @@ from tests.wire.stow_server import (
     say,
     stored,
     stow_server,
-    write,
 )
 
 UIDS = ("2.25.1", "2.25.2")
@@ -93,14 +92,22 @@ def test_what_was_stored_before_the_answer_was_lost_is_found(
     again: Script, ledger: Ledger, tmp_path: Path
 ) -> None:
     """The server stores, hangs up, and is not asked to store again once its metadata can be read."""
-    ready = threading.Event()
+    ready, lost = threading.Event(), threading.Event()
     metadata = say(200, found(UIDS[0]))
 
-    def later(connection: Any, request: Any) -> None:
+    def post(connection: Any, request: Any) -> None:
+        if request.uid != UIDS[0]:
+            NAMES_IT(connection, request)
+        elif lost.is_set():
+            again(connection, request)
+        else:
+            lost.set()
+
+    def look_up(connection: Any, request: Any) -> None:
         (metadata if ready.is_set() else say(503))(connection, request)
 
-    with stow_server(write(), again, NAMES_IT, metadata=later) as server:
-        deliver_until(lambda: len(server.posts) >= 2, ledger, tmp_path, server)
+    with stow_server(post, metadata=look_up) as server:
+        deliver_until(lambda: deliveries(ledger)[0]["attempts"] >= 2, ledger, tmp_path, server)
         assert deliveries(ledger)[0]["state"] == "pending", "nothing is given up after an unknown end"
         ready.set()
         deliver_until(lambda: both_are_delivered(ledger), ledger, tmp_path, server)
