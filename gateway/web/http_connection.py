@@ -14,11 +14,14 @@ from typing import Any, cast
 
 import h11
 from h11._receivebuffer import ReceiveBuffer
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from gateway.web.listener import Connections, Phase
 
 MOST_HEAD_BYTES = 16 << 10
+MOST_REQUESTS = 1000
+"""On one connection: a flood in one piece costs half a second of processor time, then it must come again."""
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _ANSWERABLE = (h11.IDLE, h11.SEND_RESPONSE)
 
@@ -32,7 +35,7 @@ class HttpConnection(H11Protocol):
         super().__init__(**keywords)
         self.conn._receive_buffer = _StrictLines()
         self._connections = connections
-        self._progress = 0
+        self._progress = self._answered = 0
 
     def connection_made(self, transport: Any) -> None:
         """Begin; a TLS handshake, if any, is over."""
@@ -55,7 +58,16 @@ class HttpConnection(H11Protocol):
     def on_response_complete(self) -> None:
         """Note that a request has its answer."""
         self._progress += 1
+        self._answered += 1
         super().on_response_complete()
+
+    def handle_events(self) -> None:
+        """Begin the requests that are there; the last one is told that it is."""
+        super().handle_events()
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle and not cycle.response_started and self._answered >= MOST_REQUESTS - 1:
+            cycle.keep_alive = False
+            cycle.default_headers = [*cycle.default_headers, CLOSE_HEADER]
 
     def send_400_response(self, msg: str) -> None:
         """Say what is wrong with the request, and close; uvicorn calls this while it handles h11's error."""

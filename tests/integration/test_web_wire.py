@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.web import guard, listener
+from gateway.web import guard, http_connection, listener
 from gateway.web.listener import Phase
 from gateway.web.site import Site
 from tests.site import Browser, add_image, browsing, site_in, stow
@@ -262,3 +262,12 @@ def test_requests_without_end_in_one_piece_hold_up_nobody(browser: Browser) -> N
         client.send(request("/health/live") * 500)
         assert browser.get("/health/live").status_code == 200
         assert {client.answer().status for _ in range(500)} == {200}
+
+
+def test_a_connection_has_so_many_requests(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_connection, "MOST_REQUESTS", 3)
+    with HttpClient(browser.url) as client:
+        client.send(request() * 10)
+        answers = [client.answer() for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 200, 200, CLOSED]
+    assert ["connection: close" in answer.text for answer in answers] == [False, False, True, False]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pydicom import dcmread
+from pydicom.uid import generate_uid
 
 from benchmarks.dcmtk import free_port, storescp
+from gateway.deliver.storage_scu import echo
+from gateway.errors import GatewayError
 from tests.gateway_process import ROOT, GatewayProcess, running, wait_for
 from tests.missing_peer import leave_out
 
@@ -131,7 +135,7 @@ def _window_and_map_change_the_picture(page: Page) -> None:
     page.keyboard.press("m")
 
 
-@pytest.mark.parametrize("path", ["/", "/dashboard", "/concordance", "/upload", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/dashboard", "/concordance", "/refusals", "/upload", "/docs"])
 def test_every_page_fits_and_breaks_no_policy(room: Room, path: str) -> None:
     for size in (SMALL, LARGE):
         page = room.page(size)
@@ -151,7 +155,7 @@ def test_contrast_and_names_are_enough_for_everybody(room: Room) -> None:
     page.goto(room.url)
     expect(page.locator(".label").first).to_be_visible(timeout=15_000)
     report = page.locator("a.open").first.get_attribute("href")
-    for path in ("/", report, "/dashboard", "/concordance", "/upload", "/docs", "/login"):
+    for path in ("/", report, "/dashboard", "/concordance", "/refusals", "/upload", "/docs", "/login"):
         page.goto(f"{room.url}{path}", wait_until="networkidle" if path == "/docs" else "load")
         if path == report:
             expect(page.locator("#viewer")).to_have_attribute("data-ready", "true", timeout=15_000)
@@ -204,3 +208,45 @@ def test_an_upload_is_answered(room: Room) -> None:
     page.click("main button")
     expect(page.locator("#prediction h2")).to_have_text("Pneumonia", timeout=60_000)
     expect(page.locator("#prediction")).to_contain_text("Score")
+
+
+def test_what_was_refused_is_told_and_what_has_no_picture_has_a_placeholder(
+    room: Room, tmp_path: Path
+) -> None:
+    cut = dcmread(SAMPLE)
+    cut.SOPInstanceUID = cut.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    cut.PixelData = bytes(100)
+    cut.save_as(tmp_path / "cut.dcm")
+    assert not room.gateway.send(tmp_path / "cut.dcm")[0].stored
+    stranger = replace(room.gateway.node, ae_title="SOMEBODY_ELSE")
+    with pytest.raises(GatewayError):
+        echo(stranger)
+    coloured = dcmread(SAMPLE)
+    coloured.SOPInstanceUID = coloured.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    coloured.PhotometricInterpretation, coloured.SamplesPerPixel = "RGB", 3
+    coloured.PlanarConfiguration, coloured.BitsAllocated, coloured.BitsStored, coloured.HighBit = 0, 8, 8, 7
+    coloured.PixelData = bytes(coloured.Rows * coloured.Columns * 3)
+    coloured.save_as(tmp_path / "coloured.dcm")
+    assert room.gateway.send(tmp_path / "coloured.dcm")[0].stored
+    told = wait_for(lambda: len(found := room.gateway.ask("refusals")) == 2 and found)
+    assert {each["event"] for each in told} == {"refused", "association_rejected"}
+    shown = room.gateway.command("show", cut.SOPInstanceUID)
+    assert (shown.returncode, "0xC003" in shown.stderr) == (1, True)
+    for width in (1280, 390):
+        page = room.page({"width": width, "height": 800})
+        page.goto(f"{room.url}/refusals")
+        expect(page.locator("main")).to_contain_text("0xC003")
+        expect(page.locator("main")).to_contain_text("called AE title")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.screenshot(path=room.pictures / f"refusals-{width}.png", full_page=True)
+        page.goto(room.url)
+        placeholder = page.locator("tr[data-row] img").first
+        wait_for(lambda image=placeholder: image.evaluate("image => image.naturalWidth > 0"))
+        page.screenshot(path=room.pictures / f"worklist-{width}.png", full_page=True)
+        page.goto(f"{room.url}/instances/{coloured.SOPInstanceUID}")
+        expect(page.locator("#viewer-note")).to_contain_text("cannot be shown", timeout=15_000)
+        page.screenshot(path=room.pictures / f"without-picture-{width}.png", full_page=True)
+        page.goto(f"{room.url}/instances/{cut.SOPInstanceUID}")
+        expect(page.locator("main")).to_contain_text("It was refused")
+        page.close()
+    room.problems.clear()  # the browser's own lines about pictures that are not there
