@@ -17,6 +17,7 @@ import requests
 from PIL import Image
 from pydicom import dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian
+from structlog.processors import format_exc_info
 from structlog.testing import capture_logs
 
 from gateway import predict
@@ -176,9 +177,11 @@ def test_a_bug_is_told_as_one_and_logged(tmp_path: Path) -> None:
 
     site = site_in(tmp_path)
     object.__setattr__(site, "oracle", Broken(site.settings))
-    with browsing(site) as browser, capture_logs() as logged:
+    with browsing(site) as browser, capture_logs([format_exc_info]) as logged:
         assert ask(browser, encoded(dx())).status_code == 500
-    assert [each["event"] for each in logged] == ["bug"]
+    (bug,) = logged
+    assert bug["event"] == "bug"
+    assert "ZeroDivisionError" in bug["exception"].splitlines()[-1]
 
 
 def test_the_command_line_tells_a_bug_as_the_files_failure(

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,9 +10,11 @@ import pytest
 import requests
 
 from gateway.settings import TLS
+from gateway.web.listener import MOST_FROM_ONE_ADDRESS
 from tests.certificates import Authority
 from tests.site import browsing, site_in, stow
 from tests.sources import dx, encoded
+from tests.wire.http_client import HttpClient
 
 TOKEN = "a token of some length"
 
@@ -43,6 +46,17 @@ def certificate_of(url: str) -> bytes:
         context.wrap_socket(plain) as tls,
     ):
         return tls.getpeercert(binary_form=True) or b""
+
+
+def test_handshakes_that_do_not_begin_keep_nobody_out(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    tls = TLS.model_validate(authority.sign("gateway").files)
+    with browsing(site_in(tmp_path, tls=tls)) as browser, ExitStack() as stack:
+        browser.trust_env = False
+        browser.verify = str(authority.ca)
+        crowd = [stack.enter_context(HttpClient(browser.url)) for _ in range(MOST_FROM_ONE_ADDRESS + 5)]
+        assert browser.get("/health/live").status_code == 200
+        assert all(client.is_closed() for client in crowd[:6])
 
 
 def test_a_renewed_certificate_counts_from_the_next_connection(tmp_path: Path) -> None:

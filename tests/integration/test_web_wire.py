@@ -205,12 +205,15 @@ def test_clients_that_say_nothing_keep_nobody_out(
     assert all(client.is_closed() for client in crowd)
 
 
-def test_bodies_that_do_not_come_keep_nobody_out(browser: Browser, crowd: list[HttpClient]) -> None:
+def test_bodies_that_do_not_come_keep_nobody_out_and_have_no_name(
+    browser: Browser, site: Site, crowd: list[HttpClient]
+) -> None:
     targets = [(STORE, DICOM), ("/predict", FORM), ("/login", FIELDS)]
     for number, client in enumerate(crowd):
         target, kind = targets[number % len(targets)]
         client.send(post(target, kind, "Content-Length: 1000"), b"--B\r\n")
     assert browser.get("/health/live").status_code == 200
+    assert list((site.settings.data_dir / "uploads").iterdir()) == []  # nothing is left by a kill now
     assert {client.answer().status for client in crowd} <= {CLOSED, 408, 429, 503}
     assert stow(browser, encoded(dx())).status_code == 200
 
