@@ -1,12 +1,14 @@
 """A role that hangs is replaced; a stop waits for the work in hand, and not for ever."""
 
 import os
+import resource
 import signal
 import threading
 from pathlib import Path
 
 import pytest
 
+from gateway.role_call import read_role_call
 from tests.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 from tests.sources import dx, encoded
 from tests.storage_peer import storage_peer
@@ -37,6 +39,22 @@ def test_a_worker_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
         os.kill(gateway.role("work"), signal.SIGSTOP)
         send_one(gateway, tmp_path)
         wait_for(lambda: len(gateway.events("delivered")) == 2)
+        assert gateway.stop() == 0
+
+
+def test_a_role_that_cannot_be_started_again_is_tried_until_it_can(tmp_path: Path) -> None:
+    with running(tmp_path) as gateway:
+        supervisor = gateway.process.pid
+        _, hard = resource.prlimit(supervisor, resource.RLIMIT_NOFILE)
+        died = gateway.role("receive")
+        resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (3, hard))  # no pipe, no process
+        os.kill(died, signal.SIGKILL)
+        (event, *_) = wait_for(lambda: gateway.events("role_not_started"))
+        assert event["not_started"] == "receive"
+        assert read_role_call(gateway.data_dir)["work 0"].state == "serving"
+        resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (hard, hard))
+        wait_for(lambda: len(gateway.events("started")) == 3)
+        assert gateway.role("receive") != died
         assert gateway.stop() == 0
 
 

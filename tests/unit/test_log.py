@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import pytest
 import structlog
 
 from gateway.errors import ConfigurationError
-from gateway.log import log_event, open_log
+from gateway.line_queue import MOST_LINES, LineQueue
+from gateway.log import log_event, open_log, readable
 from gateway.log_file import LogFile
 from gateway.settings import Log
+from gateway.vital import release_vital
 from tests.gateway_process import PATIENCE_SECONDS
 
 
@@ -97,6 +100,57 @@ def test_a_file_that_was_moved_away_is_not_written_any_more(tmp_path: Path) -> N
     (tmp_path / "log" / "gateway.jsonl").rename(tmp_path / "log" / "moved")  # as logrotate does
     log_event("second")
     assert [line["event"] for line in lines(tmp_path)] == ["second"]
+
+
+TALKER = """
+import sys
+from pathlib import Path
+from gateway.log import log_event, open_log
+open_log(Path(sys.argv[1]), role="receive")
+for number in range(30_000):
+    sys.stderr.write("x" * 150 + chr(10))
+log_event("last")
+"""
+
+
+def test_a_pipe_that_nobody_reads_stops_nobody(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    command = [sys.executable, "-c", TALKER, str(tmp_path)]
+    talker = subprocess.Popen(command, stderr=writing)
+    os.close(writing)
+    assert talker.wait(PATIENCE_SECONDS) == 0
+    os.close(reading)
+    assert [line["event"] for line in lines(tmp_path)] == ["last"]
+
+
+def test_lines_that_wait_for_a_disk_that_hangs_come_when_it_is_back() -> None:
+    go_on, written = threading.Event(), []
+
+    def write(line: bytes) -> None:
+        go_on.wait(PATIENCE_SECONDS)
+        written.append(line)
+
+    queue = LineQueue(write, lambda count: b"%d are missing" % count, "slow")
+    for number in range(MOST_LINES + 5):
+        queue.put(b"%d" % number, wait_seconds=0.01)  # the first waits, the others know better
+    go_on.set()
+    queue.flush(PATIENCE_SECONDS)
+    release_vital()
+    assert [line for line in written if b"missing" not in line] == [
+        b"%d" % n for n in range(len(written) - 1)
+    ]
+    (told,) = [line for line in written if b"missing" in line]
+    assert int(told.split()[0]) + len(written) - 1 == MOST_LINES + 5
+
+
+def test_a_line_on_a_terminal_is_short_and_obeyed_by_none() -> None:
+    fields = {"sop_instance_uid": "1.2.3", "p_pneumonia": 0.123456, "reason": "a\x1b[31m\nforged" + 300 * "x"}
+    line = readable("inferred", "work", fields)
+    assert len(line) <= 161
+    assert "0.123 " in line
+    assert line.endswith("\n")
+    assert "\x1b" not in line
+    assert line.count("\n") == 1
 
 
 WRITER = """

@@ -13,7 +13,7 @@ from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Kind, Pictures
-from gateway.store.retention import Cleaner
+from gateway.store.retention import Cleaner, Rule, due_by
 from tests.ledger_rows import answer, claim, received, record_answer
 
 NEVER = Retention(received_days=None, results_days=None, failed_days=None)
@@ -166,3 +166,15 @@ def test_what_is_sent_again_is_there_again(ledger: Ledger, folder: Path) -> None
     (image,) = Inquiry(ledger).instance("1.2.1")
     assert image["source_deleted_at"] is None
     Again(ledger).reprocess("1.2.1")
+
+
+@pytest.mark.parametrize("received", [True, False])
+def test_what_was_deleted_long_ago_is_not_looked_at(ledger: Ledger, received: bool) -> None:
+    rule = Rule((State.DELIVERED, State.INELIGIBLE), 30, received, not received, "")
+    query = str(due_by(rule).compile(ledger._engine, compile_kwargs={"render_postcompile": True}))
+    any_values = ("",) * query.count("?")
+    with ledger.transaction() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", any_values)]
+    index = "ix_instances_kept (state=? AND state_at<?)" if received else "ix_results_kept (created_at<?)"
+    assert any(index in step for step in plan), plan
+    assert not any(step.startswith("SCAN") for step in plan), plan
