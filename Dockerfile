@@ -1,8 +1,8 @@
-# The gateway in a container: non-root, data in a volume, health by a real C-ECHO.
-FROM python:3.11-slim
+# The gateway in a container: non-root, data in a volume, health by the pulses of its roles.
+FROM python:3.11.9-slim-bookworm
 
-# A wheel index with CPU builds of torch; empty takes the default index, whose torch may bring CUDA along.
-ARG TORCH_INDEX_URL=
+# A wheel index with CPU builds of torch; empty takes the default index, whose torch brings CUDA along.
+ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 
 RUN useradd --create-home --uid 1000 gateway && install -d -o gateway /app /data
 WORKDIR /app
@@ -21,12 +21,10 @@ EXPOSE 11112 8080
 # `serve` is everything; `web` alone, without the DICOM port, is what docs/space.md needs.
 ENV GATEWAY_ROLE=serve
 
-# What serves is known to live only when it answers; titles and ports are the configured ones.
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
-    CMD if [ "$GATEWAY_ROLE" = web ]; then \
+# Every role tells its supervisor that it lives: this holds with TLS, peers and any port.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=120s \
+    CMD if [ "$GATEWAY_ROLE" = serve ]; then gateway health; else \
             python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:${GATEWAY_WEB__PORT:-8080}/health/live')"; \
-        else \
-            gateway echo "${GATEWAY_SCP__AE_TITLE:-CXR_GATEWAY}@127.0.0.1:${GATEWAY_SCP__PORT:-11112}"; \
         fi
 
 CMD ["sh", "-c", "exec gateway \"$GATEWAY_ROLE\""]

@@ -499,6 +499,18 @@ def doctor(as_json: AsJson = False, config: Config = None) -> None:
 
 
 @app.command()
+def health(config: Config = None) -> None:
+    """Say whether every role of the gateway on this machine serves: for containers and monitors."""
+    from gateway.role_call import read_role_call
+
+    roles = read_role_call(load_settings(config).data_dir)
+    failing = [f"{name} is {role.state}" for name, role in sorted(roles.items()) if role.state != "serving"]
+    if failing or not roles:
+        raise GatewayError("; ".join(failing) or "no gateway runs here")
+    out.print(f"{', '.join(sorted(roles))}: all serve", highlight=False)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     out.print(__version__)

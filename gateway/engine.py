@@ -115,7 +115,7 @@ class Engine:
             self._every(POLL_SECONDS, self._collect, HANGS_SECONDS),
             self._every(BEAT_SECONDS, self._watch, HANGS_SECONDS),
             self._every(60 * self._settings.retention.every_minutes, self._cleaner.clean),
-            self._every(POLL_SECONDS, self._couriers.wake, HANGS_SECONDS),
+            self._every(POLL_SECONDS, self._deliver, HANGS_SECONDS),
             self._every(BEAT_SECONDS, self._couriers.watch, HANGS_SECONDS),
         ]
         self._couriers.start()
@@ -204,6 +204,11 @@ class Engine:
     def _enqueue_batch(self, connection: sa.Connection, batch: str) -> WorkflowHandle[None]:
         options: EnqueueOptions = {"workflow_name": "answer", "queue_name": ANSWERS, "workflow_id": batch}
         return self._client.enqueue_in_transaction(connection, options, batch)
+
+    def _deliver(self) -> None:
+        """Wake couriers, while the folder is there from which they read."""
+        self._marks.results.check()
+        self._couriers.wake()
 
     # --- what was left
 

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from gateway.errors import GatewayError
 from gateway.model.card import CARD_NAME, read_card
 from gateway.role_call import read_role_call
+from gateway.store.marks import RECEIVED, RESULTS, known_mark
 from gateway.web.site import Site
 from gateway.web.words import duration
 
@@ -58,7 +59,7 @@ def examine(site: Site) -> list[Finding]:
     """Look at everything that an image needs on its way."""
     examinations: list[Callable[[Site], Iterator[Finding]]] = [_roles, _disk, _model]
     if not site.settings.web.public_upload:
-        examinations += [_queue, _workers, _last]
+        examinations += [_folders, _queue, _workers, _last]
     found: list[Finding] = []
     for examination in examinations:
         try:
@@ -76,6 +77,15 @@ def _roles(site: Site) -> Iterator[Finding]:
 def _disk(site: Site) -> Iterator[Finding]:
     free = shutil.disk_usage(site.settings.data_dir).free >> 20
     yield Finding("disk", free >= site.settings.scp.min_free_disk_mb, f"{free} MB free")
+
+
+def _folders(site: Site) -> Iterator[Finding]:
+    """See that the folders are those that the ledger means: else images wait."""
+    for name in (RECEIVED, RESULTS):
+        mark = known_mark(site.settings.data_dir / name, site.ledger)
+        problem = mark.problem() if mark else None
+        if problem:
+            yield Finding(f"folder {name}", False, "is not mounted: its images wait; see gateway doctor")
 
 
 def _model(site: Site) -> Iterator[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ import uvicorn
 
 from gateway.errors import ConfigurationError
 from gateway.tls import reloading_context
+from gateway.vital import Vital
 from gateway.web.application import create_application
 from gateway.web.http_connection import HttpConnection
 from gateway.web.listener import Connections, Listener, Phase
@@ -43,7 +43,7 @@ class WebServer:
                 ssl_context_factory=(lambda *_: reloading_context(tls, "web.tls")) if tls else None,
             )
         )
-        self._thread = threading.Thread(target=self._serve, name="web")
+        self._thread = Vital(self._serve, "web")
 
     @property
     def url(self) -> str:
@@ -67,6 +67,7 @@ class WebServer:
 
     def stop(self, timeout_seconds: float) -> None:
         """Take nothing new, finish what is being answered."""
+        self._thread.release()
         self._server.should_exit = True
         self._thread.join(timeout_seconds)
         self._socket.connections.close()

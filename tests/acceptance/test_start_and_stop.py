@@ -59,8 +59,10 @@ def test_two_gateways_do_not_share_a_data_directory(tmp_path: Path) -> None:
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        lines = refused(GatewayProcess(tmp_path, scp={"port": port}))
+        gateway = GatewayProcess(tmp_path, scp={"port": port})
+        lines = refused(gateway)
     assert any(str(port) in line for line in lines), lines
+    assert not (gateway.data_dir / "spool").exists()  # no role, and no model, was started for it
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,10 @@ class Orthanc:
         answer.raise_for_status()
         return [found["ID"] for found in answer.json()]
 
-    def introduce(self, node: DicomNode) -> None:
+    def introduce(self, node: DicomNode, name: str = "introduced") -> None:
         """Tell it where a node listens: it calls nobody else back."""
         known = {"AET": node.ae_title, "Host": node.host, "Port": node.port}
-        address = self._address("modalities/introduced")
+        address = self._address(f"modalities/{name}")
         requests.put(address, json=known, auth=(USER, PASSWORD), timeout=10).raise_for_status()
 
     def find(self, study_instance_uid: str) -> dict[str, str]:
