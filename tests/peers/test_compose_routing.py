@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pydicom.uid import ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation
+
 from gateway.deliver.send import send_files
 from gateway.deliver.storage_scu import DicomNode
 from tests.gateway_process import wait_for
@@ -9,6 +11,7 @@ from tests.peers.orthanc import AE_TITLE, running_orthanc
 from tests.sources import cr, dx, encoded
 from tests.storage_peer import storage_peer
 
+RADIOGRAPHS = (ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation)
 ROUTING = Path(__file__).parents[2] / "config" / "orthanc-routing.lua"
 
 
@@ -16,7 +19,10 @@ def test_radiographs_go_on_and_results_do_not_come_back(tmp_path: Path) -> None:
     images = {name: tmp_path / name for name in ("from the gateway", "first", "second")}
     for ds, file in zip((dx(), dx(), cr()), images.values(), strict=True):
         file.write_bytes(encoded(ds))
-    with storage_peer() as peer, running_orthanc(tmp_path / "pacs", ROUTING) as pacs:
+    with (
+        storage_peer(sop_classes=RADIOGRAPHS, ae_title="CXR_GATEWAY") as peer,
+        running_orthanc(tmp_path / "pacs", ROUTING) as pacs,
+    ):
         pacs.introduce(DicomNode("CXR_GATEWAY", peer.host, peer.port, AE_TITLE), "gateway")
         for name, file in images.items():
             sender = "CXR_GATEWAY" if name == "from the gateway" else "MODALITY"
