@@ -90,7 +90,7 @@ LOSSY: dict[str, tuple[str, int, Callable[[Pixels], bytes], int]] = {
 
 
 def image(bits: int, *, signed: bool = False) -> tuple[Dataset, Pixels]:
-    """Return a radiograph that has every value from black to white, and its cells as codecs take them."""
+    """Return a radiograph with every value from black to white in its window, and its cells for codecs."""
     y, x = np.mgrid[0:ROWS, 0:COLUMNS]
     values = np.rint((y * COLUMNS + x) / (ROWS * COLUMNS - 1) * ((1 << bits) - 1)).astype(np.int64)
     values -= (1 << (bits - 1)) if signed else 0
@@ -103,6 +103,9 @@ def image(bits: int, *, signed: bool = False) -> tuple[Dataset, Pixels]:
         BitsStored=bits,
         HighBit=bits - 1,
         PixelRepresentation=int(signed),
+        WindowCenter=((1 << bits) - 1) / 2 - ((1 << (bits - 1)) if signed else 0),
+        WindowWidth=(1 << bits) - 1,
+        VOILUTFunction="LINEAR_EXACT",
         PixelData=written.tobytes() + b"\0" * (written.nbytes % 2),
     )
     ds["PixelData"].VR = "OW"
