@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
+from pydicom.datadict import keyword_for_tag
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_partial
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.dsutils import encode, split_dataset
 
+from gateway.encoded import unreadable
+from gateway.encoded.part_10 import read_values
 from gateway.errors import GatewayError
 
-_SOP_INSTANCE_UID = 0x00080018
+_MEDIA_STORAGE_SOP_CLASS_UID, _MEDIA_STORAGE_SOP_INSTANCE_UID = 0x00020002, 0x00020003
+_TRANSFER_SYNTAX_UID = 0x00020010
+_SOP_CLASS_UID, _SOP_INSTANCE_UID = 0x00080016, 0x00080018
 
 
 class Unreadable(GatewayError):  # noqa: N818 - said of a file
@@ -60,19 +65,16 @@ def instance_of(path: Path) -> Instance:
     pydicom.errors.InvalidDicomError, OSError
         If `path` is not a readable Part 10 file with a SOP class, a SOP instance and a transfer syntax.
     """
-    with path.open("rb") as file:
-        try:
-            head = read_partial(file, stop_when=lambda tag, _vr, _length: tag > _SOP_INSTANCE_UID)
-        except (InvalidDicomError, OSError):
-            raise
-        except Exception as error:  # whatever the library stumbles upon in a file that is damaged
-            raise InvalidDicomError(f"its data set cannot be read ({error})") from error
+    try:
+        values = read_values(path, up_to=_SOP_INSTANCE_UID)
+    except unreadable.Unreadable as error:
+        raise InvalidDicomError(f"its data set cannot be read ({error})") from error
     return Instance(
         Content(
-            _uid(head, "SOPClassUID") or _uid(head.file_meta, "MediaStorageSOPClassUID", required=True),
-            _uid(head.file_meta, "TransferSyntaxUID", required=True),
+            _uid(values, _SOP_CLASS_UID, _MEDIA_STORAGE_SOP_CLASS_UID),
+            _uid(values, _TRANSFER_SYNTAX_UID),
         ),
-        _uid(head, "SOPInstanceUID") or _uid(head.file_meta, "MediaStorageSOPInstanceUID", required=True),
+        _uid(values, _SOP_INSTANCE_UID, _MEDIA_STORAGE_SOP_INSTANCE_UID),
     )
 
 
@@ -122,8 +124,9 @@ class DataSet:
         return data
 
 
-def _uid(values: Dataset, keyword: str, *, required: bool = False) -> str:
-    value = str(values.get(keyword) or "")
-    if required and not value:
-        raise InvalidDicomError(f"it names no {keyword}")
-    return value
+def _uid(values: Mapping[int, bytes], *tags: int) -> str:
+    """Return the first of several elements that has a value."""
+    for tag in tags:
+        if uid := values.get(tag, b"").decode("ascii", "replace").strip("\0 "):
+            return uid
+    raise InvalidDicomError(f"it names no {keyword_for_tag(tags[-1])}")

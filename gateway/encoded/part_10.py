@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
 from os import SEEK_CUR
 from pathlib import Path
@@ -54,16 +54,35 @@ def read_file(path: Path, *, up_to: int = LAST_TAG) -> Dataset:
         If the file cannot be read.
     """
     with path.open("rb") as file:
-        if file.read(_PREFIX + 4)[_PREFIX:] != b"DICM":
-            raise Unreadable(Fault.NO_PREAMBLE, "there is no preamble (PS3.10 7.1)")
-        file_meta = _read_meta(file)
-        syntax = _transfer_syntax(file_meta)
-        octets: InMemory | OnDisk = OnDisk(file)
-        if syntax.is_deflated:
-            octets = InMemory(memoryview(_inflated(memoryview(file.read()))))
+        file_meta, syntax, octets = _begun(file)
         ds = _read_data_set(octets, syntax, up_to)
     ds.file_meta = FileMetaDataset(Dataset(file_meta))
     return ds
+
+
+def read_values(path: Path, *, up_to: int) -> dict[int, bytes]:
+    """Return encoded values by tag, those of the file meta information and those of the data set's beginning.
+
+    Raises
+    ------
+    Unreadable, OSError
+        As `read_file`.
+    """
+    with path.open("rb") as file:
+        file_meta, syntax, octets = _begun(file)
+        values = {int(tag): bytes(element.value or b"") for tag, element in file_meta.items()}
+        return values | {each.tag: _value(each, octets) for each in _beginning(octets, syntax, up_to)}
+
+
+def _begun(file: BinaryIO) -> tuple[dict[BaseTag, DataElement | RawDataElement], UID, InMemory | OnDisk]:
+    """Read a file up to its data set; return the meta information, the coding, and the data set's bytes."""
+    if file.read(_PREFIX + 4)[_PREFIX:] != b"DICM":
+        raise Unreadable(Fault.NO_PREAMBLE, "there is no preamble (PS3.10 7.1)")
+    file_meta = _read_meta(file)
+    syntax = _transfer_syntax(file_meta)
+    if syntax.is_deflated:
+        return file_meta, syntax, InMemory(memoryview(_inflated(memoryview(file.read()))))
+    return file_meta, syntax, OnDisk(file)
 
 
 def elements_of(octets: Octets, syntax: UID, longest_value: float = math.inf) -> Elements:
@@ -107,8 +126,11 @@ def _encodings(element: RawDataElement | DataElement | None) -> list[str]:
 
 
 def _read_data_set(octets: InMemory | OnDisk, syntax: UID, up_to: int) -> Dataset:
-    wanted = takewhile(lambda each: each.tag <= up_to, elements_of(octets, syntax))
-    return data_set_of(((each, _value(each, octets)) for each in wanted), syntax)
+    return data_set_of(((each, _value(each, octets)) for each in _beginning(octets, syntax, up_to)), syntax)
+
+
+def _beginning(octets: InMemory | OnDisk, syntax: UID, up_to: int) -> Iterator[Element]:
+    return takewhile(lambda each: each.tag <= up_to, elements_of(octets, syntax))
 
 
 def _value(element: Element, octets: InMemory | OnDisk) -> bytes:

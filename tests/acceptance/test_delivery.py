@@ -10,6 +10,8 @@ import pytest
 import sqlalchemy as sa
 from pydicom import dcmread
 
+from gateway.roles import open_database
+from gateway.settings import Settings
 from gateway.store.database import open_engine
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
@@ -121,8 +123,18 @@ def test_what_was_given_up_is_retried_on_demand(tmp_path: Path, serving: bool) -
             assert len(peer.received) == 2
 
 
+def test_before_the_first_start_no_command_makes_anything(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path)
+    for arguments in (["retry", "--failed"], ["list"], ["show", "1.2"]):
+        done = gateway.command(*arguments)
+        assert done.returncode == 1
+        assert "no gateway has run here yet" in done.stderr
+    assert not gateway.data_dir.exists()
+
+
 def test_wrong_requests_are_answered_in_one_line(tmp_path: Path) -> None:
     gateway = GatewayProcess(tmp_path)
+    open_database(Settings(data_dir=gateway.data_dir))[0].dispose()
     for arguments, status, told in (
         (["retry"], 2, "state the SOP Instance UID of an image, or --failed"),
         (["retry", "1.2", "--failed"], 2, "state the SOP Instance UID of an image, or --failed"),

@@ -187,7 +187,7 @@ def test_a_bug_is_told_as_one_and_logged(tmp_path: Path) -> None:
 def test_the_command_line_tells_a_bug_as_the_files_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def bug(_: bytes) -> None:
+    def bug(*_: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(predict, "read_picture", bug)
