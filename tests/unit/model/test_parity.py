@@ -45,7 +45,7 @@ def write_dicom(
 def test_png_and_dicom_give_the_same_probability(tmp_path: Path) -> None:
     grey = picture()
     Image.fromarray(grey).save(tmp_path / "picture.png")
-    write_dicom(tmp_path / "eight.dcm", grey, 8, None)
+    write_dicom(tmp_path / "eight.dcm", grey, 8, (128, 256))  # all 256 values, as the PNG is shown
     # the picture in the middle of the 12-bit range, which the window (PS3.3 C.11.2.1.2) cuts out
     write_dicom(
         tmp_path / "twelve.dcm", grey.astype(np.uint16) * 8 + 1000, 12, (1000 + 4 * 255 + 0.5, 8 * 255 + 1)
