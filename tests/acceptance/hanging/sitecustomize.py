@@ -14,11 +14,11 @@ from gateway.imaging.decode import decode
 from gateway.records import GreyImage
 
 
-def hanging(ds: Dataset) -> GreyImage:
+def hanging(ds: Dataset, *limits: float) -> GreyImage:
     """Decode, unless the image asks for eternity."""
     if ds.get("ImageComments") == "POISON":
         threading.Event().wait()
-    return decode(ds)
+    return decode(ds, *limits)
 
 
 gateway.pipeline.decode = hanging  # type: ignore[attr-defined]

@@ -15,11 +15,11 @@ from gateway.records import GreyImage
 decode = gateway.imaging.decode.decode
 
 
-def held(ds: Dataset) -> GreyImage:
+def held(ds: Dataset, *limits: float) -> GreyImage:
     """Decode once the file is gone."""
     while Path(os.environ["HOLD"]).exists():
         time.sleep(0.05)
-    return decode(ds)
+    return decode(ds, *limits)
 
 
 gateway.imaging.decode.decode = held

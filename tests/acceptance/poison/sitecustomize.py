@@ -13,11 +13,11 @@ from gateway.records import GreyImage
 decode = gateway.imaging.decode.decode
 
 
-def deadly(ds: Dataset) -> GreyImage:
+def deadly(ds: Dataset, *limits: float) -> GreyImage:
     """Decode, unless the image asks for the end."""
     if ds.get("ImageComments") == "POISON":
         os.abort()
-    return decode(ds)
+    return decode(ds, *limits)
 
 
 gateway.imaging.decode.decode = deadly
