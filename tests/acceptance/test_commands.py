@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 from pydicom import dcmread
 
+from tests.gateway_process import PATIENCE_SECONDS
 from tests.storage_peer import storage_peer
 
 SAMPLES = Path(__file__).parents[2] / "sample_dicoms"
@@ -25,7 +26,7 @@ def gateway(*arguments: object, folder: Path, **environment: str) -> subprocess.
         text=True,
         cwd=folder,
         env=os.environ | environment,
-        timeout=100,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

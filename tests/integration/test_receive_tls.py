@@ -98,7 +98,7 @@ def test_a_certificate_that_is_refused_is_named_and_audited(
         with receiving(tmp_path, tls=mutual(authority, server)) as receiver:
             with (
                 suppress(OSError),
-                socket.create_connection(receiver.address, timeout=10) as plain,
+                socket.create_connection(receiver.address, timeout=PATIENCE_SECONDS) as plain,
                 context.wrap_socket(plain, server_hostname="127.0.0.1") as peer,
             ):
                 peer.recv(1)
@@ -160,7 +160,7 @@ def test_what_bcp_195_forbids_is_refused(
     context = limited(authority, version, ciphers)
     with receiving(tmp_path, tls=server.files) as receiver:
         with (
-            socket.create_connection(receiver.address, timeout=10) as plain,
+            socket.create_connection(receiver.address, timeout=PATIENCE_SECONDS) as plain,
             pytest.raises(ssl.SSLError),
         ):
             context.wrap_socket(plain, server_hostname="127.0.0.1")
@@ -230,7 +230,7 @@ def install(certificate: Certificate, folder: Path, *, key: bool = True) -> dict
 def shown_by(receiver: Receiver, authority: Authority) -> object:
     context = context_of(authority, None)
     with (
-        socket.create_connection(receiver.address, timeout=10) as plain,
+        socket.create_connection(receiver.address, timeout=PATIENCE_SECONDS) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as peer,
     ):
         certificate = peer.getpeercert()

@@ -8,6 +8,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error, response_schema_conformance, status_code_conformance
 
+from tests.gateway_process import PATIENCE_SECONDS
 from tests.site import Browser, add_answer, browsing, site_in
 from tests.sources import dx
 
@@ -50,7 +51,7 @@ def test_answers_are_as_described(browser: Browser, method: str, path: str) -> N
     @given(case=description[path][method].as_strategy())
     @settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=HEALTH)
     def check(case: schemathesis.Case) -> None:
-        case.call_and_validate(checks=CHECKS, timeout=30)
+        case.call_and_validate(checks=CHECKS, timeout=PATIENCE_SECONDS)
 
     check()
 

@@ -40,13 +40,15 @@ class Orthanc:
 
     def ask(self, path: str) -> Any:
         """Return what its own interface answers."""
-        answer = requests.get(self._address(path), auth=(USER, PASSWORD), timeout=10)
+        answer = requests.get(self._address(path), auth=(USER, PASSWORD), timeout=PATIENCE_SECONDS)
         answer.raise_for_status()
         return answer.json()
 
     def look_up(self, uid: str) -> list[str]:
         """Return its own names of what has this DICOM identifier."""
-        answer = requests.post(self._address("tools/lookup"), uid, auth=(USER, PASSWORD), timeout=10)
+        answer = requests.post(
+            self._address("tools/lookup"), uid, auth=(USER, PASSWORD), timeout=PATIENCE_SECONDS
+        )
         answer.raise_for_status()
         return [found["ID"] for found in answer.json()]
 
@@ -54,7 +56,7 @@ class Orthanc:
         """Tell it where a node listens: it calls nobody else back."""
         known = {"AET": node.ae_title, "Host": node.host, "Port": node.port}
         address = self._address(f"modalities/{name}")
-        requests.put(address, json=known, auth=(USER, PASSWORD), timeout=10).raise_for_status()
+        requests.put(address, json=known, auth=(USER, PASSWORD), timeout=PATIENCE_SECONDS).raise_for_status()
 
     def find(self, study_instance_uid: str) -> dict[str, str]:
         """Ask by C-FIND: the modality of each instance of a study."""
@@ -80,12 +82,14 @@ class Orthanc:
         """Return an object as it stores it."""
         looked_up = self._post("tools/lookup", sop_instance_uid).json()
         (number,) = [found["ID"] for found in looked_up if found["Type"] == "Instance"]
-        file = requests.get(self._address(f"instances/{number}/file"), auth=(USER, PASSWORD), timeout=10)
+        file = requests.get(
+            self._address(f"instances/{number}/file"), auth=(USER, PASSWORD), timeout=PATIENCE_SECONDS
+        )
         file.raise_for_status()
         return dcmread(BytesIO(file.content))
 
     def _post(self, path: str, body: str) -> requests.Response:
-        return requests.post(self._address(path), body, auth=(USER, PASSWORD), timeout=10)
+        return requests.post(self._address(path), body, auth=(USER, PASSWORD), timeout=PATIENCE_SECONDS)
 
     def _address(self, path: str) -> str:
         return f"http://127.0.0.1:{self.http_port}/{path}"

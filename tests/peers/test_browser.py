@@ -16,9 +16,10 @@ from pydicom.uid import generate_uid
 from benchmarks.dcmtk import free_port, storescp
 from gateway.deliver.storage_scu import echo
 from gateway.errors import GatewayError
-from tests.gateway_process import ROOT, GatewayProcess, running, wait_for
+from tests.gateway_process import PATIENCE_SECONDS, ROOT, GatewayProcess, running, wait_for
 from tests.missing_peer import leave_out
 
+PATIENCE_MS = 1000 * PATIENCE_SECONDS
 SAMPLE = ROOT / "sample_dicoms" / "dx_pa_consolidation.dcm"
 AXE = ROOT / "tests" / "peers" / "axe-core" / "axe.min.js"  # MPL 2.0; its licence lies beside it
 LEVEL_A, LEVEL_AA = ["wcag2a", "wcag21a"], ["wcag2aa", "wcag21aa"]
@@ -78,9 +79,9 @@ def test_an_image_is_seen_judged_and_delivered(room: Room) -> None:
 
     # it appears by itself, and with it its answer
     row = page.locator("tr[data-row]")
-    expect(row).to_have_count(1, timeout=10_000)
-    expect(row.locator(".label")).to_have_text("Pneumonia", timeout=15_000)
-    expect(row.locator(".state")).to_have_text("failed", timeout=15_000)
+    expect(row).to_have_count(1, timeout=PATIENCE_MS)
+    expect(row.locator(".label")).to_have_text("Pneumonia", timeout=PATIENCE_MS)
+    expect(row.locator(".state")).to_have_text("failed", timeout=PATIENCE_MS)
     expect(row).to_contain_text("could not be delivered")
     wait_for(lambda: row.locator("img").evaluate("image => image.naturalWidth > 0"))
     page.screenshot(path=room.pictures / "worklist.png")
@@ -88,7 +89,7 @@ def test_an_image_is_seen_judged_and_delivered(room: Room) -> None:
     # by keys alone to its report
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    expect(page.locator("#viewer")).to_have_attribute("data-ready", "true", timeout=15_000)
+    expect(page.locator("#viewer")).to_have_attribute("data-ready", "true", timeout=PATIENCE_MS)
     expect(page.locator(".banner")).to_be_in_viewport()
     page.screenshot(path=room.pictures / "report.png")
 
@@ -105,7 +106,7 @@ def test_an_image_is_seen_judged_and_delivered(room: Room) -> None:
     received.mkdir()
     with storescp(received, port=room.pacs_port):
         page.click("#retry")
-        expect(page.locator(".verdict .state")).to_have_text("delivered", timeout=15_000)
+        expect(page.locator(".verdict .state")).to_have_text("delivered", timeout=PATIENCE_MS)
     assert len(list(received.iterdir())) == 2
     assert room.problems == []
 
@@ -153,12 +154,12 @@ def test_contrast_and_names_are_enough_for_everybody(room: Room) -> None:
         assert room.gateway.send(SAMPLE)[0].stored
     page = room.page()
     page.goto(room.url)
-    expect(page.locator(".label").first).to_be_visible(timeout=15_000)
+    expect(page.locator(".label").first).to_be_visible(timeout=PATIENCE_MS)
     report = page.locator("a.open").first.get_attribute("href")
     for path in ("/", report, "/dashboard", "/concordance", "/refusals", "/upload", "/docs", "/login"):
         page.goto(f"{room.url}{path}", wait_until="networkidle" if path == "/docs" else "load")
         if path == report:
-            expect(page.locator("#viewer")).to_have_attribute("data-ready", "true", timeout=15_000)
+            expect(page.locator("#viewer")).to_have_attribute("data-ready", "true", timeout=PATIENCE_MS)
         page.screenshot(path=room.pictures / f"axe{path.replace('/', '_')[:12]}.png", full_page=True)
         levels = LEVEL_AA if path == "/docs" else LEVEL_A + LEVEL_AA  # Swagger UI nests its buttons
         assert violations(page, levels) == [], path
@@ -181,9 +182,9 @@ def test_a_part_that_fails_says_so(room: Room) -> None:
     page.route(
         "**/worklist?*", lambda route: route.fulfill(status=503, body='{"detail": "the database is away"}')
     )
-    expect(page.locator("#trouble")).to_have_text("Not now: the database is away", timeout=10_000)
+    expect(page.locator("#trouble")).to_have_text("Not now: the database is away", timeout=PATIENCE_MS)
     page.unroute("**/worklist?*")
-    expect(page.locator("#trouble")).to_be_hidden(timeout=10_000)
+    expect(page.locator("#trouble")).to_be_hidden(timeout=PATIENCE_MS)
     room.problems.clear()  # the browser's own line about the 503
 
 
@@ -206,7 +207,7 @@ def test_an_upload_is_answered(room: Room) -> None:
     page.goto(f"{room.url}/upload")
     page.set_input_files("#file", SAMPLE)
     page.click("main button")
-    expect(page.locator("#prediction h2")).to_have_text("Pneumonia", timeout=60_000)
+    expect(page.locator("#prediction h2")).to_have_text("Pneumonia", timeout=PATIENCE_MS)
     expect(page.locator("#prediction")).to_contain_text("Score")
 
 
@@ -244,7 +245,7 @@ def test_what_was_refused_is_told_and_what_has_no_picture_has_a_placeholder(
         wait_for(lambda image=placeholder: image.evaluate("image => image.naturalWidth > 0"))
         page.screenshot(path=room.pictures / f"worklist-{width}.png", full_page=True)
         page.goto(f"{room.url}/instances/{coloured.SOPInstanceUID}")
-        expect(page.locator("#viewer-note")).to_contain_text("cannot be shown", timeout=15_000)
+        expect(page.locator("#viewer-note")).to_contain_text("cannot be shown", timeout=PATIENCE_MS)
         page.screenshot(path=room.pictures / f"without-picture-{width}.png", full_page=True)
         page.goto(f"{room.url}/instances/{cut.SOPInstanceUID}")
         expect(page.locator("main")).to_contain_text("It was refused")
