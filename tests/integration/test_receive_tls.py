@@ -22,7 +22,7 @@ from gateway.receive import storage_scp
 from gateway.receive.statuses import Status
 from gateway.settings import Settings
 from tests.certificates import Authority, Certificate
-from tests.gateway_process import wait_for
+from tests.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.receiving import RawPeer, Receiver, receiving
 
 
