@@ -476,7 +476,11 @@ WITHIN_ASSOCIATION = {
     ),
 }  # fmt: skip
 STORM = 60  # connections: more than `scp.max_associations`
-LIMITS = {"idle_timeout_seconds": 5, "max_associations_per_peer": 50}  # all that come are of one peer
+LIMITS = {  # all that come are of one peer; 50 stay open however long the machine takes for 60
+    "idle_timeout_seconds": 300,
+    "message_timeout_seconds": 5,
+    "max_associations_per_peer": 50,
+}
 
 
 # --- the gateway
