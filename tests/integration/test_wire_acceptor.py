@@ -16,6 +16,7 @@ from gateway.deliver.outcome import Outcome, Verdict
 from gateway.records import ResultKind
 from gateway.settings import DicomDestination
 from gateway.store.entries import PendingDelivery
+from tests.gateway_process import PATIENCE_SECONDS
 from tests.sources import dx, encoded
 from tests.wire import pdus
 from tests.wire.acceptor import Acceptor, Link, Script, accepting, honest
@@ -70,6 +71,11 @@ class Row:
     words: str = ""
     unsure: bool = False
     is_large: bool = False
+
+    @property
+    def timeout_seconds(self) -> float:
+        """Short where a row is about waiting; elsewhere a loaded machine may take its time."""
+        return TIMEOUT_SECONDS if self.is_large or set(self.verdicts) != {D} else PATIENCE_SECONDS
 
 
 CLOSED = "closed the connection before it answered: does it want TLS"
@@ -235,9 +241,9 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, list[Pending
 def carry_out(row: Row, pending: list[PendingDelivery]) -> Run:
     sent = pending[: len(row.verdicts)]
     with accepting([row.script], SMALL_BUFFER if row.is_large else None) as acceptor:
-        first = deliver(acceptor, sent, TIMEOUT_SECONDS)
+        first = deliver(acceptor, sent, row.timeout_seconds)
         before = len(acceptor.stored)
-        second = deliver(acceptor, sent, 30)
+        second = deliver(acceptor, sent, PATIENCE_SECONDS)
     return Run(first, second, acceptor.stored[before:])
 
 
