@@ -47,7 +47,7 @@ nightly: $(READY) peers  ## run what is too long for the gate: bursts, hung deco
 	$(MAKE) fuzz
 
 revision: $(READY)  ## write the revision of what makes answers and results, after a change of it
-	$(BIN)/python -m gateway.revision
+	$(BIN)/python -m gateway.worker.revision
 
 check: $(READY)  ## format, lint, types, import layers, security advisories
 	$(BIN)/ruff format --check .

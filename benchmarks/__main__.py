@@ -24,8 +24,8 @@ from benchmarks import (
 from benchmarks.dcmtk import missing
 from benchmarks.figure import FULL, QUICK, Effort, Figure
 from benchmarks.table import print_table, to_json
-from gateway.pipeline import open_predictor
-from gateway.settings_file import load_settings
+from gateway.configuration.settings_file import load_settings
+from gateway.worker.pipeline import open_predictor
 
 progress = Console(stderr=True)
 

@@ -12,7 +12,7 @@ from benchmarks.dcmtk import dcmsend, free_port, storescp
 from benchmarks.end_to_end import PATIENCE_SECONDS, gateway_of_pacs
 from benchmarks.figure import Effort, Figure, Yardstick
 from benchmarks.radiograph import write_radiographs
-from tests.gateway_process import wait_for
+from tests.support.gateway_process import wait_for
 
 SOON = {"first_retry_seconds": 0.5, "longest_retry_seconds": 0.5}
 

@@ -23,7 +23,7 @@ from benchmarks.model import BareModel
 from benchmarks.radiograph import shares, write_radiographs
 from benchmarks.sender import Sender
 from benchmarks.stopwatch import peak_mb
-from tests.gateway_process import GatewayProcess, running, wait_for
+from tests.support.gateway_process import GatewayProcess, running, wait_for
 
 SENDERS = (1, 4)
 LOAD = 0.5  # of the throughput, where the time of an answer and not of the queue is measured

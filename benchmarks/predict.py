@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks.figure import Effort, Figure, Yardstick
 from benchmarks.model import BareModel
-from tests.sources import chest_pixels
+from tests.support.sources import chest_pixels
 
 SIDE = 1024
 

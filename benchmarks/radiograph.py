@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from tests.sources import chest_pixels, dx
+from tests.support.sources import chest_pixels, dx
 
 ROWS, COLUMNS = 2500, 2048
 MB = ROWS * COLUMNS * 2 / 1e6
 
 
 def radiograph(**overrides: Any) -> Dataset:
-    """Return one with UIDs of its own; overrides by keyword as for `tests.sources.dx`."""
+    """Return one with UIDs of its own; overrides by keyword as for `tests.support.sources.dx`."""
     return dx(pixels=_pixels(), ImagerPixelSpacing=[0.14, 0.14], **overrides)
 
 

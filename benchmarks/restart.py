@@ -9,13 +9,13 @@ from pathlib import Path
 
 from benchmarks.figure import Effort, Figure, Yardstick
 from benchmarks.radiograph import write_radiographs
-from tests.gateway_process import GatewayProcess, running, wait_for
+from tests.support.gateway_process import GatewayProcess, running, wait_for
 
 LEFT = 8  # images acknowledged and not answered when the power goes
 BARE = """
 import numpy as np
-from gateway.pipeline import open_predictor
-from gateway.settings_file import load_settings
+from gateway.worker.pipeline import open_predictor
+from gateway.configuration.settings_file import load_settings
 open_predictor(load_settings()).predict(np.zeros((1, 3, 224, 224), np.float32))
 """
 

@@ -23,7 +23,7 @@ from benchmarks.sender import Sender
 from gateway.store.database import open_engine
 from gateway.store.migrate import upgrade
 from gateway.store.schema import deliveries, events, instances, results
-from tests.gateway_process import GatewayProcess, running, wait_for
+from tests.support.gateway_process import GatewayProcess, running, wait_for
 
 IMAGES = 100_000
 AT_ONCE = 5_000

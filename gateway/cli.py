@@ -24,11 +24,11 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway import __version__
+from gateway.configuration.secrets import without_secrets
+from gateway.configuration.settings_file import DEFAULT_FILE, check_settings, file_in_use, load_settings
 from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet
 from gateway.records import State
-from gateway.secrets_hidden import without_secrets
 from gateway.settings import Settings
-from gateway.settings_file import DEFAULT_FILE, check_settings, file_in_use, load_settings
 
 app = typer.Typer(
     help="DICOM gateway for chest radiographs. Research only, not for diagnostic use.",
@@ -104,7 +104,7 @@ def _fail(error: GatewayError, status: int) -> None:
 @app.command()
 def serve(config: Config = None) -> None:
     """Run the whole gateway on this machine until SIGTERM."""
-    from gateway.supervise import Supervisor
+    from gateway.processes.supervise import Supervisor
 
     Supervisor(_settings(config), ["--config", str(config)] if config else []).run()
 
@@ -112,7 +112,7 @@ def serve(config: Config = None) -> None:
 @app.command()
 def receive(config: Config = None, supervised: Supervised = False) -> None:
     """Run the DICOM listener alone."""
-    from gateway import roles
+    from gateway.processes import roles
 
     roles.receive(_settings(config, told=supervised), supervised=supervised)
 
@@ -120,7 +120,7 @@ def receive(config: Config = None, supervised: Supervised = False) -> None:
 @app.command()
 def work(config: Config = None, supervised: Supervised = False) -> None:
     """Run one worker alone: it answers and delivers."""
-    from gateway import roles
+    from gateway.processes import roles
 
     roles.work(_settings(config, told=supervised), supervised=supervised)
 
@@ -128,7 +128,7 @@ def work(config: Config = None, supervised: Supervised = False) -> None:
 @app.command()
 def web(config: Config = None, supervised: Supervised = False) -> None:
     """Run the web pages and the API alone."""
-    from gateway import roles
+    from gateway.processes import roles
 
     roles.web(_settings(config, told=supervised), supervised=supervised)
 
@@ -170,7 +170,7 @@ def send(
     """Send DICOM files by C-STORE. In folders, files that are not DICOM are passed over."""
     from gateway.deliver.node_argument import Options, node_from
     from gateway.deliver.send import send_files
-    from gateway.predict import find_files
+    from gateway.worker.predict import find_files
 
     files = find_files(paths)
     node = node_from(to, load_settings(config), Options(calling, tls, ca, certificate, key))
@@ -199,8 +199,8 @@ def predict(
     config: Config = None,
 ) -> None:
     """Answer for files, one JSON line each on standard output."""
-    from gateway.pipeline import open_predictor
-    from gateway.predict import find_files, predict_files, write_results
+    from gateway.worker.pipeline import open_predictor
+    from gateway.worker.predict import find_files, predict_files, write_results
 
     settings = load_settings(config)
     files = find_files(paths)
@@ -232,8 +232,8 @@ def prove(
     config: Config = None,
 ) -> None:
     """Kill a gateway of its own again and again; show that nothing is lost or answered twice."""
-    from gateway.prove.conduct import Experiment, conduct
-    from gateway.prove.report import cases_of, table_of
+    from gateway.proof.conduct import Experiment, conduct
+    from gateway.proof.report import cases_of, table_of
 
     folder = Path(tempfile.mkdtemp(prefix="gateway-prove-"))
     err.print(f"settings, log and data are in {folder}", highlight=False, soft_wrap=True)
@@ -259,7 +259,7 @@ def train(
     stage: Annotated[list[str] | None, typer.Option(help="Train this stage alone; may be repeated.")] = None,
 ) -> None:
     """Train a model by a recipe; goes on where it was interrupted."""
-    from gateway.model.training.train import train as run
+    from gateway.training.train import train as run
 
     with _stages() as progress:
         folder = run(recipe, progress, stage or ())
@@ -274,7 +274,7 @@ def evaluate(
     config: Config = None,
 ) -> None:
     """Measure a model on labelled images; print the figures as JSON."""
-    from gateway.model.evaluation.evaluate import evaluate as run
+    from gateway.training.evaluation.evaluate import evaluate as run
 
     settings = load_settings(config).model
     path = None if model == "shipped" else Path(model)
@@ -295,7 +295,7 @@ def list_instances(
     config: Config = None,
 ) -> None:
     """List received images, newest first."""
-    from gateway.account import local
+    from gateway.commands.history import local
 
     rows = _inquiry(config).instances(limit=limit, state=state, study_instance_uid=study)
     if as_json:
@@ -312,7 +312,7 @@ def list_instances(
 @app.command()
 def show(uid: str, as_json: AsJson = False, config: Config = None) -> None:
     """Tell what happened to one image, and why."""
-    from gateway.account import account_of, refusal_of
+    from gateway.commands.history import account_of, refusal_of
     from gateway.store.refusals import Refusals
 
     try:
@@ -337,7 +337,7 @@ def refusals(
     config: Config = None,
 ) -> None:
     """List images that were refused and associations that were rejected, the last first, and why."""
-    from gateway.account import refusal_of
+    from gateway.commands.history import refusal_of
     from gateway.store.refusals import Refusals
 
     rows = Refusals(_open(config)[1]).newest(limit)
@@ -411,7 +411,7 @@ def resend(
 @app.command()
 def reprocess(uid: str, config: Config = None) -> None:
     """Let the present model and configuration answer an image again, in place of an earlier answer."""
-    from gateway.reprocess import reprocess as begin
+    from gateway.worker.reprocess import reprocess as begin
 
     settings, ledger = _open(config)
     told = begin(settings, ledger, _versions(ledger, uid))
@@ -430,10 +430,10 @@ def export(
     config: Config = None,
 ) -> None:
     """Write the readers' feedback as CSV, de-identified."""
-    from gateway.export import export as write
-    from gateway.log import log_event, open_log
+    from gateway.store.export import export as write
     from gateway.store.key_file import key_in
     from gateway.store.readings import Readings
+    from gateway.telemetry.log import log_event, open_log
 
     settings, ledger = _open(config)
     key = key_in(settings.data_dir / "run" / "export.key")
@@ -450,7 +450,7 @@ def export(
 @app.command(name="hash-password")
 def hash_password() -> None:
     """Ask for a password and print what `web.users` keeps in place of it."""
-    from gateway.web.passwords import hash_password as hashed
+    from gateway.web.security.passwords import hash_password as hashed
 
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=sys.stdin.isatty(), err=True)
     sys.stdout.write(f"{hashed(password)}\n")
@@ -463,7 +463,7 @@ def hash_password() -> None:
 def check(config: Config = None) -> None:
     """Say whether the settings are right; list every problem."""
     check_settings(config)
-    from gateway.routing import gaps
+    from gateway.configuration.routing import gaps
 
     for sender in gaps(_settings(config)):
         told = "no route leads anywhere: answers are kept, not delivered; state one under routes"
@@ -501,7 +501,7 @@ def doctor(as_json: AsJson = False, config: Config = None) -> None:
 @app.command()
 def health(config: Config = None) -> None:
     """Say whether every role of the gateway on this machine serves: for containers and monitors."""
-    from gateway.role_call import read_role_call
+    from gateway.telemetry.role_status import read_role_call
 
     roles = read_role_call(load_settings(config).data_dir)
     failing = [f"{name} is {role.state}" for name, role in sorted(roles.items()) if role.state != "serving"]
@@ -530,14 +530,14 @@ def _settings(config: Path | None, *, told: bool = False) -> Settings:
 
 def _open(config: Path | None) -> tuple[Settings, Any]:
     """Return the settings and the ledger as it is: no command makes one."""
-    from gateway.roles import look_into_database
+    from gateway.processes.roles import look_into_database
 
     settings = _settings(config)
     return settings, look_into_database(settings)[1]
 
 
 def _versions(ledger: Any, uid: str) -> list[dict[str, Any]]:
-    from gateway.account import refusal_of
+    from gateway.commands.history import refusal_of
     from gateway.store.inquiry import Inquiry
     from gateway.store.refusals import Refusals
 

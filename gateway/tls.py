@@ -8,8 +8,8 @@ from threading import Lock
 from typing import Any
 
 from gateway.errors import ConfigurationError
-from gateway.log import log_event
 from gateway.settings import TLS, ClientTLS
+from gateway.telemetry.log import log_event
 
 CIPHERS_OF_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"  # RFC 9325 4.2; those of 1.3 are all of this kind
 

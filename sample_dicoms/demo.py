@@ -25,8 +25,8 @@ from rich.table import Table
 
 from gateway.deliver.send import Sent, send_files
 from gateway.deliver.storage_scu import DicomNode
+from gateway.processes.roles import open_database
 from gateway.records import State
-from gateway.roles import open_database
 from gateway.settings import Settings
 from gateway.store.inquiry import Inquiry
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificates import Authority
-from tests.identities import identities, logs_below, told
-from tests.missing_peer import leave_out
+from tests.support.certificates import Authority
+from tests.support.identities import identities, logs_below, told
+from tests.support.missing_peer import leave_out
 
 Find = Callable[[str], str]
 

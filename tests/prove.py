@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgresql import PostgreSQL
+from tests.support.postgresql import PostgreSQL
 
 DATABASE_KILLS = 8
 

@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 
 from pydicom.uid import generate_uid
 
-from gateway.audit import trail
-from gateway.audit.subject import subject_of
 from gateway.deliver.c_store import deliver_by_c_store
 from gateway.deliver.connection import LEAST_BYTES_PER_SECOND
 from gateway.deliver.folder import deliver_to_folder
@@ -23,13 +21,15 @@ from gateway.deliver.storage_commitment import request_commitment
 from gateway.deliver.storage_scu import Unsupported
 from gateway.deliver.stow import deliver_by_stow
 from gateway.errors import Retry
-from gateway.log import log_bug
 from gateway.peer_text import clean
 from gateway.settings import Delivery, DicomDestination, FolderDestination, Settings, StowDestination
 from gateway.store.commitments import Commitments
 from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.ledger import now
 from gateway.store.outbox import Outbox, log_delivery
+from gateway.telemetry.audit import trail
+from gateway.telemetry.audit.subject import subject_of
+from gateway.telemetry.log import log_bug
 
 TIMEOUTS_IN_HAND = 3  # connecting, sending, waiting for the answer
 NO_TIMEOUT_SECONDS = 30.0  # of a folder

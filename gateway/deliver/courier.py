@@ -12,10 +12,10 @@ from time import monotonic
 
 from gateway.deliver.attempt import InHand
 from gateway.deliver.shift import Shift
-from gateway.log import log_event
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
+from gateway.telemetry.log import log_event
 
 GRACE_SECONDS = 10.0  # for the end of an exchange that was told to stop
 

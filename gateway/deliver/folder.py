@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway.deliver.outcome import Outcome, Verdict
-from gateway.folders import make_folder, sync_folder
+from gateway.files.folders import make_folder, sync_folder
 from gateway.settings import FolderDestination
 from gateway.store.entries import PendingDelivery
 from gateway.store.spool import write_durably

@@ -14,8 +14,8 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.dsutils import encode, split_dataset
 
-from gateway.encoded import unreadable
-from gateway.encoded.part_10 import read_values
+from gateway.dicom import unreadable
+from gateway.dicom.part_10 import read_values
 from gateway.errors import GatewayError
 
 _MEDIA_STORAGE_SOP_CLASS_UID, _MEDIA_STORAGE_SOP_INSTANCE_UID = 0x00020002, 0x00020003

@@ -6,12 +6,12 @@ import threading
 
 from gateway.deliver.attempt import Attempt, InHand
 from gateway.errors import Retry
-from gateway.log import log_bug, log_event
 from gateway.settings import Settings
 from gateway.store.commitments import Commitments
 from gateway.store.entries import PendingDelivery
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
+from gateway.telemetry.log import log_bug, log_event
 
 RETRY_SECONDS = 5.0
 OBJECTS_PER_ROUND = 100  # over one association

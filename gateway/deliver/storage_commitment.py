@@ -15,7 +15,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModelInstance,
 )
 
-from gateway.commitment import answer_report
+from gateway.deliver.commitment_report import answer_report
 from gateway.deliver.message import (
     ACTION_TYPE_ID,
     AFFECTED_SOP_CLASS_UID,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 
+from gateway.configuration.routing import gaps
 from gateway.deliver.association import Association
 from gateway.deliver.http import Answer, Unanswered, Unreached, WebClient
 from gateway.deliver.part_10 import Content
@@ -26,7 +27,6 @@ from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.doctor.storage import existing
 from gateway.errors import ConfigurationError, Retry
 from gateway.results.structured_report import SOP_CLASS
-from gateway.routing import gaps
 from gateway.settings import DicomDestination, FolderDestination, Settings, StowDestination
 
 ADVICE = {

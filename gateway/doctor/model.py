@@ -16,7 +16,7 @@ SLOW_SECONDS = 1.0  # the promise for a whole answer
 
 def model(settings: Settings) -> Iterator[Finding]:
     """Open the model and let it answer for a grey square."""
-    from gateway.pipeline import open_predictor
+    from gateway.worker.pipeline import open_predictor
 
     try:
         predictor = open_predictor(settings)

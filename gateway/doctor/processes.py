@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.doctor.finding import Finding, doubtful, good, wrong
-from gateway.role_call import read_role_call
 from gateway.settings import Settings
+from gateway.telemetry.role_status import read_role_call
 
 
 def processes(settings: Settings) -> Iterator[Finding]:

@@ -9,12 +9,12 @@ from typing import cast
 from pynetdicom.association import Association as PynetdicomAssociation
 from pynetdicom.events import Event
 
-from gateway.log import log_bug, log_event
 from gateway.receive.capacity import Capacity
 from gateway.receive.connections import Connections
 from gateway.receive.hosts import Hosts, plain
 from gateway.receive.refusals import Refusals
 from gateway.settings import SCP, Peer
+from gateway.telemetry.log import log_bug, log_event
 from gateway.upper_layer.association import Association
 from gateway.upper_layer.decoding import Titles, is_title
 

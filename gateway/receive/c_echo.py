@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pynetdicom.events import Event
 
-from gateway.receive.statuses import Status
+from gateway.dicom.statuses import Status
 
 
 def answer_c_echo(_: Event) -> int:

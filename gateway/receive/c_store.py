@@ -16,18 +16,18 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import create_file_meta, encode_file_meta
 from pynetdicom.events import Event
 
-from gateway.audit import trail
-from gateway.audit.message import Subject
-from gateway.audit.subject import subject_of_data_set
+from gateway.dicom.statuses import Refuse, Status
 from gateway.errors import Retry
-from gateway.log import log_bug, log_event
 from gateway.receive.association import who
 from gateway.receive.capacity import Capacity
 from gateway.receive.data_set import Header, read_header
-from gateway.receive.statuses import Refuse, Status
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Received
 from gateway.store.ledger import Ledger
 from gateway.store.spool import Spool
+from gateway.telemetry.audit import trail
+from gateway.telemetry.audit.message import Subject
+from gateway.telemetry.audit.subject import subject_of_data_set
+from gateway.telemetry.log import log_bug, log_event
 
 _PREAMBLE = bytes(128) + b"DICM"  # PS3.10 7.1
 

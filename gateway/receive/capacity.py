@@ -5,8 +5,8 @@ from __future__ import annotations
 from threading import Lock
 from time import monotonic
 
+from gateway.dicom.statuses import Refuse, Status
 from gateway.errors import Retry
-from gateway.receive.statuses import Refuse, Status
 from gateway.settings import SCP
 from gateway.store.ledger import Ledger
 from gateway.store.spool import Spool

@@ -15,11 +15,11 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE
 
+from gateway.dicom.statuses import Refuse, Status
 from gateway.dicom.uid import is_uid
-from gateway.log import log_event
 from gateway.receive.association import who
 from gateway.receive.presentation import SOP_CLASSES
-from gateway.receive.statuses import Refuse, Status
+from gateway.telemetry.log import log_event
 
 MEDIUM, PRIORITIES = 0, (0, 1, 2)  # PS3.7 9.3.1.1: medium, high, low
 

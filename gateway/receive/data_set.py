@@ -10,12 +10,12 @@ from typing import Literal
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
+from gateway.dicom.elements import PIXEL_DATA, Element
+from gateway.dicom.octets import Inflating, InMemory
+from gateway.dicom.part_10 import data_set_of, elements_of
+from gateway.dicom.statuses import Refuse, Status
 from gateway.dicom.uid import is_uid
-from gateway.encoded.elements import PIXEL_DATA, Element
-from gateway.encoded.octets import Inflating, InMemory
-from gateway.encoded.part_10 import data_set_of, elements_of
-from gateway.encoded.unreadable import Unreadable
-from gateway.receive.statuses import Refuse, Status
+from gateway.dicom.unreadable import Unreadable
 
 MAX_INFLATED_BESIDE_PIXELS = 16 * 1024 * 1024
 """How much more than the pixels that Rows and Columns tell of a deflated data set may inflate to."""

@@ -20,12 +20,12 @@ from typing import Any, cast
 from pynetdicom import evt
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
-from gateway.log import log_bug
 from gateway.receive.acceptor import Acceptor
 from gateway.receive.connections import Connection, Connections
 from gateway.receive.hosts import plain
 from gateway.receive.memory import Memory
 from gateway.receive.refusals import Refusals
+from gateway.telemetry.log import log_bug
 from gateway.tls import ReloadingContext, problem_of
 from gateway.upper_layer.messages import REST_SECONDS
 from gateway.upper_layer.transport import PDUSocket, shake_hands

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.audit import trail
-from gateway.log import log_event
 from gateway.receive.repeats import Message, Repeats
+from gateway.telemetry.audit import trail
+from gateway.telemetry.log import log_event
 
 LINES_PER_ADDRESS = 100
 AUDITED_PER_ADDRESS = 10

@@ -11,7 +11,7 @@ from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.events import Event
 
-from gateway.commitment import answer_report
+from gateway.deliver.commitment_report import answer_report
 from gateway.errors import ConfigurationError
 from gateway.receive import listener
 from gateway.receive.association import Admission, log_opened
@@ -29,9 +29,9 @@ from gateway.settings import SCP
 from gateway.store.commitments import Commitments
 from gateway.store.ledger import Ledger
 from gateway.store.spool import Spool
+from gateway.threads import Vital
 from gateway.tls import ReloadingContext
 from gateway.upper_layer.association import Association
-from gateway.vital import Vital
 
 MAXIMUM_PDU_SIZE = 128 * 1024
 ASSOCIATION_TIMEOUT_SECONDS = 15

@@ -7,7 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.folders import make_folder
+from gateway.files.folders import make_folder
 
 KEY_BYTES = 32
 

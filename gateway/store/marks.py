@@ -16,7 +16,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from gateway.errors import ConfigurationError, Retry
-from gateway.folders import make_folder, sync_folder
+from gateway.files.folders import make_folder, sync_folder
 from gateway.store.ledger import Ledger
 from gateway.store.schema import folders, instances, results
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.log import log_event
 from gateway.records import ResultKind, Stage
 from gateway.store.conclusion import conclude
 from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery
 from gateway.store.ledger import Ledger, now, record_event
 from gateway.store.schema import deliveries, destinations, instances, results
 from gateway.store.timings import record_timings
+from gateway.telemetry.log import log_event
 
 
 class Outbox:

@@ -16,10 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.errors import Retry
-from gateway.log import listen, listen_no_more, log_bug
 from gateway.peer_text import clean
 from gateway.store.ledger import Ledger, now
 from gateway.store.schema import refusals
+from gateway.telemetry.log import listen, listen_no_more, log_bug
 
 EVENTS = {"refused", "association_rejected", "association_aborted"}
 MOST_ROWS = 5000

@@ -12,7 +12,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.errors import Retry
-from gateway.log import log_event
 from gateway.records import Reason, State
 from gateway.settings import Retention
 from gateway.store.ledger import Ledger, now, record_event
@@ -20,6 +19,7 @@ from gateway.store.marks import Mark
 from gateway.store.pictures import Pictures
 from gateway.store.schema import deliveries, instances, results
 from gateway.store.timings import fold_timings
+from gateway.telemetry.log import log_event
 
 AT_ONCE = 20  # images per transaction: others want to write, too
 LOOKED_FOR = 1000  # images per search, which takes no lock

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import Retry
-from gateway.folders import make_folder, sync_folder
+from gateway.files.folders import make_folder, sync_folder
 from gateway.store.ledger import Ledger
 from gateway.store.marks import Mark, mark_of
 

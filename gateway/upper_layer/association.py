@@ -15,7 +15,7 @@ from contextlib import suppress
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association as PynetdicomAssociation
 
-from gateway.log import log_bug
+from gateway.telemetry.log import log_bug
 from gateway.upper_layer.endings import Ending
 from gateway.upper_layer.messages import Messages
 from gateway.upper_layer.provider import Provider

@@ -27,7 +27,7 @@ from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE
 from pynetdicom.timer import Timer
 
-from gateway.log import log_bug
+from gateway.telemetry.log import log_bug
 from gateway.tls import problem_of
 from gateway.upper_layer import decoding
 from gateway.upper_layer.decoding import Titles

@@ -12,27 +12,14 @@ from starlette.requests import ClientDisconnect
 
 from gateway import __version__
 from gateway.errors import Retry
-from gateway.log import log_bug
 from gateway.results.answer import RESEARCH_BANNER
-from gateway.web import (
-    api,
-    concordance_page,
-    dashboard,
-    documentation,
-    downloads,
-    health,
-    metrics,
-    pictures,
-    prediction,
-    refusals_page,
-    report,
-    sign_in,
-    stow,
-    upload,
-    worklist,
-)
-from gateway.web.guard import Guard, SafeHeaders, UnequivocalRequests, Upload, problem
+from gateway.telemetry.log import log_bug
+from gateway.web.api import documentation, downloads, health, metrics, prediction, routes, stow
+from gateway.web.pages import concordance_page, dashboard, refusals_page, report, upload, worklist
+from gateway.web.security import sign_in
+from gateway.web.security.guard import Guard, SafeHeaders, UnequivocalRequests, Upload, problem
 from gateway.web.site import Site
+from gateway.web.viewer import pictures
 
 STATIC = Path(__file__).parent / "static"
 PUBLIC = (upload, prediction, documentation, health)
@@ -44,7 +31,7 @@ PRIVATE = (
     concordance_page,
     refusals_page,
     dashboard,
-    api,
+    routes,
     stow,
     metrics,
     sign_in,

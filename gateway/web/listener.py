@@ -19,8 +19,8 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from time import monotonic
 from typing import Any, Protocol
 
-from gateway.log import log_event
 from gateway.receive.repeats import Message, Repeats
+from gateway.telemetry.log import log_event
 
 MOST_CONNECTIONS = 200
 MOST_FROM_ONE_ADDRESS = 100

@@ -10,8 +10,8 @@ from typing import Any
 import uvicorn
 
 from gateway.errors import ConfigurationError
+from gateway.threads import Vital
 from gateway.tls import reloading_context
-from gateway.vital import Vital
 from gateway.web.application import create_application
 from gateway.web.http_connection import HttpConnection
 from gateway.web.listener import Connections, Listener, Phase

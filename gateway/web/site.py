@@ -18,11 +18,11 @@ from gateway.store.refusals import Refusals
 from gateway.store.statistics import Statistics
 from gateway.store.traffic import Traffic
 from gateway.store.worklist import Worklist
-from gateway.web.access import Access
-from gateway.web.audit import record_turned_away
+from gateway.web.api.oracle import Oracle
 from gateway.web.body import Bodies
-from gateway.web.display import Display
-from gateway.web.oracle import Oracle
+from gateway.web.security.access import Access
+from gateway.web.security.audit import record_turned_away
+from gateway.web.viewer.display import Display
 
 Value = TypeVar("Value")
 

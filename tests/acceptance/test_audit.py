@@ -10,11 +10,11 @@ from lxml import etree
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
-from tests.certificates import Authority
-from tests.gateway_process import GatewayProcess, running, wait_for
-from tests.identities import SAMPLES, identities, logs_below, told
-from tests.sources import dx, encoded, with_raw
-from tests.syslog_collector import syslog_collector
+from tests.support.certificates import Authority
+from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.identities import SAMPLES, identities, logs_below, told
+from tests.support.sources import dx, encoded, with_raw
+from tests.support.syslog_collector import syslog_collector
 
 NAMED = "Example^Edith"
 HOSTILE = {  # a name where something else belongs, or that cannot be read

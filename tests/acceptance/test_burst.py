@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydicom.uid import DigitalXRayImageStorageForPresentation
 
-from tests.gateway_process import GatewayProcess, running, wait_for
-from tests.receiving import RawPeer, data_set_of
-from tests.sources import chest_pixels, dx, encoded
+from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.receiving import RawPeer, data_set_of
+from tests.support.sources import chest_pixels, dx, encoded
 
 IMAGES = 300
 SENDERS = 8

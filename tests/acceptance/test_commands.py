@@ -12,8 +12,8 @@ import yaml
 from PIL import Image
 from pydicom import dcmread
 
-from tests.gateway_process import PATIENCE_SECONDS
-from tests.storage_peer import storage_peer
+from tests.support.gateway_process import PATIENCE_SECONDS
+from tests.support.storage_peer import storage_peer
 
 SAMPLES = Path(__file__).parents[2] / "sample_dicoms"
 

@@ -10,15 +10,15 @@ import pytest
 import sqlalchemy as sa
 from pydicom import dcmread
 
-from gateway.roles import open_database
+from gateway.processes.roles import open_database
 from gateway.settings import Settings
 from gateway.store.database import open_engine
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
 from gateway.store.schema import instances
-from tests.gateway_process import GatewayProcess, running, wait_for
-from tests.sources import chest_pixels, dx, encoded
-from tests.storage_peer import storage_peer
+from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.sources import chest_pixels, dx, encoded
+from tests.support.storage_peer import storage_peer
 
 IMAGES = 10
 SETTLED = ("delivered", "ineligible", "failed")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway_process import GatewayProcess, running, wait_for
-from tests.postgresql import PostgreSQL
-from tests.sources import dx, encoded
-from tests.storage_peer import storage_peer
+from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.postgresql import PostgreSQL
+from tests.support.sources import dx, encoded
+from tests.support.storage_peer import storage_peer
 
 pytestmark = pytest.mark.slow
 

@@ -15,9 +15,9 @@ from pydicom import Dataset, dcmread
 from gateway.store.database import open_engine
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
-from tests.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 from tests.peers.orthanc import AE_TITLE, Orthanc, running_orthanc
-from tests.sources import dx, encoded
+from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
+from tests.support.sources import dx, encoded
 
 Find = Callable[[str], str]
 AUTO_ROUTING = Path(__file__).parents[1] / "peers" / "auto_routing.lua"

@@ -22,13 +22,13 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pynetdicom.sop_class import Verification
 
-from gateway.receive.statuses import Status
+from gateway.dicom.statuses import Status
 from gateway.settings import Settings
 from gateway.store.database import open_engine
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
-from tests.gateway_process import GatewayProcess, running, wait_for
-from tests.receiving import (
+from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.receiving import (
     A_ABORT,
     A_ASSOCIATE_AC,
     A_ASSOCIATE_RJ,
@@ -39,7 +39,7 @@ from tests.receiving import (
     p_data,
     pdu,
 )
-from tests.sources import chest_pixels, cr, dx, encoded, item
+from tests.support.sources import chest_pixels, cr, dx, encoded, item
 
 EXPLICIT, IMPLICIT = uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian
 SETTLED = ("delivered", "ineligible", "failed")

@@ -9,8 +9,8 @@ import pytest
 from pydicom import dcmread
 
 from gateway.errors import GatewayError
-from tests.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
-from tests.sources import dx, encoded
+from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
+from tests.support.sources import dx, encoded
 
 IMAGES = 20
 KILLS = 3

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.roles import open_database
+from gateway.processes.roles import open_database
 from gateway.settings import Settings
-from tests.gateway_process import GatewayProcess, running, wait_for
-from tests.sources import dx, encoded
+from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.sources import dx, encoded
 
 HELD = Path(__file__).parent / "held"
 IMAGES = 8

@@ -5,8 +5,8 @@ import os
 import signal
 from pathlib import Path
 
-from tests.gateway_process import GatewayProcess, running, wait_for
-from tests.sources import dx, encoded
+from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.sources import dx, encoded
 
 
 def image(folder: Path, number: int) -> Path:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway_process import running, wait_for
-from tests.sources import dx, encoded
+from tests.support.gateway_process import running, wait_for
+from tests.support.sources import dx, encoded
 
 FOLDER = Path(__file__).parent
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway_process import GatewayProcess, running, wait_for
+from tests.support.gateway_process import GatewayProcess, running, wait_for
 
 
 def refused(gateway: GatewayProcess) -> list[str]:

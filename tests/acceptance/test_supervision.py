@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.role_call import read_role_call
-from tests.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
-from tests.sources import dx, encoded
-from tests.storage_peer import storage_peer
+from gateway.telemetry.role_status import read_role_call
+from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
+from tests.support.sources import dx, encoded
+from tests.support.storage_peer import storage_peer
 
 
 def send_one(gateway: GatewayProcess, folder: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway_process import GatewayProcess, running, wait_for
-from tests.postgresql import PostgreSQL, postgresql
-from tests.sources import dx, encoded
+from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.postgresql import PostgreSQL, postgresql
+from tests.support.sources import dx, encoded
 
 
 def write_images(folder: Path, count: int) -> list[Path]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gateway.encoded import elements, octets
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import (
     AE,
@@ -16,27 +17,26 @@ from pynetdicom import (
 from pynetdicom.events import Event
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 
-from gateway import commitment
 from gateway.deliver import association as requestor
+from gateway.deliver import commitment_report as commitment
 from gateway.deliver.c_store import verdict_of
 from gateway.deliver.part_10 import Content
 from gateway.deliver.storage_scu import DicomNode, associate
 from gateway.deliver.stow import ABOUT_THE_OBJECT
 from gateway.dicom.character_sets import encodings_for
-from gateway.encoded import elements, octets
+from gateway.dicom.statuses import Status
+from gateway.processes.roles import open_database
 from gateway.receive import association, connections, data_set, storage_scp
 from gateway.receive.association import Rejection
 from gateway.receive.presentation import SOP_CLASSES, TRANSFER_SYNTAXES
-from gateway.receive.statuses import Status
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.results.structured_report import SOP_CLASS
-from gateway.roles import open_database
 from gateway.settings import Settings
 from gateway.upper_layer import messages, transport
 from gateway.web.application import create_application
 from gateway.web.site import open_site
 from tests.conformance.statement import TEXT, literals, plain, table
-from tests.receiving import receiving
+from tests.support.receiving import receiving
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 ANY = "0123456789ABCDEF"

@@ -1,7 +1,7 @@
 """What the statement says of the audit trail and of TLS."""
 
 from gateway import tls
-from gateway.audit import events, syslog
+from gateway.telemetry.audit import events, syslog
 from tests.conformance.statement import TEXT, codes_in, table
 
 MESSAGES = (

@@ -17,8 +17,8 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification
 
 from gateway.receive.presentation import TRANSFER_SYNTAXES
-from tests.receiving import Receiver, data_set_of
-from tests.sources import chest_pixels, cr, encoded
+from tests.support.receiving import Receiver, data_set_of
+from tests.support.sources import chest_pixels, cr, encoded
 
 SAMPLES = Path(__file__).parents[2] / "sample_dicoms"
 PYDICOM = Path(pydicom.__file__).parent / "data"

@@ -15,16 +15,16 @@ from pydicom import Dataset, dcmread
 from pynetdicom.dsutils import decode as decode_command
 from pynetdicom.sop_class import Verification
 
+from gateway.dicom.statuses import Status
 from gateway.errors import Reject
 from gateway.imaging.select import SelectionRules
-from gateway.pipeline import End, encode_results, prepare, read_source
-from gateway.receive.statuses import Status
 from gateway.records import Reason
 from gateway.results.source_header import source_header
 from gateway.settings import Settings
-from tests.answers import answer
+from gateway.worker.pipeline import End, encode_results, prepare, read_source
 from tests.fuzz import corpus
-from tests.receiving import A_ABORT, A_ASSOCIATE_AC, P_DATA_TF, RawPeer, Receiver, receiving
+from tests.support.answers import answer
+from tests.support.receiving import A_ABORT, A_ASSOCIATE_AC, P_DATA_TF, RawPeer, Receiver, receiving
 
 Run = Callable[[int, bytes], None]
 PATIENCE_SECONDS = 20

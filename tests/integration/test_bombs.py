@@ -25,19 +25,19 @@ from pydicom import uid
 from pydicom.datadict import tag_for_keyword
 from pydicom.encaps import encapsulate
 
-from gateway.describe import describe
-from gateway.encoded.part_10 import read_file
+from gateway.dicom.part_10 import read_file
+from gateway.dicom.statuses import Refuse
 from gateway.errors import Reject
 from gateway.imaging.picture import read_picture
 from gateway.imaging.select import SelectionRules
-from gateway.memory_limit import limit_memory
-from gateway.pipeline import End, prepare
 from gateway.receive.data_set import read_header
-from gateway.receive.statuses import Refuse
 from gateway.results.source_header import source_header
-from gateway.spare_process import SpareProcess
-from tests.receiving import data_set_of
-from tests.sources import dx, encoded
+from gateway.sandbox.memory_limit import limit_memory
+from gateway.sandbox.process import SpareProcess
+from gateway.worker.describe import describe
+from gateway.worker.pipeline import End, prepare
+from tests.support.receiving import data_set_of
+from tests.support.sources import dx, encoded
 
 LARGEST_INPUT = 1 << 20
 MOST_MEMORY_MB = 64

@@ -16,9 +16,9 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
-from gateway.receive.statuses import Status
+from gateway.dicom.statuses import Status
 from gateway.upper_layer import messages, transport
-from tests.receiving import (
+from tests.support.receiving import (
     A_ABORT,
     A_ASSOCIATE_AC,
     A_ASSOCIATE_RJ,
@@ -30,7 +30,7 @@ from tests.receiving import (
     pdu,
     receiving,
 )
-from tests.sources import dx
+from tests.support.sources import dx
 
 DX = dx().SOPClassUID
 REJECTED_BODY = slice(1, 4)  # result, source, reason (PS3.8 9.3.4)

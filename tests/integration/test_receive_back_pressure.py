@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pydicom.uid import DigitalXRayImageStorageForPresentation, generate_uid
 
-from gateway.receive.statuses import Status
-from tests.receiving import A_ASSOCIATE_RJ, RawPeer, c_store_command, data_set_of, p_data, receiving
-from tests.sources import chest_pixels, dx, encoded
+from gateway.dicom.statuses import Status
+from tests.support.receiving import A_ASSOCIATE_RJ, RawPeer, c_store_command, data_set_of, p_data, receiving
+from tests.support.sources import chest_pixels, dx, encoded
 
 LARGE = chest_pixels(1000, 1000)  # 2 MB where 1 MiB is allowed
 SENDERS = 4

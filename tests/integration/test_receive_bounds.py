@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.gateway_process import PATIENCE_SECONDS, wait_for
+from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.wire import pdus
 from tests.wire.requestor import CLOSED, Requestor
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit import trail
 from gateway.settings import Settings
-from tests.gateway_process import wait_for
-from tests.receiving import Receiver, receiving
+from gateway.telemetry.audit import trail
+from tests.support.gateway_process import wait_for
+from tests.support.receiving import Receiver, receiving
 from tests.wire import pdus
 from tests.wire.requestor import Requestor
 

@@ -20,13 +20,13 @@ from pydicom.uid import (
 )
 from pynetdicom.sop_class import Verification
 
-from gateway.encoded import octets
-from gateway.receive.statuses import MAX_ERROR_COMMENT, Status
+from gateway.dicom import octets
+from gateway.dicom.statuses import MAX_ERROR_COMMENT, Status
 from gateway.records import Received
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
-from tests.receiving import A_ABORT, RawPeer, Receiver, data_set_of, p_data, receiving
-from tests.sources import cr, dx, encoded
+from tests.support.receiving import A_ABORT, RawPeer, Receiver, data_set_of, p_data, receiving
+from tests.support.sources import cr, dx, encoded
 
 DX = DigitalXRayImageStorageForPresentation
 UID = "1.2.3.4"

@@ -30,18 +30,18 @@ from pynetdicom import AE
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification
 
+from gateway.dicom.statuses import Status
 from gateway.errors import ConfigurationError
 from gateway.receive.presentation import TRANSFER_SYNTAXES
-from gateway.receive.statuses import Status
 from gateway.receive.storage_scp import MAXIMUM_PDU_SIZE, StorageSCP
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Received
 from gateway.settings import SCP
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
 from gateway.store.spool import Buffer, Spool
-from tests.gateway_process import PATIENCE_SECONDS
-from tests.receiving import A_ABORT, RawPeer, Receiver, data_set_of, receiving
-from tests.sources import cr, dx, encoded
+from tests.support.gateway_process import PATIENCE_SECONDS
+from tests.support.receiving import A_ABORT, RawPeer, Receiver, data_set_of, receiving
+from tests.support.sources import cr, dx, encoded
 
 RADIOGRAPHS = (
     ComputedRadiographyImageStorage,

@@ -16,14 +16,14 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
-from gateway.audit import trail
+from gateway.dicom.statuses import Status
 from gateway.errors import ConfigurationError
 from gateway.receive import storage_scp
-from gateway.receive.statuses import Status
 from gateway.settings import Settings
-from tests.certificates import Authority, Certificate
-from tests.gateway_process import PATIENCE_SECONDS, wait_for
-from tests.receiving import RawPeer, Receiver, receiving
+from gateway.telemetry.audit import trail
+from tests.support.certificates import Authority, Certificate
+from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
+from tests.support.receiving import RawPeer, Receiver, receiving
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gateway.answering import answering_of, configuration_hash
 from gateway.errors import GatewayError
-from gateway.pipeline import open_predictor
 from gateway.records import State
-from gateway.reprocess import reprocess
 from gateway.store.schema import instances
 from gateway.web.site import Site
-from tests.site import add_answer, site_in
+from gateway.worker.answering import answering_of, configuration_hash
+from gateway.worker.pipeline import open_predictor
+from gateway.worker.reprocess import reprocess
+from tests.support.site import add_answer, site_in
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from gateway.errors import GatewayError
 from gateway.records import Reason
 from tests.fuzz.corpus import PYDICOM, PYDICOM_DATA, Sample, chest_radiograph_of
 from tests.fuzz.targets import PLANNED, answer_file
-from tests.receiving import RawPeer, Receiver, receiving
+from tests.support.receiving import RawPeer, Receiver, receiving
 
 FILES = [path for folder in (PYDICOM, PYDICOM_DATA) for path in sorted(folder.rglob("*.dcm"))]
 ENDS = {None, *Reason} - {Reason.INTERNAL_ERROR, Reason.POISON}

@@ -28,8 +28,8 @@ from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
 from gateway.store.outbox import Outbox
-from tests.ledger_rows import answer, claim, received, record_answer
-from tests.receiving import receiving
+from tests.support.ledger_rows import answer, claim, received, record_answer
+from tests.support.receiving import receiving
 from tests.wire.acceptor import accepting
 from tests.wire.pacs_scripts import accepting_with, context
 

@@ -14,12 +14,12 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
+from gateway.dicom.statuses import Status
 from gateway.imaging.decode import decode
-from gateway.pipeline import read_source
 from gateway.receive.presentation import TRANSFER_SYNTAXES
-from gateway.receive.statuses import Status
-from tests.receiving import RawPeer, Receiver, data_set_of, receiving
-from tests.sources import cr, encoded
+from gateway.worker.pipeline import read_source
+from tests.support.receiving import RawPeer, Receiver, data_set_of, receiving
+from tests.support.sources import cr, encoded
 
 Pixels = NDArray[Any]
 ROWS, COLUMNS = 47, 33  # both odd: so is the number of pixels

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import User
-from gateway.web.passwords import hash_password
-from tests.site import Browser, add_answer, browsing, judged, site_in
+from gateway.web.security.passwords import hash_password
+from tests.support.site import Browser, add_answer, browsing, judged, site_in
 
 TOKEN = "a token of some length"
 RITA = User(name="Rita", password=hash_password("correct horse"))

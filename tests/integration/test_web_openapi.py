@@ -8,9 +8,9 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error, response_schema_conformance, status_code_conformance
 
-from tests.gateway_process import PATIENCE_SECONDS
-from tests.site import Browser, add_answer, browsing, site_in
-from tests.sources import dx
+from tests.support.gateway_process import PATIENCE_SECONDS
+from tests.support.site import Browser, add_answer, browsing, site_in
+from tests.support.sources import dx
 
 CHECKS = [not_a_server_error, response_schema_conformance, status_code_conformance]
 HEALTH = list(HealthCheck)

@@ -19,17 +19,27 @@ from PIL import Image
 from structlog.testing import capture_logs
 
 from gateway.errors import ConfigurationError
-from gateway.role_call import RoleCall
 from gateway.store.again import Again
 from gateway.store.ledger import record_event
 from gateway.store.refusals import Refusal
-from gateway.web.rendering import HEAD, MARK
+from gateway.telemetry.role_status import RoleCall
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
-from tests.gateway_process import PATIENCE_SECONDS, wait_for
-from tests.ledger_rows import state
-from tests.site import HOSTILE, Browser, add_answer, add_image, answer_again, browsing, judged, site_in, stow
-from tests.sources import dx, encoded
+from gateway.web.viewer.rendering import HEAD, MARK
+from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
+from tests.support.ledger_rows import state
+from tests.support.site import (
+    HOSTILE,
+    Browser,
+    add_answer,
+    add_image,
+    answer_again,
+    browsing,
+    judged,
+    site_in,
+    stow,
+)
+from tests.support.sources import dx, encoded
 
 
 @pytest.fixture
@@ -350,7 +360,7 @@ def test_metrics_have_a_histogram_for_each_stage(site: Site, browser: Browser) -
 
 def test_torch_stays_out_until_it_is_needed() -> None:
     code = (
-        "import sys; from gateway.web.serving import WebServer; import gateway.roles; "
+        "import sys; from gateway.web.serving import WebServer; import gateway.processes.roles; "
         "sys.exit(bool({'torch', 'highdicom', 'dbos'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -20,18 +20,18 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from structlog.processors import format_exc_info
 from structlog.testing import capture_logs
 
-from gateway import predict
-from gateway.encoded.octets import MAX_INFLATED_BYTES
+from gateway.dicom.octets import MAX_INFLATED_BYTES
 from gateway.errors import ConfigurationError
 from gateway.imaging.image_pixel import MAX_MEGAPIXELS
 from gateway.model.predictor import Predictor
 from gateway.settings import Model, Settings
 from gateway.web import oracle, prediction
-from gateway.web.oracle import Oracle
+from gateway.web.api.oracle import Oracle
 from gateway.web.site import Site
-from tests.gateway_process import PATIENCE_SECONDS
-from tests.site import Browser, browsing, site_in
-from tests.sources import chest_pixels, dx, encoded
+from gateway.worker import predict
+from tests.support.gateway_process import PATIENCE_SECONDS
+from tests.support.site import Browser, browsing, site_in
+from tests.support.sources import chest_pixels, dx, encoded
 
 WAITING = 2
 

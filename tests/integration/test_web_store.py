@@ -10,18 +10,18 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.errors import GatewayError
-from gateway.export import export
 from gateway.records import Reason, State
 from gateway.store.again import Again
 from gateway.store.entries import Verdict
+from gateway.store.export import export
 from gateway.store.outbox import Outbox
 from gateway.store.timings import Tally, fold_timings, last_folded, tallies_since
 from gateway.store.worklist import Search
-from gateway.web.metrics import Stages
+from gateway.web.api.metrics import Stages
 from gateway.web.site import Site
-from tests.ledger_rows import claim
-from tests.postgresql import postgresql
-from tests.site import add_answer, add_image, answer_again, browsing, days_ago, judged, site_in
+from tests.support.ledger_rows import claim
+from tests.support.postgresql import postgresql
+from tests.support.site import add_answer, add_image, answer_again, browsing, days_ago, judged, site_in
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import requests
 
 from gateway.settings import TLS
 from gateway.web.listener import MOST_FROM_ONE_ADDRESS
-from tests.certificates import Authority
-from tests.site import browsing, site_in, stow
-from tests.sources import dx, encoded
+from tests.support.certificates import Authority
+from tests.support.site import browsing, site_in, stow
+from tests.support.sources import dx, encoded
 from tests.wire.http_client import HttpClient
 
 TOKEN = "a token of some length"

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from gateway.web import guard, http_connection, listener
 from gateway.web.listener import Phase
 from gateway.web.site import Site
-from tests.site import Browser, add_image, browsing, site_in, stow
-from tests.sources import dx, encoded
+from tests.support.site import Browser, add_image, browsing, site_in, stow
+from tests.support.sources import dx, encoded
 from tests.wire.http_client import CLOSED, HttpClient, chunked, multipart, request
 
 DICOM = 'Content-Type: multipart/related; type="application/dicom"; boundary=B'

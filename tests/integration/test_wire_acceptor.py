@@ -16,8 +16,8 @@ from gateway.deliver.outcome import Outcome, Verdict
 from gateway.records import ResultKind
 from gateway.settings import DicomDestination
 from gateway.store.entries import PendingDelivery
-from tests.gateway_process import PATIENCE_SECONDS
-from tests.sources import dx, encoded
+from tests.support.gateway_process import PATIENCE_SECONDS
+from tests.support.sources import dx, encoded
 from tests.wire import pdus
 from tests.wire.acceptor import Acceptor, Link, Script, accepting, honest
 from tests.wire.pacs_scripts import (

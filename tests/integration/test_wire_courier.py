@@ -17,9 +17,9 @@ from gateway.store.database import open_engine
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
-from tests.gateway_process import wait_for
-from tests.ledger_rows import answer, claim, received, record_answer
-from tests.sources import dx, encoded
+from tests.support.gateway_process import wait_for
+from tests.support.ledger_rows import answer, claim, received, record_answer
+from tests.support.sources import dx, encoded
 from tests.wire.acceptor import Acceptor, Link, Script, accepting
 from tests.wire.pacs_scripts import (
     accepting_with,

@@ -12,9 +12,9 @@ from itertools import repeat
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-from tests.gateway_process import wait_for
-from tests.receiving import Receiver, data_set_of, receiving
-from tests.sources import dx, encoded
+from tests.support.gateway_process import wait_for
+from tests.support.receiving import Receiver, data_set_of, receiving
+from tests.support.sources import dx, encoded
 from tests.wire import pdus
 from tests.wire.requestor import CLOSED, Requestor
 

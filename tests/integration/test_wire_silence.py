@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.gateway_process import wait_for
-from tests.receiving import Receiver, receiving
+from tests.support.gateway_process import wait_for
+from tests.support.receiving import Receiver, receiving
 from tests.wire import pdus
 from tests.wire.requestor import CLOSED, Requestor
 

@@ -18,8 +18,8 @@ from pynetdicom import AE
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
 from gateway.deliver.storage_scu import DicomNode
-from tests.gateway_process import PATIENCE_SECONDS, wait_for
-from tests.missing_peer import leave_out
+from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
+from tests.support.missing_peer import leave_out
 
 AE_TITLE = "ORTHANC"
 PLUGINS = [Path("/usr/share/orthanc/plugins"), Path("/usr/lib/orthanc")]

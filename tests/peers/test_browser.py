@@ -16,8 +16,8 @@ from pydicom.uid import generate_uid
 from benchmarks.dcmtk import free_port, storescp
 from gateway.deliver.storage_scu import echo
 from gateway.errors import GatewayError
-from tests.gateway_process import PATIENCE_SECONDS, ROOT, GatewayProcess, running, wait_for
-from tests.missing_peer import leave_out
+from tests.support.gateway_process import PATIENCE_SECONDS, ROOT, GatewayProcess, running, wait_for
+from tests.support.missing_peer import leave_out
 
 PATIENCE_MS = 1000 * PATIENCE_SECONDS
 SAMPLE = ROOT / "sample_dicoms" / "dx_pa_consolidation.dcm"

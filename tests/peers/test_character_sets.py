@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from tests.gateway_process import GatewayProcess, running, wait_for
 from tests.peers.orthanc import AE_TITLE, Orthanc, running_orthanc
-from tests.receiving import data_set_of
-from tests.sources import dx, encoded
+from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.receiving import data_set_of
+from tests.support.sources import dx, encoded
 
 UMLAUTS, KANJI = "Müller^Jörg", "Yamada^Tarou=山田^太郎=やまだ^たろう"
 NAMES: dict[str, tuple[str, bytes, str]] = {

@@ -6,10 +6,10 @@ from pydicom.uid import ComputedRadiographyImageStorage, DigitalXRayImageStorage
 
 from gateway.deliver.send import send_files
 from gateway.deliver.storage_scu import DicomNode
-from tests.gateway_process import wait_for
 from tests.peers.orthanc import AE_TITLE, running_orthanc
-from tests.sources import cr, dx, encoded
-from tests.storage_peer import storage_peer
+from tests.support.gateway_process import wait_for
+from tests.support.sources import cr, dx, encoded
+from tests.support.storage_peer import storage_peer
 
 RADIOGRAPHS = (ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation)
 ROUTING = Path(__file__).parents[2] / "config" / "orthanc-routing.lua"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydicom import dcmread
 
-from tests.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
+from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 
 SAMPLES = Path(__file__).parents[2] / "sample_dicoms"
 EXPECTED = {entry["file"]: entry for entry in yaml.safe_load((SAMPLES / "expected.yaml").read_text())}

@@ -16,9 +16,9 @@ from gateway.deliver.stow import deliver_by_stow
 from gateway.records import ResultKind
 from gateway.settings import DicomDestination, StowDestination
 from gateway.store.entries import PendingDelivery
-from tests.gateway_process import GatewayProcess, running, wait_for
 from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc, running_orthanc
-from tests.sources import dx, encoded
+from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.sources import dx, encoded
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.receiving import Receiver, data_set_of, receiving
-from tests.sources import cr, dx, encoded
+from tests.support.receiving import Receiver, data_set_of, receiving
+from tests.support.sources import cr, dx, encoded
 
 Run = Callable[..., str]
 

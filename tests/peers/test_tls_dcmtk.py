@@ -18,10 +18,10 @@ from gateway.errors import Retry
 from gateway.records import ResultKind
 from gateway.settings import ClientTLS, DicomDestination
 from gateway.store.entries import PendingDelivery
-from tests.certificates import Authority, Certificate
-from tests.gateway_process import PATIENCE_SECONDS, wait_for
-from tests.receiving import Receiver, receiving
-from tests.sources import dx, encoded
+from tests.support.certificates import Authority, Certificate
+from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
+from tests.support.receiving import Receiver, receiving
+from tests.support.sources import dx, encoded
 
 Find = Callable[[str], str]
 

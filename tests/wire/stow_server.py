@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
 
-from tests.stow_server import object_in
+from tests.support.stow_server import object_in
 
 JSON = "application/dicom+json"
 DRIP_SECONDS = 0.02

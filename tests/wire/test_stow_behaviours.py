@@ -17,7 +17,7 @@ from gateway.deliver.stow import deliver_by_stow
 from gateway.records import ResultKind
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
-from tests.sources import dx, encoded
+from tests.support.sources import dx, encoded
 from tests.wire.stow_server import (
     Script,
     as_json,

@@ -7,9 +7,9 @@ import threading
 
 from pydicom.dataset import Dataset
 
-import gateway.engine
-import gateway.isolation
-import gateway.pipeline
+import gateway.worker.engine
+import gateway.worker.isolation
+import gateway.worker.pipeline
 from gateway.imaging.decode import decode
 from gateway.records import GreyImage
 
@@ -21,7 +21,7 @@ def hanging(ds: Dataset, *limits: float) -> GreyImage:
     return decode(ds, *limits)
 
 
-gateway.pipeline.decode = hanging  # type: ignore[attr-defined]
-gateway.engine.HANGS_SECONDS = 40.0  # longer than the process for suspects takes to start
-gateway.engine.ATTEMPTS_TOGETHER = 1
-gateway.isolation.ANSWER_SECONDS = 4.0
+gateway.worker.pipeline.decode = hanging  # type: ignore[attr-defined]
+gateway.worker.engine.HANGS_SECONDS = 40.0  # longer than the process for suspects takes to start
+gateway.worker.engine.ATTEMPTS_TOGETHER = 1
+gateway.worker.isolation.ANSWER_SECONDS = 4.0

@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 from lxml import etree
 
-from gateway.audit import trail
 from gateway.deliver.attempt import Attempt, delay_seconds, least_attempts
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.records import Reason, State
@@ -18,9 +17,10 @@ from gateway.store.commitments import Commitments
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
-from tests.ledger_rows import answer, claim, received, record_answer, state
-from tests.sources import dx, encoded
-from tests.storage_peer import storage_peer
+from gateway.telemetry.audit import trail
+from tests.support.ledger_rows import answer, claim, received, record_answer, state
+from tests.support.sources import dx, encoded
+from tests.support.storage_peer import storage_peer
 
 RULES = Delivery(first_retry_seconds=5, longest_retry_seconds=3600, give_up_after_hours=1)
 

@@ -15,8 +15,8 @@ from gateway.errors import Retry
 from gateway.records import ResultKind
 from gateway.settings import DicomDestination
 from gateway.store.entries import PendingDelivery
-from tests.sources import dx, encoded
-from tests.storage_peer import StoragePeer, storage_peer
+from tests.support.sources import dx, encoded
+from tests.support.storage_peer import StoragePeer, storage_peer
 
 
 @pytest.fixture

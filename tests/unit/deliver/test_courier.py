@@ -21,8 +21,8 @@ from gateway.store.entries import PendingDelivery
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
-from tests.ledger_rows import answer, claim, received, record_answer
-from tests.sources import dx, encoded
+from tests.support.ledger_rows import answer, claim, received, record_answer
+from tests.support.sources import dx, encoded
 
 PATIENCE_SECONDS = 60.0
 

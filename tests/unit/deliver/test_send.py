@@ -12,7 +12,7 @@ from gateway.deliver.send import send_files
 from gateway.deliver.storage_scu import DicomNode
 from gateway.errors import ConfigurationError
 from gateway.settings import Settings
-from tests.sources import cr, dx, encoded
+from tests.support.sources import cr, dx, encoded
 from tests.wire.acceptor import accepting
 from tests.wire.pacs_scripts import close, stored_with
 

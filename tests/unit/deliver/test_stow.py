@@ -14,8 +14,8 @@ from gateway.deliver.stow import deliver_by_stow
 from gateway.records import ResultKind
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
-from tests.sources import dx, encoded
-from tests.stow_server import STORED, plain, server
+from tests.support.sources import dx, encoded
+from tests.support.stow_server import STORED, plain, server
 
 DELIVERED, LATER, NEVER, AWAY = Verdict.DELIVERED, Verdict.LATER, Verdict.NEVER, Verdict.AWAY
 

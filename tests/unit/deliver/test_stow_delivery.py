@@ -12,8 +12,8 @@ from gateway.records import State
 from gateway.settings import Settings
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
-from tests.ledger_rows import answer, claim, received, record_answer, state
-from tests.sources import dx, encoded
+from tests.support.ledger_rows import answer, claim, received, record_answer, state
+from tests.support.sources import dx, encoded
 from tests.wire.stow_server import (
     Script,
     StowServer,

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from gateway.configuration.settings_file import load_settings
 from gateway.deliver.c_store import deliver_by_c_store
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.deliver.stow import deliver_by_stow
 from gateway.errors import ConfigurationError
 from gateway.records import ResultKind
 from gateway.settings import ClientTLS, DicomDestination, StowDestination
-from gateway.settings_file import load_settings
 from gateway.store.entries import PendingDelivery
-from tests.certificates import Authority, Certificate
-from tests.sources import dx, encoded
-from tests.storage_peer import storage_peer
-from tests.stow_server import STORED, server
+from tests.support.certificates import Authority, Certificate
+from tests.support.sources import dx, encoded
+from tests.support.storage_peer import storage_peer
+from tests.support.stow_server import STORED, server
 
 
 @pytest.fixture(scope="module")

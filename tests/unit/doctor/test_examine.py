@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from pynetdicom.sop_class import SecondaryCaptureImageStorage, Verification
 
+from gateway.configuration.settings_file import load_settings
 from gateway.doctor.destinations import destinations
 from gateway.doctor.finding import Finding, Verdict
 from gateway.doctor.model import model
 from gateway.doctor.network import certificate, listener, peers, web
 from gateway.doctor.storage import database, disk
-from gateway.roles import open_database
+from gateway.processes.roles import open_database
 from gateway.settings import Settings
-from gateway.settings_file import load_settings
-from tests.certificates import Authority
-from tests.storage_peer import storage_peer
+from tests.support.certificates import Authority
+from tests.support.storage_peer import storage_peer
 from tests.wire import pdus
 from tests.wire.acceptor import Script, accepting
 from tests.wire.pacs_scripts import accepting_with, answering, close, context

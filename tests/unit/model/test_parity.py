@@ -9,8 +9,8 @@ from pydicom import Dataset, FileMetaDataset, dcmread
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
 from gateway.imaging.decode import decode
-from gateway.model.evaluation.dataset import load_input
 from gateway.model.predictor import Predictor
+from gateway.training.evaluation.dataset import load_input
 
 SAMPLE = Path(__file__).parents[3] / "sample_dicoms" / "dx_pa_voi_lut.dcm"
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gateway.model.evaluation.dataset import load_input
 from gateway.model.predictor import SHIPPED, Predictor
 from gateway.records import Label
+from gateway.training.evaluation.dataset import load_input
 from tests.fuzz.corpus import PYDICOM, PYDICOM_DATA
 
 CHEST = PYDICOM_DATA / "RG1_UNCR.dcm"  # of an adult; its collimator's edges are in millimetres

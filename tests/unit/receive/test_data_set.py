@@ -21,10 +21,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from gateway.dicom.statuses import Refuse, Status
 from gateway.receive.data_set import read_header
-from gateway.receive.statuses import Refuse, Status
-from tests.receiving import data_set_of
-from tests.sources import cr, dx, encoded, item
+from tests.support.receiving import data_set_of
+from tests.support.sources import cr, dx, encoded, item
 
 FIXED = {"SOPInstanceUID": "1.2.3", "StudyInstanceUID": "1.2.4", "SeriesInstanceUID": "1.2.5"}
 SYNTAXES = [

@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 from gateway.records import Prediction
 from gateway.results.source_header import source_header
 from gateway.results.structured_report import SOP_CLASS, SRClass, structured_report
-from tests.answers import MODEL, NORMAL, PNEUMONIA, UNDETERMINED, answer
-from tests.sources import PLAIN_CHEST_XRAY, dx, item
+from tests.support.answers import MODEL, NORMAL, PNEUMONIA, UNDETERMINED, answer
+from tests.support.sources import PLAIN_CHEST_XRAY, dx, item
 
 SOURCE = dx()
 Row = tuple[int, str | None, str, str, str]  # depth, relationship, value type, name, value

@@ -13,8 +13,8 @@ from gateway.results.identity import result_uid, series_uid
 from gateway.results.secondary_capture import secondary_capture
 from gateway.results.source_header import source_header
 from gateway.results.structured_report import structured_report
-from tests.answers import MODEL, PNEUMONIA, answer, prediction
-from tests.sources import dx
+from tests.support.answers import MODEL, PNEUMONIA, answer, prediction
+from tests.support.sources import dx
 
 GREY = GreyImage(np.full((60, 50), 30000, np.uint16), ())
 NAME = {

@@ -10,7 +10,7 @@ from gateway.records import GreyImage, Prediction
 from gateway.results.activation_overlay import colour_scale, map_range, overlay
 from gateway.results.canvas import Box, Canvas, drawable, shortened, wrapped
 from gateway.results.picture import HEIGHT, WIDTH, picture
-from tests.answers import NOON, NORMAL, PNEUMONIA, UNDETERMINED, answer
+from tests.support.answers import NOON, NORMAL, PNEUMONIA, UNDETERMINED, answer
 
 LEFT_HALF, RIGHT_HALF = np.s_[64:662, : WIDTH // 2], np.s_[64:662, WIDTH // 2 :]
 

@@ -14,8 +14,8 @@ from gateway.results.encoding import encode
 from gateway.results.picture import HEIGHT, WIDTH
 from gateway.results.secondary_capture import secondary_capture
 from gateway.results.source_header import source_header
-from tests.answers import UNDETERMINED, answer
-from tests.sources import cr, dx, encoded, item
+from tests.support.answers import UNDETERMINED, answer
+from tests.support.sources import cr, dx, encoded, item
 
 GREY = GreyImage(np.full((60, 50), 30000, np.uint16), ())
 

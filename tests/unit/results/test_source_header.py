@@ -12,7 +12,7 @@ from pydicom.tag import Tag
 from gateway.errors import Reject
 from gateway.records import Reason
 from gateway.results.source_header import SourceHeader, source_header
-from tests.sources import cr, dx, encoded, item, with_raw
+from tests.support.sources import cr, dx, encoded, item, with_raw
 
 
 def read(character_set: bytes, name: bytes) -> SourceHeader:

@@ -19,8 +19,8 @@ from gateway.results.answer import Answer, Predecessor
 from gateway.results.encoding import encode
 from gateway.results.source_header import source_header
 from gateway.results.structured_report import structured_report
-from tests.answers import MODEL, NOON, answer, prediction
-from tests.sources import cr, dx, item, with_raw
+from tests.support.answers import MODEL, NOON, answer, prediction
+from tests.support.sources import cr, dx, item, with_raw
 
 
 def in_characters(vr: str, group: str | bytes) -> tuple[bool, str]:

@@ -11,7 +11,7 @@ from gateway.store.database import open_engine
 from gateway.store.entries import Arrival
 from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
-from tests.ledger_rows import answer, claim, received, record_answer, state
+from tests.support.ledger_rows import answer, claim, received, record_answer, state
 
 
 def test_sqlite_is_durable(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from gateway.store.outbox import Outbox
 from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
 from gateway.store.spool import Spool
-from tests.ledger_rows import answer, claim, received, record_answer, state
+from tests.support.ledger_rows import answer, claim, received, record_answer, state
 
 NAME = f"{1:064x}.dcm"
 AT_ONCE = Retention(received_days=0, results_days=0, failed_days=0, max_disk_gb=0)

@@ -15,7 +15,7 @@ from gateway.errors import ConfigurationError
 from gateway.store.database import open_engine
 from gateway.store.migrate import BASELINE, upgrade
 from gateway.store.schema import metadata
-from tests.postgresql import postgresql
+from tests.support.postgresql import postgresql
 
 TIME = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001 - as SQLite keeps it
 INSTANCE = {

@@ -13,7 +13,7 @@ from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
 from gateway.store.requeue import Choice, Requeued, resend
-from tests.ledger_rows import answer, claim, received, record_answer, state
+from tests.support.ledger_rows import answer, claim, received, record_answer, state
 
 
 @pytest.fixture

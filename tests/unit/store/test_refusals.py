@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Retry
-from gateway.log import log_event
 from gateway.store import refusals as module
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
 from gateway.store.refusals import OTHERS, Refusal, RefusalRecorder, Refusals
+from gateway.telemetry.log import log_event
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Kind, Pictures
 from gateway.store.retention import Cleaner, Rule, due_by
-from tests.ledger_rows import answer, claim, received, record_answer
+from tests.support.ledger_rows import answer, claim, received, record_answer
 
 NEVER = Retention(received_days=None, results_days=None, failed_days=None)
 AT_ONCE = Retention(received_days=0, results_days=0, failed_days=0)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import User, Web
-from gateway.web.passwords import hash_password, is_password
-from gateway.web.rate_limit import RateLimit
-from gateway.web.sessions import Sessions
+from gateway.web.security.passwords import hash_password, is_password
+from gateway.web.security.rate_limit import RateLimit
+from gateway.web.security.sessions import Sessions
 
 RITA = User(name="Rita", password=hash_password("correct horse"))
 

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.records import Label
 from gateway.store.entries import Verdict
-from gateway.web.concordance import Fraction, Reading, by, calibration, concordance
+from gateway.web.pages.concordance import Fraction, Reading, by, calibration, concordance
 
 PNEUMONIA, NORMAL, UNDETERMINED = Label.PNEUMONIA, Label.NORMAL, Label.UNDETERMINED
 AGREE, DISAGREE, UNSURE = Verdict.AGREE, Verdict.DISAGREE, Verdict.UNSURE

@@ -9,9 +9,9 @@ import pytest
 
 from gateway.errors import Retry
 from gateway.store.pictures import Kind, Pictures
-from gateway.web import display
-from gateway.web.display import Display
-from tests.sources import dx, encoded
+from gateway.web.viewer import display
+from gateway.web.viewer.display import Display
+from tests.support.sources import dx, encoded
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from tempfile import TemporaryFile
 import pytest
 
 from gateway.web import body as bodies
+from gateway.web.api.multipart import MOST_PARTS, NotMultipart, TooManyParts, boundary_of, parts_of
 from gateway.web.body import Body
-from gateway.web.multipart import MOST_PARTS, NotMultipart, TooManyParts, boundary_of, parts_of
 
 
 @contextmanager

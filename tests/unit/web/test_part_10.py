@@ -5,10 +5,10 @@ import zlib
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
-from gateway.encoded.octets import MAX_INFLATED_BYTES
-from gateway.receive.statuses import Refuse, Status
-from gateway.web.part_10 import read_file_meta, read_part_10
-from tests.sources import dx, encoded
+from gateway.dicom.octets import MAX_INFLATED_BYTES
+from gateway.dicom.statuses import Refuse, Status
+from gateway.web.api.part_10 import read_file_meta, read_part_10
+from tests.support.sources import dx, encoded
 
 
 def part_10(meta: bytes, data: bytes, *, length: int | None = None) -> memoryview:

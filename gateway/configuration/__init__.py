@@ -1,0 +1,1 @@
+"""Reads the settings file and reports every problem in it at once."""

@@ -1,0 +1,120 @@
+"""What is wrong with settings, in words: pydantic's findings by key, with what may have been meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.configuration.yaml_file import Location
+from gateway.settings import Settings
+
+SECRETS = {"token", "password", "bearer_token", "database"}
+_TAGS = {"folder", "dicom", "stow"}  # pydantic names a destination's kind within the location
+_WORDS = {
+    "missing": "must be stated",
+    "union_tag_not_found": "must state its kind: folder, dicom or stow",
+    "union_tag_invalid": "kind must be folder, dicom or stow",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "path_type": "must be a path",
+    "tuple_type": "must be a list",
+    "model_type": "must hold keys and values",
+    "model_attributes_type": "must hold keys and values",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be {le:g} or less",
+    "string_too_short": "must have {min_length} characters or more",
+    "string_too_long": "must have {max_length} characters or fewer",
+    "literal_error": "must be {expected}",
+}
+_FORMS = {
+    "ae_title": "must be 1 to 16 printable ASCII characters without a backslash",
+    "stow_ae_title": "must be 1 to 16 printable ASCII characters without a backslash",
+    "url": "must be http(s)://HOST[:PORT]/PATH, without user, query or fragment",
+    "password": "must be what `gateway hash-password` prints",
+    "device": "must be auto, cpu, cuda or cuda:NUMBER",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem: which key, and what is wrong."""
+
+    key: Location
+    text: str
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """Return what is wrong within sections; values are quoted unless they may be secret."""
+    return [_problem(found, key) for found in error.errors(include_url=False) if (key := _key(found["loc"]))]
+
+
+def problem_across(line: str) -> Problem:
+    """Return a problem between sections, which comes as `key: sentence`."""
+    name, _, text = line.partition(": ")
+    return Problem(tuple(int(each) if each.isdecimal() else each for each in name.split(".")), text)
+
+
+def _problem(found: ErrorDetails, key: Location) -> Problem:
+    if found["type"] == "extra_forbidden":
+        return Problem(key, f"there is no such setting{_meant(str(key[-1]), _names(key))}")
+    return Problem(key, _text(found, str(key[-1])) + _quoted(found, key))
+
+
+def _key(location: Location) -> Location:
+    """Leave out the kinds of destinations that pydantic puts between number and key."""
+    pairs = zip(("", *location), location, strict=False)
+    return tuple(each for before, each in pairs if not (isinstance(before, int) and each in _TAGS))
+
+
+def _text(found: ErrorDetails, name: str) -> str:
+    kind = found["type"]
+    if kind == "string_pattern_mismatch" and name in _FORMS:
+        return _FORMS[name]
+    if kind == "string_too_short" and found["ctx"]["min_length"] == 1:
+        return "must not be empty"
+    if kind in _WORDS:
+        return _WORDS[kind].format(**found.get("ctx", {}))
+    return found["msg"].removeprefix("Value error, ")
+
+
+def _quoted(found: ErrorDetails, key: Location) -> str:
+    value = found["input"]
+    if value == "" or found["type"] in ("missing", "value_error") or SECRETS & set(key):
+        return ""
+    return f", not {value!r}" if isinstance(value, str | int | float) and len(str(value)) <= 64 else ""
+
+
+def _meant(name: str, names: list[str]) -> str:
+    close = get_close_matches(name, names, 1, 0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _names(key: Location) -> list[str]:
+    """Return the settings that there are beside a key."""
+    models: list[type[BaseModel]] = [Settings]
+    for each in key[:-1]:
+        if not isinstance(each, int):
+            fields = [model.model_fields[each] for model in models if each in model.model_fields]
+            models = [model for field in fields for model in _models_in(field.annotation)]
+    return sorted({name for model in models for name in model.model_fields})
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _models_in(each)

@@ -1,0 +1,1 @@
+"""The processes of a gateway: composition roots and supervisor."""

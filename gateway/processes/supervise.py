@@ -1,0 +1,233 @@
+"""`gateway serve`: every role as a process of its own, started again when it dies."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from gateway.errors import ConfigurationError, GatewayError
+from gateway.files.folders import make_folder
+from gateway.processes.roles import READY, open_database, writing
+from gateway.settings import SCP, Settings
+from gateway.telemetry.log import log_bug, log_event, open_log
+from gateway.telemetry.role_status import RoleCall
+from gateway.threads import Vital, failed_vital
+from gateway.worker.worker_id import try_lock
+
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 30.0
+SUPERVISOR_ENDS_SECONDS = 3.0
+ROLES_END_SECONDS = 60.0  # of a killed gateway, on a machine that is busy
+STARTING_SECONDS = 300.0  # a role that does not serve by then is ended
+HUNG_SECONDS = 30.0  # a role that has served and gives no sign of life for so long is ended
+WRONG_CONFIGURATION = 2  # a role's exit status: one that has never served would not be mended by a restart
+
+
+class Supervisor:
+    """Runs the roles of one gateway on one machine.
+
+    Parameters
+    ----------
+    arguments
+        What the roles are started with beyond their name (`--config FILE`).
+    """
+
+    def __init__(self, settings: Settings, arguments: Sequence[str]) -> None:
+        self._settings = settings
+        self._arguments = list(arguments)
+        self._needed = ["receive", *(f"work {number}" for number in range(settings.workers))]
+        self._names = [*self._needed, *(["web"] if settings.web.enabled else [])]
+        self._role_call = RoleCall(settings.data_dir)
+        self._stop = threading.Event()
+        self._wrong = threading.Event()
+        self._children: dict[str, subprocess.Popen[str]] = {}
+        self._told: dict[str, dict[str, str]] = {}  # by each role when it first served
+        self._telling = threading.Lock()
+
+    def run(self) -> None:
+        """Serve until SIGTERM.
+
+        Raises
+        ------
+        ConfigurationError
+            If a role cannot start, or another gateway runs on the same data directory.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        open_database(self._settings)[0].dispose()
+        open_log(self._settings.data_dir, role="serve", rules=self._settings.log)
+        self._locks = self._lock_data_dir()
+        check_port_is_free(self._settings.scp)
+        watchers = [Vital(partial(self._keep_running, name), f"watch {name}") for name in self._names]
+        for watcher in watchers:
+            watcher.start()
+        while not self._stop.wait(1.0):
+            for name, problem in failed_vital().items():
+                raise GatewayError(f"the thread {name!r} {problem}: the gateway ends, to be started again")
+        self._end_children()
+        for watcher in watchers:
+            watcher.join()
+        self._role_call.close()
+        log_event("stopped")
+        if self._wrong.is_set():
+            raise ConfigurationError("a role of the gateway cannot start; its own line above says why")
+
+    def _lock_data_dir(self) -> list[int]:
+        """Keep other gateways away; the roles of one that was killed may still be ending.
+
+        A supervisor alone holds the first lock, its roles hold the second with it.
+        """
+        with writing(self._settings.data_dir):
+            make_folder(self._settings.data_dir / "run")
+        return [
+            self._lock("serve.lock", SUPERVISOR_ENDS_SECONDS),
+            self._lock("gateway.lock", ROLES_END_SECONDS),
+        ]
+
+    def _lock(self, name: str, seconds: float) -> int:
+        path = self._settings.data_dir / "run" / name
+        with writing(self._settings.data_dir):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        deadline = time.monotonic() + seconds
+        while not try_lock(descriptor):
+            if time.monotonic() > deadline:
+                raise ConfigurationError(
+                    f"data_dir: another gateway runs on {self._settings.data_dir}; stop it or choose another"
+                )
+            self._stop.wait(0.1)
+        return descriptor
+
+    def _keep_running(self, name: str) -> None:
+        """Start the role, and again whenever it dies, more and more slowly while it does not get ready."""
+        delay = FIRST_DELAY
+        while not self._stop.is_set():
+            has_served = False
+            try:
+                child = self._spawn(name)
+                has_served = self._wait_until_ready(name, child)
+                status = self._outlive(name, child) if has_served else child.wait()
+                if self._stop.is_set() or self._is_wrong(name, status):
+                    return
+                delay = FIRST_DELAY if has_served else delay
+                self._role_call.note(name, "dead", f"exit status {status}")
+                log_event("role_died", died=name, exit_status=status, restart_in_seconds=delay)
+            except OSError as error:  # no process, descriptor or memory left for it now
+                self._give_up(name, error.strerror or repr(error), delay)
+            except Exception as error:
+                log_bug("bug", task=f"watch {name}")
+                self._give_up(name, repr(error), delay)
+            self._stop.wait(delay)
+            delay = min(2 * delay, LONGEST_DELAY)
+
+    def _is_wrong(self, name: str, status: int) -> bool:
+        """End the gateway if this role never will serve; a database that went away comes back."""
+        if status != WRONG_CONFIGURATION or name not in self._needed or name in self._told:
+            return False
+        try:
+            open_database(self._settings)[0].dispose()
+        except ConfigurationError:
+            return False
+        self._wrong.set()
+        self._stop.set()
+        return True
+
+    def _give_up(self, name: str, reason: str, delay: float) -> None:
+        """Say that a role could not be started or watched; end what is left of it."""
+        child = self._children.get(name)
+        if child:
+            child.kill()  # nothing, where it has ended
+        self._role_call.note(name, "dead", f"cannot be started: {reason}")
+        log_event("role_not_started", not_started=name, reason=reason, restart_in_seconds=delay)
+
+    def _spawn(self, name: str) -> subprocess.Popen[str]:
+        self._role_call.note(name, "starting")
+        child = subprocess.Popen(
+            [sys.executable, "-m", "gateway", name.split()[0], "--supervised", *self._arguments],
+            stdin=subprocess.PIPE,  # a leash: the role ends when this end is gone
+            stdout=subprocess.PIPE,
+            text=True,
+            pass_fds=self._locks[1:],  # the data directory is free again when the last role has ended
+            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then drains the roles
+        )
+        self._children[name] = child
+        if self._stop.is_set():  # too late for `_end_children` to have seen it
+            child.terminate()
+        return child
+
+    def _wait_until_ready(self, name: str, child: subprocess.Popen[str]) -> bool:
+        """Note what a role tells about itself once it serves, False if it ends before or hangs.
+
+        With the last one that is needed, the gateway is ready: nobody waits for the web pages.
+        """
+        assert child.stdout is not None  # noqa: S101 - it is a pipe
+        if not select.select([child.stdout], [], [], STARTING_SECONDS)[0]:
+            self._end_hung(name, child, STARTING_SECONDS)
+            return False
+        line = child.stdout.readline()
+        if not line.startswith(READY):
+            return False
+        self._role_call.note(name, "serving")
+        if name not in self._needed or self._stop.is_set():
+            return True
+        with self._telling:
+            complete = len(self._told) == len(self._needed)
+            self._told[name] = dict(word.split("=", 1) for word in line.split()[1:])
+            if not complete and len(self._told) == len(self._needed):
+                words = {key: value for told in self._told.values() for key, value in told.items()}
+                log_event("ready", **words)
+        return True
+
+    def _outlive(self, name: str, child: subprocess.Popen[str]) -> int:
+        """Return the role's exit status once it has ended, or has been ended because it hangs."""
+        assert child.stdout is not None  # noqa: S101 - it is a pipe
+        heard_at = time.monotonic()
+        while child.poll() is None:
+            if select.select([child.stdout], [], [], 1.0)[0]:
+                if not os.read(child.stdout.fileno(), 4096):
+                    break
+                heard_at = time.monotonic()
+                self._role_call.note(name, "serving")
+            elif time.monotonic() - heard_at > HUNG_SECONDS:
+                self._end_hung(name, child, HUNG_SECONDS)
+        return child.wait()
+
+    def _end_hung(self, name: str, child: subprocess.Popen[str], silent_seconds: float) -> None:
+        log_event("role_hangs", hangs=name, silent_seconds=silent_seconds)
+        child.kill()
+
+    def _end_children(self) -> None:
+        """Ask every role to drain; kill what has not ended in time: the next start resumes its work."""
+        children = list(self._children.values())
+        for child in children:
+            child.terminate()
+        deadline = time.monotonic() + self._settings.shutdown_seconds + 5
+        for child in children:
+            try:
+                child.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def check_port_is_free(scp: SCP) -> None:
+    """See that the listener will have its port, before a model is loaded in vain.
+
+    Raises
+    ------
+    ConfigurationError
+        If something else listens there, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in scp.bind else socket.AF_INET
+    try:
+        socket.create_server((scp.bind, scp.port), family=family).close()
+    except OSError as error:
+        where, why = f"{scp.bind}:{scp.port}", error.strerror or error
+        problem = f"scp.port: cannot listen on {where} ({why}); is a gateway running?"
+        raise ConfigurationError(problem) from None

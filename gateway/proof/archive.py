@@ -1,0 +1,74 @@
+"""The Storage SCP at the other end: takes every result and keeps the list of what arrived."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import cast
+
+from pydicom.dataset import Dataset
+from pynetdicom import evt
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.events import Event
+from pynetdicom.presentation import StoragePresentationContexts
+from pynetdicom.transport import ThreadedAssociationServer
+
+from gateway.proof.reconcile import Arrival
+
+AE_TITLE = "ARCHIVE"
+
+
+class Archive:
+    """What arrived, in order; `port` is where it listens on loopback."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[Arrival] = []
+        self.port = 0
+
+    def answer_c_store(self, event: Event) -> int:
+        """Note the object, answer 0x0000."""
+        command = cast(C_STORE, event.request)
+        content = cast(BytesIO, command.DataSet).getvalue()
+        self.arrivals.append(
+            Arrival(
+                sop_instance_uid=str(command.AffectedSOPInstanceUID),
+                sop_class_uid=str(command.AffectedSOPClassUID),
+                source=source_of(event.dataset),
+                sha256=hashlib.sha256(content).hexdigest(),
+            )
+        )
+        return 0x0000
+
+    def complete(self) -> int:
+        """Return how many images have results of two kinds here."""
+        kinds: dict[str, set[str]] = defaultdict(set)
+        for arrival in list(self.arrivals):
+            kinds[arrival.source].add(arrival.sop_class_uid)
+        return sum(len(each) == 2 for each in kinds.values())
+
+
+@contextmanager
+def listening_archive() -> Iterator[Archive]:
+    """Run an archive for the length of a block."""
+    archive = Archive()
+    ae = ApplicationEntity(AE_TITLE)
+    ae.supported_contexts = StoragePresentationContexts
+    handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, archive.answer_c_store)]
+    server = cast(ThreadedAssociationServer, ae.start_server(("127.0.0.1", 0), False, evt_handlers=handlers))
+    archive.port = server.server_address[1]
+    try:
+        yield archive
+    finally:
+        server.shutdown()
+
+
+def source_of(result: Dataset) -> str:
+    """Return the SOP Instance UID of the image that an SR or SC is about."""
+    if "SourceImageSequence" in result:
+        return str(result.SourceImageSequence[0].ReferencedSOPInstanceUID)
+    (study,) = result.CurrentRequestedProcedureEvidenceSequence
+    return str(study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID)

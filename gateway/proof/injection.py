@@ -1,0 +1,184 @@
+"""Runs inside the gateway's processes, which know nothing of it: kills where it was ordered.
+
+An order is a file named after a point (`work.decode.before`) that holds the kill's number, the passage
+at which it is due, and the victim. Whoever carries it out moves the file first, so that it happens once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from gateway.proof.plan import ALL, ITSELF, RECEIVE, SERVE, WORK, Kill
+
+ORDERS = "CXR_PROVE_ORDERS"
+"""Environment variable: the folder of orders."""
+
+
+class Orders:
+    """The folder through which the experiment and the armed processes speak."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._carried_out = folder / "carried-out"
+        self._carried_out.mkdir(parents=True, exist_ok=True)
+
+    def give(self, kill: Kill) -> None:
+        """Order a kill at a point."""
+        draft = self._folder / "draft"
+        draft.write_text(f"{kill.number} {kill.passage} {kill.victim}")
+        draft.rename(self._folder / str(kill.point))
+
+    def withdraw(self, kill: Kill) -> bool:
+        """Take an order back; False if it was carried out meanwhile."""
+        return self._move(str(kill.point), "withdrawn")
+
+    def is_carried_out(self, kill: Kill) -> bool:
+        """Tell whether somebody has killed for it."""
+        return (self._carried_out / str(kill.number)).exists()
+
+    def due(self, point: str) -> tuple[str, int, str] | None:
+        """Return the number, passage and victim ordered for a point."""
+        try:
+            number, passage, victim = (self._folder / point).read_text().split()
+        except FileNotFoundError:
+            return None
+        return number, int(passage), victim
+
+    def carry_out(self, point: str, number: str) -> bool:
+        """Take an order on; False if another process has it."""
+        return self._move(point, f"carried-out/{number}")
+
+    def _move(self, point: str, name: str) -> bool:
+        try:
+            (self._folder / point).rename(self._folder / name)
+        except FileNotFoundError:
+            return False
+        return True
+
+
+class Injection:
+    """Counts passages of points in this process and kills when one is due."""
+
+    def __init__(self, orders: Orders, role: str) -> None:
+        self._orders = orders
+        self._role = role
+        self._passages: Counter[str] = Counter()  # by the number of the kill
+        self._one_at_a_time = threading.Lock()
+
+    def around(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `function` with a point before and one after it."""
+
+        @wraps(function)
+        def passing(*arguments: Any, **named: Any) -> Any:
+            self.pass_by(f"{stage}.before")
+            returned = function(*arguments, **named)
+            self.pass_by(f"{stage}.after")
+            return returned
+
+        return passing
+
+    def pass_by(self, stage: str) -> None:
+        """Die here if that is ordered."""
+        point = f"{self._role}.{stage}"
+        with self._one_at_a_time:
+            order = self._orders.due(point)
+            if order is None:
+                return
+            number, passage, victim = order
+            self._passages[number] += 1
+            if self._passages[number] >= passage and self._orders.carry_out(point, number):
+                kill(os.getppid(), victim)
+
+
+def kill(supervisor: int, victim: str) -> bool:
+    """Send SIGKILL to one role of that supervisor, to it or to all; False if the victim is not there."""
+    if victim == ITSELF:
+        os.kill(os.getpid(), signal.SIGKILL)
+    roles = roles_of(supervisor)
+    pids = {
+        RECEIVE: [pid for pid, role in roles.items() if role == RECEIVE],
+        WORK: [pid for pid, role in roles.items() if role == WORK],
+        SERVE: [supervisor],
+        ALL: [supervisor, *sorted(roles, key=lambda pid: pid == os.getpid())],  # oneself last
+    }[victim]
+    return sum(_end(pid) for pid in pids) > 0
+
+
+def roles_of(supervisor: int) -> dict[int, str]:
+    """Return the process IDs of a supervisor's roles (Linux)."""
+    tasks = Path(f"/proc/{supervisor}/task").glob("*/children")
+    pids = [int(pid) for task in tasks for pid in _text(task).split()]
+    commands = {pid: _text(Path(f"/proc/{pid}/cmdline")).split("\0") for pid in pids}
+    return {pid: role for pid, command in commands.items() for role in (RECEIVE, WORK) if role in command}
+
+
+def arm() -> None:
+    """Put points into this process, if it is a receiver or a worker under proof."""
+    role = next((word for word in (RECEIVE, WORK) if word in sys.orig_argv[:4]), None)
+    if ORDERS not in os.environ or role is None:
+        return
+    injection = Injection(Orders(Path(os.environ[ORDERS])), role)
+    os.fsync = injection.around("fsync", os.fsync)
+    _arm_commits(injection)
+    {RECEIVE: _arm_receiver, WORK: _arm_worker}[role](injection)
+
+
+def _arm_commits(injection: Injection) -> None:
+    """Put points around every commit of a transaction that has written."""
+    from sqlalchemy import Engine, event
+    from sqlalchemy.engine.default import DefaultDialect
+
+    commit = DefaultDialect.do_commit
+    passing = injection.around("commit", commit)
+    this_thread = threading.local()
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def see_statement(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if not statement.lstrip().upper().startswith(("SELECT", "PRAGMA", "BEGIN")):
+            this_thread.has_written = True
+
+    def do_commit(dialect: DefaultDialect, connection: Any) -> None:
+        has_written = getattr(this_thread, "has_written", False)
+        this_thread.has_written = False
+        (passing if has_written else commit)(dialect, connection)
+
+    DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
+
+
+def _arm_receiver(injection: Injection) -> None:
+    from gateway.receive.c_store import CStore
+
+    CStore.answer = injection.around("receive", CStore.answer)  # type: ignore[method-assign]
+
+
+def _arm_worker(injection: Injection) -> None:
+    from gateway.deliver import c_store
+    from gateway.worker import pipeline
+
+    for stage in ("select", "decode", "infer", "encode"):
+        setattr(pipeline, stage, injection.around(stage, getattr(pipeline, stage)))
+    c_store.store = injection.around("deliver", c_store.store)  # type: ignore[attr-defined]
+
+
+def _text(path: Path) -> str:
+    """Read a file of /proc; nothing of a process that has ended meanwhile."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _end(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True

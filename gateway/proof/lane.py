@@ -1,0 +1,55 @@
+"""The kills of one role, one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gateway.proof.injection import Orders
+from gateway.proof.plan import DATABASE, Kill
+from gateway.proof.serving import Serving
+
+
+class Lane:
+    """One kill is due at a time; `carried_out` are those before it."""
+
+    def __init__(self, kills: Iterable[Kill], orders: Orders, serving: Serving) -> None:
+        self._waiting = iter(kills)
+        self._orders = orders
+        self._serving = serving
+        self._kill: Kill | None = None
+        self._acknowledged = 0
+        self.carried_out: list[Kill] = []
+        self._next()
+
+    @property
+    def ended(self) -> bool:
+        """No kill is left."""
+        return self._kill is None
+
+    def look(self, *, starved: bool, acknowledged: int) -> None:
+        """Go on to the next kill if this one is done; where no image will pass its point, kill now.
+
+        A database is killed just after an acknowledgement: what it has not written yet is lost then.
+        """
+        is_new = acknowledged > self._acknowledged
+        self._acknowledged = acknowledged
+        if self._kill is None or (self._kill.lane == DATABASE and not is_new and not starved):
+            return
+        if starved and self._kill.point and self._orders.withdraw(self._kill):
+            self._kill = replace(self._kill, victim=self._kill.lane, point=None)
+        if self._is_done(self._kill):
+            self.carried_out.append(self._kill)
+            self._next()
+
+    def _next(self) -> None:
+        self._kill = next(self._waiting, None)
+        self._since = time.monotonic()
+        if self._kill and self._kill.point:
+            self._orders.give(self._kill)
+
+    def _is_done(self, kill: Kill) -> bool:
+        if kill.point:
+            return self._orders.is_carried_out(kill)
+        return time.monotonic() - self._since > kill.wait_seconds and self._serving.kill(kill.victim)

@@ -1,0 +1,58 @@
+"""The findings as a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.table import Table
+
+from gateway.proof.conduct import Findings
+from gateway.proof.plan import ALL, DATABASE, ITSELF, RECEIVE, SERVE, WORK, Kill
+
+MOST_CASES = 20
+NAMES = {RECEIVE: "receiver", WORK: "worker", SERVE: "supervisor", ALL: "all at once", DATABASE: "PostgreSQL"}
+
+
+def table_of(findings: Findings) -> Table:
+    """Return the table that ends the proof."""
+    verdict = findings.verdict
+    table = Table(box=None, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for words, count in kinds_of(findings.kills):
+        table.add_row(words, str(count))
+    table.add_section()
+    for words, count in (
+        ("kills", len(findings.kills)),
+        ("acknowledged", verdict.acknowledged),
+        ("answered", verdict.answered),
+        ("lost", len(verdict.lost)),
+        ("duplicated result objects", len(verdict.duplicated)),
+        ("re-sent result objects", verdict.resent),
+        ("ended without being killed, or a bug", len(findings.mishaps)),
+    ):
+        table.add_row(words, str(count))
+    table.add_row("seconds", f"{findings.seconds:.0f}")
+    return table
+
+
+def kinds_of(kills: tuple[Kill, ...]) -> list[tuple[str, int]]:
+    """Count the kills by point and side, then by victim."""
+    places = Counter(_place(kill) for kill in kills)
+    victims = Counter(NAMES[kill.lane if kill.victim == ITSELF else kill.victim] for kill in kills)
+    return [*sorted(places.items()), *((f"of them, {name}", count) for name, count in victims.items())]
+
+
+def cases_of(findings: Findings) -> list[str]:
+    """Return the first of what must not be, one sentence each."""
+    verdict = findings.verdict
+    cases = [f"lost: {case}" for case in verdict.lost]
+    cases += [f"duplicated: {case}" for case in verdict.duplicated]
+    return [*cases, *findings.mishaps][:MOST_CASES]
+
+
+def _place(kill: Kill) -> str:
+    if not kill.point:
+        return "killed at a random time"
+    _, stage, side = kill.point.split(".")
+    return f"killed {side} {stage}"

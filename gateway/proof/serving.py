@@ -1,0 +1,109 @@
+"""The gateway under proof: `gateway serve` with armed roles, started again when it was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gateway.errors import GatewayError
+from gateway.proof.injection import ORDERS, kill
+from gateway.proof.plan import ALL, DATABASE
+from gateway.proof.server import Server
+from gateway.settings import Settings
+
+ARMED = Path(__file__).parent / "armed"
+PORTS = range(20_000, 32_000)  # below those that systems give to clients: nobody takes it while we are down
+STOP_SECONDS = 90
+NO_DATABASE = 2  # the exit status of a gateway that is started while its database is away
+
+
+class Serving:
+    """One gateway.
+
+    Parameters
+    ----------
+    settings
+        Complete: nothing of the caller's own settings or environment gets through.
+    folder
+        For the settings file and the standard error.
+    orders
+        Folder of the orders to kill.
+    server
+        Of the database, where that is killed, too.
+    """
+
+    def __init__(self, settings: Settings, folder: Path, orders: Path, server: Server | None = None) -> None:
+        self._server = server
+        self._data_dir = settings.data_dir
+        self._stderr = folder / "stderr.txt"
+        file = folder / "gateway.yaml"
+        file.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
+        self._command = [sys.executable, "-m", "gateway", "serve", "--config", str(file)]
+        own = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+        path = os.pathsep.join([str(ARMED), *filter(None, [own.get("PYTHONPATH")])])
+        self._environment = own | {"PYTHONPATH": path, ORDERS: str(orders)}
+        self._process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        """Start it, without waiting until it is ready."""
+        with self._stderr.open("ab") as stderr:
+            self._process = subprocess.Popen(self._command, stderr=stderr, env=self._environment)
+
+    def kill(self, victim: str) -> bool:
+        """Send SIGKILL to a role, the supervisor, all or the database; False if the victim is not there."""
+        if victim == DATABASE:
+            return self._server is not None and self._server.kill()
+        return kill(self._process.pid, victim)
+
+    def revive(self) -> None:
+        """Start it again if it was killed, or found no database, which is killed, too.
+
+        Raises
+        ------
+        GatewayError
+            If it ended by itself.
+        """
+        status = self._process.poll()
+        if status == -signal.SIGKILL or (status == NO_DATABASE and self._server):
+            self.start()
+        elif status is not None:
+            raise GatewayError(f"the gateway ended by itself with status {status}: see {self._stderr}")
+
+    def stop(self) -> int:
+        """Ask it to end; return its exit status."""
+        self._process.terminate()
+        return self._process.wait(STOP_SECONDS)
+
+    def end(self) -> None:
+        """Leave nothing running."""
+        if self._process.poll() is None:
+            self.kill(ALL)
+            self._process.wait()
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield the log's events."""
+        for line in (self._data_dir / "log" / "gateway.jsonl").read_text().splitlines():
+            yield json.loads(line)
+
+
+def free_port(chance: random.Random) -> int:
+    """Return a port on loopback that nobody listens on."""
+    while True:
+        port = chance.choice(PORTS)
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

@@ -1,5 +1,0 @@
-"""Arms a process of the gateway; Python imports this file at start when its folder is on PYTHONPATH."""
-
-from gateway.prove.injection import arm
-
-arm()

@@ -1,0 +1,1 @@
+"""Runs work that may end or hang its process in a process of its own."""

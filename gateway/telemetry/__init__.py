@@ -1,0 +1,1 @@
+"""Tells operators what happens: log, audit trail, role status."""

@@ -1,0 +1,142 @@
+"""The trail itself: `<data_dir>/audit/audit-YYYYMMDD.log`, one file a day (UTC), one syslog message a line.
+
+Call `viewed`, `exported` and their like where the events happen. They never raise and never wait for anything
+but the local disk; before `open_trail` they do nothing. A `Forwarder` feeds a syslog collector from them.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from functools import wraps
+from threading import Lock
+from typing import Concatenate, ParamSpec
+
+from gateway.errors import ConfigurationError
+from gateway.files.line_file import LineFile
+from gateway.settings import Settings
+from gateway.telemetry.audit import events
+from gateway.telemetry.audit.forward import Forwarder
+from gateway.telemetry.audit.message import Message, Source, xml_of
+from gateway.telemetry.audit.syslog import syslog_line
+from gateway.telemetry.log import log_bug, log_event
+
+FOLDER = "audit"
+FILES = "audit-*.log"
+
+_Arguments = ParamSpec("_Arguments")
+
+
+class Trail:
+    """One process's end of the audit trail.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder cannot be written.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        rules = settings.audit
+        ae_title = settings.scp.ae_title
+        host = socket.gethostname()
+        self._source = Source(rules.source_id or ae_title, rules.site_id, ae_title, host)
+        self._keep_days = rules.keep_days
+        self._folder = settings.data_dir / FOLDER
+        self._lock = Lock()
+        self._day: date | None = None
+        self._file: LineFile
+        self._forwarder = Forwarder(self._folder, rules.syslog) if rules.syslog else None
+        try:
+            self._file_of(datetime.now(UTC).date())
+        except OSError as error:
+            raise ConfigurationError(f"data_dir: {self._folder}: {error.strerror}") from None
+        if self._forwarder:
+            self._forwarder.start()
+
+    def record(
+        self,
+        build: Callable[Concatenate[Source, datetime, _Arguments], Message],
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> None:
+        """Write one message. Whatever goes wrong is told in the log and ends nothing."""
+        try:
+            message = build(self._source, datetime.now(UTC), *args, **kwargs)
+            line = syslog_line(message, xml_of(message, self._source), self._source.host)
+            with self._lock:
+                self._file_of(message.time.date()).append(line + b"\n")
+        except OSError as error:
+            log_event("audit_failed", audit_event=build.__name__, reason=error.strerror or str(error))
+        except Exception:
+            log_bug("audit_failed", audit_event=build.__name__)
+
+    def close(self) -> None:
+        """Send what is left if the collector is there now; the files keep the rest for the next start."""
+        if self._forwarder:
+            self._forwarder.stop()
+        self._file.close()
+
+    def _file_of(self, day: date) -> LineFile:
+        if day != self._day:
+            if self._day is not None:
+                self._file.close()
+            self._file = LineFile(self._folder / f"audit-{day:%Y%m%d}.log")
+            self._day = day
+            self._delete_old(day)
+        return self._file
+
+    def _delete_old(self, today: date) -> None:
+        """Delete files that are older than they must be kept and that no collector waits for."""
+        if self._keep_days is None:
+            return
+        first_kept = f"audit-{today - timedelta(days=self._keep_days):%Y%m%d}.log"
+        first_waiting = self._forwarder.file_to_send() if self._forwarder else first_kept
+        for path in self._folder.glob(FILES):
+            if path.name < min(first_kept, first_waiting):
+                with suppress(FileNotFoundError):
+                    path.unlink()
+
+
+_trails: list[Trail] = []  # of this process: none or one
+
+
+def open_trail(settings: Settings) -> None:
+    """Keep the audit trail of this process from now on.
+
+    Raises
+    ------
+    ConfigurationError
+        If the trail's folder cannot be written.
+    """
+    close_trail()
+    _trails.append(Trail(settings))
+
+
+def close_trail() -> None:
+    """Keep none any more."""
+    while _trails:
+        _trails.pop().close()
+
+
+def _recorded(
+    build: Callable[Concatenate[Source, datetime, _Arguments], Message],
+) -> Callable[_Arguments, None]:
+    @wraps(build)
+    def record(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+        for trail in _trails:
+            trail.record(build, *args, **kwargs)
+
+    return record
+
+
+started = _recorded(events.started)
+stopped = _recorded(events.stopped)
+received = _recorded(events.received)
+refused = _recorded(events.refused)
+rejected = _recorded(events.rejected)
+sent = _recorded(events.sent)
+viewed = _recorded(events.viewed)
+exported = _recorded(events.exported)

@@ -1,0 +1,175 @@
+"""The log: one JSON object a line in `<data_dir>/log/gateway.jsonl`, a short readable line on stderr.
+
+Events carry UIDs and AE titles; patient names, patient IDs and accession numbers never come here. Telling
+never stops what tells: not on a full or hanging disk, and not where nobody reads stderr.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from gateway.errors import ConfigurationError
+from gateway.peer_text import clean
+from gateway.settings import Log
+from gateway.telemetry.line_queue import LineQueue
+from gateway.telemetry.log_file import LogFile
+
+WAIT_SECONDS = 1.0  # for the disk, once; then it counts as hanging until it is back
+FLUSH_SECONDS = 1.0
+READABLE_CHARACTERS = 160
+ONLY_IN_THE_FILE = {
+    "study_instance_uid",
+    "result_sop_instance_uid",
+    "transfer_syntax_uid",
+    "called_ae_title",
+    "exception",
+}
+
+
+def open_log(data_dir: Path, *, role: str, rules: Log | None = None) -> None:
+    """Send every event of this process to the log file and to stderr.
+
+    Parameters
+    ----------
+    rules
+        When the file is rotated; None for the defaults.
+
+    Raises
+    ------
+    ConfigurationError
+        If the log file cannot be opened.
+    """
+    path = data_dir / "log" / "gateway.jsonl"
+    try:
+        file = LogFile(path, rules or Log())
+    except OSError as error:
+        raise ConfigurationError(f"data_dir: {path}: {error.strerror}") from None
+    if sys.stderr is sys.__stderr__ and sys.stderr is not None:  # else somebody else listens to it
+        sys.stderr = _Stderr(sys.stderr.fileno())
+    structlog.configure(
+        processors=[
+            structlog.processors.format_exc_info,
+            _Tee(file, role),
+        ],
+        logger_factory=structlog.ReturnLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    _silence_libraries()
+
+
+def _silence_libraries() -> None:
+    """Libraries quote the values that they stumble over: a name in a bad character set, for one."""
+    warnings.simplefilter("ignore")
+    for name in ("pydicom", "highdicom"):
+        logging.getLogger(name).disabled = True
+
+
+def log_event(event: str, **data: Any) -> None:
+    """Write one event of the contract (`ready`, `received`, `inferred`, …)."""
+    structlog.get_logger().info(event, **data)
+    for listener in _listeners:
+        listener(event, data)
+
+
+def log_bug(event: str, **data: Any) -> None:
+    """Write one event with the traceback of the exception that is being handled."""
+    structlog.get_logger().error(event, exc_info=True, **data)
+    for listener in _listeners:
+        listener(event, data)
+
+
+Listener = Callable[[str, Mapping[str, Any]], None]
+_listeners: list[Listener] = []
+
+
+def listen(listener: Listener) -> None:
+    """Let `listener` hear every event of this process, after it was written; it raises nothing."""
+    _listeners.append(listener)
+
+
+def listen_no_more(listener: Listener) -> None:
+    """End what `listen` began."""
+    _listeners.remove(listener)
+
+
+def flush_log() -> None:
+    """Wait a moment until stderr has what was told: before an exit that waits for nothing."""
+    with suppress(Exception):
+        sys.stderr.flush()
+
+
+class _Tee:
+    """Writes each event twice: for programs and for people."""
+
+    def __init__(self, file: LogFile, role: str) -> None:
+        self._role = role
+        self._file = LineQueue(file.append, self._tell_dropped, "log file")
+
+    def __call__(self, _: Any, __: str, fields: structlog.typing.EventDict) -> str:
+        event = fields.pop("event")
+        self._file.put(self._line(event, fields), WAIT_SECONDS)
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            sys.stderr.write(readable(event, self._role, fields))
+        raise structlog.DropEvent
+
+    def _line(self, event: str, fields: structlog.typing.EventDict) -> bytes:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line = {"time": time, "event": event, "role": self._role, **fields}
+        written = json.dumps(line, default=str, ensure_ascii=False) + "\n"
+        return written.encode(errors="backslashreplace")
+
+    def _tell_dropped(self, count: int) -> bytes:
+        return self._line("log_lines_dropped", {"lines": count})
+
+
+def readable(event: str, role: str, fields: structlog.typing.EventDict) -> str:
+    """Return an event as one short line for a terminal: the time is local, and the file has all of it."""
+    words = [
+        f"{key}={value:.3f}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in sorted(fields.items(), key=lambda field: field[0] == "sop_instance_uid")
+        if value is not None and key not in ONLY_IN_THE_FILE
+    ]
+    line = f"{datetime.now().astimezone():%H:%M:%S} {role:<7} {event:<20} {' '.join(words)}"
+    return clean(line.rstrip(), READABLE_CHARACTERS) + "\n"
+
+
+class _Stderr(io.TextIOBase):
+    """Standard error of a role, for whatever writes to it: the pipe behind it may be read by nobody."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._queue = LineQueue(self._write_all, self._tell_dropped, "standard error")
+        atexit.register(self.flush)
+
+    def write(self, text: str) -> int:
+        self._queue.put(text.encode(errors="backslashreplace"))
+        return len(text)
+
+    def flush(self) -> None:
+        self._queue.flush(FLUSH_SECONDS)
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def _write_all(self, text: bytes) -> None:
+        while text:
+            text = text[os.write(self._descriptor, text) :]
+
+    def _tell_dropped(self, count: int) -> bytes:
+        return f"{count} lines were dropped here: nobody read them\n".encode()

@@ -1,0 +1,59 @@
+"""One temperature for the log-odds, kept only where it helps on images unlike those that it was fitted to."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from gateway.training.descriptions import describe
+from gateway.training.evaluation.figures import Labels, Scores, calibration_error
+from gateway.training.evaluation.measure import Progress
+from gateway.training.evaluation.shifts import SHIFTS
+from gateway.training.stock import Stock
+from gateway.training.validation import borrow_most, other_class
+
+WORTH = 0.9  # the error must fall at least to this share of what it was
+SHIFTED = ("as it is", "closer", "darker", "local contrast")  # the temperature must help on these
+TEMPERATURES = np.exp(np.linspace(-1.5, 1.5, 121))
+
+Odds = NDArray[np.float64]
+
+
+def calibrate(network: nn.Module, stock: Stock, progress: Progress) -> float | None:
+    """Fit on half of the validation images, with looks of the other class; try on the others, shifted."""
+    rows = stock.draw("validation")
+    fitted, tried = rows[::2], rows[1::2]
+    odds = describe(network, _borrowed(stock, fitted)).log_odds.double().numpy()
+    shifted = []
+    for i, name in enumerate(SHIFTED):
+        shifted.append(describe(network, stock.pixels[tried], SHIFTS[name]).log_odds.double().numpy())
+        progress(i + 1, len(SHIFTED), "shifts described")
+    labels = np.tile(stock.labels(tried), len(SHIFTED))
+    return choose_temperature((odds, stock.labels(fitted)), (np.concatenate(shifted), labels))
+
+
+def choose_temperature(fitted_on: tuple[Odds, Labels], tried_on: tuple[Odds, Labels]) -> float | None:
+    """Return the temperature that is best on one set of log-odds and labels, if it helps on the other."""
+    odds, labels = fitted_on
+    losses = [_loss(odds / t, labels) for t in TEMPERATURES]
+    best = float(TEMPERATURES[int(np.argmin(losses))])
+    odds, labels = tried_on
+    before, after = (calibration_error(labels, _probability(odds / t)) for t in (1.0, best))
+    return round(best, 3) if after <= WORTH * before else None
+
+
+def _borrowed(stock: Stock, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+    partners = rows[other_class(stock.sources(rows), stock.labels(rows))]
+    own, other = (torch.from_numpy(stock.pixels[of])[:, None].float() / 255 for of in (rows, partners))
+    return (borrow_most(own, other)[:, 0] * 255).round().to(torch.uint8).numpy()
+
+
+def _loss(odds: Odds, labels: Labels) -> float:
+    """Return the mean negative log-likelihood."""
+    return float(np.logaddexp(0, np.where(labels == 1, -odds, odds)).mean())
+
+
+def _probability(odds: Odds) -> Scores:
+    return np.asarray(1 / (1 + np.exp(-odds)), np.float64)

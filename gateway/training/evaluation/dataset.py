@@ -1,0 +1,95 @@
+"""A folder of labelled images: PNG, JPEG or DICOM, one sub-folder for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.dicom.part_10 import read_file
+from gateway.dicom.unreadable import Unreadable
+from gateway.errors import ConfigurationError, Reject
+from gateway.imaging.decode import decode
+from gateway.imaging.picture import read_picture
+from gateway.imaging.preprocess import to_model_input
+
+Class = Literal["Normal", "Pneumonia"]
+CLASSES: tuple[Class, Class] = ("Normal", "Pneumonia")
+PICTURES = {".png", ".jpg", ".jpeg"}
+KNOWN: dict[str, Class] = {
+    "NORMAL": "Normal",
+    "PNEUMONIA": "Pneumonia",
+    "Normal/images": "Normal",
+    "Viral Pneumonia/images": "Pneumonia",
+    "COVID/images": "Pneumonia",
+    "Normal": "Normal",
+    "Pneumonia": "Pneumonia",
+}
+"""Sub-folders that are recognised: Kermany's, the Radiography Database's and the classes' own names."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """An image file, its class (0 Normal, 1 Pneumonia), and the subgroup that it is reported under."""
+
+    path: Path
+    label: int
+    subgroup: str
+
+
+def find_labelled(folder: Path, classes: Mapping[str, Class] | None = None) -> list[LabelledImage]:
+    """List the images below `folder`, by the sub-folders named in `classes` (None: those that are known).
+
+    Raises
+    ------
+    ConfigurationError
+        No such folder, a class folder without images, or images of one class only.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(f"no folder {folder}")
+    wanted = classes or {name: of for name, of in KNOWN.items() if _has_files(folder / name)}
+    found = [image for name, of in wanted.items() for image in _in_folder(folder / name, of)]
+    if len({image.label for image in found}) < 2:
+        raise ConfigurationError(f"{folder} needs sub-folders of both classes, such as NORMAL and PNEUMONIA")
+    return found
+
+
+def load_input(path: Path) -> NDArray[np.float32]:
+    """Return the model's input, float32 (3, 224, 224), of a picture or DICOM file.
+
+    Raises
+    ------
+    ConfigurationError
+        The file is neither, or is damaged.
+    """
+    try:
+        if path.suffix.lower() in PICTURES:
+            return to_model_input(read_picture(path.read_bytes()).pixels)
+        return to_model_input(decode(read_file(path)).pixels)
+    except (Reject, Unreadable) as error:
+        raise ConfigurationError(f"{path} is not a readable image: {error}") from error
+
+
+def subgroup_of(path: Path, of: str) -> str:
+    """Return `bacterial` or `viral` where the file's name says so (Kermany's), else the class."""
+    for word, kind in (("_bacteria_", "bacterial"), ("_virus_", "viral")):
+        if word in path.stem:
+            return kind
+    return of
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(path.is_file() for path in folder.iterdir())
+
+
+def _in_folder(folder: Path, of: Class) -> list[LabelledImage]:
+    if not folder.is_dir():
+        raise ConfigurationError(f"no folder {folder}")
+    paths = sorted(path for path in folder.iterdir() if path.is_file())
+    if not paths:
+        raise ConfigurationError(f"no images in {folder}")
+    return [LabelledImage(path, CLASSES.index(of), subgroup_of(path, of)) for path in paths]

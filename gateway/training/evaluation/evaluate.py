@@ -1,0 +1,137 @@
+"""`gateway evaluate`: every figure of a model on one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.model.abstention import reason_to_abstain
+from gateway.model.card import ModelCard
+from gateway.model.predictor import Measured, Predictor
+from gateway.training.evaluation.dataset import Class, LabelledImage, find_labelled
+from gateway.training.evaluation.figures import (
+    Labels,
+    Scores,
+    at_threshold,
+    auc,
+    calibration_error,
+    calibration_floor,
+    with_interval,
+)
+from gateway.training.evaluation.measure import Progress, measure_files
+
+
+def evaluate(
+    model: Path | None,
+    dataset: Path,
+    *,
+    classes: Mapping[str, Class] | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress = lambda done, total, what: None,  # noqa: ARG005
+) -> dict[str, Any]:
+    """Measure a model on a folder of labelled images.
+
+    Parameters
+    ----------
+    model
+        As for `Predictor.open`; None is the shipped model.
+    dataset
+        A folder with one sub-folder of PNG, JPEG or DICOM files for each class.
+    classes
+        Sub-folder → class; None recognises Kermany's and the Radiography Database's names, and the classes'.
+    progress
+        Called with images done, images in all, and what is being done.
+
+    Raises
+    ------
+    ConfigurationError
+        The model, the folder or an image cannot be used; images are named.
+    """
+    images = find_labelled(dataset, classes)
+    predictor = Predictor.open(model, device=device, threads=threads)
+    return evaluate_images(predictor, images, progress)
+
+
+def evaluate_images(
+    predictor: Predictor, images: Sequence[LabelledImage], progress: Progress
+) -> dict[str, Any]:
+    """Return the figures of `evaluate` for images that are already found."""
+    measured, changes = measure_files(predictor, [image.path for image in images], progress)
+    return report(predictor.card, predictor.identity.threshold, images, measured, changes)
+
+
+def report(
+    card: ModelCard,
+    threshold: float,
+    images: Sequence[LabelledImage],
+    measured: Measured,
+    changes: NDArray[np.float32],
+) -> dict[str, Any]:
+    """Turn measurements into figures; images that the model abstains on count by their score all the same."""
+    rng = np.random.default_rng(0)
+    labels = np.array([image.label for image in images], np.int64)
+    scores = np.array([card.probability(float(odds)) for odds in measured.log_odds])
+    figures = at_threshold(threshold) | {"auc": auc}
+    return {
+        "images": len(images),
+        "threshold": threshold,
+        **{name: with_interval(figure, labels, scores, rng) for name, figure in figures.items()},
+        "confusion": _confusion(labels, scores >= threshold),
+        "calibration": _calibration(card, labels, measured, rng),
+        "abstained": _abstained(card, measured),
+        "subgroups": _subgroups(images, scores >= threshold),
+        "occlusion": _occlusion(changes),
+        "scores": {"label": labels.tolist(), "p_pneumonia": [round(p, 5) for p in scores.tolist()]},
+    }
+
+
+def _confusion(labels: Labels, positive: NDArray[np.bool_]) -> dict[str, int]:
+    return {
+        "true positive": int((positive & (labels == 1)).sum()),
+        "false positive": int((positive & (labels == 0)).sum()),
+        "true negative": int((~positive & (labels == 0)).sum()),
+        "false negative": int((~positive & (labels == 1)).sum()),
+    }
+
+
+def _calibration(
+    card: ModelCard, labels: Labels, measured: Measured, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Expected calibration error without and with the card's calibration, beside its finite-sample floor."""
+    plain: Scores = 1 / (1 + np.exp(-measured.log_odds.astype(np.float64)))
+    calibrated = np.array([card.probability(float(odds)) for odds in measured.log_odds])
+    return {
+        "method": card.calibration,
+        "before": with_interval(calibration_error, labels, plain, rng),
+        "after": with_interval(calibration_error, labels, calibrated, rng),
+        "floor": calibration_floor(calibrated, rng),
+    }
+
+
+def _abstained(card: ModelCard, measured: Measured) -> float | None:
+    if card.abstention is None:
+        return None
+    scores = zip(measured.log_odds.tolist(), measured.outlier.tolist(), strict=True)
+    reasons = [reason_to_abstain(odds, d, j, card.abstention) for odds, (d, j) in scores]
+    return sum(reason is not None for reason in reasons) / len(reasons)
+
+
+def _subgroups(images: Sequence[LabelledImage], positive: NDArray[np.bool_]) -> dict[str, dict[str, float]]:
+    """Share of right answers among the images of each subgroup."""
+    right = positive == np.array([image.label == 1 for image in images])
+    names = np.array([image.subgroup for image in images])
+    return {
+        name: {"images": int((names == name).sum()), "accuracy": float(right[names == name].mean())}
+        for name in sorted(set(names.tolist()))
+    }
+
+
+def _occlusion(changes: NDArray[np.float32]) -> dict[str, float]:
+    """Mean absolute change of the log-odds when the map's hottest tenth, or a random tenth, is hidden."""
+    hottest, random = changes.mean(axis=0).tolist()
+    return {"hottest tenth": hottest, "random tenth": random}

@@ -1,0 +1,105 @@
+"""What is known of a finished model: its figures, as JSON, in its card, as a document and as plots."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gateway.imaging.preprocess import to_model_input
+from gateway.model.card import CARD_NAME, ModelCard, write_card
+from gateway.model.predictor import Predictor
+from gateway.records import Label
+from gateway.training.evaluation.dataset import (
+    CLASSES,
+    LabelledImage,
+    find_labelled,
+    load_input,
+    subgroup_of,
+)
+from gateway.training.evaluation.evaluate import evaluate_images
+from gateway.training.evaluation.measure import Progress, load_batches
+from gateway.training.evaluation.model_card import model_card
+from gateway.training.evaluation.plots import draw_activation, draw_losses, draw_plots
+from gateway.training.junk import JUNK, make_junk
+from gateway.training.recipe import Recipe
+from gateway.training.samples import Sample
+
+PER_KIND = 50  # images of each kind of junk
+METRICS_NAME = "metrics.json"
+REFUSED_NAME = "refused.json"
+DOCUMENT_NAME = "MODEL_CARD.md"
+
+
+def publish(recipe: Recipe, card: ModelCard, samples: list[Sample], progress: Progress) -> None:
+    """Measure the model in the recipe's folder on images that it never saw; write what came out beside it."""
+    write_card(card, recipe.out / CARD_NAME)
+    predictor = Predictor.open(recipe.out, device=recipe.device)
+    sets = _never_trained_on(recipe, samples)
+    metrics = {name: evaluate_images(predictor, images, progress) for name, images in sets.items()}
+    refused = _refused(predictor, [image.path for images in sets.values() for image in images], progress)
+    (recipe.out / METRICS_NAME).write_text(json.dumps(metrics, indent=1), encoding="utf-8")
+    (recipe.out / REFUSED_NAME).write_text(json.dumps(refused, indent=1), encoding="utf-8")
+    card = card.model_copy(update={"metrics": _headlines(metrics)})
+    write_card(card, recipe.out / CARD_NAME)
+    text = model_card(card, metrics, refused, recipe.procedure, recipe.limits)
+    (recipe.out / DOCUMENT_NAME).write_text(text, encoding="utf-8")
+    _draw_losses(recipe)
+    if sets:
+        name, images = list(sets.items())[-1]
+        draw_plots(metrics[name], f"{recipe.name} {recipe.version}: {name}", recipe.out)
+        _draw_examples(predictor, images, recipe.out)
+
+
+def _never_trained_on(recipe: Recipe, samples: list[Sample]) -> dict[str, list[LabelledImage]]:
+    """Return the held-out part of each source, and the test set, by name."""
+    sets: dict[str, list[LabelledImage]] = {}
+    for sample in samples:
+        if sample.part == "heldout":
+            group = subgroup_of(sample.path, CLASSES[sample.label])
+            image = LabelledImage(sample.path, sample.label, group)
+            sets.setdefault(f"{sample.source}, held out", []).append(image)
+    if recipe.test:
+        sets[recipe.test.name] = find_labelled(recipe.root / recipe.test.folder, recipe.test.classes)
+    return sets
+
+
+def _refused(predictor: Predictor, paths: list[Path], progress: Progress) -> dict[str, float]:
+    """Return the share of each kind of junk, made from images never trained on, that gets no answer."""
+    if not paths or predictor.card.abstention is None:
+        return {}
+    used = paths[:: max(1, len(paths) // PER_KIND)][:PER_KIND]
+    chests = np.stack([np.rint((load_input(path)[0] + 1) * 127.5).astype(np.uint8) for path in used])
+    shares = {}
+    for i, kind in enumerate(JUNK):
+        made = make_junk(chests, kind, np.random.default_rng(1000 + i))
+        inputs = np.stack([to_model_input(image) for image in made])
+        answers = predictor.predict(inputs)
+        shares[kind] = sum(answer.label is Label.UNDETERMINED for answer in answers) / len(answers)
+        progress(i + 1, len(JUNK), "kinds of junk shown")
+    return shares
+
+
+def _headlines(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
+    keys = ("accuracy", "sensitivity", "specificity", "auc")
+    return {name: {key: round(of[key]["value"], 4) for key in keys} for name, of in metrics.items()}
+
+
+def _draw_losses(recipe: Recipe) -> None:
+    reports = {stage.name: recipe.out / stage.name / "report.json" for stage in recipe.stages}
+    losses = {name: json.loads(path.read_text("utf-8"))["losses"] for name, path in reports.items()}
+    draw_losses({name: values for name, values in losses.items() if values}, recipe.out)
+
+
+def _draw_examples(predictor: Predictor, images: list[LabelledImage], folder: Path) -> None:
+    """Draw the activation maps of six images, spread over a data set."""
+    shown = images[:: max(1, len(images) // 6)][:6]
+    inputs = next(load_batches([image.path for image in shown]))
+    measured = predictor.measure(inputs)
+    titles = [
+        f"{CLASSES[image.label]}, P {predictor.card.probability(float(odds)):.2f}"
+        for image, odds in zip(shown, measured.log_odds, strict=True)
+    ]
+    draw_activation(inputs, measured.activation, titles, folder / "activation.png")

@@ -1,0 +1,178 @@
+"""`gateway train`: from a recipe to a trained network, stage by stage."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Generator, nn
+
+from gateway.errors import ConfigurationError
+from gateway.model.abstention import PREFIX as DETECTOR
+from gateway.model.network import build_network
+from gateway.model.predictor import find_device
+from gateway.model.weights import decode_weights, load_into, read_bytes
+from gateway.training.augmentation import Augmenter
+from gateway.training.average import mean_of, renormalise
+from gateway.training.batches import Batches
+from gateway.training.duplicates import first_copies
+from gateway.training.evaluation.dataset import find_labelled, load_input
+from gateway.training.evaluation.plots import require_matplotlib
+from gateway.training.finish import finish
+from gateway.training.objectives import Classify, Contrast, Distil, Features, Objective
+from gateway.training.pixels import Progress, load_pixels
+from gateway.training.recipe import Recipe, Stage, is_file, read_recipe
+from gateway.training.samples import Sample, check_split, find_samples
+from gateway.training.stage import StageRun
+from gateway.training.stock import Stock
+from gateway.training.trunk import features
+from gateway.training.validation import summary, validate
+
+
+def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
+    """Train the model that the recipe `config` describes; return the folder with what came out.
+
+    A stage that is finished is not repeated, and one that was interrupted goes on where it was. With names in
+    `stages` only those are trained, so that several devices can share the work.
+
+    Raises
+    ------
+    ConfigurationError
+        The recipe, a folder, an image or a weights file is not what it should be; said before any training.
+    """
+    require_matplotlib()
+    recipe = read_recipe(config)
+    unknown = sorted(set(stages) - {stage.name for stage in recipe.stages})
+    if unknown:
+        raise ConfigurationError(f"recipe {config} has no stage {', '.join(unknown)}")
+    samples = find_samples(recipe)
+    check_split(samples)
+    _try_what_comes_later(recipe, progress)
+    training = Training(recipe, samples, progress)
+    training.run(stages)
+    if not stages:
+        finish(recipe, training.trained(recipe.stages[-1].name), training.stock, progress)
+    return recipe.out
+
+
+class Training:
+    """The stages of one recipe over one set of images, which stay on the device."""
+
+    def __init__(self, recipe: Recipe, samples: list[Sample], progress: Progress) -> None:
+        self._recipe, self._progress = recipe, progress
+        self._device = find_device(recipe.device)
+        pixels = load_pixels([sample.path for sample in samples], recipe.out / "cache", progress)
+        kept = np.flatnonzero(first_copies(pixels))
+        self.stock = Stock([samples[i] for i in kept], pixels[kept])
+        self._pixels = torch.from_numpy(self.stock.pixels).to(self._device)
+        self._labels = torch.tensor([sample.label for sample in self.stock.samples], device=self._device)
+        self._features = _compiled(recipe.compiled)
+        progress(len(kept), len(samples), "images kept after removing copies")
+
+    def run(self, only: Sequence[str] = ()) -> None:
+        """Train every stage, or those named in `only`, that is not finished yet."""
+        for stage in self._recipe.stages:
+            wanted = not only or stage.name in only
+            if wanted and not (self._folder(stage.name) / "report.json").exists():
+                self._train(stage)
+
+    def trained(self, name: str) -> nn.Module:
+        """Return the network of a finished stage, or of a file of weights, in evaluation mode."""
+        network = build_network()
+        self._load(network, name)
+        placed = cast(Any, network).to(self._device, memory_format=torch.channels_last)
+        return cast(nn.Module, placed.eval().requires_grad_(False))
+
+    def _train(self, stage: Stage) -> None:
+        generator = Generator(self._device).manual_seed(self._recipe.seed + stage.seed)
+        batches = Batches(self.stock.samples, self._drawn_from(stage), stage.batch, generator)
+        if stage.objective == "average":
+            self._average(stage, batches, generator)
+            return
+        network = self._start(stage)
+        objective = self._objective(stage, network, generator)
+        run = StageRun(stage, network, objective, batches, generator, self._folder(stage.name))
+        losses = run.run(self._pixels, self._labels, self._progress)
+        self._finish(stage, run.average, run.seen, losses)
+
+    def _average(self, stage: Stage, batches: Batches, generator: Generator) -> None:
+        network = mean_of([self.trained(name) for name in stage.members])
+        augment = Augmenter(self._recipe.augmentations[stage.augmentation], stage.size, generator)
+        rounds = math.ceil(stage.samples / stage.batch)
+        with self._half_precision():
+            renormalise(network, (augment(self._pixels[batches.draw()]) for _ in range(rounds)), features)
+        self._folder(stage.name).mkdir(parents=True, exist_ok=True)
+        self._finish(stage, network, rounds * stage.batch, [])
+
+    def _finish(self, stage: Stage, network: nn.Module, seen: int, losses: list[float]) -> None:
+        folder = self._folder(stage.name)
+        weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+        save_file(weights, folder / "weights.safetensors")
+        report: dict[str, Any] = {"stage": stage.model_dump(mode="json"), "seen": seen, "losses": losses}
+        if stage.objective != "contrast":
+            report["validation"] = self._validate(network, stage.size)
+            report["summary"] = summary(report["validation"])
+            self._progress(100, 100, f"{stage.name}: {report['summary']}")
+        (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+
+    def _validate(self, network: nn.Module, size: int) -> dict[str, Any]:
+        rows = [i for i, sample in enumerate(self.stock.samples) if sample.part == "validation"]
+        with self._half_precision():
+            samples = [self.stock.samples[i] for i in rows]
+            return validate(network, samples, self._pixels[rows], size, features)
+
+    def _half_precision(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda")
+
+    def _objective(self, stage: Stage, network: nn.Module, generator: Generator) -> Objective:
+        augment = Augmenter(self._recipe.augmentations[stage.augmentation], stage.size, generator)
+        if stage.objective == "contrast":
+            return Contrast(network, augment, self._features)
+        if stage.objective == "classify":
+            return Classify(network, stage, augment, self._features)
+        teachers = [(self.trained(teacher.weights), teacher.size) for teacher in stage.teachers]
+        return Distil(network, stage, augment, self._features, teachers)
+
+    def _start(self, stage: Stage) -> nn.Module:
+        torch.manual_seed(self._recipe.seed + stage.seed)
+        network = build_network()
+        if stage.start:
+            self._load(network, stage.start)
+        return cast(nn.Module, cast(Any, network).to(self._device, memory_format=torch.channels_last))
+
+    def _load(self, network: nn.Module, name: str) -> None:
+        _load(network, Path(name) if is_file(name) else self._folder(name) / "weights.safetensors")
+
+    def _drawn_from(self, stage: Stage) -> tuple[Any, ...]:
+        wanted = stage.sources or [source.name for source in self._recipe.sources]
+        return tuple(source for source in self._recipe.sources if source.name in wanted)
+
+    def _folder(self, name: str) -> Path:
+        return self._recipe.out / name
+
+
+def _try_what_comes_later(recipe: Recipe, progress: Progress) -> None:
+    """Refuse now what would otherwise be refused after hours: weights to start from, and the test set."""
+    for name in dict.fromkeys(name for stage in recipe.stages for name in stage.weights if is_file(name)):
+        _load(build_network(), Path(name))
+    if recipe.test:
+        images = find_labelled(recipe.root / recipe.test.folder, recipe.test.classes)
+        for i, image in enumerate(images):
+            load_input(image.path)
+            progress(i + 1, len(images), "test images tried")
+
+
+def _load(network: nn.Module, path: Path) -> None:
+    state = decode_weights(path, read_bytes(path)[0])
+    of_network = {name: tensor for name, tensor in state.items() if not name.startswith(DETECTOR)}
+    load_into(network, of_network, path)
+
+
+def _compiled(wanted: bool) -> Features:
+    return cast(Features, torch.compile(features, dynamic=False)) if wanted else features

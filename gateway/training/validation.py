@@ -1,0 +1,97 @@
+"""A stage's network on validation images: as they are, shifted, and with the look of the other class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from gateway.training.evaluation.appearance import match_spectrum, match_tones
+from gateway.training.evaluation.figures import at_threshold, auc
+from gateway.training.evaluation.shifts import SHIFTS
+from gateway.training.objectives import Features
+from gateway.training.samples import Sample
+
+
+def borrow_most(images: Tensor, others: Tensor) -> Tensor:
+    """Give images most of the spectrum and the tones of others; shapes as for `match_spectrum`."""
+    return match_tones(match_spectrum(images, others, 0.7), others, 0.7)
+
+
+BORROWED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "spectrum of the other class": match_spectrum,
+    "tones of the other class": match_tones,
+    "both, most of the way": borrow_most,
+}
+"""What an image takes from one of the other class: no disease, but what else tells the classes apart."""
+
+Report = dict[str, dict[str, dict[str, float]]]  # source → shift → figure → value
+
+
+@torch.no_grad()
+def scores_of(
+    network: nn.Module, images: Tensor, size: int, features: Features, batch: int = 256
+) -> NDArray[np.float64]:
+    """Return P(pneumonia) of images, float (n, 1, 224, 224), 0–1, brought to `size`."""
+    network.eval()
+    scores = []
+    for x in torch.split(images, batch):
+        if size != x.shape[-1]:
+            x = interpolate(x, size=(size, size), mode="bilinear", antialias=True)
+        logits = cast(nn.Linear, network.fc)(features(network, x * 2 - 1)).float()
+        scores.append((logits[:, 1] - logits[:, 0]).sigmoid().double().cpu().numpy())
+    return np.concatenate(scores)
+
+
+def validate(
+    network: nn.Module, samples: list[Sample], pixels: Tensor, size: int, features: Features
+) -> Report:
+    """Measure accuracy at 0.5 and AUC for every source and change; `pixels` are those of `samples`."""
+    labels = np.array([sample.label for sample in samples], np.int64)
+    sources = np.array([sample.source for sample in samples])
+    report: Report = {}
+    for name, images in _changed(pixels[:, None].float() / 255, other_class(sources, labels)):
+        scores = scores_of(network, images, size, features)
+        for source in dict.fromkeys(sources.tolist()):
+            of = sources == source
+            figures = at_threshold(0.5) | {"auc": auc}
+            report.setdefault(source, {})[name] = {
+                key: round(figures[key](labels[of], scores[of]), 4)
+                for key in ("accuracy", "sensitivity", "specificity", "auc")
+            }
+    return report
+
+
+def other_class(sources: NDArray[np.str_], labels: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return for each image one of the other class and the same source, or itself where there is none."""
+    rng = np.random.default_rng(0)
+    partners = np.arange(len(labels))
+    for source in sorted(set(sources.tolist())):
+        for label in (0, 1):
+            own, others = (np.flatnonzero((sources == source) & (labels == k)) for k in (label, 1 - label))
+            if len(others):
+                partners[own] = rng.choice(others, len(own))
+    return partners
+
+
+def summary(report: Report) -> dict[str, float]:
+    """Return for each source the mean accuracy and AUC over the shifts, and over the borrowed looks."""
+    return {
+        f"{source} {kind} {key}": round(float(np.mean([changes[name][key] for name in names])), 4)
+        for source, changes in report.items()
+        for kind, names in (("shifted", SHIFTS), ("borrowed", BORROWED))
+        for key in ("accuracy", "auc")
+    }
+
+
+def _changed(images: Tensor, partners: NDArray[np.intp]) -> Iterator[tuple[str, Tensor]]:
+    for name, shift in SHIFTS.items():
+        yield name, shift(images)
+    others = images[torch.from_numpy(partners).to(images.device)]
+    for name, borrow in BORROWED.items():
+        yield name, borrow(images, others)

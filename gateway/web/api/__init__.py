@@ -1,0 +1,1 @@
+"""The HTTP interface for programs: predict, STOW-RS, health, metrics."""

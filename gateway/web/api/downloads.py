@@ -1,0 +1,64 @@
+"""What can be taken away of an image: the source, its results, and all that is known as JSON."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from pathlib import Path as FilePath
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+
+from gateway.web.pages.versions import standing
+from gateway.web.security.audit import record_exported
+from gateway.web.security.guard import problem
+from gateway.web.site import Site
+
+DICOM = "application/dicom"
+
+
+def routes(site: Site) -> APIRouter:
+    """Return the downloads' routes."""
+    router = APIRouter(prefix="/instances/{sop_instance_uid}/download", include_in_schema=False)
+
+    @router.get("/json")
+    def as_json(request: Request, sop_instance_uid: str) -> Response:
+        shown = _shown(site, sop_instance_uid)
+        if shown is None:
+            return _missing()
+        record_exported(request, shown, "json")
+        content = json.dumps(shown, indent=2, ensure_ascii=False, default=str)
+        return Response(content, media_type="application/json", headers=_named(f"{sop_instance_uid}.json"))
+
+    @router.get("/{what}")
+    def dicom(request: Request, sop_instance_uid: str, what: str) -> Response:
+        shown = _shown(site, sop_instance_uid)
+        path = _path(shown, what) if shown else None
+        if shown is None or path is None or not path.is_file():
+            return _missing()
+        record_exported(request, shown, what)
+        name = f"{sop_instance_uid}.{what}.dcm" if what != "source" else f"{sop_instance_uid}.dcm"
+        return FileResponse(path, media_type=DICOM, headers=_named(name))
+
+    return router
+
+
+def _shown(site: Site, uid: str) -> dict[str, Any] | None:
+    versions = site.inquiry.instance(uid)
+    return standing(versions) if versions else None
+
+
+def _path(shown: dict[str, Any], what: str) -> FilePath | None:
+    if what == "source":
+        return FilePath(shown["source"])
+    standing_results = (each for each in shown["results"] if not each["superseded_at"])
+    return next((FilePath(each["path"]) for each in standing_results if each["kind"] == what), None)
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
+
+
+def _missing() -> Response:
+    return problem(HTTPStatus.NOT_FOUND, "there is no such file, or it has been deleted")

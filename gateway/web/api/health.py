@@ -1,0 +1,139 @@
+"""`/health`: whether it lives, and whether images that come now are received, answered and delivered."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from gateway.errors import GatewayError
+from gateway.model.card import CARD_NAME, read_card
+from gateway.store.marks import RECEIVED, RESULTS, known_mark
+from gateway.telemetry.role_status import read_role_call
+from gateway.web.pages.words import duration
+from gateway.web.site import Site
+
+SHIPPED = "gateway.model"
+SILENT_WORKER_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `told` is a sentence."""
+
+    name: str
+    ok: bool
+    told: str
+
+
+def routes(site: Site) -> APIRouter:
+    """Return `/health/live` and `/health/ready`, which need no sign-in and show no image."""
+    router = APIRouter(prefix="/health", tags=["operation"])
+
+    @router.get("/live", summary="The web server answers")
+    async def live() -> dict[str, str]:
+        return {"status": "live"}
+
+    @router.get(
+        "/ready",
+        summary="Images that come now are received, answered and delivered",
+        responses={503: {"description": "Something does not work; `checks` says what"}},
+    )
+    def ready() -> Response:
+        findings = site.remembered.get("ready", 1.0, lambda: examine(site))
+        fine = all(finding.ok for finding in findings)
+        checks = {each.name: {"ok": each.ok, "detail": each.told} for each in findings}
+        status = HTTPStatus.OK if fine else HTTPStatus.SERVICE_UNAVAILABLE
+        return JSONResponse({"status": "ready" if fine else "not ready", "checks": checks}, status)
+
+    return router
+
+
+def examine(site: Site) -> list[Finding]:
+    """Look at everything that an image needs on its way."""
+    examinations: list[Callable[[Site], Iterator[Finding]]] = [_roles, _disk, _model]
+    if not site.settings.web.public_upload:
+        examinations += [_folders, _queue, _workers, _last]
+    found: list[Finding] = []
+    for examination in examinations:
+        try:
+            found += examination(site)
+        except GatewayError as error:
+            found.append(Finding(examination.__name__.strip("_"), False, str(error)))
+    return found
+
+
+def _roles(site: Site) -> Iterator[Finding]:
+    for name, role in sorted(read_role_call(site.settings.data_dir).items()):
+        yield Finding(f"role {name}", role.state == "serving", f"{role.state} {role.detail}".strip())
+
+
+def _disk(site: Site) -> Iterator[Finding]:
+    free = shutil.disk_usage(site.settings.data_dir).free >> 20
+    yield Finding("disk", free >= site.settings.scp.min_free_disk_mb, f"{free} MB free")
+
+
+def _folders(site: Site) -> Iterator[Finding]:
+    """See that the folders are those that the ledger means: else images wait."""
+    for name in (RECEIVED, RESULTS):
+        mark = known_mark(site.settings.data_dir / name, site.ledger)
+        problem = mark.problem() if mark else None
+        if problem:
+            yield Finding(f"folder {name}", False, "is not mounted: its images wait; see gateway doctor")
+
+
+def _model(site: Site) -> Iterator[Finding]:
+    card = site.remembered.get("card", 60.0, lambda: card_of(site))
+    yield Finding("model", True, f"{card['name']} {card['version']}")
+
+
+def card_of(site: Site) -> dict[str, Any]:
+    """Return what the configured model says of itself, without opening its weights."""
+    path = site.settings.model.path or _shipped()
+    if path.is_dir():
+        path = path / CARD_NAME
+    if path.suffix != ".yaml" and not path.with_suffix(".yaml").exists():
+        return {"name": path.stem, "version": "without a card"}
+    return read_card(path.with_suffix(".yaml")).model_dump()
+
+
+def _shipped() -> Any:
+    from importlib.resources import files
+
+    return files(SHIPPED) / "weights"
+
+
+def _queue(site: Site) -> Iterator[Finding]:
+    waiting, oldest = site.traffic.queue()
+    age = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
+    told = f"{waiting} images wait, the oldest for {duration(age)}" if waiting else "empty"
+    yield Finding("queue", age < site.settings.web.late_after_seconds, told)
+
+
+def _workers(site: Site) -> Iterator[Finding]:
+    """Workers of all machines, by their own heartbeats."""
+    silent = {
+        name: (datetime.now(UTC) - beat).total_seconds() for name, beat in site.traffic.workers().items()
+    }
+    living = [name for name, seconds in silent.items() if seconds < SILENT_WORKER_SECONDS]
+    told = f"{len(living)} of {len(silent)} heard of within {SILENT_WORKER_SECONDS:.0f} s"
+    yield Finding("workers", bool(living), told)
+
+
+def _last(site: Site) -> Iterator[Finding]:
+    """What really came and went last; a quiet night is no fault."""
+    received, delivered = site.traffic.last_received(), site.traffic.last_delivered()
+    yield Finding("last received", True, received.isoformat() if received else "never")
+    yield Finding("last delivered", True, delivered.isoformat() if delivered else "never")
+    known = site.traffic.destinations()
+    away = [each["name"] for each in known if each["failures"]]
+    yield Finding("destinations", True, f"away: {', '.join(away)}" if away else "none is away")
+    hanging = [each["name"] for each in known if each["hangs_since"]]
+    told = f"in hand for too long: {', '.join(hanging)}" if hanging else "none hangs"
+    yield Finding("deliveries", not hanging, told)

@@ -1,0 +1,153 @@
+"""`/metrics` for Prometheus, counted from the ledger: it knows every machine's work and survives restarts."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from prometheus_client.core import (
+    CollectorRegistry,
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from gateway import __version__
+from gateway.records import Stage, State
+from gateway.store.timings import BUCKETS, last_folded, tallies_since
+from gateway.telemetry.role_status import read_role_call
+from gateway.web.site import Site
+
+
+class Stages:
+    """The stages' histograms so far; each scrape reads only what is new."""
+
+    def __init__(self, site: Site) -> None:
+        self._ledger = site.ledger
+        self._lock = threading.Lock()
+        self._forget()
+
+    def histogram(self) -> Metric:
+        """Return the histogram with what has been added since."""
+        family = HistogramMetricFamily(
+            "gateway_stage_duration_seconds", "Time that an image spent in a stage", labels=["stage"]
+        )
+        with self._lock:
+            self._read()
+            for stage, counts in self._counts.items():
+                family.add_metric([stage], list(_cumulated(counts)), self._sums[stage])
+        return family
+
+    def _forget(self) -> None:
+        self._last = 0
+        self._counts = {stage.value: [0] * (len(BUCKETS) + 1) for stage in Stage}
+        self._sums = dict.fromkeys(self._counts, 0.0)
+
+    def _read(self) -> None:
+        with self._ledger.transaction() as connection:
+            last, tallies = tallies_since(connection, self._last)
+            if last_folded(connection) > self._last:  # nobody has asked for weeks: some were never counted
+                self._forget()
+                last, tallies = tallies_since(connection, 0)
+        self._last = last
+        for tally in tallies:
+            if tally.stage in self._counts:
+                self._counts[tally.stage][tally.bucket] += tally.runs
+                self._sums[tally.stage] += tally.seconds
+
+
+def _cumulated(counts: list[int]) -> Iterator[tuple[str, float]]:
+    total = 0
+    for bound, count in zip([*map(str, BUCKETS), "+Inf"], counts, strict=True):
+        total += count
+        yield bound, total
+
+
+class LedgerCollector(Collector):
+    """Everything that is known of the gateway, asked anew at each scrape."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._stages = Stages(site)
+
+    def describe(self) -> list[Metric]:
+        """Return nothing, so that registering asks for nothing."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        yield from self._build()
+        yield self._stages.histogram()
+        yield from self._images()
+        yield from self._deliveries()
+        yield from self._machine()
+
+    def _build(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily("gateway_build_info", "Version of the gateway", labels=["version"])
+        family.add_metric([__version__], 1)
+        yield family
+
+    def _images(self) -> Iterator[Metric]:
+        traffic = self._site.traffic
+        states = self._site.inquiry.states()
+        family = GaugeMetricFamily("gateway_images", "Images by state", labels=["state"])
+        for state in State:
+            family.add_metric([state.value], states.get(state.value, 0))
+        yield family
+        yield CounterMetricFamily("gateway_images_received", "Images received", sum(states.values()))
+        _, oldest = traffic.queue()
+        yield _age("gateway_queue_age_seconds", "How long the oldest unanswered image has waited", oldest)
+        yield _time("gateway_last_received_timestamp_seconds", "Last image", traffic.last_received())
+        yield _time("gateway_last_delivered_timestamp_seconds", "Last delivery", traffic.last_delivered())
+
+    def _deliveries(self) -> Iterator[Metric]:
+        results = GaugeMetricFamily(
+            "gateway_deliveries", "Results by destination and state", labels=["destination", "state"]
+        )
+        up = GaugeMetricFamily(
+            "gateway_destination_up", "0 while a destination is away", labels=["destination"]
+        )
+        for each in self._site.traffic.destinations():
+            up.add_metric([each["name"]], 0 if each["failures"] else 1)
+            for state in ("pending", "delivered", "committed", "dead"):
+                results.add_metric([each["name"], state], each.get(state, 0))
+        yield results
+        yield up
+
+    def _machine(self) -> Iterator[Metric]:
+        disk = shutil.disk_usage(self._site.settings.data_dir)
+        yield GaugeMetricFamily("gateway_disk_free_bytes", "Free space for the data directory", disk.free)
+        yield GaugeMetricFamily("gateway_disk_size_bytes", "Size of its file system", disk.total)
+        roles = GaugeMetricFamily("gateway_role_up", "1 while a role of this machine serves", labels=["role"])
+        for name, role in read_role_call(self._site.settings.data_dir).items():
+            roles.add_metric([name], 1 if role.state == "serving" else 0)
+        yield roles
+
+
+def routes(site: Site) -> APIRouter:
+    """Return `/metrics`."""
+    router = APIRouter(tags=["operation"])
+    registry = CollectorRegistry()
+    registry.register(LedgerCollector(site))
+
+    @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+    def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def _age(name: str, documentation: str, since: datetime | None) -> Metric:
+    age = (datetime.now(UTC) - since).total_seconds() if since else 0.0
+    return GaugeMetricFamily(name, documentation, age)
+
+
+def _time(name: str, documentation: str, at: datetime | None) -> Metric:
+    return GaugeMetricFamily(name, documentation, at.timestamp() if at else 0.0)

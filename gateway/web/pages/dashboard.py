@@ -1,0 +1,121 @@
+"""`/dashboard`: what comes and goes, how fast, and whether scanners' images change."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+from markupsafe import Markup
+
+from gateway.records import Stage, State
+from gateway.store.statistics import DAY
+from gateway.telemetry.role_status import read_role_call
+from gateway.web.pages import plots
+from gateway.web.pages.templates import page
+from gateway.web.site import Site
+
+HOUR = 3600
+HOURS = 24
+DRIFT_DAYS = 42
+MOST_SCANNERS = 6
+POINTS = 24  # of the latency's lines
+REMEMBER_SECONDS = 15.0
+
+
+def routes(site: Site) -> APIRouter:
+    """Return the page."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/dashboard", response_class=HTMLResponse)
+    def show(request: Request) -> Response:
+        found = site.remembered.get("dashboard", REMEMBER_SECONDS, lambda: survey(site))
+        return page(request, site, "dashboard.html", **found)
+
+    return router
+
+
+def survey(site: Site) -> dict[str, Any]:
+    """Return everything that the page shows."""
+    waiting, oldest = site.traffic.queue()
+    disk = shutil.disk_usage(site.settings.data_dir)
+    answered = [seconds for _, seconds in site.statistics.seconds(Stage.ANSWER)]
+    return {
+        "states": site.inquiry.states(),
+        "all_states": list(State),
+        "waiting": waiting,
+        "oldest": (datetime.now(UTC) - oldest).total_seconds() if oldest else None,
+        "disk": {"free": disk.free, "total": disk.total, "used": (disk.total - disk.free) / disk.total},
+        "latency": {name: percentile(answered, part) for name, part in (("p50", 0.5), ("p95", 0.95))},
+        "last_received": site.traffic.last_received(),
+        "destinations": site.traffic.destinations(),
+        "roles": sorted(read_role_call(site.settings.data_dir).items()),
+        "rate_plot": _rate(site),
+        "latency_plot": _latency(site),
+        "drift": _drift(site),
+        "drift_days": DRIFT_DAYS,
+    }
+
+
+def percentile(values: Iterable[float], part: float) -> float | None:
+    """Return the smallest value that is not exceeded by this part of them."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else None
+
+
+def _rate(site: Site) -> Markup:
+    now = datetime.now(UTC)
+    last = int(now.timestamp()) // HOUR
+    counts = site.statistics.arrivals(now - timedelta(hours=HOURS - 1, minutes=now.minute + 1), HOUR)
+    hours = range(last - HOURS + 1, last + 1)
+    labels = {
+        n: f"{datetime.fromtimestamp(h * HOUR).astimezone():%H}:00" for n, h in enumerate(hours) if n % 6 == 5
+    }
+    return plots.bars([counts.get(hour, 0) for hour in hours], labels, "Images received in each hour")
+
+
+def _latency(site: Site) -> Markup:
+    """The last answers and deliveries in groups of equal size: night and day count alike."""
+    series: dict[str, list[tuple[float, float]]] = {}
+    labels: dict[float, str] = {}
+    for stage in (Stage.ANSWER, Stage.DELIVER):
+        runs = site.statistics.seconds(stage)
+        for number, group in enumerate(_groups(runs)):
+            for name, part in (("median", 0.5), ("95 %", 0.95)):
+                value = percentile((seconds for _, seconds in group), part) or 0
+                series.setdefault(f"{stage.value}, {name}", []).append((number, value))
+            if stage is Stage.ANSWER and number % 8 == 0:
+                labels[number] = f"{group[0][0].astimezone():%m-%d %H:%M}"
+    return plots.lines(series, labels, "Seconds from reception to answer, and from answer to delivery", " s")
+
+
+def _groups(runs: Sequence[tuple[datetime, float]]) -> list[Sequence[tuple[datetime, float]]]:
+    size = max(1, -(-len(runs) // POINTS))
+    return [runs[start : start + size] for start in range(0, len(runs), size)]
+
+
+def _drift(site: Site) -> list[dict[str, Any]]:
+    since = datetime.now(UTC) - timedelta(days=DRIFT_DAYS)
+    scores, brightness = site.statistics.score_counts(since), site.statistics.brightness_counts(since)
+    images: dict[str, int] = {}
+    for scanner, _, _, count in brightness:
+        images[scanner] = images.get(scanner, 0) + count
+    return [
+        {
+            "scanner": scanner or "not stated",
+            "images": images[scanner],
+            "score": _spread(scores, scanner, f"Scores of {scanner}"),
+            "brightness": _spread(brightness, scanner, f"Brightness of {scanner}"),
+        }
+        for scanner in sorted(images, key=lambda name: -images[name])[:MOST_SCANNERS]
+    ]
+
+
+def _spread(counts: Sequence[tuple[str, int, int, int]], scanner: str, title: str) -> Markup:
+    mine = {(day, tenth): count for name, day, tenth, count in counts if name == scanner}
+    days = sorted({day for day, _ in mine})
+    columns = {day: f"{datetime.fromtimestamp(day * DAY, UTC):%m-%d}" for day in days}
+    return plots.heat(mine, columns, title)

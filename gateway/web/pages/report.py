@@ -1,0 +1,159 @@
+"""`/instances/{uid}`: everything about one image, and what its readers say."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from gateway.errors import GatewayError, Retry
+from gateway.results.activation_overlay import map_range
+from gateway.store.again import Again
+from gateway.store.entries import Verdict
+from gateway.store.readings import identity_of
+from gateway.web.pages.report_tree import Item, read_tree
+from gateway.web.pages.templates import page
+from gateway.web.pages.versions import standing
+from gateway.web.security.access import TOKEN_HOLDER
+from gateway.web.security.audit import record_viewed
+from gateway.web.site import Site
+
+READER_COOKIE = "gateway_reader"  # where nobody signs in: the name that was given last
+YEAR_SECONDS = 31_536_000
+
+
+def routes(site: Site) -> APIRouter:
+    """Return the report and what is done from it."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/instances/{sop_instance_uid}", response_class=HTMLResponse)
+    def report(request: Request, sop_instance_uid: str) -> Response:
+        versions = site.inquiry.instance(sop_instance_uid)
+        if not versions:
+            response = page(
+                request,
+                site,
+                "unknown.html",
+                uid=sop_instance_uid,
+                refusals=site.refusals.of(sop_instance_uid),
+            )
+            response.status_code = HTTPStatus.NOT_FOUND
+            return response
+        shown = standing(versions)
+        record_viewed(request, shown)
+        newer, older = site.worklist.neighbours(shown["id"])
+        about = {"image": shown, "versions": versions, "newer": newer, "older": older}
+        told = {"tree": _tree(shown), "map_limit": _map_limit(shown), "judged": identity_of(shown)}
+        return page(
+            request, site, "report.html", **about, **told, **_feedback(request, site, sop_instance_uid)
+        )
+
+    @router.get("/instances/{sop_instance_uid}/status", response_class=HTMLResponse)
+    def status(request: Request, sop_instance_uid: str, state: str = "", judged: str = "") -> Response:
+        """The part that changes by itself; nothing while it has not, the whole page with another answer."""
+        versions = site.inquiry.instance(sop_instance_uid)
+        if not versions:
+            return Response(status_code=HTTPStatus.NOT_FOUND)
+        shown = standing(versions)
+        if judged != identity_of(shown):
+            return Response(headers={"HX-Refresh": "true"})
+        if state == f"{shown['state']} {len(shown['events'])}":
+            return Response(status_code=HTTPStatus.NO_CONTENT)
+        return page(request, site, "report_status.html", image=shown, judged=judged)
+
+    @router.post("/instances/{sop_instance_uid}/retry", response_class=HTMLResponse)
+    def retry(request: Request, sop_instance_uid: str) -> Response:
+        Again(site.ledger).retry(sop_instance_uid, site.settings.destinations_for)
+        versions = site.inquiry.instance(sop_instance_uid)
+        if not versions:
+            return Response(status_code=HTTPStatus.NOT_FOUND)
+        if request.headers.get("hx-request"):
+            shown = standing(versions)
+            return page(request, site, "report_status.html", image=shown, judged=identity_of(shown))
+        return RedirectResponse(f"/instances/{sop_instance_uid}", HTTPStatus.SEE_OTHER)
+
+    @router.post("/instances/{sop_instance_uid}/feedback", response_class=HTMLResponse)
+    def feedback(
+        request: Request,
+        sop_instance_uid: str,
+        verdict: Annotated[Verdict, Form()],
+        judged: Annotated[str, Form(max_length=64)],
+        comment: Annotated[str, Form(max_length=2000)] = "",
+        reader: Annotated[str, Form(max_length=64)] = "",
+    ) -> Response:
+        name = _signed_in(request, site) or " ".join(reader.split())
+        try:
+            _check_name(request, site, name)
+            site.readings.record(sop_instance_uid, name, verdict, comment.strip(), judged)
+            problem = ""
+        except Retry:
+            raise
+        except GatewayError as error:
+            problem = str(error)
+        if not request.headers.get("hx-request") and not problem:
+            response: Response = RedirectResponse(f"/instances/{sop_instance_uid}", HTTPStatus.SEE_OTHER)
+        else:
+            said = _feedback(request, site, sop_instance_uid)
+            said |= {"name": name, "problem": problem, "judged": judged}
+            response = page(request, site, "feedback.html", uid=sop_instance_uid, answered=True, **said)
+        if not problem and not _signed_in(request, site):
+            response.set_cookie(
+                READER_COOKIE, name.encode().hex(), YEAR_SECONDS, httponly=True, samesite="strict"
+            )
+        return response
+
+    return router
+
+
+def _signed_in(request: Request, site: Site) -> str:
+    """Return the user's own name; whoever shows the token may give any."""
+    reader = getattr(request.state, "reader", "")
+    return reader if reader in site.access.user_names else ""
+
+
+def _check_name(request: Request, site: Site, name: str) -> None:
+    if not name:
+        raise GatewayError("state your name: feedback is kept with its reader")
+    users = {user.casefold() for user in site.access.user_names}
+    if name.casefold() in users and not _signed_in(request, site):
+        raise GatewayError(f"sign in as {name} to read under this name")
+
+
+def _feedback(request: Request, site: Site, uid: str) -> dict[str, Any]:
+    said = site.readings.of(uid)
+    name = _signed_in(request, site) or _remembered_name(request) or _stated_name(request)
+    return {"said": said, "name": name, "fixed_name": bool(_signed_in(request, site)), "problem": ""}
+
+
+def _remembered_name(request: Request) -> str:
+    try:
+        return bytes.fromhex(request.cookies.get(READER_COOKIE, "")).decode()[:64]
+    except ValueError:
+        return ""
+
+
+def _stated_name(request: Request) -> str:
+    """Return the name under which somebody has signed in by the token."""
+    name = getattr(request.state, "reader", "")
+    return "" if name == TOKEN_HOLDER else name
+
+
+def _tree(shown: dict[str, Any]) -> Item | None:
+    reports = [
+        each
+        for each in shown["results"]
+        if each["kind"] == "sr" and not each["superseded_at"] and not each["deleted_at"]
+    ]
+    return read_tree(FilePath(reports[0]["path"])) if reports else None
+
+
+def _map_limit(shown: dict[str, Any]) -> float | None:
+    """Return what the ends of the colour scale mean; None where the model gave no answer."""
+    answer = shown["answer"]
+    if not answer or shown["probabilities"] is None or not answer.get("activation"):
+        return None
+    return map_range(np.asarray(answer["activation"], np.float32))

@@ -1,0 +1,83 @@
+"""Pages from templates; every value is escaped, since DICOM headers are written by strangers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gateway import __version__
+from gateway.results.answer import RESEARCH_BANNER
+from gateway.web.pages import words
+from gateway.web.site import Site
+
+PRIVATE = (
+    ("/", "Worklist"),
+    ("/dashboard", "Dashboard"),
+    ("/concordance", "Concordance"),
+    ("/refusals", "Refusals"),
+    ("/upload", "Upload"),
+    ("/docs", "API"),
+)
+PUBLIC = (("/upload", "Upload"), ("/docs", "API"))
+
+
+def page(request: Request, site: Site, template: str, **values: Any) -> HTMLResponse:
+    """Return a page or a part of one."""
+    about = {
+        "request": request,
+        "path": request.url.path,
+        "reader": getattr(request.state, "reader", ""),
+        "navigation": PUBLIC if site.settings.web.public_upload else PRIVATE,
+        "signed_in": not site.access.is_open,
+        "zone": f"{datetime.now().astimezone():%Z}",
+    }
+    return HTMLResponse(_environment().get_template(template).render(about | values))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gateway.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "time": _time,
+        "reason": words.reason_in_words,
+        "taken": words.taken,
+        "duration": words.duration,
+        "ago": words.ago,
+        "answer": lambda label: words.ANSWERS.get(label, label or ""),
+        "state": lambda state: words.STATES.get(state, state),
+        "delivery": lambda state: words.DELIVERIES.get(state, state),
+        "clock": _clock,
+        "value": _value,
+        "percent": lambda fraction: "–" if fraction is None else f"{100 * fraction:.1f} %",
+        "number": lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
+    }
+    environment.globals |= {"banner": RESEARCH_BANNER, "version": __version__}
+    return environment
+
+
+def _clock(time: datetime) -> str:
+    """Return hours to milliseconds: events follow each other fast."""
+    return f"{time.astimezone():%H:%M:%S.%f}"[:12]
+
+
+def _value(value: Any) -> str:
+    """Return a value of an event for people: numbers with four digits, mappings without brackets."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value(each)}" for key, each in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _time(time: datetime | None, form: str = "%Y-%m-%d %H:%M:%S %Z") -> str:
+    """The machine's own time zone: the one that the reading room's clock shows."""
+    return "" if time is None else time.astimezone().strftime(form)

@@ -1,0 +1,1 @@
+"""Renders radiographs and results for the pages."""

@@ -1,0 +1,90 @@
+"""The pictures of a report: thumbnail, all grey values, activation map and its scale."""
+
+from __future__ import annotations
+
+import io
+from http import HTTPStatus
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
+from numpy.typing import NDArray
+from PIL import Image
+
+from gateway.results.activation_overlay import colour_scale, coloured_map
+from gateway.store.pictures import Kind
+from gateway.web.pages.versions import standing
+from gateway.web.security.audit import record_viewed
+from gateway.web.security.guard import problem
+from gateway.web.site import Site
+
+MAP_SIDE = 448
+SCALE = (12, 320)  # rows, columns
+KEEP = {"Cache-Control": "private, max-age=3600"}  # the address names the version; signing out clears it
+FORGET = {"Cache-Control": "no-store"}
+PLACEHOLDER = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 56 56" width="56" height="56">
+<rect x=".5" y=".5" width="55" height="55" rx="4" fill="#141b22" stroke="#3b4a58"/>
+<path d="M18 18l20 20M38 18l-20 20" stroke="#5d6f80" stroke-width="2"/>
+<title>There is no picture of this image</title></svg>"""
+Version = Annotated[int | None, Query(alias="v", ge=0, le=2**53)]  # which data set under this UID
+
+
+def routes(site: Site) -> APIRouter:
+    """Return the pictures' routes."""
+    router = APIRouter(prefix="/instances/{sop_instance_uid}", include_in_schema=False)
+
+    @router.get("/thumbnail")
+    async def thumbnail(sop_instance_uid: str, v: Version = None) -> Response:
+        source = await run_in_threadpool(site.inquiry.source_of, sop_instance_uid, v)
+        if source is None:
+            return _missing()
+        path = await site.display.picture(FilePath(source), Kind.THUMBNAIL)
+        if path is None:
+            return Response(PLACEHOLDER, media_type="image/svg+xml", headers=FORGET)
+        return FileResponse(path, media_type="image/jpeg", headers=KEEP if v is not None else FORGET)
+
+    @router.get("/pixels")
+    async def pixels(request: Request, sop_instance_uid: str, v: Version = None) -> Response:
+        shown = await run_in_threadpool(_shown, site, sop_instance_uid, v)
+        path = await site.display.picture(FilePath(shown["source"]), Kind.PIXELS) if shown else None
+        if shown is None or path is None:
+            return _missing()
+        await run_in_threadpool(record_viewed, request, shown)
+        return FileResponse(path, media_type="application/octet-stream", headers=FORGET)
+
+    @router.get("/activation")
+    def activation(sop_instance_uid: str, v: Version = None) -> Response:
+        values = _activation(_shown(site, sop_instance_uid, v))
+        return _png(coloured_map(values, MAP_SIDE)) if values is not None else _missing()
+
+    @router.get("/scale")
+    def scale(sop_instance_uid: str) -> Response:  # noqa: ARG001 - the colours are the same for all
+        return _png(colour_scale(*SCALE))
+
+    return router
+
+
+def _shown(site: Site, uid: str, number: int | None) -> dict[str, Any] | None:
+    versions = site.inquiry.instance(uid)
+    if number is not None:
+        return next((each for each in versions if each["id"] == number), None)
+    return standing(versions) if versions else None
+
+
+def _activation(shown: dict[str, Any] | None) -> NDArray[np.float32] | None:
+    answer: dict[str, Any] = (shown["answer"] if shown else None) or {}
+    values = answer.get("activation")
+    return np.asarray(values, np.float32) if values else None
+
+
+def _png(pixels: NDArray[np.uint8]) -> Response:
+    with io.BytesIO() as file:
+        Image.fromarray(pixels).save(file, "PNG")
+        return Response(file.getvalue(), media_type="image/png")
+
+
+def _missing() -> Response:
+    return problem(HTTPStatus.NOT_FOUND, "there is no picture of this image")

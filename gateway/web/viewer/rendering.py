@@ -1,0 +1,45 @@
+"""Radiographs for the screen, made in a process of its own: a file that ends a decoder ends nothing else."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gateway.dicom.part_10 import read_file
+from gateway.imaging.decode import decode
+from gateway.imaging.image_pixel import MAX_MEGAPIXELS
+from gateway.sandbox.memory_limit import limit_memory
+from gateway.store.pictures import Kind
+
+THUMBNAIL_SIDE = 160
+HEAD = struct.Struct("<4sII")  # before the pixels: a mark, rows, columns
+MARK = b"U16L"
+
+
+def render(source: Path, kind: Kind) -> bytes:
+    """Return what the pipeline's grey image looks like.
+
+    Raises
+    ------
+    Exception
+        Of any kind, where the file holds no single grey picture.
+    """
+    pixels = decode(read_file(source)).pixels
+    if kind is Kind.PIXELS:
+        return HEAD.pack(MARK, *pixels.shape) + np.ascontiguousarray(pixels, "<u2").tobytes()
+    picture = Image.fromarray((pixels >> 8).astype(np.uint8))
+    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), reducing_gap=2)
+    with io.BytesIO() as file:
+        picture.save(file, "JPEG", quality=82)
+        return file.getvalue()
+
+
+def begin() -> None:
+    """Prepare the process: reception and answers come first."""
+    os.nice(10)
+    limit_memory(MAX_MEGAPIXELS)

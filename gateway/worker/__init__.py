@@ -1,0 +1,1 @@
+"""Answers images: pipeline, engine, prediction."""

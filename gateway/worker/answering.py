@@ -1,0 +1,22 @@
+"""What an answer depends on besides the image: the model, its limits, the kind of report, the software."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from gateway.records import ModelIdentity
+from gateway.settings import Settings
+from gateway.worker.revision import SOFTWARE_VERSION
+
+
+def answering_of(settings: Settings, model: ModelIdentity) -> dict[str, Any]:
+    """Return everything by which two answers to one image may differ, as JSON keeps it."""
+    return asdict(model) | {"report": settings.results.sr, "software_version": SOFTWARE_VERSION}
+
+
+def configuration_hash(answering: dict[str, Any]) -> str:
+    """Return the hash of `answering_of`: part of a result's UID."""
+    return hashlib.sha256(json.dumps(answering, sort_keys=True).encode()).hexdigest()

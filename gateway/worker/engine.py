@@ -1,0 +1,323 @@
+"""Durable execution: claims batches of images, answers them, resumes after a kill.
+
+The only file that imports DBOS. The ledger decides what is done: a workflow that runs twice finds
+nothing left to do, so it may always be run again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowHandle
+
+from gateway.deliver.couriers import Couriers
+from gateway.errors import Retry
+from gateway.records import Reason, State
+from gateway.settings import Settings
+from gateway.store.database import errors_are_for_later
+from gateway.store.entries import StoredInstance
+from gateway.store.ledger import Ledger, now
+from gateway.store.marks import Marks
+from gateway.store.outbox import Outbox
+from gateway.store.pictures import Pictures
+from gateway.store.retention import Cleaner
+from gateway.telemetry.log import log_bug, log_event
+from gateway.threads import Vital
+from gateway.worker import settle
+from gateway.worker.isolation import Isolation
+from gateway.worker.pipeline import End, Pipeline, Settled, bug
+from gateway.worker.worker_id import SILENT_SECONDS, has_name, life
+
+APPLICATION_VERSION = "1"  # of the workflows: another one only where old rows could not be resumed
+ANSWERS = "answers"  # the queue of batches; whichever worker is free takes the next
+POLL_SECONDS = 0.05
+BATCHES_IN_FLIGHT = 2  # one is encoded while the next is in the network
+ATTEMPTS_TOGETHER = 3  # begun so often without an end, a batch holds suspects
+DEATHS = 2  # an image that ended its own process so often is poison
+RETRY_SECONDS = 5.0
+BEAT_SECONDS = 5.0
+HANGS_SECONDS = 600.0  # a batch, or a suspect image, that has taken so long never ends
+KEEP_FINISHED = timedelta(hours=1)  # workflows that have ended; the ledger keeps what they did
+FORGET_AT_ONCE = 500
+UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
+
+logging.getLogger("dbos").setLevel(logging.ERROR)
+
+
+class Engine:
+    """One worker's share of the work.
+
+    Parameters
+    ----------
+    database
+        The ledger's engine; the workflows live in the same database.
+    marks
+        Of the folders of images and results: where one is not mounted, work waits.
+    executor_id
+        Unique among running workers, and the same again when this one is restarted: what it left
+        undone is then resumed at once. See `worker_name`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: sa.Engine,
+        ledger: Ledger,
+        pipeline: Pipeline,
+        marks: Marks,
+        executor_id: str,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._ledger = ledger
+        self._outbox = Outbox(ledger)
+        self._pipeline = pipeline
+        self._marks = marks
+        self._isolation = Isolation(settings, marks)
+        self._executor_id = executor_id
+        self._running: dict[str, float] = {}  # when each workflow in this process last got on, by ID
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._couriers = Couriers(settings, ledger, executor_id)
+        folders = [mark.root for mark in marks]
+        pictures = Pictures(settings.data_dir / "cache" / "web", settings.web.cache_mb << 20)
+        self._cleaner = Cleaner(settings.retention, ledger, folders, pictures, marks, self._stopping)
+
+    # --- life
+
+    def start(self) -> None:
+        """Resume what was left, then answer what arrives."""
+        DBOS(
+            config={
+                "name": "cxr-gateway",
+                "system_database_engine": self._database,
+                "executor_id": self._executor_id,
+                "application_version": APPLICATION_VERSION,
+                "log_level": "ERROR",
+            }
+        )
+        self._register_workflows()
+        self._beat()
+        DBOS.launch()
+        self._client = DBOSClient(system_database_engine=self._database)
+        self._register_queues()
+        self._see_queues_run()
+        self._threads = [
+            self._every(POLL_SECONDS, self._collect, HANGS_SECONDS),
+            self._every(BEAT_SECONDS, self._watch, HANGS_SECONDS),
+            self._every(60 * self._settings.retention.every_minutes, self._cleaner.clean),
+            self._every(POLL_SECONDS, self._deliver, HANGS_SECONDS),
+            self._every(BEAT_SECONDS, self._couriers.watch, HANGS_SECONDS),
+        ]
+        self._couriers.start()
+
+    def stop(self) -> None:
+        """Claim nothing more, finish what is in hand within the configured time."""
+        deadline = time.monotonic() + self._settings.shutdown_seconds
+        self._stopping.set()
+        self._couriers.stop()
+        for thread in self._threads:
+            thread.join()
+        with suppress(Retry):  # the ledger is away: it is heard that this worker is silent
+            self._ledger.beat(self._executor_id, life())
+        DBOS.destroy(workflow_completion_timeout_sec=round(self._settings.shutdown_seconds))
+        self._couriers.join(deadline)
+        self._isolation.close()
+
+    def _register_workflows(self) -> None:
+        @DBOS.workflow(name="answer", max_recovery_attempts=None)
+        def answer(batch: str) -> None:
+            with self._noted():
+                self._answer(batch)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        self._note_progress()
+        try:
+            yield
+        finally:
+            del self._running[str(DBOS.workflow_id)]
+
+    def _note_progress(self) -> None:
+        self._running[str(DBOS.workflow_id)] = time.monotonic()
+
+    def _register_queues(self) -> None:
+        DBOS.register_queue(ANSWERS, worker_concurrency=BATCHES_IN_FLIGHT, polling_interval_sec=POLL_SECONDS)
+
+    def _see_queues_run(self) -> None:
+        """Let an empty batch through: DBOS takes a second to notice a new queue, a first image need not.
+
+        Where batches were left, they come first: once one runs, so does the queue.
+        """
+        with self._database.begin() as connection:
+            handle = self._enqueue_batch(connection, f"{self._executor_id}:{uuid.uuid4()}")
+        while not self._running and handle.get_status().status in UNDER_WAY:
+            time.sleep(POLL_SECONDS)
+
+    def _every(
+        self, seconds: float, task: Callable[[], None], hangs_seconds: float = float("inf")
+    ) -> threading.Thread:
+        def repeat() -> None:
+            told = ""  # a database that is away for hours is told once
+            while not self._stopping.wait(seconds):
+                thread.note_progress()
+                try:
+                    with errors_are_for_later():
+                        task()
+                    told = ""
+                except Retry as error:
+                    if told != (told := str(error)):
+                        log_event("waiting", task=thread.name, reason=told)
+                    self._stopping.wait(RETRY_SECONDS)
+                except Exception:
+                    log_bug("bug", task=thread.name)
+                    self._stopping.wait(RETRY_SECONDS)
+
+        thread = Vital(repeat, task.__name__.strip("_"), hangs_seconds)
+        thread.start()
+        return thread
+
+    # --- from rows to batches
+
+    def _collect(self) -> None:
+        """Claim what has arrived and enqueue it, in one transaction."""
+        if not self._ledger.has_work() or self._batches_in_flight() >= BATCHES_IN_FLIGHT:
+            return
+        self._marks.check()
+        batch = f"{self._executor_id}:{uuid.uuid4()}"
+        with self._ledger.transaction() as connection:
+            if self._ledger.claim(connection, batch, self._pipeline.batch_size):
+                self._enqueue_batch(connection, batch)
+
+    def _batches_in_flight(self) -> int:
+        return len(self._ledger.open_batches(f"{self._executor_id}:"))
+
+    def _enqueue_batch(self, connection: sa.Connection, batch: str) -> WorkflowHandle[None]:
+        options: EnqueueOptions = {"workflow_name": "answer", "queue_name": ANSWERS, "workflow_id": batch}
+        return self._client.enqueue_in_transaction(connection, options, batch)
+
+    def _deliver(self) -> None:
+        """Wake couriers, while the folder is there from which they read."""
+        self._marks.results.check()
+        self._couriers.wake()
+
+    # --- what was left
+
+    def _watch(self) -> None:
+        """Say that this worker lives; take up what others, or DBOS, have left."""
+        self._end_if_hung()
+        self._beat()
+        for executor_id in self._ledger.silent_executors(SILENT_SECONDS):
+            self._take_over(executor_id)
+        self._resume_lost()
+        self._free_orphans()
+        self._forget_finished()
+
+    def _end_if_hung(self) -> None:
+        """End this process if a batch does not get on: begun anew too often, its images are suspects."""
+        got_on = min(self._running.copy().values(), default=time.monotonic())
+        if time.monotonic() - got_on > HANGS_SECONDS:
+            log_event("worker_hangs", executor_id=self._executor_id, silent_seconds=HANGS_SECONDS)
+            os._exit(1)
+
+    def _beat(self) -> None:
+        if not has_name(self._executor_id, self._ledger):
+            log_event("name_taken", executor_id=self._executor_id)
+            os._exit(1)  # this worker was silent for so long that its work was given to another
+        if self._ledger.beat(self._executor_id, life(), self._pipeline.answering):
+            log_event("clock_set_back", executor_id=self._executor_id)
+
+    def _take_over(self, executor_id: str) -> None:
+        """Resume what a worker had begun that is not heard of any more."""
+        left = _workflows(executor_id=executor_id, status="PENDING")
+        DBOS.resume_workflows(left)
+        self._outbox.release(executor_id, interrupted=True)
+        self._ledger.forget_executor(executor_id)
+        log_event("taken_over", executor_id=executor_id, workflows=len(left))
+
+    def _resume_lost(self) -> None:
+        """Resume what counts as begun here and does not run: its end could not be written (a full disk)."""
+        begun_before = (now() - timedelta(seconds=SILENT_SECONDS)).isoformat()
+        begun = _workflows(executor_id=self._executor_id, status="PENDING", dequeued_before=begun_before)
+        lost = [workflow_id for workflow_id in begun if workflow_id not in self._running]
+        if lost:
+            DBOS.resume_workflows(lost)
+            log_event("resumed", workflows=len(lost))
+
+    def _free_orphans(self) -> None:
+        """Release images whose workflow ended without them, as after a database that went away."""
+        batches = self._ledger.open_batches()
+        if not batches:
+            return
+        under_way = _workflows(workflow_ids=batches, status=UNDER_WAY)
+        for batch in set(batches).difference(under_way):
+            self._ledger.release(batch, RETRY_SECONDS, keep_count=True)
+
+    def _forget_finished(self) -> None:
+        ended_before = (now() - KEEP_FINISHED).isoformat()
+        ended = _workflows(status=["SUCCESS", "ERROR"], completed_before=ended_before, limit=FORGET_AT_ONCE)
+        if ended:
+            DBOS.delete_workflows(ended)
+
+    # --- answering
+
+    def _answer(self, batch: str) -> None:
+        """Answer what the batch holds; what cannot be answered now is left to a later batch."""
+        try:
+            instances = self._ledger.begin_batch(batch)
+            if any(instance.attempts > ATTEMPTS_TOGETHER for instance in instances):
+                settled = sum(self._answer_isolated(instance) for instance in instances)
+            else:
+                settled = self._record(self._pipeline.answer(instances))
+            if settled < len(instances):
+                self._ledger.release(batch, RETRY_SECONDS)
+        except Retry as error:
+            log_event("waiting", reason=str(error))
+            self._ledger.release(batch, RETRY_SECONDS)
+        except Exception:
+            log_bug("bug", batch=batch)
+            self._ledger.release(batch, RETRY_SECONDS, keep_count=True)
+
+    def _answer_isolated(self, instance: StoredInstance) -> bool:
+        """Find the image that does harm; the others of its batch are answered on the way."""
+        try:
+            self._record([self._settle_alone(instance)])
+        except Retry as error:
+            log_event("waiting", sop_instance_uid=instance.sop_instance_uid, reason=str(error))
+            return False
+        except Exception:
+            self._record([Settled(instance, bug(instance))])
+        return True
+
+    def _settle_alone(self, instance: StoredInstance) -> Settled:
+        self._note_progress()
+        while (settled := self._isolation.answer(instance)) is None:
+            if self._ledger.count_death(instance.id) >= DEATHS:
+                detail = f"its own process ended {DEATHS} times while this image was worked on"
+                return Settled(instance, End(State.FAILED, Reason.POISON, detail))
+        return settled
+
+    def _record(self, outcomes: Sequence[Settled]) -> int:
+        """One transaction: answers, results, and what is to be delivered.
+
+        Returns how many images have come to their end or answer.
+        """
+        with self._ledger.transaction() as connection:
+            written = [settle.record(outcome, self._ledger, connection) for outcome in outcomes]
+        for outcome in filter(None, written):
+            settle.log(outcome)
+        return len(outcomes)
+
+
+def _workflows(**which: Any) -> list[str]:
+    found = DBOS.list_workflows(**which, load_input=False, load_output=False)
+    return [workflow.workflow_id for workflow in found]

@@ -1,0 +1,198 @@
+"""`gateway predict`: files in, one answer each out, without a network or a database."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom import Dataset
+
+from gateway.deliver.folder import study_folder
+from gateway.errors import GatewayError, Reject
+from gateway.imaging.picture import MARK_BYTES, is_picture, read_picture
+from gateway.imaging.preprocess import preprocess
+from gateway.imaging.select import SelectionRules
+from gateway.model.predictor import Predictor
+from gateway.records import Eligible, Label, Prediction, Reason, State, probabilities
+from gateway.results.source_header import source_header
+from gateway.settings import Settings
+from gateway.worker.pipeline import (
+    OUT_OF_MEMORY,
+    End,
+    Prepared,
+    ResultObject,
+    answer_for,
+    encode_results,
+    infer,
+    prepare,
+    read_source,
+    selection_rules,
+)
+
+PICTURES = {".png", ".jpg", ".jpeg"}
+BATCH = 8
+BATCHES_AHEAD = 2  # decoded while the network runs
+
+
+@dataclass(frozen=True, slots=True)
+class FilePrediction:
+    """One file's answer as a JSON line; `failed` where an answer was due and there is none."""
+
+    line: dict[str, Any]
+    failed: bool
+    study_instance_uid: str = ""
+    results: tuple[ResultObject, ...] = ()
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files, and those below the folders, in order.
+
+    Raises
+    ------
+    GatewayError
+        If a path does not exist or nothing is found.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise GatewayError(f"{path}: no such file or folder")
+        found += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    if not found:
+        raise GatewayError(f"{', '.join(map(str, paths))}: no files there")
+    return found
+
+
+def predict_files(
+    files: Sequence[Path], predictor: Predictor, settings: Settings, *, with_results: bool = False
+) -> Iterator[FilePrediction]:
+    """Answer for each file, in order; decoding overlaps inference.
+
+    `with_results` also builds the SR and SC of DICOM files.
+    """
+    rules = selection_rules(settings, predictor.identity)
+    groups = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+    with ThreadPoolExecutor(BATCHES_AHEAD, "decode") as decoders:
+        ahead: deque[tuple[Sequence[Path], Future[list[Prepared | End]]]] = deque()
+        for group in groups:
+            ahead.append((group, decoders.submit(_prepare_all, group, rules)))
+            if len(ahead) > BATCHES_AHEAD:
+                yield from _answer(*_first(ahead), predictor, settings, with_results=with_results)
+        while ahead:
+            yield from _answer(*_first(ahead), predictor, settings, with_results=with_results)
+
+
+def predict_file(file: Path, predictor: Predictor, settings: Settings) -> FilePrediction:
+    """Answer for one file; a bug is raised, not told as the file's failure."""
+    image = _prepare(file, selection_rules(settings, predictor.identity))
+    (prediction,) = _answer([file], [image], predictor, settings, with_results=False)
+    return prediction
+
+
+def _begins_as_picture(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return is_picture(opened.read(MARK_BYTES))
+
+
+def _first(
+    ahead: deque[tuple[Sequence[Path], Future[list[Prepared | End]]]],
+) -> tuple[Sequence[Path], list[Prepared | End]]:
+    group, future = ahead.popleft()
+    return group, future.result()
+
+
+def _prepare_all(files: Sequence[Path], rules: SelectionRules) -> list[Prepared | End]:
+    return [_prepare_even_with_bugs(file, rules) for file in files]
+
+
+def _prepare_even_with_bugs(file: Path, rules: SelectionRules) -> Prepared | End:
+    try:
+        return _prepare(file, rules)
+    except Exception as error:
+        return End(State.FAILED, Reason.INTERNAL_ERROR, f"a bug in the gateway: {error!r}")
+
+
+def _prepare(file: Path, rules: SelectionRules) -> Prepared | End:
+    try:
+        if file.suffix.lower() in PICTURES or _begins_as_picture(file):
+            grey = read_picture(file.read_bytes(), rules.max_megapixels)
+            return Prepared(Dataset(), grey, *preprocess(grey.pixels), Eligible("unknown"))
+        return prepare(read_source(file), rules)
+    except Reject as error:
+        return End(State.FAILED, error.reason, error.detail)
+    except MemoryError:
+        return OUT_OF_MEMORY
+    except (GatewayError, OSError) as error:
+        return End(State.FAILED, Reason.UNDECODABLE, str(error))
+
+
+def _answer(
+    files: Sequence[Path],
+    images: Sequence[Prepared | End],
+    predictor: Predictor,
+    settings: Settings,
+    *,
+    with_results: bool,
+) -> Iterator[FilePrediction]:
+    ready = [image for image in images if isinstance(image, Prepared)]
+    predictions = iter(infer(ready, predictor))
+    model = f"{predictor.identity.name} {predictor.identity.version}"
+    for file, image in zip(files, images, strict=True):
+        if isinstance(image, End):
+            yield _without_answer(file, image, model)
+            continue
+        prediction = next(predictions)
+        try:
+            results = _results(image, prediction, settings) if with_results and image.source else ()
+        except Reject as error:
+            yield _without_answer(file, End(State.FAILED, error.reason, error.detail), model)
+        else:
+            yield _with_answer(file, image, prediction, model, results)
+
+
+def _without_answer(file: Path, end: End, model: str) -> FilePrediction:
+    line = {"file": str(file), "label": Label.UNDETERMINED.value, "probabilities": None}
+    line |= {"reason": end.reason.value, "detail": end.detail, "model": model}
+    return FilePrediction(line, failed=end.state is State.FAILED)
+
+
+def _with_answer(
+    file: Path, image: Prepared, prediction: Prediction, model: str, results: tuple[ResultObject, ...]
+) -> FilePrediction:
+    line = {
+        "file": str(file),
+        "label": prediction.label.value,
+        "probabilities": probabilities(prediction.p_pneumonia),
+        "reason": prediction.reason,
+        "model": model,
+    }
+    study = str(image.source.get("StudyInstanceUID", ""))
+    return FilePrediction(line, failed=False, study_instance_uid=study, results=results)
+
+
+def _results(image: Prepared, prediction: Prediction, settings: Settings) -> tuple[ResultObject, ...]:
+    answer = answer_for(image, prediction, settings)
+    return tuple(encode_results(source_header(image.source), image.grey, answer, settings))
+
+
+def write_results(prediction: FilePrediction, folder: Path) -> dict[str, str]:
+    """Write the SR and SC as `<StudyInstanceUID>/<SOPInstanceUID>.dcm`; return their paths by kind.
+
+    Raises
+    ------
+    GatewayError
+        If the folder cannot be written.
+    """
+    paths = {}
+    for result in prediction.results:
+        path = folder / study_folder(prediction.study_instance_uid) / f"{result.sop_instance_uid}.dcm"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(result.content)
+        except OSError as error:
+            raise GatewayError(f"{error.filename}: {error.strerror}") from None
+        paths[result.kind.value] = str(path)
+    return paths

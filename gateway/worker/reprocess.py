@@ -1,0 +1,58 @@
+"""`gateway reprocess`: another model, configuration or revision answers an image again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.errors import GatewayError
+from gateway.records import State
+from gateway.settings import Settings
+from gateway.store.again import Again
+from gateway.store.ledger import Ledger
+from gateway.worker.answering import answering_of, configuration_hash
+from gateway.worker.pipeline import open_predictor
+from gateway.worker.worker_id import SILENT_SECONDS
+
+
+def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[dict[str, Any]]) -> str:
+    """Queue the image for another answer, unless it has the one that would come; say which of the two.
+
+    Parameters
+    ----------
+    versions
+        Of the image, as `Inquiry.instance` returns them.
+
+    Raises
+    ------
+    GatewayError
+        If its first answer is still to come, or if the workers that run would answer otherwise than these
+        settings say.
+    ConfigurationError
+        If the model cannot be opened.
+    """
+    instance = next((version for version in versions if version["answer"]), versions[0])
+    uid = instance["sop_instance_uid"]
+    if instance["state"] == State.RECEIVED:
+        raise GatewayError(f"{uid}: waits for its answer already")
+    wanted = answering_of(settings, open_predictor(settings).identity)
+    workers = ledger.answering(SILENT_SECONDS)
+    for worker in workers:
+        if worker != wanted:
+            raise GatewayError(
+                f"{uid}: a running worker answers with {_difference(worker, wanted)} of this command; "
+                "restart the gateway with these settings first"
+            )
+    answer = instance["answer"]
+    if answer and answer["configuration"] == configuration_hash(wanted):
+        return "has its answer by this model, configuration and revision; nothing to do"
+    Again(ledger).reprocess(uid)
+    return "is answered again" if workers else "is answered again once a worker runs"
+
+
+def _difference(worker: dict[str, Any], wanted: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name.replace('_', ' ')} {worker.get(name)}, not {value}"
+        for name, value in wanted.items()
+        if worker.get(name) != value
+    )

@@ -1,0 +1,135 @@
+"""The web application over a real ledger, and rows for it to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+from pydicom.dataset import Dataset
+
+from gateway.records import Description, Received, Stage
+from gateway.settings import FolderDestination, Settings, Web
+from gateway.store.database import open_engine
+from gateway.store.descriptions import record_description
+from gateway.store.entries import StoredInstance
+from gateway.store.ledger import Ledger
+from gateway.store.migrate import upgrade
+from gateway.store.readings import identity_of
+from gateway.store.spool import Spool
+from gateway.store.timings import record_timings
+from gateway.web.pages.versions import standing
+from gateway.web.serving import WebServer
+from gateway.web.site import Site, open_site
+from tests.support.ledger_rows import answer, claim, received, record_answer
+from tests.support.sources import dx, encoded
+
+HOSTILE = "<script>alert('x')</script>"
+MODEL = {
+    "name": "CXR ResNet-50",
+    "version": "1.2.0",
+    "weights_sha256": "5e" * 32,
+    "threshold": 0.5,
+    "calibration": "none",
+    "device_uid": "2.25.7",
+}
+RECORD = {
+    "model": MODEL,
+    "configuration": "c0" * 32,
+    "software_version": "0.1.0",
+    "steps": ["window 2048/4096"],
+    "abstained": None,
+    "activation": [[0.5] * 7] * 7,
+    "repaired": [],
+}
+
+
+def site_in(folder: Path, database: str = "sqlite", **web: Any) -> Site:
+    """Open a site on a data directory of its own."""
+    settings = Settings(
+        data_dir=folder,
+        database=database,
+        web=Web(port=0, **web),
+        destinations=(FolderDestination(name="outbox", kind="folder", path=folder / "outbox"),),
+    )
+    engine = open_engine(settings.database_url)
+    upgrade(engine)
+    return open_site(settings, Ledger(engine, folder))
+
+
+class Browser(requests.Session):
+    """Asks one server; addresses are paths."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+
+    def request(self, method: str, path: str, **keywords: Any) -> requests.Response:  # type: ignore[override]
+        """Ask; redirects are not followed."""
+        keywords |= {"allow_redirects": False, "timeout": 30}
+        return super().request(method, self.url + path, **keywords)
+
+
+@contextmanager
+def browsing(site: Site) -> Iterator[Browser]:
+    """Serve the site on any free port for the length of a block."""
+    server = WebServer(site)
+    server.start()
+    try:
+        with Browser(server.url) as browser:
+            yield browser
+    finally:
+        server.stop(10)
+
+
+def add_image(site: Site, number: int, source: Dataset | None = None, **changes: Any) -> Received:
+    """Receive an image; with `source`, its file lies in the spool."""
+    folder = site.settings.data_dir
+    row = received(folder, number, **changes)
+    if source is not None:
+        content = encoded(source)
+        path = Spool(folder / "spool").keep(f"{number:064x}.dcm", [content])
+        row = received(
+            folder, number, **({"path": path, "sop_instance_uid": source.SOPInstanceUID} | changes)
+        )
+    site.ledger.record_received(row, 0.01)
+    return row
+
+
+def add_answer(site: Site, number: int, source: Dataset | None = None, **changes: Any) -> Received:
+    """Receive an image and answer it: pneumonia, score 0.9, nothing delivered yet."""
+    row = add_image(site, number, source or dx(), **changes)
+    instance = answer_again(site, number)
+    with site.ledger.transaction() as connection:
+        description = Description(HOSTILE, f"Maker {HOSTILE}", 0.4, 0.7)
+        record_description(connection, instance.id, description)
+        record_timings(connection, {Stage.ANSWER: 1.5})
+    return row
+
+
+def answer_again(site: Site, number: int = 1, **model: Any) -> StoredInstance:
+    """Answer the image that waits; another model may give this answer."""
+    (instance,) = claim(site.ledger, f"batch {number}")
+    record = answer(site.settings.data_dir, "outbox", uid=f"2.25.{number}")
+    object.__setattr__(record, "record", RECORD | {"model": MODEL | model})
+    assert record_answer(site.ledger, instance, record)
+    return instance
+
+
+def judged(site: Site, uid: str) -> str:
+    """Return which answer a reader of the report has in front of them."""
+    return identity_of(standing(site.inquiry.instance(uid)))
+
+
+def days_ago(days: float) -> datetime:
+    return datetime.now(UTC) - timedelta(days=days)
+
+
+def stow(browser: Browser, *contents: bytes, path: str = "/dicomweb/studies") -> requests.Response:
+    """Store Part 10 files by STOW-RS."""
+    body = b"".join(b"--B\r\nContent-Type: application/dicom\r\n\r\n" + each + b"\r\n" for each in contents)
+    kind = 'multipart/related; type="application/dicom"; boundary=B'
+    return browser.post(path, data=body + b"--B--\r\n", headers={"Content-Type": kind})

@@ -1,0 +1,43 @@
+"""A role whose thread has ended or hangs ends, and says so."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from gateway.threads import Vital, failed_vital, release_vital
+
+ROLE = """
+import sys, threading
+from pathlib import Path
+from gateway.processes import roles
+from gateway.telemetry.log import open_log
+from gateway.threads import Vital
+roles.PULSE_SECONDS = 0.01
+open_log(Path(sys.argv[1]), role="work")
+Vital(lambda: None, "collect").start()
+roles._announce(threading.Event(), supervised=False)
+threading.Event().wait()
+"""
+
+
+def test_a_role_whose_thread_has_ended_ends_and_says_so(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", ROLE, str(tmp_path)], capture_output=True, check=False)
+    assert done.returncode == 1
+    lines = (tmp_path / "log" / "gateway.jsonl").read_text().splitlines()
+    (failed,) = [line for line in map(json.loads, lines) if line["event"] == "thread_failed"]
+    assert (failed["thread"], failed["problem"]) == ("collect", "has ended")
+    assert b"collect" in done.stderr
+
+
+def test_a_thread_that_does_not_get_on_hangs() -> None:
+    end = threading.Event()
+    thread = Vital(end.wait, "watch", hangs_seconds=-1)
+    thread.start()
+    assert "hangs" in failed_vital()["watch"]
+    thread.release()
+    assert "watch" not in failed_vital()
+    end.set()
+    thread.join()
+    release_vital()

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from gateway.training.augmentation import Augmenter
+from gateway.training.evaluation.shifts import SHIFTS
+from gateway.training.junk import JUNK, make_junk
+from gateway.training.recipe import Augmentation, read_recipe
+
+CONFIG = Path(__file__).parents[3] / "config" / "train.yaml"
+NOTHING = Augmentation(rotation=0, zoom=(1, 1), aspect=0, shift=0, flip=0)
+
+
+@pytest.fixture
+def stored() -> Tensor:
+    rows, columns = torch.meshgrid(torch.arange(224), torch.arange(224), indexing="ij")
+    image = (rows * 0.4 + columns * 0.7).to(torch.uint8)
+    return torch.stack([image, image.flip(0), image.flip(1), 255 - image])
+
+
+def views(ranges: Augmentation, stored: Tensor, seed: int = 0, size: int = 96) -> Tensor:
+    return Augmenter(ranges, size, Generator().manual_seed(seed))(stored)
+
+
+def test_no_change_is_the_image_itself(stored: Tensor) -> None:
+    expected = stored[:, None].float() / 127.5 - 1
+    torch.testing.assert_close(views(NOTHING, stored, size=224), expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["views", "coarse", "finer", "student"])
+def test_views_of_the_recipe_are_images(stored: Tensor, name: str) -> None:
+    ranges = read_recipe(CONFIG).augmentations[name]
+    first, again, other = (views(ranges, stored, seed) for seed in (1, 1, 2))
+    assert first.shape == (4, 1, 96, 96)
+    assert first.abs().max() <= 1
+    torch.testing.assert_close(first, again)
+    assert not torch.allclose(first, other)
+
+
+def test_a_flip_mirrors_left_and_right(stored: Tensor) -> None:
+    mirrored = views(NOTHING.model_copy(update={"flip": 1.0}), stored, size=224)
+    expected = stored[:, None].flip(3).float() / 127.5 - 1
+    torch.testing.assert_close(mirrored, expected, rtol=0, atol=1e-3)
+
+
+def test_mixup_mixes_images_and_targets_alike() -> None:
+    augment = Augmenter(NOTHING.model_copy(update={"mixup": 1.0}), 8, Generator().manual_seed(0))
+    targets = torch.tensor([0.0, 0.0, 1.0, 1.0])
+    constant = targets[:, None, None, None].expand(4, 1, 8, 8)
+    mixed, mixed_targets = augment.mix(constant, targets)
+    torch.testing.assert_close(mixed.mean(dim=(1, 2, 3)), mixed_targets)
+    assert not torch.equal(mixed_targets, targets)
+
+
+@pytest.mark.parametrize("name", SHIFTS)
+def test_shifts_keep_images_images(stored: Tensor, name: str) -> None:
+    shifted = SHIFTS[name](stored[:, None].float() / 255)
+    assert shifted.shape == (4, 1, 224, 224)
+    assert shifted.min() >= 0
+    assert shifted.max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("kind", JUNK)
+def test_junk_is_made_and_is_not_what_it_was_made_of(stored: Tensor, kind: str) -> None:
+    made = make_junk(stored.numpy(), kind, np.random.default_rng(0))
+    assert made.shape == (4, 224, 224)
+    assert made.dtype == np.uint8
+    assert not any(np.array_equal(junk, chest) for junk, chest in zip(made, stored.numpy(), strict=True))

@@ -1,0 +1,140 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from gateway.errors import ConfigurationError
+from gateway.training.duplicates import first_copies
+from gateway.training.pixels import load_pixels
+from gateway.training.recipe import Recipe, read_recipe
+from gateway.training.samples import check_split, find_samples
+
+Radiographs = Callable[[Path, int, int], None]
+STAGE = {"name": "s", "objective": "classify", "augmentation": "none", "samples": 1}
+KERMANY = r"^(person\d+_(?:bacteria|virus)|(?:NORMAL2-)?IM-\d+)"
+
+
+def recipe(root: Path, **source: Any) -> Recipe:
+    classes = {"NORMAL": "Normal", "PNEUMONIA": "Pneumonia"}
+    given = {"name": "a", "folder": ".", "classes": classes, "validation": 0.3, "heldout": 0.2} | source
+    return Recipe.model_validate(
+        {
+            "name": "m",
+            "version": "1",
+            "root": root,
+            "out": root / "out",
+            "sources": [given],
+            "augmentations": {"none": {}},
+            "stages": [STAGE],
+        }
+    )
+
+
+def test_a_patient_is_in_one_part_only(tmp_path: Path, radiographs: Radiographs) -> None:
+    radiographs(tmp_path / "NORMAL", 60, 1)
+    radiographs(tmp_path / "PNEUMONIA", 60, 2)
+    samples = find_samples(recipe(tmp_path, patient=r"^(p\d+x\d+)"))
+    check_split(samples)
+    assert {sample.part for sample in samples} == {"train", "validation", "heldout"}
+    assert len({sample.patient for sample in samples}) == 60
+    assert samples == find_samples(recipe(tmp_path, patient=r"^(p\d+x\d+)"))
+
+
+def test_a_split_patient_is_refused_with_both_files(tmp_path: Path, radiographs: Radiographs) -> None:
+    radiographs(tmp_path / "NORMAL", 2, 1)
+    radiographs(tmp_path / "PNEUMONIA", 2, 2)
+    first, second, *_ = find_samples(recipe(tmp_path, patient=r"^(p\d+x\d+)"))
+    parts = [replace(first, part="train"), replace(second, part="validation")]
+    with pytest.raises(ConfigurationError, match=f"in two parts: {first.path}.*{second.path}"):
+        check_split(parts)
+
+
+@pytest.mark.parametrize(
+    ("stem", "patient"),
+    [
+        ("person1000_bacteria_2931", "person1000_bacteria"),
+        ("person1000_virus_1681", "person1000_virus"),
+        ("IM-0115-0001", "IM-0115"),
+        ("NORMAL2-IM-0587-0001-0002", "NORMAL2-IM-0587"),
+    ],
+)
+def test_kermanys_names_tell_the_patient(tmp_path: Path, stem: str, patient: str) -> None:
+    for folder, name in (("NORMAL", "IM-0001-0001"), ("PNEUMONIA", stem)):
+        (tmp_path / folder).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / folder / f"{name}.jpeg")
+    samples = find_samples(recipe(tmp_path, patient=KERMANY))
+    assert samples[-1].patient == patient
+
+
+def test_nothing_starts_without_both_classes(tmp_path: Path, radiographs: Radiographs) -> None:
+    (tmp_path / "NORMAL").mkdir()
+    with pytest.raises(ConfigurationError, match=f"no PNG or JPEG image in {tmp_path / 'NORMAL'}"):
+        find_samples(recipe(tmp_path))
+    (tmp_path / "NORMAL").rmdir()
+    with pytest.raises(ConfigurationError, match=f"no folder {tmp_path / 'NORMAL'}"):
+        find_samples(recipe(tmp_path))
+    radiographs(tmp_path / "NORMAL", 2, 1)
+    with pytest.raises(ConfigurationError, match="one class only"):
+        find_samples(recipe(tmp_path, classes={"NORMAL": "Normal"}))
+    with pytest.raises(ConfigurationError, match="tells no patient"):
+        find_samples(recipe(tmp_path, classes={"NORMAL": "Normal"}, patient="^person(.*)"))
+
+
+def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(ConfigurationError, match=r"broken\.png is not a readable image"):
+        load_pixels([tmp_path / "broken.png"], tmp_path / "cache", lambda *_: None)
+
+
+def test_pixels_are_decoded_once(tmp_path: Path, radiographs: Radiographs) -> None:
+    radiographs(tmp_path / "NORMAL", 3, 1)
+    paths = sorted((tmp_path / "NORMAL").iterdir())
+    decoded: list[tuple[int, int, str]] = []
+    first = load_pixels(paths, tmp_path / "cache", lambda *told: decoded.append(told))
+    again = load_pixels(paths, tmp_path / "cache", lambda *told: decoded.append(told))
+    assert decoded == [(done, 3, "images decoded") for done in (1, 2, 3)]
+    assert first.shape == (3, 224, 224)
+    np.testing.assert_array_equal(first, again)
+
+
+def test_copies_are_found_whatever_was_done_to_them() -> None:
+    rng = np.random.default_rng(0)
+    coarse = (Image.fromarray(rng.integers(0, 255, (9, 9), np.uint8)) for _ in range(4))
+    one, two, three, four = (
+        np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC)) for image in coarse
+    )
+    darker = (one * 0.7 + 10).astype(np.uint8)
+    noisy = np.clip(two + rng.normal(0, 4, two.shape), 0, 255).astype(np.uint8)
+    kept = first_copies(np.stack([one, two, three, darker, noisy, four]))
+    assert kept.tolist() == [True, True, True, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"stages": [{"name": "s", "objective": "classify", "augmentation": "wild", "samples": 1}]}, "wild"),
+        ({"stages": [STAGE | {"objective": "distil"}]}, "names no teachers"),
+        ({"stages": [STAGE | {"objective": "average", "members": ["first"]}]}, "first"),
+        ({"epochs": 3}, "epochs: Extra inputs"),
+        ({"version": None}, "version"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_in_one_line(
+    tmp_path: Path, change: dict[str, Any], complaint: str
+) -> None:
+    path = tmp_path / "train.yaml"
+    path.write_text(yaml.safe_dump(recipe(tmp_path).model_dump(mode="json") | change))
+    with pytest.raises(ConfigurationError, match=complaint) as refused:
+        read_recipe(path)
+    assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["train.yaml", "train-card.yaml"])
+def test_the_recipes_that_ship_are_valid(name: str) -> None:
+    read = read_recipe(Path(__file__).parents[3] / "config" / name)
+    assert read.stages[-1].size == 224
