@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway.encoded import elements, octets
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom import (
     AE,
@@ -23,6 +22,7 @@ from gateway.deliver.c_store import verdict_of
 from gateway.deliver.part_10 import Content
 from gateway.deliver.storage_scu import DicomNode, associate
 from gateway.deliver.stow import ABOUT_THE_OBJECT
+from gateway.dicom import elements, octets
 from gateway.dicom.character_sets import encodings_for
 from gateway.dicom.statuses import Status
 from gateway.processes.roles import open_database

@@ -25,7 +25,7 @@ from gateway.errors import ConfigurationError
 from gateway.imaging.image_pixel import MAX_MEGAPIXELS
 from gateway.model.predictor import Predictor
 from gateway.settings import Model, Settings
-from gateway.web import oracle, prediction
+from gateway.web.api import oracle, prediction
 from gateway.web.api.oracle import Oracle
 from gateway.web.site import Site
 from gateway.worker import predict

@@ -10,8 +10,9 @@ from functools import partial
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.web import guard, http_connection, listener
+from gateway.web import http_connection, listener
 from gateway.web.listener import Phase
+from gateway.web.security import guard
 from gateway.web.site import Site
 from tests.support.site import Browser, add_image, browsing, site_in, stow
 from tests.support.sources import dx, encoded

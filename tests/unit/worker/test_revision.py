@@ -13,7 +13,7 @@ from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.revision import REVISION, SOFTWARE_VERSION, digest, write
 from tests.support.answers import MODEL
 
-PACKAGE = Path(gateway.worker.revision.__file__).parent
+PACKAGE = Path(gateway.worker.revision.__file__).parents[1]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_the_revision_is_that_of_the_files() -> None:
     "file",
     [
         *("dicom/character_sets.py", "imaging/select.py", "imaging/grayscale.py", "model/abstention.py"),
-        *("results/content_tree.py", "results/picture.py", "pipeline.py", "records.py"),
+        *("results/content_tree.py", "results/picture.py", "worker/pipeline.py", "records.py"),
     ],
 )
 def test_a_change_of_a_file_changes_it(package: Path, file: str) -> None:
@@ -51,7 +51,7 @@ def test_a_new_file_and_a_renamed_one_change_it(package: Path) -> None:
     assert len({digest(), with_new, digest(package)}) == 3
 
 
-@pytest.mark.parametrize("file", ["model/training/train.py", "model/evaluation/plots.py", "web/pages.py"])
+@pytest.mark.parametrize("file", ["training/train.py", "worker/engine.py", "web/site.py"])
 def test_what_never_answers_does_not_count(package: Path, file: str) -> None:
     with (package / file).open("a") as source:
         source.write("# changed\n")
@@ -60,10 +60,10 @@ def test_what_never_answers_does_not_count(package: Path, file: str) -> None:
 
 def test_the_command_writes_it_down_and_changes_nothing_else(package: Path) -> None:
     (package / "results" / "answer.py").write_text("")
-    before = (package / "revision.py").read_text()
+    before = (package / "worker" / "revision.py").read_text()
     revision = write(package)
     assert revision == digest(package) != REVISION
-    assert (package / "revision.py").read_text() == before.replace(
+    assert (package / "worker" / "revision.py").read_text() == before.replace(
         f'REVISION = "{REVISION}"', f'REVISION = "{revision}"'
     )
 
