@@ -24,11 +24,11 @@ from gateway.settings import Settings
 from gateway.worker.pipeline import End, encode_results, prepare, read_source
 from tests.fuzz import corpus
 from tests.support.answers import answer
+from tests.support.gateway_process import PATIENCE_SECONDS
 from tests.support.receiving import A_ABORT, A_ASSOCIATE_AC, P_DATA_TF, RawPeer, Receiver, receiving
 
 Run = Callable[[int, bytes], None]
-PATIENCE_SECONDS = 20
-IDLE_SECONDS = 5  # of the receiver: less than that patience
+IDLE_SECONDS = 60  # of the receiver: less than the patience
 PLANNED = {int(status) for status in Status} - {Status.INTERNAL}
 
 
