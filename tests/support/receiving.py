@@ -32,7 +32,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
 from gateway.store.schema import instances
 from gateway.store.spool import Spool
-from tests.support.gateway_process import wait_for
+from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 
 A_ASSOCIATE_AC, A_ASSOCIATE_RJ, P_DATA_TF, A_RELEASE_RP, A_ABORT = 2, 3, 4, 6, 7
 
@@ -96,7 +96,7 @@ class RawPeer:
     """A DICOM peer made of bytes."""
 
     def __init__(self, address: tuple[str, int], source: str = "") -> None:
-        self.socket = socket.create_connection(address, timeout=10, source_address=(source, 0))
+        self.socket = socket.create_connection(address, timeout=PATIENCE_SECONDS, source_address=(source, 0))
 
     def __enter__(self) -> Self:
         return self
