@@ -40,9 +40,12 @@ LAYERS: dict[str, set[str]] = {
     "processes": VALUES | RUNNING | {"configuration", "store", "receive", "worker", "web", "sandbox"},
     "training": CORE,
     "proof": VALUES | RUNNING | {"dicom", "store", "receive", "deliver", "worker", "processes"},
-    "commands": CORE | RUNNING | {"configuration", "store", "worker", "processes", "doctor"},
+    "commands": CORE
+    | RUNNING
+    | {"configuration", "store", "deliver", "worker", "web", "processes", "doctor", "training", "proof"},
 }
-ENTRY_POINTS = {"cli", "__main__", "__init__"}
+ENTRY_POINTS = {"__main__", "__init__"}
+RESEARCH = {"training", "proof"}
 OUTSIDE_THE_CORE = {"sqlalchemy", "pynetdicom", "dbos", "structlog", "socket", "sqlite3", "typer", "rich"}
 
 
@@ -90,6 +93,14 @@ def test_the_core_is_pure(part: str) -> None:
         if part_of(name_of(path)) == part:
             roots = {name.split(".")[0] for name in imports_of(path)}
             assert not roots & OUTSIDE_THE_CORE, path
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if part_of(name_of(path)) not in RESEARCH])
+def test_training_and_proof_load_only_when_their_command_runs(path: Path) -> None:
+    loaded_at_once = [
+        node.module or "" for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)
+    ]
+    assert not {part_of(name) for name in loaded_at_once if name.startswith("gateway.")} & RESEARCH
 
 
 def test_only_the_engine_knows_dbos() -> None:

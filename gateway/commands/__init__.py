@@ -1,1 +1,1 @@
-"""The command line."""
+"""The `gateway` command line: a module for each group of commands, assembled in `app`."""

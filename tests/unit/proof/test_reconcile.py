@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.commands.app import app
 from gateway.proof import conduct
 from gateway.proof.conduct import Findings
 from gateway.proof.reconcile import Arrival, Entry, Reconciliation, reconcile

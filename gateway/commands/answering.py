@@ -1,0 +1,42 @@
+"""`gateway predict`: answers for files, without a network and without a ledger."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.commands.console import counted
+from gateway.commands.options import Config
+from gateway.configuration.settings_file import load_settings
+
+
+def predict(
+    paths: Annotated[list[Path], typer.Argument(help="DICOM, PNG or JPEG files, or folders.")],
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Write the SR and SC of DICOM files below this folder.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Answer for files, one JSON line each on standard output."""
+    from gateway.worker.pipeline import open_predictor
+    from gateway.worker.predict import find_files, predict_files, write_results
+
+    settings = load_settings(config)
+    files = find_files(paths)
+    predictor = open_predictor(settings)
+    failed = False
+    with counted("predicting", len(files)) as advance:
+        for prediction in predict_files(files, predictor, settings, with_results=out_dir is not None):
+            line = prediction.line
+            if out_dir is not None:
+                line |= write_results(prediction, out_dir)
+            sys.stdout.write(json.dumps(line) + "\n")  # escaped: a file's name need not be Unicode
+            sys.stdout.flush()
+            failed |= prediction.failed
+            advance()
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,105 @@
+"""The `gateway` command: one table of all commands, and the exit status of each failure.
+
+Entry point of the installed script and of `python -m gateway`. Commands import their part of the gateway when
+they run, so that `gateway --help` loads neither torch nor a database.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from gateway import __version__
+from gateway.commands import (
+    answering,
+    checking,
+    images,
+    peers,
+    proof,
+    readers,
+    requeue,
+    research,
+    serving,
+)
+from gateway.commands.console import out, warn
+from gateway.errors import ConfigurationError, GatewayError
+
+FAILED, MISUSED = 1, 2
+"""Exit statuses beside 0: the command could not do it; usage or settings are wrong."""
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "serve": serving.serve,
+    "receive": serving.receive,
+    "work": serving.work,
+    "web": serving.web,
+    "echo": peers.echo,
+    "send": peers.send,
+    "predict": answering.predict,
+    "prove": proof.prove,
+    "train": research.train,
+    "evaluate": research.evaluate,
+    "list": images.list_instances,
+    "show": images.show,
+    "refusals": images.refusals,
+    "retry": requeue.retry,
+    "resend": requeue.resend,
+    "reprocess": requeue.reprocess,
+    "export": readers.export,
+    "hash-password": readers.hash_password,
+    "doctor": checking.doctor,
+    "health": checking.health,
+    "version": checking.version,
+}
+CONFIG_COMMANDS: dict[str, Callable[..., None]] = {
+    "check": checking.check_config,
+    "show": checking.show_config,
+}
+
+app = typer.Typer(
+    help="DICOM gateway for chest radiographs. Research only, not for diagnostic use.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+for _name, _command in COMMANDS.items():
+    app.command(_name)(_command)
+for _name, _command in CONFIG_COMMANDS.items():
+    config_app.command(_name)(_command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """DICOM gateway for chest radiographs. Research only, not for diagnostic use."""
+
+
+def main() -> None:
+    """Run the command; a problem with a known cause ends as one line and exit status 1 or 2."""
+    os.umask(os.umask(0o077) | 0o027)  # files are about patients: other users must not read them
+    try:
+        app()
+    except ConfigurationError as error:
+        _fail(error, MISUSED)
+    except GatewayError as error:
+        _fail(error, FAILED)
+
+
+def _fail(error: GatewayError, status: int) -> None:
+    for line in str(error).splitlines():
+        warn(f"gateway: {line}", style="red")
+    sys.exit(status)

@@ -1,0 +1,62 @@
+"""Opens the settings, the ledger and an image's rows for a command; no command makes or migrates a ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gateway.commands.console import warn
+from gateway.configuration.settings_file import DEFAULT_FILE, file_in_use, load_settings
+from gateway.errors import GatewayError
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.store.ledger import Ledger
+
+
+def open_settings(config: Path | None, *, quiet: bool = False) -> Settings:
+    """Load the settings; unless `quiet`, warn where no settings file is found and the defaults apply.
+
+    Raises
+    ------
+    ConfigurationError
+        If the settings are wrong; the message lists every problem.
+    """
+    settings = load_settings(config)
+    if not quiet and file_in_use(config) is None:
+        problem = f"no {DEFAULT_FILE} here: the defaults serve, and data is kept in {settings.data_dir}"
+        warn(f"gateway: {problem}")
+    return settings
+
+
+def open_ledger(config: Path | None) -> tuple[Settings, Ledger]:
+    """Load the settings and open the existing ledger.
+
+    Raises
+    ------
+    NoGatewayYet, GatewayError, ConfigurationError
+        As `look_into_database`.
+    """
+    from gateway.processes.roles import look_into_database
+
+    settings = open_settings(config)
+    return settings, look_into_database(settings)[1]
+
+
+def versions_of(ledger: Ledger, uid: str) -> list[dict[str, Any]]:
+    """Return every data set that was received under a SOP Instance UID, with its history.
+
+    Raises
+    ------
+    GatewayError
+        If there is none; the message lists how the image was refused.
+    """
+    from gateway.commands.history import refusal_of
+    from gateway.store.inquiry import Inquiry
+    from gateway.store.refusals import Refusals
+
+    versions = Inquiry(ledger).instance(uid)
+    if not versions:
+        refused = "".join(f"\n{refusal_of(row)}" for row in Refusals(ledger).of(uid))
+        raise GatewayError(f"{uid}: no image with this SOP Instance UID was received{refused}")
+    return versions

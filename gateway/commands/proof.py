@@ -1,0 +1,46 @@
+"""`gateway prove`: the only module that loads `gateway.proof`, when the command runs."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from gateway.commands.console import err, out, warn
+from gateway.commands.options import Config
+from gateway.configuration.settings_file import load_settings
+
+
+def prove(
+    images: Annotated[int, typer.Option(min=1, help="How many images are sent.")] = 500,
+    kills: Annotated[int, typer.Option(min=0, help="How often a process is killed.")] = 100,
+    senders: Annotated[int, typer.Option(min=1, help="How many send at once.")] = 4,
+    database: Annotated[str, typer.Option(help="sqlite, or postgresql://… without images.")] = "sqlite",
+    database_kills: Annotated[
+        int, typer.Option(min=0, help="How often PostgreSQL is killed besides; its owner starts it again.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed, the same kills.")] = 1,
+    config: Config = None,
+) -> None:
+    """Kill a gateway of its own again and again; show that nothing is lost or answered twice."""
+    from gateway.proof.conduct import Experiment, conduct
+    from gateway.proof.report import cases_of, table_of
+
+    folder = Path(tempfile.mkdtemp(prefix="gateway-prove-"))
+    err.print(f"settings, log and data are in {folder}", highlight=False, soft_wrap=True)
+    experiment = Experiment(images, kills, senders, seed, database_kills)
+    with Progress(console=err, transient=True) as progress:
+        task = progress.add_task("proving", total=1)
+        update = partial(progress.update, task)
+        findings = conduct(experiment, load_settings(config), database, folder, lambda x: update(completed=x))
+    out.print(table_of(findings))
+    for case in cases_of(findings):
+        warn(case, style="red")
+    if not findings.proven:
+        raise typer.Exit(1)
+    shutil.rmtree(folder)

@@ -1,0 +1,47 @@
+"""`gateway export` and `hash-password`: the readers' feedback, and the accounts of the readers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.commands.console import err
+from gateway.commands.opening import open_ledger
+from gateway.commands.options import Config
+from gateway.errors import GatewayError
+
+
+def export(
+    file: Annotated[Path, typer.Argument(metavar="CSV", help="Where to write; - is standard output.")],
+    comments: Annotated[
+        bool, typer.Option("--comments", help="Also the comments: free text, which may name a patient.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Write the readers' feedback as CSV, de-identified."""
+    from gateway.store.export import export as write
+    from gateway.store.key_file import key_in
+    from gateway.store.readings import Readings
+    from gateway.telemetry.log import log_event, open_log
+
+    settings, ledger = open_ledger(config)
+    key = key_in(settings.data_dir / "run" / "export.key")
+    try:
+        with sys.stdout if str(file) == "-" else file.open("w", newline="", encoding="utf-8") as target:
+            count = write(Readings(ledger), target, key, comments=comments)
+    except OSError as error:
+        raise GatewayError(f"{file}: {error.strerror}") from None
+    open_log(settings.data_dir, role="export")
+    log_event("exported", what="feedback", readings=count, comments=comments)
+    err.print(f"{count} readings written", highlight=False)
+
+
+def hash_password() -> None:
+    """Ask for a password and print what `web.users` keeps in place of it."""
+    from gateway.web.security.passwords import hash_password as hashed
+
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=sys.stdin.isatty(), err=True)
+    sys.stdout.write(f"{hashed(password)}\n")

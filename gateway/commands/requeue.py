@@ -1,0 +1,86 @@
+"""`gateway retry`, `resend`, `reprocess`: images and deliveries that go through the gateway once more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from gateway.commands.console import err, out
+from gateway.commands.opening import open_ledger, versions_of
+from gateway.commands.options import Config
+from gateway.errors import ConfigurationError, GatewayError
+
+
+def retry(
+    uid: Annotated[str | None, typer.Argument(help="SOP Instance UID of an image.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Everything that has failed.")] = False,
+    config: Config = None,
+) -> None:
+    """Begin anew what has failed: deliveries that were given up, images without an answer."""
+    from gateway.store.again import Again
+
+    if (uid is None) != failed:
+        raise ConfigurationError("state the SOP Instance UID of an image, or --failed")
+    settings, ledger = open_ledger(config)
+    begun = Again(ledger).retry(uid, settings.destinations_for)
+    if uid is not None and not (begun.images or begun.deliveries or begun.unrouted):
+        versions_of(ledger, uid)
+        raise GatewayError(f"{uid}: nothing to retry: it has not failed, or its files have been deleted")
+    out.print(f"{begun.deliveries} deliveries and {begun.images} images begin anew", soft_wrap=True)
+    _fail_unrouted(begun.unrouted)
+
+
+def resend(
+    uid: Annotated[str | None, typer.Argument(help="SOP Instance UID of an image.")] = None,
+    study: Annotated[str | None, typer.Option(help="All images of this Study Instance UID.")] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="All received since then, local time."),
+    ] = None,
+    destination: Annotated[
+        str | None, typer.Option(help="Only to this one, also if it is new; default: as routed now.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Send results again that were delivered: to a PACS that has lost them, or to a new one."""
+    from gateway.store.requeue import Choice
+    from gateway.store.requeue import resend as send_again
+
+    if uid is None and study is None and since is None:
+        raise ConfigurationError("state the SOP Instance UID of an image, --study or --since")
+    settings, ledger = open_ledger(config)
+    names = [each.name for each in settings.destinations]
+    if destination is not None and destination not in names:
+        raise ConfigurationError(
+            f"{destination}: no such destination; there are {', '.join(names) or 'none'}"
+        )
+    if uid is not None:
+        versions_of(ledger, uid)
+    route = settings.destinations_for if destination is None else lambda _: (destination,)
+    sent = send_again(ledger, Choice(uid, study, since.astimezone() if since else None), route)
+    out.print(f"requeued {sent.deliveries} deliveries of {sent.images} images", soft_wrap=True)
+    if sent.deleted:
+        err.print(f"{sent.deleted} images have no results any more; gateway reprocess makes them anew")
+    _fail_unrouted(sent.unrouted)
+    if not sent.deliveries:
+        raise GatewayError("nothing to send: no results, or all of them are on their way already")
+
+
+def reprocess(uid: str, config: Config = None) -> None:
+    """Let the present model and configuration answer an image again, in place of an earlier answer."""
+    from gateway.worker.reprocess import reprocess as begin
+
+    settings, ledger = open_ledger(config)
+    told = begin(settings, ledger, versions_of(ledger, uid))
+    out.print(f"{uid}: {told}", highlight=False, soft_wrap=True)
+
+
+def _fail_unrouted(titles: Sequence[str]) -> None:
+    if titles:
+        named = ", ".join(titles)
+        raise GatewayError(
+            f"no route matches {named}: state one under routes, then run gateway retry --failed"
+        )

@@ -1,0 +1,34 @@
+"""`gateway serve`, `receive`, `work`, `web`: the processes of a gateway, until SIGTERM."""
+
+from __future__ import annotations
+
+from gateway.commands.opening import open_settings
+from gateway.commands.options import Config, Supervised
+
+
+def serve(config: Config = None) -> None:
+    """Run the whole gateway on this machine until SIGTERM."""
+    from gateway.processes.supervise import Supervisor
+
+    Supervisor(open_settings(config), ["--config", str(config)] if config else []).run()
+
+
+def receive(config: Config = None, supervised: Supervised = False) -> None:
+    """Run the DICOM listener alone."""
+    from gateway.processes import roles
+
+    roles.receive(open_settings(config, quiet=supervised), supervised=supervised)
+
+
+def work(config: Config = None, supervised: Supervised = False) -> None:
+    """Run one worker alone: it answers and delivers."""
+    from gateway.processes import roles
+
+    roles.work(open_settings(config, quiet=supervised), supervised=supervised)
+
+
+def web(config: Config = None, supervised: Supervised = False) -> None:
+    """Run the web pages and the API alone."""
+    from gateway.processes import roles
+
+    roles.web(open_settings(config, quiet=supervised), supervised=supervised)
