@@ -1,4 +1,4 @@
-"""What the README's figures come from: `python -m benchmarks` measures, each figure beside its yardstick.
+"""The figures of docs/performance.md: `python -m benchmarks` measures each beside its yardstick.
 
 MODEL        the bare network on ready tensors                       model.py
 DECODE       stored values to tensor, beside pydicom and Pillow      decode.py

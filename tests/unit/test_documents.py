@@ -1,0 +1,45 @@
+"""The documents hold together: links lead somewhere, the decisions are indexed, the README stays short."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sample_dicoms/*.md")])
+RECORDS = sorted(ROOT.glob("docs/adr/[0-9]*.md"))
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+LONGEST_README = 90
+LARGEST_PICTURE_BYTES = 150_000
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files(document: Path) -> None:
+    links = LINK.findall(document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_readme_is_read_at_once() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= LONGEST_README
+
+
+def test_pictures_are_small() -> None:
+    pictures = list((ROOT / "docs" / "images").iterdir())
+    assert pictures
+    assert [path for path in pictures if path.stat().st_size > LARGEST_PICTURE_BYTES] == []
+
+
+def test_decisions_have_every_part() -> None:
+    for record in RECORDS:
+        lines = record.read_text().splitlines()
+        assert lines[0].startswith(f"# {record.stem[:4]}. "), record
+        assert re.fullmatch(r"- Date: \d{4}-\d\d-\d\d", lines[2]), record
+        assert re.fullmatch(r"- Status: (accepted|superseded by \[\d{4}\]\(\S+\))", lines[3]), record
+        headings = [line for line in lines if line.startswith("## ")]
+        assert headings == ["## Context", "## Decision", "## Consequences"], record
+
+
+def test_every_decision_is_in_the_index_once() -> None:
+    index = (RECORDS[0].parent / "README.md").read_text()
+    assert sorted(LINK.findall(index)) == [record.name for record in RECORDS]
+    assert [record.stem[:4] for record in RECORDS] == [f"{n:04d}" for n in range(1, len(RECORDS) + 1)]
