@@ -14,7 +14,7 @@ PROGRAMS = ("storescp", "dcmsend")
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class StoreScp:
     """A Storage SCP on loopback."""
 
     port: int
@@ -27,14 +27,14 @@ def missing() -> list[str]:
 
 
 @contextmanager
-def storescp(folder: Path, *options: str, port: int | None = None) -> Iterator[Listener]:
+def storescp(folder: Path, *options: str, port: int | None = None) -> Iterator[StoreScp]:
     """Run a storescp, on any free port unless told, that writes the bytes to `folder` as they come."""
     port = port or free_port()
     common = ["--max-pdu", "131072", "--bit-preserving", "-q", "-od", str(folder)]
     with subprocess.Popen(["storescp", *common, *options, str(port)]) as process:
         try:
             _wait_until_listening(port)
-            yield Listener(port, process.pid)
+            yield StoreScp(port, process.pid)
         finally:
             process.terminate()
 

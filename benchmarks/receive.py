@@ -15,14 +15,14 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.dcmtk import Listener, dcmsend, storescp
+from benchmarks.dcmtk import StoreScp, dcmsend, storescp
 from benchmarks.figure import Effort, Figure, Yardstick
 from benchmarks.radiograph import MB, write_radiographs
 from benchmarks.stopwatch import peak_mb
 
 SENDERS = (1, 4)
 
-Receiver = Callable[[Path], AbstractContextManager[Listener]]
+Receiver = Callable[[Path], AbstractContextManager[StoreScp]]
 
 
 def measure(root: Path, effort: Effort) -> list[Figure]:
@@ -76,7 +76,7 @@ def _kept(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def _gateway(folder: Path) -> Iterator[Listener]:
+def _gateway(folder: Path) -> Iterator[StoreScp]:
     """Run the gateway's receiving role alone."""
     config = folder / "gateway.yaml"
     config.write_text(yaml.safe_dump({"data_dir": str(folder / "var"), "scp": {"port": 0}}))
@@ -86,12 +86,12 @@ def _gateway(folder: Path) -> Iterator[Listener]:
     ) as process:
         assert process.stdout is not None
         told = dict(word.split("=", 1) for word in process.stdout.readline().split()[1:])
-        yield Listener(int(told["port"]), process.pid)
+        yield StoreScp(int(told["port"]), process.pid)
         process.terminate()
 
 
 @contextmanager
-def _dcmtk(folder: Path) -> Iterator[Listener]:
+def _dcmtk(folder: Path) -> Iterator[StoreScp]:
     """Run a storescp with one process per association, its fastest way."""
     with storescp(folder, "--fork") as listener:
         yield listener

@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SampleOutcome:
     """What came of one sample."""
 
     file: str
@@ -94,7 +94,7 @@ def ready_node() -> DicomNode | None:
     return None
 
 
-def demonstrate(files: list[Path], node: DicomNode) -> list[Outcome]:
+def demonstrate(files: list[Path], node: DicomNode) -> list[SampleOutcome]:
     """Send all files over one association and wait for what comes of them."""
     sent = {each.file: each for each in send_files(files, node)}
     database, ledger = open_database(Settings(data_dir=DATA_DIR))
@@ -104,10 +104,10 @@ def demonstrate(files: list[Path], node: DicomNode) -> list[Outcome]:
     return outcomes
 
 
-def outcome_of(sent: Sent, inquiry: Inquiry) -> Outcome | None:
+def outcome_of(sent: Sent, inquiry: Inquiry) -> SampleOutcome | None:
     """Return what came of one file, or None while it is being worked on."""
     if not sent.stored:
-        return Outcome(sent.file.name, "refused", sent.problem)
+        return SampleOutcome(sent.file.name, "refused", sent.problem)
     uid = str(dcmread(sent.file, stop_before_pixels=True).SOPInstanceUID)
     version = next(iter(inquiry.instance(uid)), None)
     if version is None or version["state"] not in LAST_STATES:
@@ -115,10 +115,10 @@ def outcome_of(sent: Sent, inquiry: Inquiry) -> Outcome | None:
     paths = {result["kind"]: str(Path(result["path"]).relative_to(DATA_DIR)) for result in version["results"]}
     probability = f"{version['probabilities']['Pneumonia']:.3f}" if version["probabilities"] else ""
     answer_or_reason = version["label"] or version["reason"]
-    return Outcome(sent.file.name, version["state"], answer_or_reason, probability, **paths)
+    return SampleOutcome(sent.file.name, version["state"], answer_or_reason, probability, **paths)
 
 
-def as_expected(outcome: Outcome, entry: dict[str, Any]) -> bool:
+def as_expected(outcome: SampleOutcome, entry: dict[str, Any]) -> bool:
     """Compare with the entry of `expected.yaml`."""
     if outcome.state != entry["state"]:
         return False
@@ -131,7 +131,7 @@ def as_expected(outcome: Outcome, entry: dict[str, Any]) -> bool:
     return answered and NOWHERE not in (outcome.sr, outcome.sc)
 
 
-def table_of(outcomes: list[Outcome], wrong: list[str]) -> Table:
+def table_of(outcomes: list[SampleOutcome], wrong: list[str]) -> Table:
     """Lay the outcomes out for a person."""
     table = Table(box=None)
     for heading in ("file", "state", "answer or reason", "P(pneumonia)", "SR", "SC"):

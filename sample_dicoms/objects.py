@@ -34,7 +34,7 @@ SOP_CLASSES = {
 
 
 @dataclass(frozen=True)
-class Header:
+class SampleHeader:
     """What the header of one sample says; the rest is the same for all.
 
     `study` names the examination: samples that share it share patient and study. `processed` is False for
@@ -56,7 +56,7 @@ def uid(name: str) -> UID:
     return UID(f"2.25.{uuid.uuid5(NAMESPACE, name).int}")
 
 
-def radiograph(header: Header, stored: NDArray[np.uint16], bits: int, spacing: float) -> FileDataset:
+def radiograph(header: SampleHeader, stored: NDArray[np.uint16], bits: int, spacing: float) -> FileDataset:
     """Return a complete object in Explicit VR Little Endian, MONOCHROME2, without a VOI transformation."""
     sop_class = SOP_CLASSES[header.modality, header.processed]
     ds = FileDataset("", {}, file_meta=_file_meta(sop_class, uid(header.file)), preamble=b"\0" * 128)
@@ -82,7 +82,7 @@ def _file_meta(sop_class: UID, instance: UID) -> FileMetaDataset:
     return meta
 
 
-def _patient_and_study(ds: Dataset, header: Header) -> None:
+def _patient_and_study(ds: Dataset, header: SampleHeader) -> None:
     ds.PatientName = header.patient_name or f"PHANTOM^{header.study.upper()}"
     ds.PatientID = f"PHANTOM-{header.study.upper()}"
     ds.PatientBirthDate = "19750101"
@@ -97,7 +97,7 @@ def _patient_and_study(ds: Dataset, header: Header) -> None:
     ds.ReferringPhysicianName = ""
 
 
-def _series_and_equipment(ds: Dataset, header: Header) -> None:
+def _series_and_equipment(ds: Dataset, header: SampleHeader) -> None:
     ds.Modality = header.modality
     ds.SeriesInstanceUID = uid(f"series {header.file}")
     ds.SeriesNumber = 1
@@ -112,7 +112,7 @@ def _series_and_equipment(ds: Dataset, header: Header) -> None:
     ds.SoftwareVersions = "1"
 
 
-def _image(ds: Dataset, header: Header) -> None:
+def _image(ds: Dataset, header: SampleHeader) -> None:
     ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID
     ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID
     ds.InstanceNumber = 1
@@ -137,7 +137,7 @@ def _pixels(ds: Dataset, stored: NDArray[np.uint16], bits: int) -> None:
     ds["PixelData"].VR = "OW"
 
 
-def _computed_radiography(ds: Dataset, header: Header, spacing: float) -> None:
+def _computed_radiography(ds: Dataset, header: SampleHeader, spacing: float) -> None:
     ds.ImagerPixelSpacing = [spacing, spacing]
     ds.PlateType = "Synthetic"
     ds.CassetteOrientation = "LANDSCAPE"
@@ -145,7 +145,7 @@ def _computed_radiography(ds: Dataset, header: Header, spacing: float) -> None:
         ds.Laterality = "L"
 
 
-def _digital_x_ray(ds: Dataset, header: Header, spacing: float) -> None:
+def _digital_x_ray(ds: Dataset, header: SampleHeader, spacing: float) -> None:
     ds.PresentationIntentType = "FOR PRESENTATION" if header.processed else "FOR PROCESSING"
     ds.ImageLaterality = "L" if header.body_part == "HAND" else "U"
     ds.AnatomicRegionSequence = Sequence([code(REGIONS[header.body_part])])

@@ -22,7 +22,7 @@ from sample_dicoms.codings import (
     window,
 )
 from sample_dicoms.hand import hand_paths
-from sample_dicoms.objects import Header, radiograph
+from sample_dicoms.objects import SampleHeader, radiograph
 from sample_dicoms.radiograph import Paths, balanced, density, exposure, film_curve
 from sample_dicoms.solids import Array, Ellipsoid, Vector, View
 from sample_dicoms.thorax import Thorax
@@ -31,10 +31,10 @@ FINE, MEDIUM, COARSE = 0.45, 0.5, 0.75  # pixel pitch, mm: what keeps the folder
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleFile:
     """One file: its header, phantom and pixel pitch in mm; what is done to the plain object at the end."""
 
-    header: Header
+    header: SampleHeader
     thorax: Thorax | None
     spacing: float
     finish: Callable[[FileDataset], None] = window
@@ -52,19 +52,24 @@ def pneumonia(centre: Vector, seed: int) -> tuple[tuple[Ellipsoid, float], ...]:
 
 
 SAMPLES = [
-    Sample(Header("dx_pa_normal.dcm", "one", "DX"), Thorax(1), FINE),
-    Sample(
-        Header("dx_pa_consolidation.dcm", "two", "DX"), Thorax(4, 0.95, pneumonia((-84, 20, 62), 5)), MEDIUM
+    SampleFile(SampleHeader("dx_pa_normal.dcm", "one", "DX"), Thorax(1), FINE),
+    SampleFile(
+        SampleHeader("dx_pa_consolidation.dcm", "two", "DX"),
+        Thorax(4, 0.95, pneumonia((-84, 20, 62), 5)),
+        MEDIUM,
     ),
-    Sample(Header("dx_pa_jpeg_2000.dcm", "three", "DX"), Thorax(7, 0.9), FINE, jpeg_2000),
-    Sample(Header("dx_pa_voi_lut.dcm", "four", "DX"), Thorax(9), COARSE, voi_lut, straight),
-    Sample(Header("cr_pa_monochrome1.dcm", "five", "CR"), Thorax(11, 0.95), COARSE, inverse),
-    Sample(Header("cr_pa_jpeg_lossless.dcm", "six", "CR"), Thorax(13, 1.05), FINE, jpeg_lossless),
-    Sample(
-        Header("cr_pa_rle.dcm", "seven", "CR"), Thorax(15, 0.95, pneumonia((88, 25, 150), 8)), MEDIUM, rle
+    SampleFile(SampleHeader("dx_pa_jpeg_2000.dcm", "three", "DX"), Thorax(7, 0.9), FINE, jpeg_2000),
+    SampleFile(SampleHeader("dx_pa_voi_lut.dcm", "four", "DX"), Thorax(9), COARSE, voi_lut, straight),
+    SampleFile(SampleHeader("cr_pa_monochrome1.dcm", "five", "CR"), Thorax(11, 0.95), COARSE, inverse),
+    SampleFile(SampleHeader("cr_pa_jpeg_lossless.dcm", "six", "CR"), Thorax(13, 1.05), FINE, jpeg_lossless),
+    SampleFile(
+        SampleHeader("cr_pa_rle.dcm", "seven", "CR"),
+        Thorax(15, 0.95, pneumonia((88, 25, 150), 8)),
+        MEDIUM,
+        rle,
     ),
-    Sample(
-        Header(
+    SampleFile(
+        SampleHeader(
             "cr_pa_japanese_name.dcm",
             "eight",
             "CR",
@@ -74,15 +79,15 @@ SAMPLES = [
         Thorax(17),
         COARSE,
     ),
-    Sample(Header("cr_pa_padding.dcm", "nine", "CR"), Thorax(19, 0.95), COARSE, collimate),
-    Sample(Header("dx_lateral.dcm", "one", "DX", view="LL"), Thorax(1, frontal=False), COARSE),
-    Sample(Header("dx_hand.dcm", "ten", "DX", body_part="HAND"), None, MEDIUM),
-    Sample(Header("dx_for_processing.dcm", "one", "DX", processed=False), Thorax(1), COARSE),
-    Sample(Header("dx_pa_truncated.dcm", "eleven", "DX"), Thorax(21), COARSE, truncate),
+    SampleFile(SampleHeader("cr_pa_padding.dcm", "nine", "CR"), Thorax(19, 0.95), COARSE, collimate),
+    SampleFile(SampleHeader("dx_lateral.dcm", "one", "DX", view="LL"), Thorax(1, frontal=False), COARSE),
+    SampleFile(SampleHeader("dx_hand.dcm", "ten", "DX", body_part="HAND"), None, MEDIUM),
+    SampleFile(SampleHeader("dx_for_processing.dcm", "one", "DX", processed=False), Thorax(1), COARSE),
+    SampleFile(SampleHeader("dx_pa_truncated.dcm", "eleven", "DX"), Thorax(21), COARSE, truncate),
 ]
 
 
-def build(sample: Sample) -> FileDataset:
+def build(sample: SampleFile) -> FileDataset:
     """Return the complete object of a sample, as it is written."""
     seed = sum(sample.header.file.encode())
     log_signal = density(exposure(paths_of(sample), sample.spacing, seed))
@@ -95,14 +100,14 @@ def build(sample: Sample) -> FileDataset:
     return ds
 
 
-def encoded(sample: Sample) -> bytes:
+def encoded(sample: SampleFile) -> bytes:
     """Return the bytes of the file."""
     buffer = BytesIO()
     build(sample).save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
 
 
-def view_of(sample: Sample) -> View:
+def view_of(sample: SampleFile) -> View:
     """Return the detector for a sample, mm."""
     if sample.thorax is None:
         return _detector(sample.spacing, 176, 240, -86, 196)
@@ -117,7 +122,7 @@ def _detector(
     return View(round(height / spacing), round(width / spacing), spacing, left, top, across, along)
 
 
-def paths_of(sample: Sample) -> Paths:
+def paths_of(sample: SampleFile) -> Paths:
     """Project the sample's solids."""
     view = view_of(sample)
     return hand_paths(view) if sample.thorax is None else sample.thorax.paths(view)

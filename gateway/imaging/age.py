@@ -8,8 +8,8 @@ from datetime import date
 
 from pydicom.dataset import Dataset
 
+from gateway.dicom import header
 from gateway.dicom.value_representations import conforming
-from gateway.imaging import header
 
 _AGE_STRING = re.compile(r"(\d{1,3})\s*([DWMY])[A-Z]*")  # PS3.5 6.2, AS; also `8M`, `45YRS`
 _PER_YEAR = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}

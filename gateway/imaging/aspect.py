@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
 
-from gateway.imaging import header
+from gateway.dicom import header
 from gateway.imaging.image_pixel import MAX_MEGAPIXELS
 
 _SOURCES = ("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio")  # vertical first in each

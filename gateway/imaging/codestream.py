@@ -7,14 +7,14 @@ import struct
 from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes
 
 from gateway.imaging import jpeg, jpeg_2000
-from gateway.imaging.jpeg import ENDS_TOO_EARLY, TOO_MANY_PARTS, Damaged, Frame
+from gateway.imaging.jpeg import ENDS_TOO_EARLY, TOO_MANY_PARTS, Damaged, FrameHeader
 
 
-def coded_frame(codestream: bytes, transfer_syntax_uid: UID) -> Frame | None:
+def coded_frame(codestream: bytes, transfer_syntax_uid: UID) -> FrameHeader | None:
     """Return what the codestream's own header says, or None where it has none that can be read."""
     try:
         if transfer_syntax_uid in JPEG2000TransferSyntaxes:
-            return Frame(*jpeg_2000.size(codestream))
+            return FrameHeader(*jpeg_2000.size(codestream))
         return jpeg.frame_of(codestream)
     except (struct.error, IndexError):
         return None

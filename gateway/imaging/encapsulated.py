@@ -12,7 +12,7 @@ from gateway.errors import Reject
 from gateway.imaging.codecs import DECODERS, register_codecs
 from gateway.imaging.codestream import coded_frame, why_not_decoded
 from gateway.imaging.image_pixel import ImagePixel
-from gateway.imaging.jpeg import Frame
+from gateway.imaging.jpeg import FrameHeader
 from gateway.imaging.stored_values import Cells
 from gateway.records import Reason
 
@@ -20,7 +20,9 @@ _ITEM = b"\xfe\xff\0\xe0"
 _EMPTY_OFFSET_TABLE = _ITEM + b"\0\0\0\0"
 
 
-def decode_codestream(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> tuple[Cells, Frame]:
+def decode_codestream(
+    data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel
+) -> tuple[Cells, FrameHeader]:
     """Return the cells of the only frame in `data`, shape (rows, columns), and what its codestream says.
 
     Raises
@@ -45,12 +47,12 @@ def _without_offsets(data: bytes) -> bytes:
     return _EMPTY_OFFSET_TABLE + data[8 + int.from_bytes(data[4:8], "little") :]
 
 
-def _coded(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> Frame:
+def _coded(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> FrameHeader:
     """Read the codestream's header; what has another size, is cut off or costs too much is not decoded."""
     frame = get_frame(data, 0, number_of_frames=1)
     size = image_pixel.rows, image_pixel.columns, 1
     if transfer_syntax_uid == RLELossless:  # has no header of its own; its cells are those of Bits Allocated
-        return Frame(*size, image_pixel.bits_allocated)
+        return FrameHeader(*size, image_pixel.bits_allocated)
     coded = coded_frame(frame, transfer_syntax_uid)
     if coded is None or coded[:3] != size:
         raise Reject(Reason.UNDECODABLE, "The codestream's size is not the one given by Rows and Columns.")

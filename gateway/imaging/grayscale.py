@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from gateway.imaging import header
+from gateway.dicom import header
 from gateway.imaging.look_up_table import first_look_up_table
 from gateway.imaging.modality import ModalityValues, modality_values
 from gateway.imaging.stored_values import Mask, StoredValues, sign_extended

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
+from gateway.dicom import header
 from gateway.errors import Reject
-from gateway.imaging import header
 from gateway.records import Reason
 
 MAX_MEGAPIXELS = 100.0

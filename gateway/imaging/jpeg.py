@@ -32,7 +32,7 @@ class Damaged(Exception):  # noqa: N818 - reads as what the codestream is
     """No decoder shall see the codestream; the message says why."""
 
 
-class Frame(NamedTuple):
+class FrameHeader(NamedTuple):
     """Size of the coded image, the bits of a sample, and whether it is signed (in JPEG 2000 alone)."""
 
     rows: int
@@ -47,7 +47,7 @@ class _Segment(NamedTuple):
     content: bytes
 
 
-def frame_of(codestream: bytes) -> Frame | None:
+def frame_of(codestream: bytes) -> FrameHeader | None:
     """Return what the first frame header says, None where there is none."""
     try:
         return next((_frame(each) for each in _segments(codestream) if each.marker in _FRAMES), None)
@@ -131,10 +131,10 @@ def _after_fill(codestream: bytes, position: int) -> int:
     return code
 
 
-def _frame(segment: _Segment) -> Frame:
+def _frame(segment: _Segment) -> FrameHeader:
     precision, rows, columns, samples = struct.unpack_from(">BHHB", segment.content.ljust(6, b"\0"))
     _require(len(segment.content) == 6 + 3 * samples, "The codestream's frame header is damaged.")
-    return Frame(rows, columns, samples, precision)
+    return FrameHeader(rows, columns, samples, precision)
 
 
 def _scan_components(segment: _Segment) -> int:

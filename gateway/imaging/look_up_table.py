@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from gateway.imaging import header
+from gateway.dicom import header
 
 Entries = NDArray[np.uint16] | NDArray[np.uint8]
 _CLOSE = 0.1  # of the promised entries: so many may be missing, and so many too many are filling

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset
 
-from gateway.imaging import header
+from gateway.dicom import header
 
 MANUFACTURER = "CXR GATEWAY"
 SERIES_DESCRIPTION_PREFIX = "AI RESEARCH ONLY"

@@ -6,8 +6,8 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1, RLELossless
 
+from gateway.dicom import header
 from gateway.errors import Reject
-from gateway.imaging import header
 from gateway.imaging.codecs import DECODERS
 from gateway.imaging.encapsulated import decode_codestream
 from gateway.imaging.image_pixel import ImagePixel

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from pydicom.dataset import Dataset
 
-from gateway.imaging import header
+from gateway.dicom import header
 from gateway.imaging.stored_values import Mask
 
 _EDGES = (

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.imaging.image_pixel import ImagePixel
-from gateway.imaging.jpeg import Frame
+from gateway.imaging.jpeg import FrameHeader
 
 Cells = NDArray[np.uint8] | NDArray[np.uint16]
 Mask = NDArray[np.bool_]
@@ -88,7 +88,7 @@ def _uses_bits_above(cells: Cells, image_pixel: ImagePixel) -> bool:
     return not all(allowed[row].all() for row in cells)
 
 
-def as_coded(cells: Cells, coded: Frame, image_pixel: ImagePixel, step: str) -> StoredValues:
+def as_coded(cells: Cells, coded: FrameHeader, image_pixel: ImagePixel, step: str) -> StoredValues:
     """Read cells as a codec filled them: its own precision and sign count, whatever the header says."""
     bits, signed = image_pixel.bits_stored, image_pixel.signed or coded.signed
     patterns = np.arange(1 << (8 * cells.itemsize))

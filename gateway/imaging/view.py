@@ -8,7 +8,7 @@ from enum import Enum
 
 from pydicom.dataset import Dataset
 
-from gateway.imaging import header
+from gateway.dicom import header
 from gateway.imaging.orientation import Orientation, Plane
 from gateway.imaging.vocabulary import (
     frontal_views,

@@ -20,7 +20,7 @@ class Detector(NamedTuple):
     """Scores how far an image is from a frontal chest radiograph; D numbers describe an image.
 
     `distance` is the Mahalanobis distance to the nearest group of training images (Lee et al. 2018), squared
-    and per dimension; `junk` is the log-odds of a linear classifier that was shown other things (outlier
+    and per dimension; `outlier` is the log-odds of a linear classifier that was shown other things (outlier
     exposure, Hendrycks et al. 2019). The first sees what is strange, the second what is known to be wrong.
 
     Attributes
@@ -69,22 +69,26 @@ class Detector(NamedTuple):
         return {PREFIX + name: tensor for name, tensor in self._asdict().items()}
 
     def score(self, description: Tensor) -> Tensor:
-        """Return distance and junk score, float32 (n, 2), of descriptions, (n, D)."""
+        """Return distance and outlier score, float32 (n, 2), of descriptions, (n, D)."""
         standard = (description - self.mean) / self.scale
         apart = (standard @ self.axes)[:, None] - self.centres
         distance = apart.square().mean(dim=2).amin(dim=1)
-        junk = standard @ self.weight + self.bias
-        return torch.stack([distance, junk], dim=1)
+        outlier = standard @ self.weight + self.bias
+        return torch.stack([distance, outlier], dim=1)
 
 
-def reason_to_abstain(log_odds: float, distance: float, junk: float, limits: Abstention | None) -> str | None:
+def reason_to_abstain(
+    log_odds: float, distance: float, outlier: float, limits: Abstention | None
+) -> str | None:
     """Say in one sentence why an image with these scores gets no answer, or None; without limits, any may."""
-    if not math.isfinite(log_odds + distance + junk):
+    if not math.isfinite(log_odds + distance + outlier):
         return "The network's output is no number: the image or the weights are damaged."
     if limits is None:
         return None
-    if junk >= limits.junk:
-        return f"The image is no frontal chest radiograph (score {junk:.1f}, limit {limits.junk:.1f})."
+    if outlier >= limits.outlier:
+        return (
+            f"The image is not a frontal chest radiograph (score {outlier:.1f}, limit {limits.outlier:.1f})."
+        )
     if distance >= limits.distance:
         return (
             "The image is unlike the frontal chest radiographs that the model knows "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import ConfigurationError
 
@@ -40,10 +40,10 @@ class Abstention(_Frozen):
     """Limits of the two out-of-distribution scores; at or above either the model gives no answer."""
 
     distance: float
-    junk: float
+    outlier: Annotated[float, Field(validation_alias=AliasChoices("outlier", "junk"))]
 
 
-class DataSet(_Frozen):
+class TrainingData(_Frozen):
     """One data set behind the weights, with its licence and what to cite."""
 
     name: str
@@ -77,7 +77,7 @@ class ModelCard(_Frozen):
     temperature: Annotated[float, Field(gt=0)] | None = None
     abstention: Abstention | None = None
     metrics: dict[str, dict[str, Any]] = {}
-    data: tuple[DataSet, ...] = ()
+    data: tuple[TrainingData, ...] = ()
     licence: str = ""
     intended_use: str = ""
 
@@ -90,7 +90,7 @@ class ModelCard(_Frozen):
     def limits(self) -> str:
         """Beyond which scores no answer is given, in words."""
         limits = self.abstention
-        return "none" if limits is None else f"distance {limits.distance:g}, junk {limits.junk:g}"
+        return "none" if limits is None else f"distance {limits.distance:g}, outlier {limits.outlier:g}"
 
     def probability(self, log_odds: float) -> float:
         """Return the calibrated P(pneumonia), 0–1, of the network's log-odds."""

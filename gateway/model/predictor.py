@@ -28,14 +28,14 @@ class Measured(NamedTuple):
     ----------
     log_odds
         float32 (n,): of pneumonia, not calibrated.
-    outlier
-        float32 (n, 2): distance and junk score of `abstention.Detector`; zero where the model has none.
+    ood
+        float32 (n, 2): distance and outlier score of `abstention.Detector`; zero where the model has none.
     activation
         float32 (n, 7, 7): class activation maps of the log-odds.
     """
 
     log_odds: NDArray[np.float32]
-    outlier: NDArray[np.float32]
+    ood: NDArray[np.float32]
     activation: NDArray[np.float32]
 
 
@@ -124,17 +124,17 @@ class Predictor:
         """Return the raw numbers behind `predict`'s answers, for at least one image."""
         batch = torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
         output = forward(self._network, batch)
-        outlier = torch.zeros(len(images), 2)
+        ood = torch.zeros(len(images), 2)
         if self._detector:
-            outlier = self._detector.score(output.description)
+            ood = self._detector.score(output.description)
         log_odds = output.logits[:, 1] - output.logits[:, 0]
-        return Measured(*(part.cpu().numpy() for part in (log_odds, outlier, output.activation)))
+        return Measured(*(part.cpu().numpy() for part in (log_odds, ood, output.activation)))
 
     def _answer(
-        self, log_odds: np.float32, outlier: NDArray[np.float32], activation: NDArray[np.float32]
+        self, log_odds: np.float32, ood: NDArray[np.float32], activation: NDArray[np.float32]
     ) -> Prediction:
-        distance, junk = outlier.tolist()
-        reason = reason_to_abstain(float(log_odds), distance, junk, self.card.abstention)
+        distance, outlier = ood.tolist()
+        reason = reason_to_abstain(float(log_odds), distance, outlier, self.card.abstention)
         if reason:
             return Prediction(Label.UNDETERMINED, None, reason, activation, self.identity)
         p = self.card.probability(float(log_odds))

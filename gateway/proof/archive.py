@@ -17,7 +17,7 @@ from pynetdicom.events import Event
 from pynetdicom.presentation import StoragePresentationContexts
 from pynetdicom.transport import ThreadedAssociationServer
 
-from gateway.proof.reconcile import Arrival
+from gateway.proof.reconcile import ArchivedObject
 
 AE_TITLE = "ARCHIVE"
 
@@ -26,7 +26,7 @@ class Archive:
     """What arrived, in order; `port` is where it listens on loopback."""
 
     def __init__(self) -> None:
-        self.arrivals: list[Arrival] = []
+        self.arrivals: list[ArchivedObject] = []
         self.port = 0
 
     def answer_c_store(self, event: Event) -> int:
@@ -34,7 +34,7 @@ class Archive:
         command = cast(C_STORE, event.request)
         content = cast(BytesIO, command.DataSet).getvalue()
         self.arrivals.append(
-            Arrival(
+            ArchivedObject(
                 sop_instance_uid=str(command.AffectedSOPInstanceUID),
                 sop_class_uid=str(command.AffectedSOPClassUID),
                 source=source_of(event.dataset),

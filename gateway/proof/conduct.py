@@ -19,7 +19,7 @@ from gateway.proof.lane import Lane
 from gateway.proof.plan import DATABASE, RECEIVE, WORK, Kill, plan_kills
 from gateway.proof.reconcile import Entry, Reconciliation, reconcile
 from gateway.proof.senders import Senders
-from gateway.proof.server import Server
+from gateway.proof.server import PostgresServer
 from gateway.proof.serving import NO_DATABASE, Serving, free_port
 from gateway.records import State
 from gateway.settings import SCP, Delivery, DicomDestination, Route, Settings, Web
@@ -122,7 +122,7 @@ def conduct(
     with listening_archive() as archive:
         settings = settings_for_proof(given, folder / "var", database, archive.port, experiment.seed)
         engine, ledger = open_database(settings)
-        server = Server(engine) if experiment.database_kills else None
+        server = PostgresServer(engine) if experiment.database_kills else None
         run = _Run(experiment, settings, folder, archive, Inquiry(ledger), server, tell)
         try:
             kills, mishaps = run.to_its_end()
@@ -142,7 +142,7 @@ class _Run:
         folder: Path,
         archive: Archive,
         inquiry: Inquiry,
-        server: Server | None,
+        server: PostgresServer | None,
         tell: Callable[[float], None],
     ) -> None:
         if inquiry.states():

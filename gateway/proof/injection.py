@@ -163,7 +163,7 @@ def _arm_worker(injection: Injection) -> None:
     from gateway.deliver import c_store
     from gateway.worker import pipeline
 
-    for stage in ("select", "decode", "infer", "encode"):
+    for stage in ("eligibility", "decode", "infer", "encode"):
         setattr(pipeline, stage, injection.around(stage, getattr(pipeline, stage)))
     c_store.store = injection.around("deliver", c_store.store)  # type: ignore[attr-defined]
 

@@ -15,7 +15,7 @@ def _points(role: str, *stages: str) -> list[str]:
 
 
 RECEIVE_POINTS = _points(RECEIVE, "receive", "fsync", "commit")
-STAGES_OF_WORK = _points(WORK, "select", "decode", "infer", "encode", "deliver")
+STAGES_OF_WORK = _points(WORK, "eligibility", "decode", "infer", "encode", "deliver")
 DURABILITY_OF_WORK = _points(WORK, "fsync", "commit")
 LONGEST_WAIT = {RECEIVE: 3.0, WORK: 12.0, DATABASE: 6.0}  # seconds: twice as long as a start takes
 

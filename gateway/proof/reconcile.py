@@ -20,7 +20,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ArchivedObject:
     """One C-STORE at the destination; `sha256` is of the encoded data set, `source` the image's UID."""
 
     sop_instance_uid: str
@@ -46,7 +46,7 @@ class Reconciliation:
 
 
 def reconcile(
-    acknowledged: Collection[str], entries: Iterable[Entry], arrivals: Sequence[Arrival]
+    acknowledged: Collection[str], entries: Iterable[Entry], arrivals: Sequence[ArchivedObject]
 ) -> Reconciliation:
     """Compare the three lists.
 
@@ -93,12 +93,12 @@ def _rows_twice(rows: dict[str, list[Entry]]) -> list[str]:
     return [f"{uid}: has {len(entries)} rows in the ledger" for uid, entries in rows.items() if entries[1:]]
 
 
-def _objects_twice(arrivals: Iterable[Arrival]) -> list[str]:
+def _objects_twice(arrivals: Iterable[ArchivedObject]) -> list[str]:
     objects = {(each.source, each.sop_class_uid, each.sop_instance_uid) for each in arrivals}
     count = Counter((source, sop_class_uid) for source, sop_class_uid, _ in objects)
     return [f"{source}: has {n} objects of {sop_class}" for (source, sop_class), n in count.items() if n > 1]
 
 
-def _bytes_differ(arrivals: Iterable[Arrival]) -> list[str]:
+def _bytes_differ(arrivals: Iterable[ArchivedObject]) -> list[str]:
     count = Counter(uid for uid, _ in {(each.sop_instance_uid, each.sha256) for each in arrivals})
     return [f"{uid}: arrived with {n} different contents" for uid, n in count.items() if n > 1]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from gateway.errors import ConfigurationError
 
 
-class Server:
+class PostgresServer:
     """A server on this machine (Linux).
 
     Parameters

@@ -18,7 +18,7 @@ import yaml
 from gateway.errors import GatewayError
 from gateway.proof.injection import ORDERS, kill
 from gateway.proof.plan import ALL, DATABASE
-from gateway.proof.server import Server
+from gateway.proof.server import PostgresServer
 from gateway.settings import Settings
 
 ARMED = Path(__file__).parent / "armed"
@@ -42,7 +42,9 @@ class Serving:
         Of the database, where that is killed, too.
     """
 
-    def __init__(self, settings: Settings, folder: Path, orders: Path, server: Server | None = None) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, orders: Path, server: PostgresServer | None = None
+    ) -> None:
         self._server = server
         self._data_dir = settings.data_dir
         self._stderr = folder / "stderr.txt"

@@ -14,11 +14,11 @@ Depth = NDArray[np.float64]  # (side, side): how much absorbs along each ray
 
 def bones(rng: np.random.Generator, side: int) -> Depth:
     """Return the radiograph of a random part of the body that is no chest: bright is dense, 0 to about 1."""
-    canvas = Canvas(rng, side)
+    canvas = RayGrid(rng, side)
     return _seen(_PARTS[int(rng.integers(len(_PARTS)))](rng, canvas), rng)
 
 
-class Canvas:
+class RayGrid:
     """A square of rays, -1 to 1, turned and stretched at random; shapes are drawn as depths."""
 
     def __init__(self, rng: np.random.Generator, side: int) -> None:
@@ -53,7 +53,7 @@ class Canvas:
         return cast(Depth, 2 * min(rx, ry) * np.sqrt(np.maximum(inside, 0)))
 
 
-def _hand(rng: np.random.Generator, canvas: Canvas) -> Depth:
+def _hand(rng: np.random.Generator, canvas: RayGrid) -> Depth:
     depth = canvas.ball((0, 0.45), 0.38, 0.42)
     for finger in range(5):
         angle = (finger - 2) * rng.uniform(0.16, 0.3)
@@ -67,7 +67,7 @@ def _hand(rng: np.random.Generator, canvas: Canvas) -> Depth:
     return depth
 
 
-def _limb(rng: np.random.Generator, canvas: Canvas) -> Depth:
+def _limb(rng: np.random.Generator, canvas: RayGrid) -> Depth:
     """A forearm or lower leg: one or two long bones."""
     depth = canvas.tube((0, -1.5), (0, 1.5), rng.uniform(0.3, 0.6), rng.uniform(0.25, 0.5))
     for x in [0.0] if rng.random() < 0.4 else [-0.15, 0.15]:
@@ -75,7 +75,7 @@ def _limb(rng: np.random.Generator, canvas: Canvas) -> Depth:
     return depth
 
 
-def _joint(rng: np.random.Generator, canvas: Canvas) -> Depth:
+def _joint(rng: np.random.Generator, canvas: RayGrid) -> Depth:
     """A knee, an elbow or a hip: two bones that meet at an angle."""
     bend, radius = rng.normal(0, 0.5), rng.uniform(0.12, 0.2)
     upper, lower = (np.sin(bend) * 1.6, -1.6), (0.0, 1.6)
@@ -84,7 +84,7 @@ def _joint(rng: np.random.Generator, canvas: Canvas) -> Depth:
     return flesh + canvas.bone(upper, (0, 0), radius) + canvas.bone(gap, lower, radius)
 
 
-def _skull(rng: np.random.Generator, canvas: Canvas) -> Depth:
+def _skull(rng: np.random.Generator, canvas: RayGrid) -> Depth:
     width, height = rng.uniform(0.6, 0.85), rng.uniform(0.75, 0.95)
     shell = canvas.ball((0, 0), width, height) - 0.93 * canvas.ball((0, 0), width * 0.93, height * 0.94)
     depth = 0.5 * canvas.ball((0, 0), width, height) + 6 * np.maximum(shell, 0)
@@ -95,7 +95,7 @@ def _skull(rng: np.random.Generator, canvas: Canvas) -> Depth:
     return cast(Depth, np.maximum(depth, 0) + 2 * jaw + neck)
 
 
-def _pelvis(rng: np.random.Generator, canvas: Canvas) -> Depth:
+def _pelvis(rng: np.random.Generator, canvas: RayGrid) -> Depth:
     depth = canvas.ball((0, 0), 1.3, 1.1) + 2 * canvas.tube((0, -1.5), (0, -0.2), 0.13, 0.15)
     for side in (-1, 1):
         wing = canvas.ball((side * 0.5, -0.25), 0.36, 0.42)
@@ -105,7 +105,7 @@ def _pelvis(rng: np.random.Generator, canvas: Canvas) -> Depth:
     return np.maximum(depth, 0)
 
 
-def _belly(rng: np.random.Generator, canvas: Canvas) -> Depth:
+def _belly(rng: np.random.Generator, canvas: RayGrid) -> Depth:
     """Soft tissue with a spine and bubbles of gas."""
     depth = 1.2 * canvas.ball((0, 0), rng.uniform(0.9, 1.3), 1.6)
     for y in np.arange(-1.4, 1.4, 0.24):
@@ -118,7 +118,7 @@ def _belly(rng: np.random.Generator, canvas: Canvas) -> Depth:
 
 def lateral_chest(rng: np.random.Generator, side: int) -> Depth:
     """Return the radiograph of a chest seen from the side, 0 to about 1."""
-    canvas = Canvas(rng, side)
+    canvas = RayGrid(rng, side)
     body = canvas.ball((0, 0.1), rng.uniform(0.65, 0.85), 1.6)
     lung = canvas.ball((rng.normal(0, 0.03), -0.05), rng.uniform(0.42, 0.55), rng.uniform(0.65, 0.85))
     depth = body - rng.uniform(0.8, 1.1) * lung
@@ -142,4 +142,11 @@ def _seen(depth: Depth, rng: np.random.Generator) -> Depth:
     return cast(Depth, seen + rng.normal(0, rng.uniform(0.005, 0.03), seen.shape))
 
 
-_PARTS: list[Callable[[np.random.Generator, Canvas], Depth]] = [_hand, _limb, _joint, _skull, _pelvis, _belly]
+_PARTS: list[Callable[[np.random.Generator, RayGrid], Depth]] = [
+    _hand,
+    _limb,
+    _joint,
+    _skull,
+    _pelvis,
+    _belly,
+]

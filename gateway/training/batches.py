@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from gateway.errors import ConfigurationError
-from gateway.training.recipe import Source
+from gateway.training.recipe import DataSource
 from gateway.training.samples import CLASSES, Sample
 
 
@@ -14,7 +14,7 @@ class Batches:
     """Draws indices of training samples: a weighted share of each (source, class), at random within it."""
 
     def __init__(
-        self, samples: list[Sample], sources: tuple[Source, ...], batch: int, generator: Generator
+        self, samples: list[Sample], sources: tuple[DataSource, ...], batch: int, generator: Generator
     ) -> None:
         groups = {
             (source.name, CLASSES.index(name)): weight

@@ -11,7 +11,7 @@ from gateway.training.descriptions import describe
 from gateway.training.evaluation.figures import Labels, Scores, calibration_error
 from gateway.training.evaluation.measure import Progress
 from gateway.training.evaluation.shifts import SHIFTS
-from gateway.training.stock import Stock
+from gateway.training.image_set import ImageSet
 from gateway.training.validation import borrow_most, other_class
 
 WORTH = 0.9  # the error must fall at least to this share of what it was
@@ -21,17 +21,17 @@ TEMPERATURES = np.exp(np.linspace(-1.5, 1.5, 121))
 Odds = NDArray[np.float64]
 
 
-def calibrate(network: nn.Module, stock: Stock, progress: Progress) -> float | None:
+def calibrate(network: nn.Module, image_set: ImageSet, progress: Progress) -> float | None:
     """Fit on half of the validation images, with looks of the other class; try on the others, shifted."""
-    rows = stock.draw("validation")
+    rows = image_set.draw("validation")
     fitted, tried = rows[::2], rows[1::2]
-    odds = describe(network, _borrowed(stock, fitted)).log_odds.double().numpy()
+    odds = describe(network, _borrowed(image_set, fitted)).log_odds.double().numpy()
     shifted = []
     for i, name in enumerate(SHIFTED):
-        shifted.append(describe(network, stock.pixels[tried], SHIFTS[name]).log_odds.double().numpy())
+        shifted.append(describe(network, image_set.pixels[tried], SHIFTS[name]).log_odds.double().numpy())
         progress(i + 1, len(SHIFTED), "shifts described")
-    labels = np.tile(stock.labels(tried), len(SHIFTED))
-    return choose_temperature((odds, stock.labels(fitted)), (np.concatenate(shifted), labels))
+    labels = np.tile(image_set.labels(tried), len(SHIFTED))
+    return choose_temperature((odds, image_set.labels(fitted)), (np.concatenate(shifted), labels))
 
 
 def choose_temperature(fitted_on: tuple[Odds, Labels], tried_on: tuple[Odds, Labels]) -> float | None:
@@ -44,9 +44,9 @@ def choose_temperature(fitted_on: tuple[Odds, Labels], tried_on: tuple[Odds, Lab
     return round(best, 3) if after <= WORTH * before else None
 
 
-def _borrowed(stock: Stock, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-    partners = rows[other_class(stock.sources(rows), stock.labels(rows))]
-    own, other = (torch.from_numpy(stock.pixels[of])[:, None].float() / 255 for of in (rows, partners))
+def _borrowed(image_set: ImageSet, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+    partners = rows[other_class(image_set.sources(rows), image_set.labels(rows))]
+    own, other = (torch.from_numpy(image_set.pixels[of])[:, None].float() / 255 for of in (rows, partners))
     return (borrow_most(own, other)[:, 0] * 255).round().to(torch.uint8).numpy()
 
 

@@ -17,11 +17,11 @@ from gateway.training.augmentation import Augmenter
 from gateway.training.calibration import calibrate
 from gateway.training.descriptions import describe
 from gateway.training.evaluation.measure import Progress
-from gateway.training.junk import JUNK, make_junk
+from gateway.training.image_set import ImageSet
+from gateway.training.negatives import NEGATIVES, make_negatives
 from gateway.training.outliers import fit_detector, limits
 from gateway.training.publish import publish
 from gateway.training.recipe import Augmentation, Recipe
-from gateway.training.stock import Stock
 
 WEIGHTS_NAME = "model.safetensors"
 PER_GROUP = 500  # training images of each source and class that are described
@@ -31,29 +31,29 @@ FAMILIAR = Augmentation(  # how frontal chests of other hospitals may differ: no
 )  # fmt: skip
 
 
-def finish(recipe: Recipe, network: nn.Module, stock: Stock, progress: Progress) -> None:
+def finish(recipe: Recipe, network: nn.Module, image_set: ImageSet, progress: Progress) -> None:
     """Write model, card and figures of `network`, which is in evaluation mode, to the recipe's folder."""
-    detector, abstention = _detector(network, stock, progress)
-    temperature = calibrate(network, stock, progress)
+    detector, abstention = _detector(network, image_set, progress)
+    temperature = calibrate(network, image_set, progress)
     _write_weights(network, detector, recipe.out / WEIGHTS_NAME)
     card = _card(recipe, abstention, temperature)
-    publish(recipe, card, stock.samples, progress)
+    publish(recipe, card, image_set.samples, progress)
 
 
-def _detector(network: nn.Module, stock: Stock, progress: Progress) -> tuple[Detector, Abstention]:
-    rows = stock.draw("train", PER_GROUP)
-    views = (stock.pixels[rows], _familiar(stock.pixels[rows]))
+def _detector(network: nn.Module, image_set: ImageSet, progress: Progress) -> tuple[Detector, Abstention]:
+    rows = image_set.draw("train", PER_GROUP)
+    views = (image_set.pixels[rows], _familiar(image_set.pixels[rows]))
     chests = [describe(network, pixels).description for pixels in views]
-    junk = []
-    for i, kind in enumerate(JUNK):
-        used = np.resize(rows, max(len(rows), len(JUNK)))[i :: len(JUNK)]
-        made = make_junk(stock.pixels[used], kind, np.random.default_rng(i))
-        junk.append(describe(network, made).description)
-        progress(i + 1, len(JUNK), "kinds of junk described")
-    detector = fit_detector(torch.cat(chests), stock.groups(rows).repeat(2), torch.cat(junk))
-    seen = stock.draw("validation")
-    scores = detector.score(describe(network, stock.pixels[seen]).description)
-    return detector, limits(scores, stock.groups(seen))
+    negatives = []
+    for i, kind in enumerate(NEGATIVES):
+        used = np.resize(rows, max(len(rows), len(NEGATIVES)))[i :: len(NEGATIVES)]
+        made = make_negatives(image_set.pixels[used], kind, np.random.default_rng(i))
+        negatives.append(describe(network, made).description)
+        progress(i + 1, len(NEGATIVES), "kinds of negatives described")
+    detector = fit_detector(torch.cat(chests), image_set.groups(rows).repeat(2), torch.cat(negatives))
+    seen = image_set.draw("validation")
+    scores = detector.score(describe(network, image_set.pixels[seen]).description)
+    return detector, limits(scores, image_set.groups(seen))
 
 
 def _familiar(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

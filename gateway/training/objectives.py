@@ -16,7 +16,7 @@ from torch.nn.functional import (
 )
 
 from gateway.training.augmentation import Augmenter
-from gateway.training.recipe import Stage
+from gateway.training.recipe import TrainingStage
 
 Features = Callable[..., Tensor]
 Teacher = tuple[nn.Module, int]  # a trained network and the size of the images that it was trained on
@@ -37,7 +37,9 @@ class Objective(Protocol):
 class Classify:
     """Cross-entropy with label smoothing on one view."""
 
-    def __init__(self, network: nn.Module, stage: Stage, augment: Augmenter, features: Features) -> None:
+    def __init__(
+        self, network: nn.Module, stage: TrainingStage, augment: Augmenter, features: Features
+    ) -> None:
         self.module = network
         self._stage, self._augment, self._features = stage, augment, features
 
@@ -61,7 +63,7 @@ class Distil(Classify):
     def __init__(
         self,
         network: nn.Module,
-        stage: Stage,
+        stage: TrainingStage,
         augment: Augmenter,
         features: Features,
         teachers: list[Teacher],

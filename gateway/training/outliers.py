@@ -13,10 +13,10 @@ DIMENSIONS = 128  # of the space in which distances are measured
 KEPT = 0.993  # share of the validation images of each source and class that either limit lets through
 
 
-def fit_detector(chests: Tensor, groups: Tensor, junk: Tensor) -> Detector:
-    """Fit to descriptions of chest radiographs, (n, D), in `groups`, (n,), and of junk, (m, D)."""
+def fit_detector(chests: Tensor, groups: Tensor, negatives: Tensor) -> Detector:
+    """Fit to descriptions of chest radiographs, (n, D), in `groups`, (n,), and of negatives, (m, D)."""
     mean, scale = chests.mean(dim=0), chests.std(dim=0) + 1e-3
-    standard, other = (chests - mean) / scale, (junk - mean) / scale
+    standard, other = (chests - mean) / scale, (negatives - mean) / scale
     weight, bias = _linear_classifier(standard, other)
     axes = _whitening(standard, groups)
     centres = torch.stack([(standard[groups == g] @ axes).mean(dim=0) for g in set(groups.tolist())])
@@ -26,8 +26,8 @@ def fit_detector(chests: Tensor, groups: Tensor, junk: Tensor) -> Detector:
 def limits(scores: Tensor, groups: Tensor) -> Abstention:
     """Return the limits that let `KEPT` of every group of validation images through; `scores` is (n, 2)."""
     of_groups = [torch.quantile(scores[groups == g], KEPT, dim=0) for g in set(groups.tolist())]
-    distance, junk = torch.stack(of_groups).amax(dim=0).tolist()
-    return Abstention(distance=round(distance, 3), junk=round(junk, 3))
+    distance, outlier = torch.stack(of_groups).amax(dim=0).tolist()
+    return Abstention(distance=round(distance, 3), outlier=round(outlier, 3))
 
 
 def _whitening(standard: Tensor, groups: Tensor) -> Tensor:
@@ -41,11 +41,11 @@ def _whitening(standard: Tensor, groups: Tensor) -> Tensor:
     return whitened
 
 
-def _linear_classifier(chests: Tensor, junk: Tensor) -> tuple[Tensor, Tensor]:
-    """Logistic regression of junk against chests, with L2 decay, both sides weighing the same."""
-    x = torch.cat([chests, junk]).clamp(-10, 10)
-    y = torch.cat([torch.zeros(len(chests)), torch.ones(len(junk))])
-    share = torch.where(y == 0, 0.5 / len(chests), 0.5 / len(junk))
+def _linear_classifier(chests: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+    """Logistic regression of negatives against chests, with L2 decay, both sides weighing the same."""
+    x = torch.cat([chests, negatives]).clamp(-10, 10)
+    y = torch.cat([torch.zeros(len(chests)), torch.ones(len(negatives))])
+    share = torch.where(y == 0, 0.5 / len(chests), 0.5 / len(negatives))
     weight, bias = torch.zeros(x.shape[1], requires_grad=True), torch.zeros(1, requires_grad=True)
     optimiser = torch.optim.LBFGS([weight, bias], max_iter=200, line_search_fn="strong_wolfe")
 

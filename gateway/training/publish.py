@@ -23,11 +23,11 @@ from gateway.training.evaluation.evaluate import evaluate_images
 from gateway.training.evaluation.measure import Progress, load_batches
 from gateway.training.evaluation.model_card import model_card
 from gateway.training.evaluation.plots import draw_activation, draw_losses, draw_plots
-from gateway.training.junk import JUNK, make_junk
+from gateway.training.negatives import NEGATIVES, make_negatives
 from gateway.training.recipe import Recipe
 from gateway.training.samples import Sample
 
-PER_KIND = 50  # images of each kind of junk
+PER_KIND = 50  # images of each kind of negative
 METRICS_NAME = "metrics.json"
 REFUSED_NAME = "refused.json"
 DOCUMENT_NAME = "MODEL_CARD.md"
@@ -67,18 +67,18 @@ def _never_trained_on(recipe: Recipe, samples: list[Sample]) -> dict[str, list[L
 
 
 def _refused(predictor: Predictor, paths: list[Path], progress: Progress) -> dict[str, float]:
-    """Return the share of each kind of junk, made from images never trained on, that gets no answer."""
+    """Return the share of each kind of negative, made from images never trained on, that gets no answer."""
     if not paths or predictor.card.abstention is None:
         return {}
     used = paths[:: max(1, len(paths) // PER_KIND)][:PER_KIND]
     chests = np.stack([np.rint((load_input(path)[0] + 1) * 127.5).astype(np.uint8) for path in used])
     shares = {}
-    for i, kind in enumerate(JUNK):
-        made = make_junk(chests, kind, np.random.default_rng(1000 + i))
+    for i, kind in enumerate(NEGATIVES):
+        made = make_negatives(chests, kind, np.random.default_rng(1000 + i))
         inputs = np.stack([to_model_input(image) for image in made])
         answers = predictor.predict(inputs)
         shares[kind] = sum(answer.label is Label.UNDETERMINED for answer in answers) / len(answers)
-        progress(i + 1, len(JUNK), "kinds of junk shown")
+        progress(i + 1, len(NEGATIVES), "kinds of negatives shown")
     return shares
 
 

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway.errors import ConfigurationError
-from gateway.model.card import DataSet
+from gateway.model.card import TrainingData
 
 Class = Literal["Normal", "Pneumonia"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -20,7 +20,7 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Source(_Frozen):
+class DataSource(_Frozen):
     """One data set: a folder whose sub-folders are classes.
 
     Attributes
@@ -97,7 +97,7 @@ class Teacher(_Frozen):
     size: Positive
 
 
-class Stage(_Frozen):
+class TrainingStage(_Frozen):
     """One training run.
 
     Attributes
@@ -175,11 +175,11 @@ class Recipe(_Frozen):
     seed: int = 1
     device: str = "auto"
     compiled: bool = False
-    sources: tuple[Source, ...]
+    sources: tuple[DataSource, ...]
     augmentations: dict[str, Augmentation]
-    stages: tuple[Stage, ...]
+    stages: tuple[TrainingStage, ...]
     test: Test | None = None
-    data: tuple[DataSet, ...] = ()
+    data: tuple[TrainingData, ...] = ()
     licence: str = ""
     intended_use: str = ""
     procedure: str = ""

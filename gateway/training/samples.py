@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.errors import ConfigurationError
-from gateway.training.recipe import Recipe, Source
+from gateway.training.recipe import DataSource, Recipe
 
 Part = Literal["train", "validation", "heldout"]
 SUFFIXES = {".png", ".jpg", ".jpeg"}
@@ -64,7 +64,7 @@ def check_split(samples: Iterable[Sample]) -> None:
             )
 
 
-def _of_source(recipe: Recipe, source: Source) -> Iterator[Sample]:
+def _of_source(recipe: Recipe, source: DataSource) -> Iterator[Sample]:
     for folder, name in source.classes.items():
         for path in image_files(recipe.root / source.folder / folder):
             found = re.search(source.patient, path.stem)
@@ -74,7 +74,7 @@ def _of_source(recipe: Recipe, source: Source) -> Iterator[Sample]:
             yield Sample(path, source.name, CLASSES.index(name), patient, _part(recipe.seed, source, patient))
 
 
-def _part(seed: int, source: Source, patient: str) -> Part:
+def _part(seed: int, source: DataSource, patient: str) -> Part:
     """Assign a patient by hash: the same whatever else is in the folder."""
     digest = hashlib.sha256(f"{seed}|{source.name}|{patient}".encode()).digest()
     place = int.from_bytes(digest[:8], "big") / 2**64

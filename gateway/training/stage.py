@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from gateway.training.batches import Batches
 from gateway.training.objectives import Objective
 from gateway.training.pixels import Progress
-from gateway.training.recipe import Stage
+from gateway.training.recipe import TrainingStage
 
 SAVE_EVERY = 60.0  # seconds
 
@@ -26,7 +26,7 @@ class StageRun:
 
     def __init__(
         self,
-        stage: Stage,
+        stage: TrainingStage,
         network: nn.Module,
         objective: Objective,
         batches: Batches,
@@ -130,7 +130,7 @@ def _schedule(done: float, warm_up: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (done - warm_up) / (1 - warm_up))
 
 
-def _optimiser(stage: Stage, module: nn.Module) -> torch.optim.Optimizer:
+def _optimiser(stage: TrainingStage, module: nn.Module) -> torch.optim.Optimizer:
     """Weights of convolutions and linear layers decay; biases and normalisations do not."""
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     groups = [

@@ -25,12 +25,12 @@ from gateway.training.duplicates import first_copies
 from gateway.training.evaluation.dataset import find_labelled, load_input
 from gateway.training.evaluation.plots import require_matplotlib
 from gateway.training.finish import finish
+from gateway.training.image_set import ImageSet
 from gateway.training.objectives import Classify, Contrast, Distil, Features, Objective
 from gateway.training.pixels import Progress, load_pixels
-from gateway.training.recipe import Recipe, Stage, is_file, read_recipe
+from gateway.training.recipe import Recipe, TrainingStage, is_file, read_recipe
 from gateway.training.samples import Sample, check_split, find_samples
 from gateway.training.stage import StageRun
-from gateway.training.stock import Stock
 from gateway.training.trunk import features
 from gateway.training.validation import summary, validate
 
@@ -57,7 +57,7 @@ def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
     training = Training(recipe, samples, progress)
     training.run(stages)
     if not stages:
-        finish(recipe, training.trained(recipe.stages[-1].name), training.stock, progress)
+        finish(recipe, training.trained(recipe.stages[-1].name), training.image_set, progress)
     return recipe.out
 
 
@@ -69,9 +69,9 @@ class Training:
         self._device = find_device(recipe.device)
         pixels = load_pixels([sample.path for sample in samples], recipe.out / "cache", progress)
         kept = np.flatnonzero(first_copies(pixels))
-        self.stock = Stock([samples[i] for i in kept], pixels[kept])
-        self._pixels = torch.from_numpy(self.stock.pixels).to(self._device)
-        self._labels = torch.tensor([sample.label for sample in self.stock.samples], device=self._device)
+        self.image_set = ImageSet([samples[i] for i in kept], pixels[kept])
+        self._pixels = torch.from_numpy(self.image_set.pixels).to(self._device)
+        self._labels = torch.tensor([sample.label for sample in self.image_set.samples], device=self._device)
         self._features = _compiled(recipe.compiled)
         progress(len(kept), len(samples), "images kept after removing copies")
 
@@ -89,9 +89,9 @@ class Training:
         placed = cast(Any, network).to(self._device, memory_format=torch.channels_last)
         return cast(nn.Module, placed.eval().requires_grad_(False))
 
-    def _train(self, stage: Stage) -> None:
+    def _train(self, stage: TrainingStage) -> None:
         generator = Generator(self._device).manual_seed(self._recipe.seed + stage.seed)
-        batches = Batches(self.stock.samples, self._drawn_from(stage), stage.batch, generator)
+        batches = Batches(self.image_set.samples, self._drawn_from(stage), stage.batch, generator)
         if stage.objective == "average":
             self._average(stage, batches, generator)
             return
@@ -101,7 +101,7 @@ class Training:
         losses = run.run(self._pixels, self._labels, self._progress)
         self._finish(stage, run.average, run.seen, losses)
 
-    def _average(self, stage: Stage, batches: Batches, generator: Generator) -> None:
+    def _average(self, stage: TrainingStage, batches: Batches, generator: Generator) -> None:
         network = mean_of([self.trained(name) for name in stage.members])
         augment = Augmenter(self._recipe.augmentations[stage.augmentation], stage.size, generator)
         rounds = math.ceil(stage.samples / stage.batch)
@@ -110,7 +110,7 @@ class Training:
         self._folder(stage.name).mkdir(parents=True, exist_ok=True)
         self._finish(stage, network, rounds * stage.batch, [])
 
-    def _finish(self, stage: Stage, network: nn.Module, seen: int, losses: list[float]) -> None:
+    def _finish(self, stage: TrainingStage, network: nn.Module, seen: int, losses: list[float]) -> None:
         folder = self._folder(stage.name)
         weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
         save_file(weights, folder / "weights.safetensors")
@@ -122,15 +122,15 @@ class Training:
         (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
 
     def _validate(self, network: nn.Module, size: int) -> dict[str, Any]:
-        rows = [i for i, sample in enumerate(self.stock.samples) if sample.part == "validation"]
+        rows = [i for i, sample in enumerate(self.image_set.samples) if sample.part == "validation"]
         with self._half_precision():
-            samples = [self.stock.samples[i] for i in rows]
+            samples = [self.image_set.samples[i] for i in rows]
             return validate(network, samples, self._pixels[rows], size, features)
 
     def _half_precision(self) -> torch.autocast:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda")
 
-    def _objective(self, stage: Stage, network: nn.Module, generator: Generator) -> Objective:
+    def _objective(self, stage: TrainingStage, network: nn.Module, generator: Generator) -> Objective:
         augment = Augmenter(self._recipe.augmentations[stage.augmentation], stage.size, generator)
         if stage.objective == "contrast":
             return Contrast(network, augment, self._features)
@@ -139,7 +139,7 @@ class Training:
         teachers = [(self.trained(teacher.weights), teacher.size) for teacher in stage.teachers]
         return Distil(network, stage, augment, self._features, teachers)
 
-    def _start(self, stage: Stage) -> nn.Module:
+    def _start(self, stage: TrainingStage) -> nn.Module:
         torch.manual_seed(self._recipe.seed + stage.seed)
         network = build_network()
         if stage.start:
@@ -149,7 +149,7 @@ class Training:
     def _load(self, network: nn.Module, name: str) -> None:
         _load(network, Path(name) if is_file(name) else self._folder(name) / "weights.safetensors")
 
-    def _drawn_from(self, stage: Stage) -> tuple[Any, ...]:
+    def _drawn_from(self, stage: TrainingStage) -> tuple[Any, ...]:
         wanted = stage.sources or [source.name for source in self._recipe.sources]
         return tuple(source for source in self._recipe.sources if source.name in wanted)
 

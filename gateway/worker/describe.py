@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from gateway.imaging import header
+from gateway.dicom import header
 from gateway.peer_text import clean
 from gateway.records import Description
 

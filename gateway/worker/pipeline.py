@@ -19,9 +19,9 @@ from gateway.dicom.part_10 import read_file
 from gateway.dicom.unreadable import Fault, Unreadable
 from gateway.errors import Reject, Retry
 from gateway.imaging.decode import decode
+from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.imaging.fingerprint import pixel_digest
 from gateway.imaging.preprocess import SIDE, over_whole_image, preprocess
-from gateway.imaging.select import SelectionRules, select
 from gateway.model.predictor import Predictor
 from gateway.records import (
     Description,
@@ -99,14 +99,14 @@ OUT_OF_MEMORY = End(
 )
 
 
-def prepare(source: Dataset, rules: SelectionRules) -> Prepared | End:
+def prepare(source: Dataset, rules: EligibilityRules) -> Prepared | End:
     """SELECT, DECODE and PREPROCESS one image."""
     try:
-        choice = select(source, rules)
-        if isinstance(choice, Ineligible):
-            return End(State.INELIGIBLE, choice.reason, choice.detail)
+        verdict = eligibility(source, rules)
+        if isinstance(verdict, Ineligible):
+            return End(State.INELIGIBLE, verdict.reason, verdict.detail)
         grey = decode(source, rules.max_megapixels)
-        return Prepared(source, grey, *preprocess(grey.pixels), choice)
+        return Prepared(source, grey, *preprocess(grey.pixels), verdict)
     except Reject as error:
         return End(State.FAILED, error.reason, error.detail)
     except MemoryError:
@@ -146,9 +146,9 @@ def encode_results(
         yield _result_object(ResultKind.SC, secondary_capture(header, grey, answer))
 
 
-def selection_rules(settings: Settings, model: ModelIdentity) -> SelectionRules:
+def eligibility_rules(settings: Settings, model: ModelIdentity) -> EligibilityRules:
     """Return what SELECT needs to know beyond the standard."""
-    return SelectionRules(**settings.select.model_dump(), own_device_uids=frozenset({model.device_uid}))
+    return EligibilityRules(**settings.select.model_dump(), own_device_uids=frozenset({model.device_uid}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class Pipeline:
 
     def __init__(self, settings: Settings, predictor: Predictor, received: Mark, results: Spool) -> None:
         self._settings = settings
-        self._rules = selection_rules(settings, predictor.identity)
+        self._rules = eligibility_rules(settings, predictor.identity)
         self._predictor = predictor
         self._received = received
         self._results = results

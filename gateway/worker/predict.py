@@ -13,9 +13,9 @@ from pydicom import Dataset
 
 from gateway.deliver.folder import study_folder
 from gateway.errors import GatewayError, Reject
-from gateway.imaging.picture import MARK_BYTES, is_picture, read_picture
+from gateway.imaging.eligibility import EligibilityRules
+from gateway.imaging.png_jpeg import MARK_BYTES, is_png_or_jpeg, read_png_or_jpeg
 from gateway.imaging.preprocess import preprocess
-from gateway.imaging.select import SelectionRules
 from gateway.model.predictor import Predictor
 from gateway.records import Eligible, Label, Prediction, Reason, State, probabilities
 from gateway.results.source_header import source_header
@@ -26,11 +26,11 @@ from gateway.worker.pipeline import (
     Prepared,
     ResultObject,
     answer_for,
+    eligibility_rules,
     encode_results,
     infer,
     prepare,
     read_source,
-    selection_rules,
 )
 
 PICTURES = {".png", ".jpg", ".jpeg"}
@@ -73,7 +73,7 @@ def predict_files(
 
     `with_results` also builds the SR and SC of DICOM files.
     """
-    rules = selection_rules(settings, predictor.identity)
+    rules = eligibility_rules(settings, predictor.identity)
     groups = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     with ThreadPoolExecutor(BATCHES_AHEAD, "decode") as decoders:
         ahead: deque[tuple[Sequence[Path], Future[list[Prepared | End]]]] = deque()
@@ -87,14 +87,14 @@ def predict_files(
 
 def predict_file(file: Path, predictor: Predictor, settings: Settings) -> FilePrediction:
     """Answer for one file; a bug is raised, not told as the file's failure."""
-    image = _prepare(file, selection_rules(settings, predictor.identity))
+    image = _prepare(file, eligibility_rules(settings, predictor.identity))
     (prediction,) = _answer([file], [image], predictor, settings, with_results=False)
     return prediction
 
 
 def _begins_as_picture(file: Path) -> bool:
     with file.open("rb") as opened:
-        return is_picture(opened.read(MARK_BYTES))
+        return is_png_or_jpeg(opened.read(MARK_BYTES))
 
 
 def _first(
@@ -104,21 +104,21 @@ def _first(
     return group, future.result()
 
 
-def _prepare_all(files: Sequence[Path], rules: SelectionRules) -> list[Prepared | End]:
+def _prepare_all(files: Sequence[Path], rules: EligibilityRules) -> list[Prepared | End]:
     return [_prepare_even_with_bugs(file, rules) for file in files]
 
 
-def _prepare_even_with_bugs(file: Path, rules: SelectionRules) -> Prepared | End:
+def _prepare_even_with_bugs(file: Path, rules: EligibilityRules) -> Prepared | End:
     try:
         return _prepare(file, rules)
     except Exception as error:
         return End(State.FAILED, Reason.INTERNAL_ERROR, f"a bug in the gateway: {error!r}")
 
 
-def _prepare(file: Path, rules: SelectionRules) -> Prepared | End:
+def _prepare(file: Path, rules: EligibilityRules) -> Prepared | End:
     try:
         if file.suffix.lower() in PICTURES or _begins_as_picture(file):
-            grey = read_picture(file.read_bytes(), rules.max_megapixels)
+            grey = read_png_or_jpeg(file.read_bytes(), rules.max_megapixels)
             return Prepared(Dataset(), grey, *preprocess(grey.pixels), Eligible("unknown"))
         return prepare(read_source(file), rules)
     except Reject as error:

@@ -17,7 +17,7 @@ from pynetdicom.sop_class import Verification
 
 from gateway.dicom.statuses import Status
 from gateway.errors import Reject
-from gateway.imaging.select import SelectionRules
+from gateway.imaging.eligibility import EligibilityRules
 from gateway.records import Reason
 from gateway.results.source_header import source_header
 from gateway.settings import Settings
@@ -97,7 +97,7 @@ def answer_file(path: Path) -> Reason | None:
     """Take a file through every stage but the model; return the reason code where there is no answer."""
     try:
         source = read_source(path)
-        prepared = prepare(source, SelectionRules())
+        prepared = prepare(source, EligibilityRules())
         if isinstance(prepared, End):
             return prepared.reason
         header = source_header(prepared.source)

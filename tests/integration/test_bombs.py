@@ -28,8 +28,8 @@ from pydicom.encaps import encapsulate
 from gateway.dicom.part_10 import read_file
 from gateway.dicom.statuses import Refuse
 from gateway.errors import Reject
-from gateway.imaging.picture import read_picture
-from gateway.imaging.select import SelectionRules
+from gateway.imaging.eligibility import EligibilityRules
+from gateway.imaging.png_jpeg import read_png_or_jpeg
 from gateway.receive.data_set import read_header
 from gateway.results.source_header import source_header
 from gateway.sandbox.memory_limit import limit_memory
@@ -77,13 +77,13 @@ def answer(path: Path) -> str:
         source_header(source)
     except Reject as rejection:
         return rejection.detail
-    outcome = prepare(source, SelectionRules())
+    outcome = prepare(source, EligibilityRules())
     return f"{outcome.reason}: {outcome.detail}" if isinstance(outcome, End) else "decoded"
 
 
 def draw(content: bytes) -> str:
     try:
-        return f"decoded {read_picture(content).pixels.shape}"
+        return f"decoded {read_png_or_jpeg(content).pixels.shape}"
     except Reject as rejection:
         return rejection.detail
 

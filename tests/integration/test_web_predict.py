@@ -190,7 +190,7 @@ def test_the_command_line_tells_a_bug_as_the_files_failure(
     def bug(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(predict, "read_picture", bug)
+    monkeypatch.setattr(predict, "read_png_or_jpeg", bug)
     file = tmp_path / "x.png"
     file.write_bytes(b"x")
     predictor = Predictor.open(None)

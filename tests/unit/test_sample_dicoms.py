@@ -10,7 +10,7 @@ import yaml
 from pydicom import dcmread
 
 from gateway.imaging.decode import decode
-from gateway.imaging.select import SelectionRules, select
+from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.records import Eligible, Reason
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ def test_nobody_is_named(entry: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("entry", TAKEN, ids=name_of)
 def test_the_header_leads_to_the_expected_state(entry: dict[str, Any]) -> None:
-    verdict = select(dcmread(FOLDER / entry["file"]), SelectionRules())
+    verdict = eligibility(dcmread(FOLDER / entry["file"]), EligibilityRules())
     if entry["state"] == "delivered":
         assert verdict == Eligible("PA")
     else:

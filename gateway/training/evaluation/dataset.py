@@ -14,7 +14,7 @@ from gateway.dicom.part_10 import read_file
 from gateway.dicom.unreadable import Unreadable
 from gateway.errors import ConfigurationError, Reject
 from gateway.imaging.decode import decode
-from gateway.imaging.picture import read_picture
+from gateway.imaging.png_jpeg import read_png_or_jpeg
 from gateway.imaging.preprocess import to_model_input
 
 Class = Literal["Normal", "Pneumonia"]
@@ -68,7 +68,7 @@ def load_input(path: Path) -> NDArray[np.float32]:
     """
     try:
         if path.suffix.lower() in PICTURES:
-            return to_model_input(read_picture(path.read_bytes()).pixels)
+            return to_model_input(read_png_or_jpeg(path.read_bytes()).pixels)
         return to_model_input(decode(read_file(path)).pixels)
     except (Reject, Unreadable) as error:
         raise ConfigurationError(f"{path} is not a readable image: {error}") from error

@@ -116,7 +116,7 @@ def _calibration(
 def _abstained(card: ModelCard, measured: Measured) -> float | None:
     if card.abstention is None:
         return None
-    scores = zip(measured.log_odds.tolist(), measured.outlier.tolist(), strict=True)
+    scores = zip(measured.log_odds.tolist(), measured.ood.tolist(), strict=True)
     reasons = [reason_to_abstain(odds, d, j, card.abstention) for odds, (d, j) in scores]
     return sum(reason is not None for reason in reasons) / len(reasons)
 

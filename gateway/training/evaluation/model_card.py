@@ -42,7 +42,7 @@ def model_card(
 
 def _abstention(refused: dict[str, float]) -> Iterator[str]:
     if refused:
-        yield "### Images that are no frontal chest radiograph"
+        yield "### Images that are not frontal chest radiographs"
         yield (
             "Share that gets no answer, by kind; made from images never trained on, or computed. "
             "The detector was fitted to images of the same kinds, made from training images."
@@ -62,8 +62,8 @@ def _model(card: ModelCard) -> Iterator[str]:
     if card.abstention:
         yield (
             "- abstains (Undetermined) from a squared Mahalanobis distance per dimension of "
-            f"{card.abstention.distance:g} (Lee et al. 2018), or a junk score of {card.abstention.junk:g} "
-            "(outlier exposure, Hendrycks et al. 2019)"
+            f"{card.abstention.distance:g} (Lee et al. 2018), or an outlier score of "
+            f"{card.abstention.outlier:g} (outlier exposure, Hendrycks et al. 2019)"
         )
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from gateway.dicom.statuses import Refuse
 from gateway.errors import ConfigurationError, Reject
-from gateway.imaging.picture import is_picture
+from gateway.imaging.png_jpeg import is_png_or_jpeg
 from gateway.peer_text import clean
 from gateway.records import Label
 from gateway.web.api.multipart import NotMultipart, Part, TooManyParts, form_boundary_of, parts_of
@@ -116,7 +116,7 @@ def _predict(site: Site, body: Body, boundary: str) -> Response | dict[str, Any]
     if part is None:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, _NO_FILE)
     mark = body.read(part.begin, min(part.end, part.begin + MARK_BYTES))
-    if not (is_picture(mark) or is_part_10(mark)):
+    if not (is_png_or_jpeg(mark) or is_part_10(mark)):
         return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send a PNG, JPEG or DICOM (Part 10) file")
     try:
         line, failed = _ask(site, body, part, is_dicom=is_part_10(mark))

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 
 from gateway.errors import Reject
 from gateway.imaging.decode import decode
-from gateway.imaging.select import SelectionRules, select
+from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.records import Eligible, GreyImage, Ineligible
 
 FOLDER = Path(pydicom.__file__).parent / "data"
@@ -38,4 +38,4 @@ def test_decode_gives_a_picture_or_rejects(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_select_gives_a_verdict(path: Path) -> None:
-    assert isinstance(select(_read(path), SelectionRules()), Eligible | Ineligible)
+    assert isinstance(eligibility(_read(path), EligibilityRules()), Eligible | Ineligible)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.imaging.select import SelectionRules, select
+from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.records import Eligible
 from tests.unit.imaging.spellings import BODY_PARTS, ORIENTATIONS, SERIES_DESCRIPTIONS, VIEW_POSITIONS
 from tests.unit.imaging.tiny_image import raw, reread, tiny_image
@@ -24,7 +24,7 @@ def verdict_on(keyword: str, value: bytes, character_set: str | None = None) -> 
     ds = tiny_image([[0, 255]], ViewPosition=None, BodyPartExamined=part)
     if character_set is not None:
         raw(ds, "SpecificCharacterSet", "CS", character_set.encode())
-    verdict = select(raw(ds, keyword, None, value), SelectionRules())
+    verdict = eligibility(raw(ds, keyword, None, value), EligibilityRules())
     return verdict.view if isinstance(verdict, Eligible) else verdict.reason.value
 
 
@@ -71,6 +71,6 @@ def test_bytes_that_no_character_set_explains_end_nothing(character_set: str) ->
 def test_a_file_reads_as_its_elements_do() -> None:
     ds = tiny_image([[0, 255]], ViewPosition=None, BodyPartExamined=None, SeriesDescription="Thorax latéral")
     ds.SpecificCharacterSet = "ISO_IR 100"
-    verdict = select(reread(ds), SelectionRules())
+    verdict = eligibility(reread(ds), EligibilityRules())
     assert not isinstance(verdict, Eligible)
     assert verdict.reason == "lateral"

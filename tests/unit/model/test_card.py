@@ -10,7 +10,7 @@ CARD = ModelCard(name="lungs", version="2.1", weights=Weights(file="model.safete
 
 @pytest.mark.parametrize(
     "card",
-    [CARD, CARD.model_copy(update={"temperature": 1.31, "abstention": Abstention(distance=2, junk=-0.5)})],
+    [CARD, CARD.model_copy(update={"temperature": 1.31, "abstention": Abstention(distance=2, outlier=-0.5)})],
     ids=["bare", "full"],
 )
 def test_what_is_written_is_read_back(tmp_path: Path, card: ModelCard) -> None:

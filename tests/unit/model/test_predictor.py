@@ -57,35 +57,40 @@ def test_the_threshold_decides(
     assert answer.activation.dtype == np.float32
 
 
-def detector(distance: float, junk: float) -> Detector:
-    """One that finds every image at this distance, squared, and with this junk score."""
+def detector(distance: float, outlier: float) -> Detector:
+    """One that finds every image at this distance, squared, and with this outlier score."""
     return Detector(
         mean=torch.zeros(DESCRIPTION),
         scale=torch.ones(DESCRIPTION),
         axes=torch.zeros(DESCRIPTION, 4),
         centres=torch.full((2, 4), distance**0.5),
         weight=torch.zeros(DESCRIPTION),
-        bias=torch.tensor([junk]),
+        bias=torch.tensor([outlier]),
     )
 
 
 @pytest.mark.parametrize(
-    ("distance", "junk", "reason"),
+    ("distance", "outlier", "reason"),
     [
         (1.0, 0.0, None),
         (4.0, 0.0, r"unlike the frontal chest radiographs .* \(distance 4.0, limit 2.0\)"),
-        (1.0, 5.0, r"no frontal chest radiograph \(score 5.0, limit 3.0\)"),
+        (1.0, 5.0, r"not a frontal chest radiograph \(score 5.0, limit 3.0\)"),
     ],
 )
 def test_it_abstains_beyond_its_limits(
-    network: nn.Module, images: np.ndarray, tmp_path: Path, distance: float, junk: float, reason: str | None
+    network: nn.Module,
+    images: np.ndarray,
+    tmp_path: Path,
+    distance: float,
+    outlier: float,
+    reason: str | None,
 ) -> None:
-    tensors = dict(network.state_dict()) | detector(distance, junk).tensors()
+    tensors = dict(network.state_dict()) | detector(distance, outlier).tensors()
     path = tmp_path / "w.safetensors"
     save_file({name: tensor.half() for name, tensor in tensors.items()}, path)
     weights = Weights(file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     card = ModelCard(
-        name="lungs", version="1", weights=weights, abstention=Abstention(distance=2.0, junk=3.0)
+        name="lungs", version="1", weights=weights, abstention=Abstention(distance=2.0, outlier=3.0)
     )
     write_card(card, tmp_path / "model.yaml")
     answer = Predictor.open(tmp_path).predict(images[:1])[0]

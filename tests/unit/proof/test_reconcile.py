@@ -10,14 +10,14 @@ from typer.testing import CliRunner
 from gateway.commands.app import app
 from gateway.proof import conduct
 from gateway.proof.conduct import Findings
-from gateway.proof.reconcile import Arrival, Entry, Reconciliation, reconcile
+from gateway.proof.reconcile import ArchivedObject, Entry, Reconciliation, reconcile
 
 IMAGE = "1.2.3"
-SR, SC = Arrival("1.2.3.1", "sr", IMAGE, "a"), Arrival("1.2.3.2", "sc", IMAGE, "b")
+SR, SC = ArchivedObject("1.2.3.1", "sr", IMAGE, "a"), ArchivedObject("1.2.3.2", "sc", IMAGE, "b")
 DELIVERED = Entry(IMAGE, "delivered", None, ("1.2.3.1", "1.2.3.2"))
 
 
-def verdict(entries: Sequence[Entry], arrivals: Sequence[Arrival]) -> Reconciliation:
+def verdict(entries: Sequence[Entry], arrivals: Sequence[ArchivedObject]) -> Reconciliation:
     return reconcile([IMAGE], entries, arrivals)
 
 
@@ -43,7 +43,7 @@ def test_the_same_object_again_is_counted_and_allowed() -> None:
         ([DELIVERED], [SR], "not every result has arrived"),
     ],
 )
-def test_what_is_lost_is_told(entries: Sequence[Entry], arrivals: Sequence[Arrival], why: str) -> None:
+def test_what_is_lost_is_told(entries: Sequence[Entry], arrivals: Sequence[ArchivedObject], why: str) -> None:
     found = verdict(entries, arrivals)
     assert not found.holds
     assert found.answered == 0
@@ -54,12 +54,14 @@ def test_what_is_lost_is_told(entries: Sequence[Entry], arrivals: Sequence[Arriv
 @pytest.mark.parametrize(
     ("entries", "arrivals", "why"),
     [
-        ([DELIVERED], [SR, SC, Arrival("1.2.3.9", "sr", IMAGE, "c")], "2 objects of sr"),
-        ([DELIVERED], [SR, SC, Arrival("1.2.3.2", "sc", IMAGE, "c")], "2 different contents"),
+        ([DELIVERED], [SR, SC, ArchivedObject("1.2.3.9", "sr", IMAGE, "c")], "2 objects of sr"),
+        ([DELIVERED], [SR, SC, ArchivedObject("1.2.3.2", "sc", IMAGE, "c")], "2 different contents"),
         ([DELIVERED, DELIVERED], [SR, SC], "2 rows in the ledger"),
     ],
 )
-def test_what_is_duplicated_is_told(entries: Sequence[Entry], arrivals: Sequence[Arrival], why: str) -> None:
+def test_what_is_duplicated_is_told(
+    entries: Sequence[Entry], arrivals: Sequence[ArchivedObject], why: str
+) -> None:
     found = verdict(entries, arrivals)
     assert not found.holds
     (case,) = found.duplicated

@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 from gateway.training.augmentation import Augmenter
 from gateway.training.evaluation.shifts import SHIFTS
-from gateway.training.junk import JUNK, make_junk
+from gateway.training.negatives import NEGATIVES, make_negatives
 from gateway.training.recipe import Augmentation, read_recipe
 
 CONFIG = Path(__file__).parents[3] / "config" / "train.yaml"
@@ -63,9 +63,11 @@ def test_shifts_keep_images_images(stored: Tensor, name: str) -> None:
     assert shifted.max() <= 1 + 1e-5
 
 
-@pytest.mark.parametrize("kind", JUNK)
-def test_junk_is_made_and_is_not_what_it_was_made_of(stored: Tensor, kind: str) -> None:
-    made = make_junk(stored.numpy(), kind, np.random.default_rng(0))
+@pytest.mark.parametrize("kind", NEGATIVES)
+def test_a_negative_is_made_and_is_not_what_it_was_made_of(stored: Tensor, kind: str) -> None:
+    made = make_negatives(stored.numpy(), kind, np.random.default_rng(0))
     assert made.shape == (4, 224, 224)
     assert made.dtype == np.uint8
-    assert not any(np.array_equal(junk, chest) for junk, chest in zip(made, stored.numpy(), strict=True))
+    assert not any(
+        np.array_equal(negative, chest) for negative, chest in zip(made, stored.numpy(), strict=True)
+    )

@@ -34,7 +34,7 @@ def test_the_revision_is_that_of_the_files() -> None:
 @pytest.mark.parametrize(
     "file",
     [
-        *("dicom/character_sets.py", "imaging/select.py", "imaging/grayscale.py", "model/abstention.py"),
+        *("dicom/character_sets.py", "imaging/eligibility.py", "imaging/grayscale.py", "model/abstention.py"),
         *("results/content_tree.py", "results/picture.py", "worker/pipeline.py", "records.py"),
     ],
 )

@@ -13,7 +13,7 @@ from gateway.training.samples import Part, Sample
 
 
 @dataclass(frozen=True)
-class Stock:
+class ImageSet:
     """The images of a recipe: what each is, and uint8 pixels (n, 224, 224)."""
 
     samples: list[Sample]

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from gateway.imaging.select import SelectionRules, select
+from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.records import Eligible, Ineligible, Reason
 from tests.unit.imaging.tiny_image import raw, reread, tiny_image
 
-RULES = SelectionRules()
+RULES = EligibilityRules()
 CR = "1.2.840.10008.5.1.4.1.1.1"
 DX_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -221,26 +221,26 @@ ADMITTED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", VIEWS)
 def test_view_of_an_eligible_image(name: str) -> None:
     attributes, view = VIEWS[name]
-    assert select(reread(image(**attributes)), RULES) == Eligible(view)
+    assert eligibility(reread(image(**attributes)), RULES) == Eligible(view)
 
 
 @pytest.mark.parametrize("name", ADMITTED)
 def test_admitted(name: str) -> None:
-    assert select(image(**ADMITTED[name]), RULES) == Eligible("unknown")
+    assert eligibility(image(**ADMITTED[name]), RULES) == Eligible("unknown")
 
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refused(name: str) -> None:
     attributes, reason = REFUSALS[name]
     for ds in (image(**attributes), reread(image(**attributes))):
-        verdict = select(ds, RULES)
+        verdict = eligibility(ds, RULES)
         assert isinstance(verdict, Ineligible)
         assert verdict.reason is reason
         assert verdict.detail.endswith(".")
 
 
 def test_the_sentence_names_what_contradicts() -> None:
-    verdict = select(image(ViewPosition="PA", PatientOrientation=["A", "F"]), RULES)
+    verdict = eligibility(image(ViewPosition="PA", PatientOrientation=["A", "F"]), RULES)
     assert verdict == Ineligible(
         Reason.VIEW_CONFLICT, "View Position PA says frontal, but Patient Orientation A\\F says lateral."
     )
@@ -248,7 +248,7 @@ def test_the_sentence_names_what_contradicts() -> None:
 
 @pytest.mark.parametrize("age", [b"3D", b"6W", b"8M", b"08m ", b"8 MTH", b"000Y"])
 def test_an_age_counts_however_many_digits_it_has(age: bytes) -> None:
-    verdict = select(raw(image(), "PatientAge", "AS", age), RULES)
+    verdict = eligibility(raw(image(), "PatientAge", "AS", age), RULES)
     assert isinstance(verdict, Ineligible)
     assert verdict.reason is Reason.AGE_OUT_OF_RANGE
 
@@ -269,7 +269,7 @@ def test_an_age_counts_however_many_digits_it_has(age: bytes) -> None:
 def test_a_picture_that_is_mirrored_or_turned_is_answered_and_told(
     orientation: list[str], told: str | None
 ) -> None:
-    verdict = select(image(PatientOrientation=orientation), RULES)
+    verdict = eligibility(image(PatientOrientation=orientation), RULES)
     stated = "\\".join(orientation)
     notes = (f"Patient Orientation {stated}: the picture is {told}, and is shown so",) if told else ()
     assert verdict == Eligible("frontal", notes)
@@ -288,14 +288,14 @@ def test_a_picture_that_is_mirrored_or_turned_is_answered_and_told(
 )
 def test_an_age_that_the_birth_date_contradicts_is_told(age: str | None, born: str, differ: bool) -> None:
     ds = image(PatientAge=age, StudyDate="20250401") if age else image(StudyDate="20250401")
-    verdict = select(raw(ds, "PatientBirthDate", "DA", born.encode()), RULES)
+    verdict = eligibility(raw(ds, "PatientBirthDate", "DA", born.encode()), RULES)
     notes = ("Patient's Age and Patient's Birth Date differ by more than two years",)
     assert verdict == Eligible("unknown", notes if differ else ())
 
 
 @pytest.mark.parametrize(("age", "born"), [("000Y", "19800101"), ("045Y", "20250331")])
 def test_a_refusal_by_one_of_two_ages_tells_of_the_other(age: str, born: str) -> None:
-    verdict = select(image(PatientAge=age, PatientBirthDate=born, StudyDate="20250401"), RULES)
+    verdict = eligibility(image(PatientAge=age, PatientBirthDate=born, StudyDate="20250401"), RULES)
     assert verdict == Ineligible(
         Reason.AGE_OUT_OF_RANGE,
         "The patient is younger than select.min_age_years (1); Patient's Age and Patient's Birth Date differ "
@@ -316,24 +316,26 @@ def test_a_refusal_by_one_of_two_ages_tells_of_the_other(age: str, born: str) ->
     ],
 )
 def test_malformed_values_count_by_what_they_still_say(keyword: str, value: bytes, view: str) -> None:
-    assert select(raw(image(), keyword, None, value), RULES) == Eligible(view)
+    assert eligibility(raw(image(), keyword, None, value), RULES) == Eligible(view)
 
 
 def test_an_empty_value_of_an_unheard_of_vr_is_no_value() -> None:
-    assert select(raw(image(), "Manufacturer", "L\x01", None), RULES) == Eligible("unknown")
+    assert eligibility(raw(image(), "Manufacturer", "L\x01", None), RULES) == Eligible("unknown")
 
 
 def test_patient_data_in_the_wrong_element_is_not_quoted() -> None:
-    verdict = select(raw(image(), "BodyPartExamined", "CS", "Müller^Erika".encode()), RULES)
+    verdict = eligibility(raw(image(), "BodyPartExamined", "CS", "Müller^Erika".encode()), RULES)
     assert isinstance(verdict, Ineligible)
     assert "ller" not in verdict.detail
 
 
 def test_the_configuration_admits_secondary_captures_and_ages() -> None:
     capture = image(SOPClassUID=SECONDARY_CAPTURE, PatientAge="006M")
-    assert isinstance(select(capture, RULES), Ineligible)
-    assert select(capture, SelectionRules(secondary_capture=True, min_age_years=None)) == Eligible("unknown")
-    verdict = select(image(PatientAge="090Y"), SelectionRules(max_age_years=89))
+    assert isinstance(eligibility(capture, RULES), Ineligible)
+    assert eligibility(capture, EligibilityRules(secondary_capture=True, min_age_years=None)) == Eligible(
+        "unknown"
+    )
+    verdict = eligibility(image(PatientAge="090Y"), EligibilityRules(max_age_years=89))
     assert isinstance(verdict, Ineligible)
     assert verdict.reason is Reason.AGE_OUT_OF_RANGE
 
@@ -382,7 +384,7 @@ OWN: dict[str, tuple[dict[str, Any], bool]] = {
 @pytest.mark.parametrize("name", OWN)
 def test_own_results_are_recognised_and_no_one_elses(name: str) -> None:
     attributes, own = OWN[name]
-    verdict = select(reread(image(**attributes)), SelectionRules(own_device_uids=frozenset({OURS})))
+    verdict = eligibility(reread(image(**attributes)), EligibilityRules(own_device_uids=frozenset({OURS})))
     assert (isinstance(verdict, Ineligible) and verdict.reason is Reason.OWN_RESULT) is own
 
 
@@ -409,4 +411,4 @@ def test_junk_in_the_header_gets_a_verdict(junk: list[tuple[str, str | None, byt
     ds = image()
     for keyword, vr, value in junk:
         raw(ds, keyword, vr, value)
-    assert isinstance(select(ds, RULES), Eligible | Ineligible)
+    assert isinstance(eligibility(ds, RULES), Eligible | Ineligible)

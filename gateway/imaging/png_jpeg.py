@@ -18,12 +18,12 @@ _MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
 
 
-def is_picture(data: bytes) -> bool:
+def is_png_or_jpeg(data: bytes) -> bool:
     """Tell whether a file begins as PNG or JPEG, by its first `MARK_BYTES`."""
     return data.startswith(_MARKS)
 
 
-def read_picture(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> GreyImage:
+def read_png_or_jpeg(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> GreyImage:
     """Return a PNG or JPEG picture in grey, upright by its EXIF orientation, transparency on black.
 
     Raises

@@ -13,7 +13,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from gateway.imaging import header
+from gateway.dicom import header
 from gateway.imaging.age import age_of
 from gateway.imaging.anatomy import refuse_animal, refuse_computed_picture, refuse_other_anatomy
 from gateway.imaging.image_pixel import MAX_MEGAPIXELS
@@ -32,7 +32,7 @@ _AGES_DIFFER = "Patient's Age and Patient's Birth Date differ by more than two y
 
 
 @dataclass(frozen=True, slots=True)
-class SelectionRules:
+class EligibilityRules:
     """What the configuration decides.
 
     Attributes
@@ -54,7 +54,7 @@ class SelectionRules:
     own_device_uids: frozenset[str] = field(default_factory=frozenset)
 
 
-def select(ds: Dataset, rules: SelectionRules) -> Eligible | Ineligible:
+def eligibility(ds: Dataset, rules: EligibilityRules) -> Eligible | Ineligible:
     """Return whether an answer is due, and if not, why: the first rule that refuses gives the reason.
 
     Never raises: an attribute that cannot be read counts as absent.
@@ -69,13 +69,13 @@ def select(ds: Dataset, rules: SelectionRules) -> Eligible | Ineligible:
     return verdict
 
 
-def _own_result(ds: Dataset, rules: SelectionRules) -> Ineligible | None:
+def _own_result(ds: Dataset, rules: EligibilityRules) -> Ineligible | None:
     if is_own_result(ds, rules.own_device_uids):
         return Ineligible(Reason.OWN_RESULT, "It is a result of a CXR Gateway.")
     return None
 
 
-def _other_modality(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+def _other_modality(ds: Dataset, _: EligibilityRules) -> Ineligible | None:
     modality = header.first_code_string(ds, "Modality")
     if modality not in _MODALITIES:
         stated = header.quoted(modality) if modality else "absent"
@@ -85,26 +85,26 @@ def _other_modality(ds: Dataset, _: SelectionRules) -> Ineligible | None:
     return None
 
 
-def _secondary_capture(ds: Dataset, rules: SelectionRules) -> Ineligible | None:
+def _secondary_capture(ds: Dataset, rules: EligibilityRules) -> Ineligible | None:
     if SecondaryCaptureImageStorage in header.texts(ds, "SOPClassUID") and not rules.secondary_capture:
         return Ineligible(Reason.SECONDARY_CAPTURE, "The configuration admits no Secondary Captures.")
     return None
 
 
-def _for_processing(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+def _for_processing(ds: Dataset, _: EligibilityRules) -> Ineligible | None:
     by_class = DigitalXRayImageStorageForProcessing in header.texts(ds, "SOPClassUID")
     if by_class or "FOR PROCESSING" in header.code_strings(ds, "PresentationIntentType"):
         return Ineligible(Reason.FOR_PROCESSING, "The image is FOR PROCESSING, not for presentation.")
     return None
 
 
-def _quality_control(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+def _quality_control(ds: Dataset, _: EligibilityRules) -> Ineligible | None:
     if "YES" in header.code_strings(ds, "QualityControlImage"):
         return Ineligible(Reason.QUALITY_CONTROL, "Quality Control Image is YES.")
     return None
 
 
-def _pixels(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+def _pixels(ds: Dataset, _: EligibilityRules) -> Ineligible | None:
     if (header.integer(ds, "NumberOfFrames") or 1) > 1:
         return Ineligible(Reason.MULTI_FRAME, "The image has more than one frame.")
     interpretation = header.first_code_string(ds, "PhotometricInterpretation") or "MONOCHROME"
@@ -113,19 +113,19 @@ def _pixels(ds: Dataset, _: SelectionRules) -> Ineligible | None:
     return None
 
 
-def _animal(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+def _animal(ds: Dataset, _: EligibilityRules) -> Ineligible | None:
     return refuse_animal(ds)
 
 
-def _computed_picture(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+def _computed_picture(ds: Dataset, _: EligibilityRules) -> Ineligible | None:
     return refuse_computed_picture(ds)
 
 
-def _anatomy(ds: Dataset, _: SelectionRules) -> Ineligible | None:
+def _anatomy(ds: Dataset, _: EligibilityRules) -> Ineligible | None:
     return refuse_other_anatomy(ds)
 
 
-def _age(ds: Dataset, rules: SelectionRules) -> Ineligible | None:
+def _age(ds: Dataset, rules: EligibilityRules) -> Ineligible | None:
     """Every age that the header tells must be within the limits."""
     age = age_of(ds)
     contradiction = f"; {_AGES_DIFFER}" if age.contradictory else ""
@@ -138,7 +138,7 @@ def _age(ds: Dataset, rules: SelectionRules) -> Ineligible | None:
     return None
 
 
-_RULES: tuple[Callable[[Dataset, SelectionRules], Ineligible | None], ...] = (
+_RULES: tuple[Callable[[Dataset, EligibilityRules], Ineligible | None], ...] = (
     _own_result,
     _other_modality,
     _secondary_capture,

@@ -11,7 +11,9 @@ from PIL import Image
 from gateway.training.anatomy import bones, lateral_chest
 
 Grey = NDArray[np.uint8]  # (224, 224)
-Maker = Callable[[Grey, np.random.Generator], Grey]  # from a chest radiograph, which it may use, to junk
+Maker = Callable[
+    [Grey, np.random.Generator], Grey
+]  # from a chest radiograph, which it may use, to a negative
 
 SIDE = 224
 
@@ -123,7 +125,7 @@ def _stretch(values: NDArray[np.float64]) -> Grey:
     return _grey((values - low) / max(high - low, 1e-6) * 255)
 
 
-JUNK: dict[str, Maker] = {
+NEGATIVES: dict[str, Maker] = {
     "upside down": _upside_down,
     "mirrored upside down": _mirrored_upside_down,
     "on its side": _on_its_side,
@@ -142,6 +144,6 @@ JUNK: dict[str, Maker] = {
 """Kind → its maker."""
 
 
-def make_junk(chests: NDArray[np.uint8], kind: str, rng: np.random.Generator) -> NDArray[np.uint8]:
+def make_negatives(chests: NDArray[np.uint8], kind: str, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return one image of `kind` for each chest radiograph, uint8 (n, 224, 224)."""
-    return np.stack([np.ascontiguousarray(JUNK[kind](chest, rng)) for chest in chests])
+    return np.stack([np.ascontiguousarray(NEGATIVES[kind](chest, rng)) for chest in chests])

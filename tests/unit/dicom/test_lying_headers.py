@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
+from gateway.dicom import header
 from gateway.errors import Reject
-from gateway.imaging import header
 from gateway.imaging.decode import decode
 from tests.unit.imaging.tiny_image import grey, look_up_table, raw, scaled, tiny_image
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gateway.errors import Reject
-from gateway.imaging.picture import read_picture
+from gateway.imaging.png_jpeg import read_png_or_jpeg
 from gateway.records import Reason
 
 GREY = np.array([[0, 51, 255], [102, 153, 204]], np.uint8)
@@ -24,45 +24,48 @@ def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P"])
 def test_modes_of_8_bits(mode: str) -> None:
-    assert np.array_equal(read_picture(encode(Image.fromarray(GREY).convert(mode))).pixels, UPRIGHT)
+    assert np.array_equal(read_png_or_jpeg(encode(Image.fromarray(GREY).convert(mode))).pixels, UPRIGHT)
 
 
 def test_16_bits_are_kept() -> None:
     pixels = np.array([[0, 1], [40000, 65535]], np.uint16)
-    grey = read_picture(encode(Image.fromarray(pixels)))
+    grey = read_png_or_jpeg(encode(Image.fromarray(pixels)))
     assert grey.pixels.tolist() == pixels.tolist()
     assert grey.pixels.dtype == np.uint16
 
 
 def test_one_bit() -> None:
-    assert read_picture(encode(Image.fromarray(GREY > 100))).pixels.tolist() == [[0, 0, 65535], [65535] * 3]
+    assert read_png_or_jpeg(encode(Image.fromarray(GREY > 100))).pixels.tolist() == [
+        [0, 0, 65535],
+        [65535] * 3,
+    ]
 
 
 def test_transparency_is_black() -> None:
     image = Image.new("RGBA", (2, 1), (255, 255, 255, 0))
     image.putpixel((1, 0), (255, 255, 255, 255))
-    assert read_picture(encode(image)).pixels.tolist() == [[0, 65535]]
+    assert read_png_or_jpeg(encode(image)).pixels.tolist() == [[0, 65535]]
 
 
 def test_transparent_palette() -> None:
     image = Image.fromarray(GREY).convert("P")
-    assert read_picture(encode(image, transparency=bytes([0] * 256))).pixels.max() == 0
+    assert read_png_or_jpeg(encode(image, transparency=bytes([0] * 256))).pixels.max() == 0
 
 
 def test_jpeg_is_close() -> None:
     flat = Image.new("RGB", (32, 32), (120, 120, 120))
-    assert np.abs(read_picture(encode(flat, "JPEG")).pixels.astype(int) - 120 * 257).max() <= 257
+    assert np.abs(read_png_or_jpeg(encode(flat, "JPEG")).pixels.astype(int) - 120 * 257).max() <= 257
 
 
 def test_exif_orientation_is_followed() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: rotate by 90° clockwise
-    turned = read_picture(encode(Image.fromarray(GREY), exif=exif)).pixels
+    turned = read_png_or_jpeg(encode(Image.fromarray(GREY), exif=exif)).pixels
     assert np.array_equal(turned, np.rot90(UPRIGHT, -1))
 
 
 def test_the_step_names_what_was_read() -> None:
-    assert read_picture(encode(Image.fromarray(GREY))).steps == ("PNG picture, mode L",)
+    assert read_png_or_jpeg(encode(Image.fromarray(GREY))).steps == ("PNG picture, mode L",)
 
 
 def _claim(width: int, height: int) -> bytes:
@@ -89,14 +92,14 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_no_picture_is_rejected(name: str) -> None:
     with pytest.raises(Reject) as caught:
-        read_picture(BAD[name])
+        read_png_or_jpeg(BAD[name])
     assert caught.value.reason is Reason.UNDECODABLE
 
 
 @pytest.mark.parametrize("side", [60_000, 10_001])
 def test_a_picture_that_claims_too_many_pixels_is_too_large(side: int) -> None:
     with pytest.raises(Reject) as caught:
-        read_picture(_claim(side, side))
+        read_png_or_jpeg(_claim(side, side))
     assert caught.value.reason is Reason.TOO_LARGE
     with pytest.raises(Reject, match=r"64 × 64 pixels are more than 0\.001 million"):
-        read_picture(encode(Image.fromarray(np.zeros((64, 64), np.uint8))), max_megapixels=0.001)
+        read_png_or_jpeg(encode(Image.fromarray(np.zeros((64, 64), np.uint8))), max_megapixels=0.001)
