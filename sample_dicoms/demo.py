@@ -28,7 +28,7 @@ from gateway.deliver.storage_scu import DicomNode
 from gateway.processes.roles import open_database
 from gateway.records import State
 from gateway.settings import Settings
-from gateway.store.inquiry import Inquiry
+from gateway.store.queries.images import Images
 
 SAMPLES = Path(__file__).parent
 DATA_DIR = Path("var/demo").resolve()
@@ -98,18 +98,18 @@ def demonstrate(files: list[Path], node: DicomNode) -> list[SampleOutcome]:
     """Send all files over one association and wait for what comes of them."""
     sent = {each.file: each for each in send_files(files, node)}
     database, ledger = open_database(Settings(data_dir=DATA_DIR))
-    inquiry = Inquiry(ledger)
-    outcomes = [wait_for(lambda f=file: outcome_of(sent[f], inquiry)) for file in files]  # type: ignore[misc]
+    images = Images(ledger)
+    outcomes = [wait_for(lambda f=file: outcome_of(sent[f], images)) for file in files]  # type: ignore[misc]
     database.dispose()
     return outcomes
 
 
-def outcome_of(sent: Sent, inquiry: Inquiry) -> SampleOutcome | None:
+def outcome_of(sent: Sent, images: Images) -> SampleOutcome | None:
     """Return what came of one file, or None while it is being worked on."""
     if not sent.stored:
         return SampleOutcome(sent.file.name, "refused", sent.problem)
     uid = str(dcmread(sent.file, stop_before_pixels=True).SOPInstanceUID)
-    version = next(iter(inquiry.instance(uid)), None)
+    version = next(iter(images.versions(uid)), None)
     if version is None or version["state"] not in LAST_STATES:
         return None
     paths = {result["kind"]: str(Path(result["path"]).relative_to(DATA_DIR)) for result in version["results"]}

@@ -23,10 +23,10 @@ def list_instances(
 ) -> None:
     """List received images, newest first."""
     from gateway.commands.history import local
-    from gateway.store.inquiry import Inquiry
+    from gateway.store.queries.images import Images
 
     ledger = open_ledger(config)[1]
-    rows = Inquiry(ledger).instances(limit=limit, state=state, study_instance_uid=study)
+    rows = Images(ledger).newest(limit=limit, state=state, study_instance_uid=study)
     if as_json:
         print_json(rows)
         return

@@ -52,10 +52,10 @@ def versions_of(ledger: Ledger, uid: str) -> list[dict[str, Any]]:
         If there is none; the message lists how the image was refused.
     """
     from gateway.commands.history import refusal_of
-    from gateway.store.inquiry import Inquiry
+    from gateway.store.queries.images import Images
     from gateway.store.refusals import Refusals
 
-    versions = Inquiry(ledger).instance(uid)
+    versions = Images(ledger).versions(uid)
     if not versions:
         refused = "".join(f"\n{refusal_of(row)}" for row in Refusals(ledger).of(uid))
         raise GatewayError(f"{uid}: no image with this SOP Instance UID was received{refused}")

@@ -23,15 +23,15 @@ def export(
 ) -> None:
     """Write the readers' feedback as CSV, de-identified."""
     from gateway.store.export import export as write
+    from gateway.store.feedback import FeedbackBook
     from gateway.store.key_file import key_in
-    from gateway.store.readings import Readings
     from gateway.telemetry.log import log_event, open_log
 
     settings, ledger = open_ledger(config)
     key = key_in(settings.data_dir / "run" / "export.key")
     try:
         with sys.stdout if str(file) == "-" else file.open("w", newline="", encoding="utf-8") as target:
-            count = write(Readings(ledger), target, key, comments=comments)
+            count = write(FeedbackBook(ledger), target, key, comments=comments)
     except OSError as error:
         raise GatewayError(f"{file}: {error.strerror}") from None
     open_log(settings.data_dir, role="export")

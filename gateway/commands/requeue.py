@@ -20,12 +20,12 @@ def retry(
     config: Config = None,
 ) -> None:
     """Begin anew what has failed: deliveries that were given up, images without an answer."""
-    from gateway.store.again import Again
+    from gateway.store.requeue import Requeue
 
     if (uid is None) != failed:
         raise ConfigurationError("state the SOP Instance UID of an image, or --failed")
     settings, ledger = open_ledger(config)
-    begun = Again(ledger).retry(uid, settings.destinations_for)
+    begun = Requeue(ledger).retry(uid, settings.destinations_for)
     if uid is not None and not (begun.images or begun.deliveries or begun.unrouted):
         versions_of(ledger, uid)
         raise GatewayError(f"{uid}: nothing to retry: it has not failed, or its files have been deleted")
@@ -46,8 +46,7 @@ def resend(
     config: Config = None,
 ) -> None:
     """Send results again that were delivered: to a PACS that has lost them, or to a new one."""
-    from gateway.store.requeue import Choice
-    from gateway.store.requeue import resend as send_again
+    from gateway.store.requeue import Requeue, Selection
 
     if uid is None and study is None and since is None:
         raise ConfigurationError("state the SOP Instance UID of an image, --study or --since")
@@ -60,7 +59,7 @@ def resend(
     if uid is not None:
         versions_of(ledger, uid)
     route = settings.destinations_for if destination is None else lambda _: (destination,)
-    sent = send_again(ledger, Choice(uid, study, since.astimezone() if since else None), route)
+    sent = Requeue(ledger).resend(Selection(uid, study, since.astimezone() if since else None), route)
     out.print(f"requeued {sent.deliveries} deliveries of {sent.images} images", soft_wrap=True)
     if sent.deleted:
         err.print(f"{sent.deleted} images have no results any more; gateway reprocess makes them anew")

@@ -16,10 +16,10 @@ from gateway.errors import GatewayError
 from gateway.records import State
 from gateway.settings import Settings
 from gateway.store.database import Risk, open_engine, risks
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
 from gateway.store.marks import RECEIVED, RESULTS, known_mark
 from gateway.store.migrate import is_older
+from gateway.store.queries.images import Images
 
 SLOW_SYNC_MS = 50.0  # at 20 images a second the disk alone would be busy all the time
 
@@ -90,7 +90,7 @@ def database(settings: Settings) -> Iterator[Finding]:
             ledger = Ledger(engine, settings.data_dir)
             configured = {each.name for each in settings.destinations}
             yield from _folders(settings, ledger)
-            yield from _ledger(Inquiry(ledger), configured)
+            yield from _ledger(Images(ledger), configured)
     except (sa.exc.SQLAlchemyError, GatewayError) as error:
         told = " ".join(str(getattr(error, "orig", None) or error).split())
         yield wrong("database", told, "here: the setting database; there: is the server running?")
@@ -111,26 +111,26 @@ def _folders(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
             yield wrong(f"folder {name}", problem, "here: until then its images wait; nothing is lost")
 
 
-def _ledger(inquiry: Inquiry, configured: set[str]) -> Iterator[Finding]:
-    states = inquiry.states()
+def _ledger(images: Images, configured: set[str]) -> Iterator[Finding]:
+    states = images.states()
     told = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no images yet"
     if states.get(State.FAILED):
         advice = "here: gateway list --state failed says why; once mended, gateway retry --failed"
         yield doubtful("database", told, advice)
     else:
         yield good("database", told)
-    for name, error in inquiry.away():
+    for name, error in images.away():
         yield doubtful(
             "database", f"{name} was away at the last attempt: {error}", "see that destination below"
         )
-    for name, since in inquiry.hanging():
+    for name, since in images.hanging():
         told = f"a delivery to {name} has been in hand since {since:%H:%M:%S} UTC, far beyond its timeouts"
         yield wrong("database", told, "there: does it answer, is its disk mounted? here: restart the worker")
-    for title, count in inquiry.unrouted().items():
+    for title, count in images.unrouted().items():
         told = f"{count} answers for {title} lie here: no route matched"
         advice = "here: state one under routes, restart, then gateway retry --failed"
         yield wrong("database", told, advice)
-    for name in sorted(set(inquiry.waiting()) - configured):
+    for name in sorted(set(images.waiting()) - configured):
         told = f"results wait for {name}, which is not configured"
         advice = "here: name it under destinations again, or gateway resend to another one"
         yield wrong("database", told, advice)

@@ -23,7 +23,7 @@ from gateway.proof.server import PostgresServer
 from gateway.proof.serving import NO_DATABASE, Serving, free_port
 from gateway.records import State
 from gateway.settings import SCP, Delivery, DicomDestination, Route, Settings, Web
-from gateway.store.inquiry import Inquiry
+from gateway.store.queries.images import Images
 
 LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 180.0
@@ -123,7 +123,7 @@ def conduct(
         settings = settings_for_proof(given, folder / "var", database, archive.port, experiment.seed)
         engine, ledger = open_database(settings)
         server = PostgresServer(engine) if experiment.database_kills else None
-        run = _Run(experiment, settings, folder, archive, Inquiry(ledger), server, tell)
+        run = _Run(experiment, settings, folder, archive, Images(ledger), server, tell)
         try:
             kills, mishaps = run.to_its_end()
             verdict = reconcile(run.senders.acknowledged, run.entries(), archive.arrivals)
@@ -141,15 +141,15 @@ class _Run:
         settings: Settings,
         folder: Path,
         archive: Archive,
-        inquiry: Inquiry,
+        recorded: Images,
         server: PostgresServer | None,
         tell: Callable[[float], None],
     ) -> None:
-        if inquiry.states():
+        if recorded.states():
             raise ConfigurationError("--database: holds images; the proof needs a database of its own")
         self._experiment = experiment
         self._archive = archive
-        self._inquiry = inquiry
+        self._recorded = recorded
         self._tell = tell
         self._images = {
             p: uid for uid, p in write_images(folder / "images", experiment.images, experiment.seed)
@@ -184,7 +184,7 @@ class _Run:
     def entries(self) -> Iterator[Entry]:
         """Yield the ledger's rows."""
         for uid in self._images.values():
-            for row in self._inquiry.instance(uid):
+            for row in self._recorded.versions(uid):
                 results = tuple(result["sop_instance_uid"] for result in row["results"])
                 yield Entry(uid, row["state"], row["reason"], results)
 
@@ -230,7 +230,7 @@ class _Run:
         if len(self.senders.acknowledged) < self._experiment.images:
             return False
         try:
-            return not UNDER_WAY.intersection(self._inquiry.states())
+            return not UNDER_WAY.intersection(self._recorded.states())
         except Retry:  # the server is being started again
             return False
 

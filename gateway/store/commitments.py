@@ -9,10 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.store.conclusion import conclude
 from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.ledger import Ledger, now, record_event
 from gateway.store.outbox import Outbox, change, what
+from gateway.store.outcome import update_state
 from gateway.store.schema import deliveries
 
 
@@ -82,7 +82,7 @@ def _keep(connection: sa.Connection, delivery: PendingDelivery) -> bool:
     if not change(connection, delivery.id, delivery.state, DeliveryState.COMMITTED, values):
         return False
     record_event(connection, delivery.instance_id, "committed", **what(delivery))
-    conclude(connection, delivery.instance_id, now())
+    update_state(connection, delivery.instance_id, now())
     return True
 
 

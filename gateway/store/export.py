@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from typing import Any, TextIO
 
-from gateway.store.readings import Readings
+from gateway.store.feedback import FeedbackBook
 
 COLUMNS = (
     "image", "reader", "verdict", "read_on", "answer", "p_pneumonia", "threshold", "model_version",
@@ -15,7 +15,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def export(readings: Readings, file: TextIO, key: bytes, *, comments: bool = False) -> int:
+def export(readings: FeedbackBook, file: TextIO, key: bytes, *, comments: bool = False) -> int:
     """Write each reader's last word on each image as CSV; return how many.
 
     UIDs and readers' names become keyed hashes, times become months. Comments are free text, which may say

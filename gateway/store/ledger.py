@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.errors import Retry
 from gateway.records import Reason, Received, ResultKind, Stage, State
-from gateway.store.conclusion import NO_ROUTE, conclude
+from gateway.store.clock_setback import clear_future_times
 from gateway.store.database import errors_are_for_later, told_by
 from gateway.store.entries import (
     AT_ONCE,
@@ -26,9 +26,9 @@ from gateway.store.entries import (
     StoredInstance,
     StoredResult,
 )
+from gateway.store.outcome import NO_ROUTE, update_state
 from gateway.store.schema import deliveries, events, executors, instances, results
 from gateway.store.timings import record_timings
-from gateway.store.waits import forget_waits
 
 CLOCK_TOLERANCE = timedelta(seconds=10)  # a clock set back by less makes nothing wait for long
 
@@ -189,7 +189,7 @@ class Ledger:
             last = connection.scalars(sa.select(executors.c.beat_at).where(this)).first()
             set_back = last is not None and last > now() + CLOCK_TOLERANCE
             if set_back:
-                forget_waits(connection, now())
+                clear_future_times(connection, now())
             if last is None:
                 row = {"executor_id": executor_id, "life": life, "beat_at": now()}
                 connection.execute(sa.insert(executors).values(row))
@@ -261,7 +261,7 @@ class Ledger:
             result_id = self._record_result(connection, instance.id, result)
             for destination in answer.destinations:
                 _record_delivery(connection, result_id, destination)
-        conclude(connection, instance.id, now())
+        update_state(connection, instance.id, now())
         if not answer.destinations:
             record_event(connection, instance.id, State.FAILED, reason=Reason.NOT_ROUTED, detail=NO_ROUTE)
         return True

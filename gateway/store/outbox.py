@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.records import ResultKind, Stage
-from gateway.store.conclusion import conclude
 from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery
 from gateway.store.ledger import Ledger, now, record_event
+from gateway.store.outcome import update_state
 from gateway.store.schema import deliveries, destinations, instances, results
 from gateway.store.timings import record_timings
 from gateway.telemetry.log import log_event
@@ -138,7 +138,7 @@ class Outbox:
         with self._ledger.transaction() as connection:
             if change(connection, delivery.id, delivery.state, state, values):
                 record_event(connection, delivery.instance_id, event, **what(delivery), **data)
-                conclude(connection, delivery.instance_id, now())
+                update_state(connection, delivery.instance_id, now())
                 if event == "delivered":
                     waited = (now() - delivery.begun_at).total_seconds()
                     record_timings(connection, {Stage.DELIVER: waited})

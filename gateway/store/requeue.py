@@ -1,6 +1,8 @@
-"""Puts results that stand back into the outbox: for destinations that have them, had them, or never did.
+"""Requeues images and deliveries that have come to their end, at a person's request.
 
-`gateway resend` and `gateway retry` do so. What is still under way stays as it is.
+`gateway retry`, `resend` and `reprocess`, and the Retry buttons of pages and API, call it. Each request
+is one transaction; images and deliveries that are under way stay as they are. Workers find by themselves
+whatever is due, also at their next start.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.errors import GatewayError
 from gateway.records import Reason, State
 from gateway.store.entries import AT_ONCE, DeliveryState
 from gateway.store.ledger import Ledger, now, record_event
@@ -40,7 +43,7 @@ class Requeued:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Selection:
     """Which images' results are sent again: all conditions that are stated hold."""
 
     sop_instance_uid: str | None = None
@@ -60,10 +63,104 @@ class Choice:
         return sa.and_(sa.true(), *conditions)
 
 
-def resend(ledger: Ledger, choice: Choice, route: Route) -> Requeued:
-    """Send results again; raises `Retry` when the database is away."""
-    with ledger.transaction() as connection:
-        return requeue(connection, choice.condition, route, "resent")
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """How many images go to the model again, and how many results to a destination.
+
+    `unrouted` are calling AE titles of answers that still have no route.
+    """
+
+    images: int
+    deliveries: int
+    unrouted: tuple[str, ...] = ()
+
+
+def nowhere(_: str) -> tuple[str, ...]:
+    """No route."""
+    return ()
+
+
+class Requeue:
+    """`gateway retry` and `gateway reprocess`. Workers find what is due by themselves, also later.
+
+    Methods raise `Retry` when the database is away.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def retry(self, sop_instance_uid: str | None = None, route: Route = nowhere) -> Begun:
+        """Begin anew what has failed: of one image, or of all.
+
+        Dead deliveries are due at once; an answer without a destination goes where the present `route` leads;
+        an image without an answer is `received` again.
+        """
+        chosen = sa.true() if sop_instance_uid is None else instances.c.sop_instance_uid == sop_instance_uid
+        with self._ledger.transaction() as connection:
+            revived = _revive(connection, chosen)
+            routed = requeue(connection, chosen & _is_unrouted(), route, "retried")
+            received = _receive_again(connection, chosen & ~_is_unrouted())
+            return Begun(received, revived + routed.deliveries, routed.unrouted)
+
+    def reprocess(self, sop_instance_uid: str) -> None:
+        """Let the version that has an answer, else the newest, be answered again."""
+        versions = sa.select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)
+        best_first = versions.order_by(instances.c.label.is_(None), instances.c.id.desc())
+        with self._ledger.transaction() as connection:
+            row = connection.execute(best_first.limit(1)).one()
+            if row.file_deleted_at:
+                raise GatewayError(f"{sop_instance_uid}: its file has been deleted; send it again first")
+            earlier = {"label": row.label, "p_pneumonia": row.p_pneumonia, "state": row.state}
+            record_event(connection, row.id, "reprocessed", **earlier)
+            connection.execute(sa.update(instances).where(instances.c.id == row.id).values(_as_received()))
+
+    def resend(self, selection: Selection, route: Route) -> Requeued:
+        """Send the standing results of the selected images again, where the present `route` leads."""
+        with self._ledger.transaction() as connection:
+            return requeue(connection, selection.condition, route, "resent")
+
+
+def _revive(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> int:
+    """Make dead deliveries of standing results pending, and their destinations due."""
+    query = (
+        sa.select(deliveries.c.id, deliveries.c.destination, instances.c.id.label("instance_id"))
+        .join(results, results.c.id == deliveries.c.result_id)
+        .join(instances, instances.c.id == results.c.instance_id)
+        .where(chosen, deliveries.c.state == DeliveryState.DEAD, results.c.superseded_at.is_(None))
+        .where(results.c.file_deleted_at.is_(None))
+    )
+    dead = connection.execute(query).all()
+    begun = {"state": DeliveryState.PENDING, "state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
+    for row in dead:
+        this = deliveries.c.id == row.id
+        connection.execute(sa.update(deliveries).where(this).values(open=True, attempts=0, asked=0, **begun))
+    for instance_id in {row.instance_id for row in dead}:
+        failed = (instances.c.id == instance_id) & (instances.c.state == State.FAILED)
+        inferred = {"state": State.INFERRED, "state_at": now(), "reason": None, "detail": None}
+        connection.execute(sa.update(instances).where(failed).values(inferred))
+        record_event(connection, instance_id, "retried")
+    names = {row.destination for row in dead}
+    connection.execute(sa.update(destinations).where(destinations.c.name.in_(names)).values(retry_at=None))
+    return len(dead)
+
+
+def _is_unrouted() -> sa.ColumnElement[bool]:
+    named = instances.c.reason.is_not(None) & (instances.c.reason == Reason.NOT_ROUTED)
+    return (instances.c.state == State.FAILED) & named
+
+
+def _receive_again(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> int:
+    failed = chosen & (instances.c.state == State.FAILED) & instances.c.file_deleted_at.is_(None)
+    again = sa.update(instances).where(failed).values(_as_received()).returning(instances.c.id)
+    ids = connection.scalars(again).all()
+    for instance_id in ids:
+        record_event(connection, instance_id, "retried")
+    return len(ids)
+
+
+def _as_received() -> dict[str, object]:
+    nothing = dict.fromkeys(("reason", "detail", "batch", "not_before"))
+    return nothing | {"state": State.RECEIVED, "state_at": now(), "attempts": 0, "deaths": 0}
 
 
 def requeue(connection: sa.Connection, chosen: sa.ColumnElement[bool], route: Route, event: str) -> Requeued:
@@ -77,7 +174,7 @@ def requeue(connection: sa.Connection, chosen: sa.ColumnElement[bool], route: Ro
             unrouted.append(title)
         for name in names:
             ids |= _send_to(connection, chosen & (instances.c.calling_ae_title == title), name)
-    images = _conclude_later(connection, ids, event)
+    images = _reopen(connection, ids, event)
     return Requeued(len(ids), images, tuple(unrouted), deleted)
 
 
@@ -115,7 +212,7 @@ def _deleted(chosen: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return joined.where(chosen, gone).distinct()
 
 
-def _conclude_later(connection: sa.Connection, ids: set[int], event: str) -> int:
+def _reopen(connection: sa.Connection, ids: set[int], event: str) -> int:
     """Let images whose results go out again be under way; return how many they are."""
     touched = set[int]()
     for some in _in_bits(sorted(ids)):

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from gateway.settings import Settings
-from gateway.store.inquiry import Inquiry
+from gateway.store.feedback import FeedbackBook
 from gateway.store.ledger import Ledger
 from gateway.store.pictures import Pictures
-from gateway.store.readings import Readings
+from gateway.store.queries.images import Images
+from gateway.store.queries.statistics import Statistics
+from gateway.store.queries.traffic import Traffic
+from gateway.store.queries.worklist import Worklist
 from gateway.store.refusals import Refusals
-from gateway.store.statistics import Statistics
-from gateway.store.traffic import Traffic
-from gateway.store.worklist import Worklist
 from gateway.web.api.oracle import Oracle
 from gateway.web.body import Bodies
 from gateway.web.security.access import Access
@@ -55,9 +55,9 @@ class Site:
     display: Display
     oracle: Oracle
     bodies: Bodies
-    inquiry: Inquiry
+    images: Images
     worklist: Worklist
-    readings: Readings
+    feedback: FeedbackBook
     refusals: Refusals
     traffic: Traffic
     statistics: Statistics
@@ -80,9 +80,9 @@ def open_site(settings: Settings, ledger: Ledger) -> Site:
         display=Display(Pictures(data_dir / "cache" / "web", web.cache_mb << 20)),
         oracle=Oracle(settings),
         bodies=Bodies(data_dir / "uploads", web.max_upload_mb, settings.scp.min_free_disk_mb),
-        inquiry=Inquiry(ledger),
+        images=Images(ledger),
         worklist=Worklist(ledger),
-        readings=Readings(ledger),
+        feedback=FeedbackBook(ledger),
         refusals=Refusals(ledger),
         traffic=Traffic(ledger),
         statistics=Statistics(ledger),

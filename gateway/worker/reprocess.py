@@ -8,8 +8,8 @@ from typing import Any
 from gateway.errors import GatewayError
 from gateway.records import State
 from gateway.settings import Settings
-from gateway.store.again import Again
 from gateway.store.ledger import Ledger
+from gateway.store.requeue import Requeue
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.pipeline import open_predictor
 from gateway.worker.worker_id import SILENT_SECONDS
@@ -21,7 +21,7 @@ def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[dict[str, A
     Parameters
     ----------
     versions
-        Of the image, as `Inquiry.instance` returns them.
+        Of the image, as `Images.instance` returns them.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[dict[str, A
     answer = instance["answer"]
     if answer and answer["configuration"] == configuration_hash(wanted):
         return "has its answer by this model, configuration and revision; nothing to do"
-    Again(ledger).reprocess(uid)
+    Requeue(ledger).reprocess(uid)
     return "is answered again" if workers else "is answered again once a worker runs"
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.records import Reason, Stage, State
-from gateway.store.conclusion import NO_ROUTE
 from gateway.store.descriptions import record_description
 from gateway.store.entries import AnswerRecord, StoredInstance
 from gateway.store.ledger import Ledger, now
+from gateway.store.outcome import NO_ROUTE
 from gateway.store.timings import record_timings
 from gateway.telemetry.log import log_event
 from gateway.worker.pipeline import UNCHANGED, Settled

@@ -13,8 +13,8 @@ from pydicom import dcmread
 from gateway.processes.roles import open_database
 from gateway.settings import Settings
 from gateway.store.database import open_engine
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
+from gateway.store.queries.images import Images
 from gateway.store.schema import instances
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.sources import chest_pixels, dx, encoded
@@ -55,8 +55,8 @@ def silent_port() -> Iterator[int]:
 def ledger(gateway: GatewayProcess) -> list[dict[str, Any]]:
     """Look into the ledger of a gateway that runs: what a command would tell, without its start."""
     engine = open_engine(f"sqlite:///{gateway.data_dir}/gateway.sqlite")
-    inquiry = Inquiry(Ledger(engine, gateway.data_dir))
-    rows = [inquiry.instance(row["sop_instance_uid"])[0] for row in inquiry.instances()]
+    images = Images(Ledger(engine, gateway.data_dir))
+    rows = [images.versions(row["sop_instance_uid"])[0] for row in images.newest()]
     engine.dispose()
     return rows
 

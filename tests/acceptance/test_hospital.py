@@ -13,8 +13,8 @@ import pytest
 from pydicom import Dataset, dcmread
 
 from gateway.store.database import open_engine
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
+from gateway.store.queries.images import Images
 from tests.peers.orthanc import AE_TITLE, Orthanc, running_orthanc
 from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 from tests.support.sources import dx, encoded
@@ -62,9 +62,9 @@ class Hospital:
     def seen(self, **which: str) -> list[dict[str, Any]]:
         """Return what came to the gateway, in that order; it is not asked itself, so that it is quick."""
         engine = open_engine(f"sqlite:///{self.gateway.data_dir}/gateway.sqlite")
-        inquiry = Inquiry(Ledger(engine, self.gateway.data_dir))
-        uids = {row["sop_instance_uid"] for row in inquiry.instances(**which)}
-        versions = [version for uid in uids for version in inquiry.instance(uid)]
+        images = Images(Ledger(engine, self.gateway.data_dir))
+        uids = {row["sop_instance_uid"] for row in images.newest(**which)}
+        versions = [version for uid in uids for version in images.versions(uid)]
         engine.dispose()
         return sorted(versions, key=lambda version: str(version["received_at"]))
 

@@ -25,8 +25,8 @@ from pynetdicom.sop_class import Verification
 from gateway.dicom.statuses import Status
 from gateway.settings import Settings
 from gateway.store.database import open_engine
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
+from gateway.store.queries.images import Images
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.receiving import (
     A_ABORT,
@@ -491,7 +491,7 @@ class Site:
     """A gateway that runs, and its ledger."""
 
     gateway: GatewayProcess
-    inquiry: Inquiry
+    images: Images
     roles: dict[str, int]
     followers: list[str] = field(default_factory=list)  # the images sent after each row
 
@@ -509,7 +509,7 @@ class Site:
         return RawPeer((self.gateway.node.host, self.gateway.node.port))
 
     def versions(self, sop_instance_uid: str) -> list[dict[str, Any]]:
-        return self.inquiry.instance(sop_instance_uid)
+        return self.images.versions(sop_instance_uid)
 
     def settled(self, sop_instance_uid: str) -> tuple[str, str | None]:
         """Wait for the end of an image; return its state and reason code."""
@@ -531,7 +531,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         settings = Settings(data_dir=gateway.data_dir)
         ledger = Ledger(open_engine(settings.database_url), settings.data_dir)
         roles = {name: gateway.role(name) for name in ("receive", "work")}
-        yield Site(gateway, Inquiry(ledger), roles)
+        yield Site(gateway, Images(ledger), roles)
 
 
 @pytest.fixture(scope="module")

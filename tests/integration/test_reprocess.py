@@ -34,11 +34,11 @@ def answered(site: Site, **differently: Any) -> tuple[str, dict[str, Any]]:
 
 
 def ask(site: Site, uid: str) -> str:
-    return reprocess(site.settings, site.ledger, site.inquiry.instance(uid))
+    return reprocess(site.settings, site.ledger, site.images.versions(uid))
 
 
 def state(site: Site, uid: str) -> str:
-    return str(site.inquiry.instance(uid)[0]["state"])
+    return str(site.images.versions(uid)[0]["state"])
 
 
 def test_the_same_answer_is_not_given_twice(site: Site) -> None:

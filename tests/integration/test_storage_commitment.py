@@ -24,10 +24,10 @@ from gateway.settings import DicomDestination
 from gateway.store.commitments import Commitments
 from gateway.store.database import open_engine
 from gateway.store.entries import DeliveryState, PendingDelivery
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
 from gateway.store.outbox import Outbox
+from gateway.store.queries.images import Images
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.receiving import receiving
 from tests.wire.acceptor import accepting
@@ -111,7 +111,7 @@ def report(assoc: Association, request: Dataset, failure_reason: int | None = No
 
 
 def standing(ledger: Ledger) -> tuple[str, str | None]:
-    (version,) = Inquiry(ledger).instance("1.2.1")
+    (version,) = Images(ledger).versions("1.2.1")
     (delivery,) = version["deliveries"]
     return delivery["state"], delivery["last_error"]
 

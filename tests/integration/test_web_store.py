@@ -11,12 +11,12 @@ import sqlalchemy as sa
 
 from gateway.errors import GatewayError
 from gateway.records import Reason, State
-from gateway.store.again import Again
 from gateway.store.entries import Verdict
 from gateway.store.export import export
 from gateway.store.outbox import Outbox
+from gateway.store.queries.worklist import Search
+from gateway.store.requeue import Requeue
 from gateway.store.timings import Tally, fold_timings, last_folded, tallies_since
-from gateway.store.worklist import Search
 from gateway.web.api.metrics import Stages
 from gateway.web.site import Site
 from tests.support.ledger_rows import claim
@@ -110,47 +110,47 @@ def test_the_list_knows_where_results_stand(site: Site) -> None:
 
 def test_the_last_word_of_each_reader_counts(site: Site) -> None:
     uid = add_answer(site, 1).sop_instance_uid
-    site.readings.record(uid, "Rita", Verdict.AGREE, "", judged(site, uid))
-    site.readings.record(uid, "Rita", Verdict.DISAGREE, "see the apex", judged(site, uid))
-    site.readings.record(uid, "Ron", Verdict.UNSURE, "", judged(site, uid))
-    words = [(row["reader"], row["verdict"]) for row in site.readings.standing()]
+    site.feedback.record(uid, "Rita", Verdict.AGREE, "", judged(site, uid))
+    site.feedback.record(uid, "Rita", Verdict.DISAGREE, "see the apex", judged(site, uid))
+    site.feedback.record(uid, "Ron", Verdict.UNSURE, "", judged(site, uid))
+    words = [(row["reader"], row["verdict"]) for row in site.feedback.standing()]
     assert words == [("Rita", "disagree"), ("Ron", "unsure")]
-    assert len(site.readings.of(uid)) == 3
+    assert len(site.feedback.of(uid)) == 3
 
 
 def test_an_image_without_an_answer_cannot_be_judged(site: Site) -> None:
     uid = add_image(site, 1).sop_instance_uid
     with pytest.raises(GatewayError, match="no answer"):
-        site.readings.record(uid, "Rita", Verdict.AGREE, "", judged(site, uid))
+        site.feedback.record(uid, "Rita", Verdict.AGREE, "", judged(site, uid))
 
 
 def test_an_export_leads_back_to_nobody(site: Site, tmp_path: Path) -> None:
     uid = add_answer(site, 1).sop_instance_uid
-    site.readings.record(uid, "Rita Reader", Verdict.AGREE, "=HYPERLINK(1)", judged(site, uid))
+    site.feedback.record(uid, "Rita Reader", Verdict.AGREE, "=HYPERLINK(1)", judged(site, uid))
     file = tmp_path / "export.csv"
     with file.open("w", newline="") as target:
-        assert export(site.readings, target, b"key") == 1
+        assert export(site.feedback, target, b"key") == 1
     text = file.read_text()
     assert uid not in text
     assert "Rita" not in text
     assert "HYPERLINK" not in text
     assert f"{datetime.now(UTC):%Y-%m}," in text
     with file.open("w", newline="") as target:
-        export(site.readings, target, b"key", comments=True)
+        export(site.feedback, target, b"key", comments=True)
     assert ",'=HYPERLINK(1)" in file.read_text()
 
 
 def test_a_word_is_about_the_answer_that_was_seen(site: Site, tmp_path: Path) -> None:
     uid = add_answer(site, 1).sop_instance_uid
     seen = judged(site, uid)
-    site.readings.record(uid, "Rita", Verdict.AGREE, "", seen)
-    Again(site.ledger).reprocess(uid)
+    site.feedback.record(uid, "Rita", Verdict.AGREE, "", seen)
+    Requeue(site.ledger).reprocess(uid)
     answer_again(site, threshold=0.25, version="2.0.0")
     with pytest.raises(GatewayError, match="the answer has changed"):
-        site.readings.record(uid, "Ron", Verdict.AGREE, "", seen)
+        site.feedback.record(uid, "Ron", Verdict.AGREE, "", seen)
     file = tmp_path / "export.csv"
     with file.open("w", newline="") as target:
-        export(site.readings, target, b"key")
+        export(site.feedback, target, b"key")
     with file.open(newline="") as target:
         (row,) = csv.DictReader(target)
     assert (row["threshold"], row["model_version"]) == ("0.5", "1.2.0")
@@ -170,7 +170,7 @@ def test_the_last_delivery_is_that_of_any_destination(site: Site) -> None:
     outbox = Outbox(site.ledger)
     (delivery,) = outbox.claim("outbox", "here-1", 10)
     outbox.record_delivered(delivery)
-    (row,) = site.inquiry.instance(uid)
+    (row,) = site.images.versions(uid)
     assert site.traffic.last_delivered() == row["deliveries"][0]["state_at"]
 
 

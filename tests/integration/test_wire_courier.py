@@ -14,9 +14,9 @@ from gateway.deliver import connection
 from gateway.deliver.couriers import Couriers
 from gateway.settings import Settings
 from gateway.store.database import open_engine
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
+from gateway.store.queries.images import Images
 from tests.support.gateway_process import wait_for
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.sources import dx, encoded
@@ -80,7 +80,7 @@ def wait_until(state: str, ledger: Ledger, couriers: Couriers) -> None:
 
 
 def delivery(ledger: Ledger) -> tuple[str, int, str]:
-    (version,) = Inquiry(ledger).instance("1.2.1")
+    (version,) = Images(ledger).versions("1.2.1")
     (found,) = version["deliveries"]
     return found["state"], found["attempts"], found["last_error"] or ""
 

@@ -19,8 +19,8 @@ from gateway.configuration.settings_file import load_settings
 from gateway.deliver.send import Sent, send_files
 from gateway.deliver.storage_scu import DicomNode
 from gateway.store.database import open_engine
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
+from gateway.store.queries.images import Images
 
 PATIENCE_SECONDS = 300.0  # a bound for what hangs, not a measurement: a loaded machine takes its time
 ROOT = Path(__file__).parents[2]
@@ -113,7 +113,7 @@ class GatewayProcess:
         settings = load_settings(self._config)
         engine = open_engine(settings.database_url)
         try:
-            return Inquiry(Ledger(engine, settings.data_dir)).instances(limit=1000, state=state)
+            return Images(Ledger(engine, settings.data_dir)).newest(limit=1000, state=state)
         finally:
             engine.dispose()
 

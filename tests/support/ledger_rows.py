@@ -7,8 +7,8 @@ from typing import Any
 
 from gateway.records import Label, Received, ResultKind
 from gateway.store.entries import AnswerRecord, StoredInstance, StoredResult
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
+from gateway.store.queries.images import Images
 
 
 def received(tmp_path: Path, number: int = 1, **changes: Any) -> Received:
@@ -46,5 +46,5 @@ def record_answer(ledger: Ledger, instance: StoredInstance, record: AnswerRecord
 
 
 def state(ledger: Ledger, uid: str = "1.2.1") -> tuple[str, str | None]:
-    (version, *_) = Inquiry(ledger).instance(uid)
+    (version, *_) = Images(ledger).versions(uid)
     return version["state"], version["reason"]

@@ -16,9 +16,9 @@ from gateway.settings import FolderDestination, Settings, Web
 from gateway.store.database import open_engine
 from gateway.store.descriptions import record_description
 from gateway.store.entries import StoredInstance
+from gateway.store.feedback import identity_of
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
-from gateway.store.readings import identity_of
 from gateway.store.spool import Spool
 from gateway.store.timings import record_timings
 from gateway.web.pages.versions import standing
@@ -121,7 +121,7 @@ def answer_again(site: Site, number: int = 1, **model: Any) -> StoredInstance:
 
 def judged(site: Site, uid: str) -> str:
     """Return which answer a reader of the report has in front of them."""
-    return identity_of(standing(site.inquiry.instance(uid)))
+    return identity_of(standing(site.images.versions(uid)))
 
 
 def days_ago(days: float) -> datetime:

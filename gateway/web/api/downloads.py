@@ -45,7 +45,7 @@ def routes(site: Site) -> APIRouter:
 
 
 def _shown(site: Site, uid: str) -> dict[str, Any] | None:
-    versions = site.inquiry.instance(uid)
+    versions = site.images.versions(uid)
     return standing(versions) if versions else None
 
 

@@ -96,7 +96,7 @@ class LedgerCollector(Collector):
 
     def _images(self) -> Iterator[Metric]:
         traffic = self._site.traffic
-        states = self._site.inquiry.states()
+        states = self._site.images.states()
         family = GaugeMetricFamily("gateway_images", "Images by state", labels=["state"])
         for state in State:
             family.add_metric([state.value], states.get(state.value, 0))

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from gateway.records import Label, Reason, State
-from gateway.store.again import Again
-from gateway.store.worklist import Search
+from gateway.store.queries.worklist import Search
+from gateway.store.requeue import Requeue
 from gateway.web.api.prediction import Probabilities, Problem
 from gateway.web.pages.versions import standing
 from gateway.web.security.guard import problem
@@ -121,7 +121,7 @@ def routes(site: Site) -> APIRouter:
         if page.older is not None:
             following = request.url.include_query_params(before=page.older)
             response.headers["Link"] = f'<{following}>; rel="next"'
-        return site.inquiry.complete([row["id"] for row in page.rows])
+        return site.images.complete([row["id"] for row in page.rows])
 
     @router.get(
         "/refusals", summary="List what was refused, the last first", response_model=list[RefusalCount]
@@ -141,7 +141,7 @@ def routes(site: Site) -> APIRouter:
         responses=UNKNOWN,
     )
     def show_instance(sop_instance_uid: Uid) -> Any:
-        versions = site.inquiry.instance(sop_instance_uid)
+        versions = site.images.versions(sop_instance_uid)
         if not versions:
             return problem(HTTPStatus.NOT_FOUND, "no image with this SOP Instance UID was received")
         shown = standing(versions)
@@ -154,13 +154,13 @@ def routes(site: Site) -> APIRouter:
         responses=UNKNOWN | {409: {"model": Problem, "description": "Nothing has failed"}},
     )
     def retry_instance(sop_instance_uid: Uid) -> Any:
-        begun = Again(site.ledger).retry(sop_instance_uid, site.settings.destinations_for)
+        begun = Requeue(site.ledger).retry(sop_instance_uid, site.settings.destinations_for)
         if begun.images or begun.deliveries:
             return {"images": begun.images, "deliveries": begun.deliveries}
         if begun.unrouted:
             told = f"no route matches the calling AE title {begun.unrouted[0]}; state one under routes"
             return problem(HTTPStatus.CONFLICT, told)
-        if not site.inquiry.instance(sop_instance_uid):
+        if not site.images.versions(sop_instance_uid):
             return problem(HTTPStatus.NOT_FOUND, "no image with this SOP Instance UID was received")
         return problem(HTTPStatus.CONFLICT, "nothing to retry: it has not failed, or its files are deleted")
 

@@ -25,7 +25,7 @@ class Reading:
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Reading:
-        """Take a reading out of a row of `Readings.standing`."""
+        """Take a reading out of a row of `FeedbackBook.standing`."""
         return cls(
             Label(row["label"]),
             row["p_pneumonia"],
@@ -99,7 +99,7 @@ class Concordance:
 
 
 class Bin(NamedTuple):
-    """Readings with scores in one tenth: their mean score, and how often readers call them pneumonia."""
+    """FeedbackBook with scores in one tenth: their mean score, and how often readers call them pneumonia."""
 
     mean_score: float
     pneumonia: Fraction

@@ -17,7 +17,7 @@ def routes(site: Site) -> APIRouter:
 
     @router.get("/concordance", response_class=HTMLResponse)
     def show(request: Request) -> Response:
-        readings = [Reading.of(row) for row in site.readings.standing()]
+        readings = [Reading.of(row) for row in site.feedback.standing()]
         found = calibration(readings)
         groups = {
             "By scanner": by(lambda each: each.scanner or "not stated", readings),

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from gateway.records import Stage, State
-from gateway.store.statistics import DAY
+from gateway.store.queries.statistics import DAY
 from gateway.telemetry.role_status import read_role_call
 from gateway.web.pages import plots
 from gateway.web.pages.templates import page
@@ -44,7 +44,7 @@ def survey(site: Site) -> dict[str, Any]:
     disk = shutil.disk_usage(site.settings.data_dir)
     answered = [seconds for _, seconds in site.statistics.seconds(Stage.ANSWER)]
     return {
-        "states": site.inquiry.states(),
+        "states": site.images.states(),
         "all_states": list(State),
         "waiting": waiting,
         "oldest": (datetime.now(UTC) - oldest).total_seconds() if oldest else None,

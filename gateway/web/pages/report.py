@@ -12,9 +12,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from gateway.errors import GatewayError, Retry
 from gateway.results.activation_overlay import map_range
-from gateway.store.again import Again
 from gateway.store.entries import Verdict
-from gateway.store.readings import identity_of
+from gateway.store.feedback import identity_of
+from gateway.store.requeue import Requeue
 from gateway.web.pages.report_tree import Item, read_tree
 from gateway.web.pages.templates import page
 from gateway.web.pages.versions import standing
@@ -32,7 +32,7 @@ def routes(site: Site) -> APIRouter:
 
     @router.get("/instances/{sop_instance_uid}", response_class=HTMLResponse)
     def report(request: Request, sop_instance_uid: str) -> Response:
-        versions = site.inquiry.instance(sop_instance_uid)
+        versions = site.images.versions(sop_instance_uid)
         if not versions:
             response = page(
                 request,
@@ -55,7 +55,7 @@ def routes(site: Site) -> APIRouter:
     @router.get("/instances/{sop_instance_uid}/status", response_class=HTMLResponse)
     def status(request: Request, sop_instance_uid: str, state: str = "", judged: str = "") -> Response:
         """The part that changes by itself; nothing while it has not, the whole page with another answer."""
-        versions = site.inquiry.instance(sop_instance_uid)
+        versions = site.images.versions(sop_instance_uid)
         if not versions:
             return Response(status_code=HTTPStatus.NOT_FOUND)
         shown = standing(versions)
@@ -67,8 +67,8 @@ def routes(site: Site) -> APIRouter:
 
     @router.post("/instances/{sop_instance_uid}/retry", response_class=HTMLResponse)
     def retry(request: Request, sop_instance_uid: str) -> Response:
-        Again(site.ledger).retry(sop_instance_uid, site.settings.destinations_for)
-        versions = site.inquiry.instance(sop_instance_uid)
+        Requeue(site.ledger).retry(sop_instance_uid, site.settings.destinations_for)
+        versions = site.images.versions(sop_instance_uid)
         if not versions:
             return Response(status_code=HTTPStatus.NOT_FOUND)
         if request.headers.get("hx-request"):
@@ -88,7 +88,7 @@ def routes(site: Site) -> APIRouter:
         name = _signed_in(request, site) or " ".join(reader.split())
         try:
             _check_name(request, site, name)
-            site.readings.record(sop_instance_uid, name, verdict, comment.strip(), judged)
+            site.feedback.record(sop_instance_uid, name, verdict, comment.strip(), judged)
             problem = ""
         except Retry:
             raise
@@ -124,7 +124,7 @@ def _check_name(request: Request, site: Site, name: str) -> None:
 
 
 def _feedback(request: Request, site: Site, uid: str) -> dict[str, Any]:
-    said = site.readings.of(uid)
+    said = site.feedback.of(uid)
     name = _signed_in(request, site) or _remembered_name(request) or _stated_name(request)
     return {"said": said, "name": name, "fixed_name": bool(_signed_in(request, site)), "problem": ""}
 

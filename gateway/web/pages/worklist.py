@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from gateway.records import Label, Reason, State
-from gateway.store.worklist import Search
+from gateway.store.queries.worklist import Search
 from gateway.web.pages.templates import page
 from gateway.web.pages.words import REASONS
 from gateway.web.site import Site
@@ -70,7 +70,7 @@ def _list(site: Site, fields: dict[str, str], before: str, after: str) -> dict[s
         "renew": urlencode(here | {"version": version}),
         "older": urlencode(fields | {"before": found.older}) if found.older is not None else None,
         "newer": urlencode(fields | {"after": found.newer}) if found.newer is not None else None,
-        "states": site.remembered.get("states", 5.0, site.inquiry.states),
+        "states": site.remembered.get("states", 5.0, site.images.states),
     }
 
 

@@ -38,7 +38,7 @@ def routes(site: Site) -> APIRouter:
 
     @router.get("/thumbnail")
     async def thumbnail(sop_instance_uid: str, v: Version = None) -> Response:
-        source = await run_in_threadpool(site.inquiry.source_of, sop_instance_uid, v)
+        source = await run_in_threadpool(site.images.source_of, sop_instance_uid, v)
         if source is None:
             return _missing()
         path = await site.display.picture(FilePath(source), Kind.THUMBNAIL)
@@ -68,7 +68,7 @@ def routes(site: Site) -> APIRouter:
 
 
 def _shown(site: Site, uid: str, number: int | None) -> dict[str, Any] | None:
-    versions = site.inquiry.instance(uid)
+    versions = site.images.versions(uid)
     if number is not None:
         return next((each for each in versions if each["id"] == number), None)
     return standing(versions) if versions else None

@@ -14,9 +14,9 @@ from gateway.deliver.outcome import Outcome, Verdict
 from gateway.records import Reason, State
 from gateway.settings import Delivery, Settings
 from gateway.store.commitments import Commitments
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
+from gateway.store.queries.images import Images
 from gateway.telemetry.audit import trail
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.sources import dx, encoded
@@ -57,7 +57,7 @@ def attempt(ledger: Ledger, outbox: Outbox, port: int | None, **rules: Any) -> N
 
 
 def deliveries(ledger: Ledger) -> list[tuple[str, int]]:
-    versions = [Inquiry(ledger).instance(f"1.2.{number}")[0] for number in (1, 2, 3)]
+    versions = [Images(ledger).versions(f"1.2.{number}")[0] for number in (1, 2, 3)]
     return [(each["state"], each["attempts"]) for version in versions for each in version["deliveries"]]
 
 

@@ -16,11 +16,11 @@ from gateway.deliver import shift as shifts
 from gateway.deliver.couriers import Couriers
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.settings import Settings
-from gateway.store.again import Again
 from gateway.store.entries import PendingDelivery
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
+from gateway.store.queries.images import Images
+from gateway.store.requeue import Requeue
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.sources import dx, encoded
 
@@ -70,7 +70,7 @@ def until(condition: Callable[[], object], tick: Callable[[], object] = lambda: 
 
 
 def states(ledger: Ledger, *uids: str) -> list[str]:
-    return [each["state"] for uid in uids for each in Inquiry(ledger).instance(uid)[0]["deliveries"]]
+    return [each["state"] for uid in uids for each in Images(ledger).versions(uid)[0]["deliveries"]]
 
 
 @pytest.fixture
@@ -95,10 +95,10 @@ def test_couriers_follow_the_ledger(ledger: Ledger, images: list[str], couriers:
     for delivery in outbox.claim("outbox", "earlier", 10):
         outbox.record_dead(delivery, "given up")
     running = couriers(destinations=[])
-    Again(ledger).retry()
+    Requeue(ledger).retry()
     running.watch()
-    until(lambda: Inquiry(ledger).away(), running.wake)
-    assert Inquiry(ledger).away() == [("outbox", "no destination of this name is configured")]
+    until(lambda: Images(ledger).away(), running.wake)
+    assert Images(ledger).away() == [("outbox", "no destination of this name is configured")]
     assert states(ledger, *images) == ["pending"] * 3
 
 
@@ -138,13 +138,13 @@ def test_a_delivery_that_hangs_is_told_and_the_others_go_on(
         running.wake()
         running.watch()
 
-    until(lambda: Inquiry(ledger).hanging(), tick)
-    assert [name for name, _ in Inquiry(ledger).hanging()] == ["outbox"]
+    until(lambda: Images(ledger).hanging(), tick)
+    assert [name for name, _ in Images(ledger).hanging()] == ["outbox"]
     until(lambda: states(ledger, *images) == ["pending", "delivered", "delivered"], tick)
     assert stuck.sent.count("2.25.1") == 1, "it is in nobody else's hand while the first has it"
     stuck.may_end.set()
     until(lambda: states(ledger, *images) == ["delivered"] * 3, tick)
-    until(lambda: not Inquiry(ledger).hanging(), tick)
+    until(lambda: not Images(ledger).hanging(), tick)
     assert stuck.sent.count("2.25.1") == 1
     line = told("delivery_hangs")[0]
     assert (line["destination"], line["result_sop_instance_uid"]) == ("outbox", "2.25.1")
@@ -169,12 +169,12 @@ def test_a_hang_that_can_be_ended_waits_for_its_turn(
         running.wake()
         running.watch()
 
-    until(lambda: Inquiry(ledger).hanging(), tick)
+    until(lambda: Images(ledger).hanging(), tick)
     with pipe.open("wb"):
         pipe.unlink()
         pipe.write_bytes(encoded(dx(SOPInstanceUID="2.25.1")))
     until(lambda: states(ledger, *images)[1:] == ["delivered"] * 2, tick)
-    until(lambda: not Inquiry(ledger).hanging(), tick)
+    until(lambda: not Images(ledger).hanging(), tick)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -10,8 +10,8 @@ import pytest
 from gateway.deliver.couriers import Couriers
 from gateway.records import State
 from gateway.settings import Settings
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
+from gateway.store.queries.images import Images
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.sources import dx, encoded
 from tests.wire.stow_server import (
@@ -45,7 +45,7 @@ def images(ledger: Ledger, tmp_path: Path) -> None:
 
 
 def deliveries(ledger: Ledger) -> list[dict[str, Any]]:
-    return [Inquiry(ledger).instance(f"1.2.{number}")[0]["deliveries"][0] for number in (1, 2)]
+    return [Images(ledger).versions(f"1.2.{number}")[0]["deliveries"][0] for number in (1, 2)]
 
 
 def deliver_until(
@@ -127,5 +127,5 @@ def test_one_object_that_the_server_chokes_on_holds_up_no_other(ledger: Ledger, 
 def test_success_without_proof_is_told_and_tried_again(ledger: Ledger, tmp_path: Path) -> None:
     with stow_server(say(200), say(200), NAMES_IT) as server:
         deliver_until(lambda: both_are_delivered(ledger), ledger, tmp_path, server)
-    events = [event for event in Inquiry(ledger).instance("1.2.1")[0]["events"] if "error" in event]
+    events = [event for event in Images(ledger).versions("1.2.1")[0]["events"] if "error" in event]
     assert "without naming the object" in events[0]["error"]

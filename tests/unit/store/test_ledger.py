@@ -9,8 +9,8 @@ from gateway.errors import Retry
 from gateway.records import Reason, State
 from gateway.store.database import open_engine
 from gateway.store.entries import Arrival
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
+from gateway.store.queries.images import Images
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 
 
@@ -29,7 +29,7 @@ def test_a_resent_image_changes_nothing_and_a_changed_one_is_kept_beside(
     assert ledger.record_received(received(tmp_path)) is Arrival.RESENT
     assert ledger.record_received(received(tmp_path, sha256="f" * 64)) is Arrival.CHANGED
     assert ledger.queued() == 2
-    versions = Inquiry(ledger).instance("1.2.1")
+    versions = Images(ledger).versions("1.2.1")
     assert [len(version["events"]) for version in versions] == [1, 2]
 
 
@@ -82,7 +82,7 @@ def test_without_a_route_an_answer_is_never_delivered(ledger: Ledger, tmp_path: 
     (image,) = claim(ledger, "a")
     assert record_answer(ledger, image, answer(tmp_path))
     assert state(ledger) == (State.FAILED, Reason.NOT_ROUTED)
-    (version,) = Inquiry(ledger).instance("1.2.1")
+    (version,) = Images(ledger).versions("1.2.1")
     assert version["events"][-1]["reason"] == Reason.NOT_ROUTED
 
 

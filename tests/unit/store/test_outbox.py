@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 
 from gateway.records import Reason, State
-from gateway.store.again import Again, Begun
 from gateway.store.commitments import Commitments, Report
 from gateway.store.entries import DeliveryState, PendingDelivery
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
-from gateway.store.requeue import Choice, Requeued, resend
+from gateway.store.queries.images import Images
+from gateway.store.requeue import Begun, Requeue, Requeued, Selection
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 
 
@@ -35,7 +34,7 @@ def take(outbox: Outbox, destination: str) -> PendingDelivery:
 
 
 def delivery(ledger: Ledger, destination: str = "pacs") -> dict[str, object]:
-    (version,) = Inquiry(ledger).instance("1.2.1")
+    (version,) = Images(ledger).versions("1.2.1")
     return next(each for each in version["deliveries"] if each["destination"] == destination)
 
 
@@ -152,13 +151,13 @@ def test_a_dead_delivery_is_retried_at_once(ledger: Ledger, outbox: Outbox) -> N
     outbox.record_failure(take(outbox, "pacs"), "0xC000")
     outbox.record_dead(take(outbox, "pacs"), "0xC000")
     outbox.record_away("pacs", "nobody there", 3600)
-    assert Again(ledger).retry("1.2.1") == Begun(images=0, deliveries=1)
+    assert Requeue(ledger).retry("1.2.1") == Begun(images=0, deliveries=1)
     assert state(ledger) == (State.INFERRED, None)
     retried = take(outbox, "pacs")
     assert retried.attempts == 0
     outbox.record_delivered(retried)
     assert state(ledger) == (State.DELIVERED, None)
-    assert Again(ledger).retry() == Begun(images=0, deliveries=0)
+    assert Requeue(ledger).retry() == Begun(images=0, deliveries=0)
 
 
 def test_an_image_without_an_answer_is_received_again(ledger: Ledger, tmp_path: Path) -> None:
@@ -167,8 +166,8 @@ def test_an_image_without_an_answer_is_received_again(ledger: Ledger, tmp_path: 
     ledger.count_death(image.id)
     with ledger.transaction() as connection:
         ledger.end(connection, image, State.FAILED, Reason.POISON, "it ended its process")
-    assert Again(ledger).retry("1.2.2") == Begun(images=0, deliveries=0)
-    assert Again(ledger).retry() == Begun(images=1, deliveries=0)
+    assert Requeue(ledger).retry("1.2.2") == Begun(images=0, deliveries=0)
+    assert Requeue(ledger).retry() == Begun(images=1, deliveries=0)
     assert state(ledger) == (State.RECEIVED, None)
     (again,) = claim(ledger, "b")
     assert (again.attempts, ledger.count_death(again.id)) == (1, 1)
@@ -179,14 +178,14 @@ def test_another_answer_supersedes_the_results_but_keeps_them(
 ) -> None:
     outbox.record_dead(take(outbox, "pacs"), "0xC000")
     outbox.record_delivered(take(outbox, "outbox"))
-    Again(ledger).reprocess("1.2.1")
+    Requeue(ledger).reprocess("1.2.1")
     (image,) = claim(ledger, "b")
     assert [report.sop_instance_uid for report in image.earlier_reports] == ["2.25.1"]
     record_answer(ledger, image, answer(tmp_path, "outbox", uid="2.25.2"))
     assert state(ledger) == (State.INFERRED, None)
     outbox.record_delivered(take(outbox, "outbox"))
     assert state(ledger) == (State.DELIVERED, None)  # the dead delivery was of what is superseded
-    (version,) = Inquiry(ledger).instance("1.2.1")
+    (version,) = Images(ledger).versions("1.2.1")
     superseded = {result["sop_instance_uid"]: result["superseded_at"] for result in version["results"]}
     assert superseded["2.25.1"] is not None
     assert superseded["2.25.2"] is None
@@ -198,13 +197,13 @@ def test_the_first_model_answering_again_brings_back_its_own_results(
     for name in ("pacs", "outbox"):
         outbox.record_delivered(take(outbox, name))
     for uid in ("2.25.2", "2.25.1"):
-        Again(ledger).reprocess("1.2.1")
+        Requeue(ledger).reprocess("1.2.1")
         (image,) = claim(ledger, uid)
         record_answer(ledger, image, answer(tmp_path, "outbox", uid=uid))
         for pending in outbox.claim("outbox", "worker", 10):
             outbox.record_delivered(pending)
     assert state(ledger) == (State.DELIVERED, None)
-    (version,) = Inquiry(ledger).instance("1.2.1")
+    (version,) = Images(ledger).versions("1.2.1")
     standing = [each["sop_instance_uid"] for each in version["results"] if not each["superseded_at"]]
     assert standing == ["2.25.1"]
 
@@ -219,41 +218,44 @@ def everywhere(_: str) -> tuple[str, ...]:
 def test_what_was_delivered_is_sent_again_also_to_a_new_destination(ledger: Ledger, outbox: Outbox) -> None:
     for name in ("pacs", "outbox"):
         outbox.record_delivered(take(outbox, name))
-    assert resend(ledger, Choice("1.2.1"), everywhere) == Requeued(deliveries=2, images=1)
+    assert Requeue(ledger).resend(Selection("1.2.1"), everywhere) == Requeued(deliveries=2, images=1)
     assert state(ledger) == (State.INFERRED, None)
-    assert resend(ledger, Choice("1.2.1"), everywhere) == Requeued(deliveries=0, images=0)  # on its way
+    under_way = Requeue(ledger).resend(Selection("1.2.1"), everywhere)
+    assert under_way == Requeued(deliveries=0, images=0)
     outbox.add_destination("new")
     again, new = take(outbox, "pacs"), take(outbox, "new")
     assert (again.unsure, new.unsure) == (True, False)
     for pending in (again, new):
         outbox.record_delivered(pending)
     assert state(ledger) == (State.DELIVERED, None)
-    (version,) = Inquiry(ledger).instance("1.2.1")
+    (version,) = Images(ledger).versions("1.2.1")
     assert [each["event"] for each in version["events"]].count("resent") == 1
 
 
 @pytest.mark.parametrize(
-    ("choice", "count"),
+    ("selection", "count"),
     [
-        (Choice(study_instance_uid="1.2.100"), 1),
-        (Choice(study_instance_uid="1.2.101"), 0),
-        (Choice(since=now() - timedelta(hours=1)), 1),
-        (Choice(since=now() + timedelta(hours=1)), 0),
+        (Selection(study_instance_uid="1.2.100"), 1),
+        (Selection(study_instance_uid="1.2.101"), 0),
+        (Selection(since=now() - timedelta(hours=1)), 1),
+        (Selection(since=now() + timedelta(hours=1)), 0),
     ],
 )
-def test_what_is_sent_again_is_chosen(ledger: Ledger, outbox: Outbox, choice: Choice, count: int) -> None:
+def test_what_is_sent_again_is_chosen(
+    ledger: Ledger, outbox: Outbox, selection: Selection, count: int
+) -> None:
     outbox.record_delivered(take(outbox, "outbox"))
     outbox.record_dead(take(outbox, "pacs"), "refused")
-    assert resend(ledger, choice, lambda _: ("pacs",)) == Requeued(deliveries=count, images=count)
+    assert Requeue(ledger).resend(selection, lambda _: ("pacs",)) == Requeued(deliveries=count, images=count)
 
 
 def test_an_answer_without_a_route_goes_where_the_present_one_leads(ledger: Ledger, tmp_path: Path) -> None:
     ledger.record_received(received(tmp_path))
     (image,) = claim(ledger, "a")
     record_answer(ledger, image, answer(tmp_path))
-    assert Inquiry(ledger).unrouted() == {"MODALITY": 1}
-    assert Again(ledger).retry("1.2.1") == Begun(images=0, deliveries=0, unrouted=("MODALITY",))
+    assert Images(ledger).unrouted() == {"MODALITY": 1}
+    assert Requeue(ledger).retry("1.2.1") == Begun(images=0, deliveries=0, unrouted=("MODALITY",))
     assert state(ledger) == (State.FAILED, Reason.NOT_ROUTED)
-    assert Again(ledger).retry(None, everywhere) == Begun(images=0, deliveries=2)
+    assert Requeue(ledger).retry(None, everywhere) == Begun(images=0, deliveries=2)
     assert state(ledger) == (State.INFERRED, None)
-    assert Inquiry(ledger).unrouted() == {}
+    assert Images(ledger).unrouted() == {}

@@ -7,12 +7,12 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.records import Reason, State
 from gateway.settings import Retention
-from gateway.store.again import Again
 from gateway.store.entries import Arrival
-from gateway.store.inquiry import Inquiry
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Kind, Pictures
+from gateway.store.queries.images import Images
+from gateway.store.requeue import Requeue
 from gateway.store.retention import Cleaner, Rule, due_by
 from tests.support.ledger_rows import answer, claim, received, record_answer
 
@@ -140,7 +140,7 @@ def test_a_deletion_is_told_once(ledger: Ledger, folder: Path) -> None:
     settle(ledger, folder)
     for _ in range(2):
         clean(ledger, folder, NEVER.model_copy(update={"received_days": 0}))
-    (image,) = Inquiry(ledger).instance("1.2.1")
+    (image,) = Images(ledger).versions("1.2.1")
     assert image["source_deleted_at"]
     (event,) = [event for event in image["events"] if event["event"] == "deleted"]
     assert (event["what"], event["why"]) == ("received", "older than 0 days")
@@ -152,7 +152,7 @@ def test_a_file_that_is_gone_is_told_all_the_same(ledger: Ledger, folder: Path) 
     settle(ledger, folder)
     received(folder).path.unlink()
     clean(ledger, folder, AT_ONCE)
-    (image,) = Inquiry(ledger).instance("1.2.1")
+    (image,) = Images(ledger).versions("1.2.1")
     assert image["source_deleted_at"]
 
 
@@ -161,11 +161,11 @@ def test_what_is_sent_again_is_there_again(ledger: Ledger, folder: Path) -> None
     settle(ledger, folder)
     clean(ledger, folder, AT_ONCE)
     with pytest.raises(GatewayError, match="send it again"):
-        Again(ledger).reprocess("1.2.1")
+        Requeue(ledger).reprocess("1.2.1")
     assert ledger.record_received(received(folder)) is Arrival.RESENT
-    (image,) = Inquiry(ledger).instance("1.2.1")
+    (image,) = Images(ledger).versions("1.2.1")
     assert image["source_deleted_at"] is None
-    Again(ledger).reprocess("1.2.1")
+    Requeue(ledger).reprocess("1.2.1")
 
 
 @pytest.mark.parametrize("received", [True, False])

@@ -14,13 +14,13 @@ from gateway.store.outbox import has_open, used_destinations
 from gateway.store.schema import deliveries, destinations, events, instances, results
 
 
-class Inquiry:
+class Images:
     """Read-only questions. Methods raise `Retry` when the database is away."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def instances(
+    def newest(
         self, *, limit: int = 50, state: str | None = None, study_instance_uid: str | None = None
     ) -> list[dict[str, Any]]:
         """Return the newest images first, without their results and events."""
@@ -65,7 +65,7 @@ class Inquiry:
         with self._ledger.transaction() as connection:
             return [name for name in used_destinations(connection) if has_open(connection, name)]
 
-    def instance(self, sop_instance_uid: str) -> list[dict[str, Any]]:
+    def versions(self, sop_instance_uid: str) -> list[dict[str, Any]]:
         """Return every version received under this UID, newest first, with results, deliveries, events."""
         query = sa.select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)
         with self._ledger.transaction() as connection:

@@ -1,4 +1,4 @@
-"""Times in the ledger that lie ahead mean nothing once the clock has been set back."""
+"""After the system clock is set back, clears retry times that now lie in the future."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from gateway.store.entries import AT_ONCE
 from gateway.store.schema import deliveries, destinations, executors, instances
 
 
-def forget_waits(connection: sa.Connection, time: datetime) -> None:
-    """Make due at once whatever waits beyond `time`, and let no worker have been heard of after it."""
+def clear_future_times(connection: sa.Connection, time: datetime) -> None:
+    """Make due at once whatever waits beyond `time`; no heartbeat stays later than `time`."""
     for column, sooner in (
         (instances.c.not_before, None),
         (deliveries.c.not_before, AT_ONCE),

@@ -1,4 +1,7 @@
-"""An image's last state, which follows from its deliveries."""
+"""An image's last state follows from the deliveries of its standing answers.
+
+The store calls it within the transaction that records an answer, a delivery or a commitment.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from gateway.store.schema import deliveries, instances, results
 NO_ROUTE = "answered, but no route matches its calling AE title; state one under routes, then gateway retry"
 
 
-def conclude(connection: sa.Connection, instance_id: int, time: datetime) -> None:
-    """Make an `inferred` image `delivered` or `failed` once its answer has nothing left to deliver."""
+def update_state(connection: sa.Connection, instance_id: int, time: datetime) -> None:
+    """Make an `inferred` image `delivered` or `failed` once nothing of its answers is left to deliver."""
     query = (
         sa.select(deliveries.c.state, deliveries.c.open, deliveries.c.destination)
         .join(results, results.c.id == deliveries.c.result_id)

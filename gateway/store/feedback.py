@@ -15,7 +15,7 @@ from gateway.store.ledger import Ledger, now, record_event
 from gateway.store.schema import feedback, instances
 
 
-class Readings:
+class FeedbackBook:
     """The feedback of readers. Methods raise `Retry` when the database is away or locked."""
 
     def __init__(self, ledger: Ledger) -> None:
