@@ -41,23 +41,31 @@ class Peer(Section):
     """A DICOM node that may send: both its AE title and its address must match."""
 
     ae_title: AETitle
+    """Calling AE title of the peer."""
     host: Host
+    """Address or name of the peer."""
 
 
 class TLS(Section):
     """Files for TLS on the DICOM port (PS3.15 B.12); `ca` turns on mutual authentication."""
 
     certificate: Path
+    """Certificate of the gateway and its chain, a PEM file."""
     key: Path
+    """Private key of the certificate, a PEM file."""
     ca: Path | None = None
+    """Authorities (PEM) that must have issued the client's certificate; null: clients need none."""
 
 
 class ClientTLS(Section):
     """Files for TLS towards a server: whom to trust (null: what the system trusts), and who we are."""
 
     ca: Path | None = None
+    """Authorities to trust, a PEM file; null: those of the system."""
     certificate: Path | None = None
+    """Certificate that the gateway shows, a PEM file; null: none."""
     key: Path | None = None
+    """Private key of the certificate, a PEM file."""
 
     @model_validator(mode="after")
     def _certificate_with_key(self) -> Self:
@@ -70,66 +78,109 @@ class SCP(Section):
     """The DICOM listener."""
 
     ae_title: AETitle = "CXR_GATEWAY"
+    """AE title of the gateway, 1 to 16 characters; other called AE titles are rejected."""
     bind: Host = "127.0.0.1"
+    """Address to listen on; any address but loopback needs `peers`."""
     port: Port = 11112
+    """TCP port, 0 to 65535; 0 takes any free port."""
     max_associations: int = Field(50, ge=1, le=1000)
+    """Associations at the same time, 1 to 1000."""
     max_associations_per_peer: int = Field(20, ge=1, le=1000)
+    """Associations at the same time from one address, 1 to 1000."""
     peers: tuple[Peer, ...] = ()
+    """Nodes that may send, as {ae_title: MODALITY1, host: 10.1.2.3}; empty: any node on loopback."""
     tls: TLS | None = None
+    """TLS for every association, as {certificate: FILE, key: FILE, ca: FILE}; null: none. `ca` demands
+    certificates of senders."""
     idle_timeout_seconds: float = Field(300, gt=0)
+    """Seconds of silence between two messages before the association is aborted; modalities hold an
+    association for an examination."""
     message_timeout_seconds: float = Field(60, gt=0)
+    """Seconds of silence within a message, and for one PDU as a whole, before the association is aborted."""
     min_free_disk_mb: int = Field(512, ge=0)
+    """Free space on data_dir in MB below which C-STORE is answered A700 (out of resources)."""
     reject_below_disk_mb: int = Field(128, ge=0)
+    """Free space on data_dir in MB below which associations are rejected."""
     max_queued_images: int = Field(10_000, ge=1)
+    """Images without an answer beyond which C-STORE is answered A700."""
     max_memory_mb: int = Field(192, ge=1)
+    """Memory in MB for images that are being received; beyond it the network waits."""
 
 
 class Selection(Section):
     """Which images are eligible, beyond the frontal-chest rules."""
 
     secondary_capture: bool = False
+    """Also answer radiographs that were converted to Secondary Capture."""
     min_age_years: float | None = Field(1, ge=0)
+    """Youngest patient in years; null: no limit. The shipped model never saw a younger patient."""
     max_age_years: float | None = Field(None, ge=0)
+    """Oldest patient in years; null: no limit."""
     max_megapixels: float = Field(100, gt=0, le=1000)
+    """Largest image in megapixels, up to 1000; larger images fail as too_large, undecoded. The memory of
+    processes that decode depends on it."""
 
 
 class Model(Section):
     """The classifier; null means what the model's own card says."""
 
     path: Path | None = None
+    """The model's card, its folder, or a torchvision state_dict (.pth); null: the shipped model."""
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    """Device of the forward pass: auto, cpu, cuda, or cuda:N."""
     threads: int | None = Field(None, ge=1)
+    """CPU threads of a forward pass; null: one for each core."""
     batch_size: int = Field(32, ge=1, le=1024)
+    """Most images in a forward pass, 1 to 1024."""
     threshold: float | None = Field(None, ge=0, le=1)
+    """Probability of pneumonia, 0 to 1, from which the answer is Pneumonia; null: the threshold of the model
+    card."""
 
 
 class Results(Section):
     """Which result objects are written."""
 
     sr: Literal["comprehensive-3d", "comprehensive"] = "comprehensive-3d"
+    """SOP class of the report: comprehensive-3d, or comprehensive for a PACS that refuses Comprehensive 3D
+    SR."""
     secondary_capture: bool = True
+    """Also write a Secondary Capture."""
 
 
 class FolderDestination(Section):
     """Results as files: `<StudyInstanceUID>/<SOPInstanceUID>.dcm`."""
 
     name: Name
+    """Name of the destination, for routes, commands and pages."""
     kind: Literal["folder"]
+    """Results as files."""
     path: Path
+    """Folder for results; relative paths are under data_dir."""
 
 
 class DicomDestination(Section):
     """A PACS that takes results by C-STORE."""
 
     name: Name
+    """Name of the destination, for routes, commands and pages."""
     kind: Literal["dicom"]
+    """C-STORE to a PACS."""
     ae_title: AETitle
+    """AE title of the PACS."""
     host: Host
+    """Address or name of the PACS."""
     port: Annotated[int, Field(ge=1, le=65535)]
+    """TCP port of the PACS, 1 to 65535."""
     tls: ClientTLS | None = None
+    """TLS towards the PACS, as {ca: FILE, certificate: FILE, key: FILE}; {} trusts the system's authorities;
+    null: none."""
     timeout_seconds: float = Field(30, gt=0)
+    """Seconds without progress, and for each answer, after which an attempt ends."""
     storage_commitment: bool = False
+    """Ask for storage commitment: an image is delivered when the PACS has committed its results. The PACS may
+    call back."""
     commitment_timeout_seconds: float = Field(300, gt=0)
+    """Seconds without a commitment report after which the PACS is asked again."""
 
 
 class StowDestination(Section):
@@ -141,15 +192,25 @@ class StowDestination(Section):
     """
 
     name: Name
+    """Name of the destination, for routes, commands and pages."""
     kind: Literal["stow"]
+    """STOW-RS to a DICOMweb server."""
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@]+(/[^?#]*)?$")]
+    """Base URL of the DICOMweb service, http or https."""
     username: str | None = None
+    """User of HTTP Basic authentication; null: none."""
     password: SecretStr | None = None
+    """Password of the user; better in the environment, as GATEWAY_<NAME>_PASSWORD."""
     bearer_token: SecretStr | None = None
+    """Bearer token; better in the environment, as GATEWAY_<NAME>_BEARER_TOKEN."""
     ca: Path | None = None
+    """Authorities to trust, a PEM file; null: those of the system."""
     certificate: Path | None = None
+    """Certificate that the gateway shows the server, a PEM file; null: none."""
     key: Path | None = None
+    """Private key of the certificate, a PEM file."""
     timeout_seconds: float = Field(30, gt=0)
+    """Seconds without progress, and for each answer, after which an attempt ends."""
 
     @model_validator(mode="before")
     @classmethod
@@ -178,76 +239,118 @@ class Route(Section):
     """Images from a calling AE title (`*` and `?` are wildcards) go to these destinations."""
 
     calling_ae_title: str
+    """Pattern of the calling AE title; * and ? are wildcards."""
     to: tuple[str, ...]
+    """Names of the destinations."""
 
 
 class Delivery(Section):
     """How long an unreachable destination is tried."""
 
     first_retry_seconds: float = Field(5, gt=0)
+    """Seconds before the first retry; each further wait is longer."""
     longest_retry_seconds: float = Field(3600, gt=0)
+    """Longest wait between two retries, in seconds."""
     give_up_after_hours: float = Field(72, gt=0, le=87_600)
+    """Hours after which a delivery is given up, after ten attempts at least; the image then fails as
+    not_delivered."""
 
 
 class Retention(Section):
     """For how many days after its end the files of an image are kept; null keeps them."""
 
     received_days: float | None = Field(30, ge=0)
+    """Days that received images are kept after their results were delivered or no answer was due; null: for
+    ever."""
     results_days: float | None = Field(30, ge=0)
+    """Days that SR and SC are kept after their delivery; null: for ever."""
     failed_days: float | None = Field(90, ge=0)
+    """Days that files of failed images are kept; null: for ever. Images that ended as not_routed stay."""
     max_disk_gb: float | None = Field(None, ge=0)
+    """Size of all kept files in GB beyond which the files of the oldest finished images are deleted, whatever
+    their age; files of failed images stay. null: no limit."""
     every_minutes: float = Field(10, gt=0)
+    """Minutes between two runs of retention."""
 
 
 class Log(Section):
     """When `log/gateway.jsonl` makes room: it and `keep_files` older ones are the most that there is."""
 
     file_mb: float = Field(64, gt=0)
+    """Size in MB at which the log file is renamed; a file is also renamed after a day."""
     keep_files: int = Field(15, ge=0)
+    """Number of renamed files that are kept."""
     keep_days: float | None = Field(90, gt=0)
+    """Days that renamed files are kept; null: however old."""
 
 
 class Syslog(ClientTLS):
     """An audit record repository that takes syslog over TLS (RFC 5425, PS3.15 A.6)."""
 
     host: Host
+    """Address or name of the audit record repository."""
     port: Annotated[int, Field(ge=1, le=65535)] = 6514
+    """TCP port, 1 to 65535."""
     timeout_seconds: float = Field(10, gt=0)
+    """Seconds for connecting and for each message."""
 
 
 class Audit(Section):
     """The audit trail in `<data_dir>/audit`, which is always written."""
 
     source_id: str | None = None
+    """Audit source ID of the gateway; null: scp.ae_title."""
     site_id: str | None = None
+    """Audit enterprise site ID; null: none."""
     keep_days: float | None = Field(None, gt=0)
+    """Days that audit files are kept; null: for ever, as the law decides. Files that the collector lacks
+    stay."""
     syslog: Syslog | None = None
+    """Audit record repository, as {host: 10.1.2.5, port: 6514, ca: FILE, certificate: FILE, key: FILE}; null:
+    files alone."""
 
 
 class User(Section):
     """Somebody who may sign in; `password` is what `gateway hash-password` prints."""
 
     name: Name
+    """Name at the sign-in page and in the audit trail."""
     password: Annotated[str, StringConstraints(pattern=r"^scrypt\$\d+\$[0-9a-f]{32,}\$[0-9a-f]{64,}$")]
+    """Hash that `gateway hash-password` prints."""
 
 
 class Web(Section):
     """The web application. With neither token nor users nobody signs in, and only loopback is served."""
 
     enabled: bool = True
+    """Start the web role with `gateway serve`."""
     bind: Host = "127.0.0.1"
+    """Address to listen on; any address but loopback needs `token` or `users`."""
     port: Port = 8080
+    """TCP port, 0 to 65535; 0 takes any free port."""
     token: str | None = Field(None, min_length=16)
+    """Secret of at least 16 characters, for `Authorization: Bearer` and the sign-in page; null: none."""
     users: tuple[User, ...] = ()
+    """Readers, as {name: radiologist, password: HASH}; `gateway hash-password` prints the hash."""
     session_hours: float = Field(12, gt=0, le=24 * 30)
+    """Hours after which a reader signs in again, up to 720."""
     tls: TLS | None = None
+    """TLS for pages and API, as {certificate: FILE, key: FILE, ca: FILE}; null: none. `ca` demands
+    certificates of browsers."""
     max_upload_mb: int = Field(256, ge=1)
+    """Largest request to /predict or /dicomweb/studies, in MB."""
     predictions_per_minute: int = Field(60, ge=1)
+    """Requests to /predict per minute and client; beyond it they are answered 429."""
     cache_mb: int = Field(2048, ge=1)
+    """Size in MB of the pictures kept for pages; beyond it the least recently used are deleted."""
     stow_ae_title: AETitle = "STOW-RS"
+    """Calling AE title, for `routes`, of images that arrive by STOW-RS."""
     late_after_seconds: float = Field(300, gt=0)
+    """Seconds an image may wait for its answer before /health/ready fails."""
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     public_upload: bool = False
+    """Serve upload, /docs and health to everybody, and nothing that was received."""
 
 
 class Settings(BaseSettings):
@@ -263,22 +366,38 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("var")
+    """Folder of everything that the gateway keeps; relative paths of this file are under it. It is itself
+    relative to this file's folder, or to the folder above a folder called config."""
     database: str = "sqlite"
+    """Database of the ledger: sqlite, or postgresql://USER:PASSWORD@HOST:5432/NAME for several machines."""
     scp: SCP = SCP()
+    """The DICOM listener."""
     select: Selection = Selection()
+    """Eligibility; frontal chest radiographs (CR, DX) are always eligible."""
     model: Model = Model()
+    """The classifier."""
     results: Results = Results()
+    """Result objects."""
     destinations: tuple[Destination, ...] = (
         FolderDestination(name="outbox", kind="folder", path=Path("outbox")),
     )
+    """Destinations of results; each has its own queue, and none waits for another."""
     routes: tuple[Route, ...] = (Route(calling_ae_title="*", to=("outbox",)),)
+    """Destinations by calling AE title; the first route that matches counts."""
     delivery: Delivery = Delivery()
+    """Retries; an unreachable destination is tried again, ever more slowly."""
     retention: Retention = Retention()
+    """Deletion of files whose work is done; rows stay."""
     log: Log = Log()
+    """The log, log/gateway.jsonl."""
     audit: Audit = Audit()
+    """The audit trail in audit/, which is always written and names patients."""
     web: Web = Web()
+    """Worklist, reports and API."""
     workers: int = Field(1, ge=1, le=64)
+    """Worker processes of `gateway serve`, 1 to 64."""
     shutdown_seconds: float = Field(30, gt=0)
+    """Seconds that SIGTERM waits for work in hand."""
 
     @classmethod
     def settings_customise_sources(

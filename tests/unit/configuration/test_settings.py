@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gateway.configuration.commented_file import commented_file, field_docstrings
 from gateway.configuration.secrets import without_secrets
 from gateway.configuration.settings_file import DEFAULT_FILE, check_settings, load_settings
 from gateway.errors import ConfigurationError
 from gateway.settings import (
-    DicomDestination,
     FolderDestination,
+    Section,
     Settings,
     StowDestination,
+    Syslog,
 )
 
 REPOSITORY = Path(__file__).parents[3]
@@ -45,18 +47,37 @@ def test_the_commented_file_states_every_default(tmp_path: Path, monkeypatch: py
     assert in_use.data_dir == REPOSITORY / "var"
     monkeypatch.setenv("GATEWAY_DATA_DIR", str(tmp_path))
     assert load_settings(file) == load_settings()
-    stated = yaml.safe_load(file.read_text())
-    assert set(stated) == set(Settings.model_fields)
-    for name, section in stated.items():
-        if isinstance(section, dict):
-            assert set(section) == set(type(getattr(load_settings(), name)).model_fields)
 
 
-def test_the_commented_file_names_every_key_of_a_destination() -> None:
-    text = (REPOSITORY / DEFAULT_FILE).read_text()
-    for kind in (DicomDestination, StowDestination):
-        for key in kind.model_fields:
-            assert re.search(rf"^  # [ -] {key}: ", text, re.MULTILINE), key
+def test_the_commented_file_states_every_default_meaning_and_unit_of_the_code() -> None:
+    assert (REPOSITORY / DEFAULT_FILE).read_text() == commented_file()
+
+
+def test_every_setting_has_a_docstring() -> None:
+    meanings = field_docstrings()
+    declared = {kind.__name__: kind for kind in (*Section.__subclasses__(), Syslog, Settings)}
+    for name in meanings.keys() & declared.keys() - {"Section"}:
+        assert meanings[name].keys() >= declared[name].__annotations__.keys() - {"model_config"}, name
+
+
+@pytest.mark.parametrize(
+    ("ending", "word"),
+    [
+        ("_seconds", r"[Ss]econds"),
+        ("_hours", "Hours"),
+        ("_minutes", "Minutes"),
+        ("_days", "Days"),
+        ("_years", "years"),
+        ("_mb", r"\bMB\b"),
+        ("_gb", r"\bGB\b"),
+        ("_megapixels", "megapixels"),
+    ],
+)
+def test_a_setting_with_a_unit_states_it_in_words(ending: str, word: str) -> None:
+    fields = [item for section in field_docstrings().values() for item in section.items()]
+    meanings = [meaning for name, meaning in fields if name.endswith(ending)]
+    assert meanings
+    assert [meaning for meaning in meanings if not re.search(word, meaning)] == []
 
 
 def test_relative_paths_are_under_data_dir(tmp_path: Path) -> None:
