@@ -9,6 +9,4 @@ ENCODE     prediction -> SR and SC    results/   encoded once, fsynced, register
 DELIVER    results -> destinations    deliver/   each destination on its own, retried, then dead-lettered
 """
 
-from importlib.metadata import version
-
-__version__ = version("cxr-gateway")
+__version__ = "0.2.0"

@@ -55,6 +55,10 @@ def test_a_long_derivation_is_cut_to_what_fits() -> None:
     assert len(capture_of(dx(), steps=("a long story",) * 200).DerivationDescription) == 1024
 
 
+def test_it_names_the_software_version() -> None:
+    assert capture_of(dx(), software_version="9.8.7+0123456789ab").SoftwareVersions == "9.8.7+0123456789ab"
+
+
 def test_it_names_its_source() -> None:
     source = cr()
     (reference,) = capture_of(source).SourceImageSequence

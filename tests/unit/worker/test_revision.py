@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import gateway.worker.revision
+from gateway import __version__
 from gateway.settings import Settings
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.revision import REVISION, SOFTWARE_VERSION, digest, write
@@ -71,6 +72,6 @@ def test_the_command_writes_it_down_and_changes_nothing_else(package: Path) -> N
 def test_it_is_part_of_what_names_an_answer() -> None:
     answering = answering_of(Settings(), MODEL)
     assert answering["software_version"] == SOFTWARE_VERSION
-    assert SOFTWARE_VERSION.endswith(f"+{REVISION}")
+    assert f"{__version__}+{REVISION}" == SOFTWARE_VERSION
     other = answering | {"software_version": "another"}
     assert configuration_hash(other) != configuration_hash(answering)
