@@ -5,10 +5,11 @@ from pathlib import Path
 
 from pydicom.datadict import dictionary_description, tag_for_keyword
 
+import gateway.dicom.header
 import gateway.imaging
 from tests.conformance.statement import table
 
-SOURCES = Path(gateway.imaging.__file__).parent.glob("*.py")
+SOURCES = [*Path(gateway.imaging.__file__).parent.glob("*.py"), Path(gateway.dicom.header.__file__)]
 WITHIN_ITEMS = {
     *("CodeValue", "LongCodeValue", "URNCodeValue", "CodeMeaning", "CodingSchemeDesignator"),
     *("LUTDescriptor", "LUTData"),
