@@ -22,6 +22,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.files.data_directory import DataDirectory
+
 AETitle = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")
 ]
@@ -470,11 +472,16 @@ class Settings(BaseSettings):
             return []
         return [f"web.port: {self.web.port} is scp.port, too; each needs its own"]
 
+    @property
+    def directory(self) -> DataDirectory:
+        """The folders and files below `data_dir`."""
+        return DataDirectory(self.data_dir)
+
     @cached_property
     def database_url(self) -> str:
         """SQLAlchemy's URL of the ledger."""
         if self.database == "sqlite":
-            return f"sqlite:///{self.data_dir / 'gateway.sqlite'}"
+            return f"sqlite:///{self.directory.database}"
         return self.database.replace("postgresql://", "postgresql+psycopg://", 1)
 
     def destinations_for(self, calling_ae_title: str) -> tuple[str, ...]:

@@ -25,9 +25,9 @@ from rich.table import Table
 
 from gateway.deliver.send import Sent, send_files
 from gateway.deliver.storage_scu import DicomNode
-from gateway.processes.roles import open_database
 from gateway.records import State
 from gateway.settings import Settings
+from gateway.store.opening import open_database
 from gateway.store.queries.images import Images
 
 SAMPLES = Path(__file__).parent

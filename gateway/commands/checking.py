@@ -61,9 +61,9 @@ def doctor(as_json: AsJson = False, config: Config = None) -> None:
 
 def health(config: Config = None) -> None:
     """Say whether every role of the gateway on this machine serves: for containers and monitors."""
-    from gateway.telemetry.role_status import read_role_call
+    from gateway.telemetry.role_status import read_role_status
 
-    roles = read_role_call(load_settings(config).data_dir)
+    roles = read_role_status(load_settings(config).directory.role_status)
     failing = [f"{name} is {role.state}" for name, role in sorted(roles.items()) if role.state != "serving"]
     if failing or not roles:
         raise GatewayError("; ".join(failing) or "no gateway runs here")

@@ -37,7 +37,7 @@ def open_ledger(config: Path | None) -> tuple[Settings, Ledger]:
     NoGatewayYet, GatewayError, ConfigurationError
         As `look_into_database`.
     """
-    from gateway.processes.roles import look_into_database
+    from gateway.store.opening import look_into_database
 
     settings = open_settings(config)
     return settings, look_into_database(settings)[1]

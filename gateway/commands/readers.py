@@ -28,13 +28,13 @@ def export(
     from gateway.telemetry.log import log_event, open_log
 
     settings, ledger = open_ledger(config)
-    key = key_in(settings.data_dir / "run" / "export.key")
+    key = key_in(settings.directory.export_key)
     try:
         with sys.stdout if str(file) == "-" else file.open("w", newline="", encoding="utf-8") as target:
             count = write(FeedbackBook(ledger), target, key, comments=comments)
     except OSError as error:
         raise GatewayError(f"{file}: {error.strerror}") from None
-    open_log(settings.data_dir, role="export")
+    open_log(settings.directory, role="export")
     log_event("exported", what="feedback", readings=count, comments=comments)
     err.print(f"{count} readings written", highlight=False)
 

@@ -6,14 +6,15 @@ A thread that has died, or has had an object in hand for too long, is replaced; 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
 from gateway.deliver.attempt import InHand
 from gateway.deliver.shift import Shift
-from gateway.settings import Settings
-from gateway.store.ledger import Ledger, now
+from gateway.store.entries import PendingDelivery
+from gateway.store.ledger import now
 from gateway.store.outbox import Outbox
 from gateway.telemetry.log import log_event
 
@@ -36,19 +37,19 @@ class Courier:
     ----------
     name
         Of the destination; one that is no longer configured only gives up what is left for it.
-    worker
-        Under which name deliveries are taken in hand.
+    new_shift
+        Builds a shift; it leaves alone the delivery that an earlier shift still has in hand.
     """
 
-    def __init__(self, name: str, settings: Settings, ledger: Ledger, worker: str) -> None:
+    def __init__(
+        self, name: str, outbox: Outbox, new_shift: Callable[[PendingDelivery | None], Shift]
+    ) -> None:
         self._name = name
-        self._settings = settings
-        self._ledger = ledger
-        self._worker = worker
-        self._outbox = Outbox(ledger)
+        self._outbox = outbox
+        self._new_shift = new_shift
         self._is_stopping = False
         self._hang: Hang | None = None
-        self._shift = self._new_shift()
+        self._shift = new_shift(None)
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -106,13 +107,9 @@ class Courier:
             self._replace(hang)
 
     def _replace(self, hang: Hang | None = None) -> None:
-        self._shift = self._new_shift(hang)
+        self._shift = self._new_shift(hang.held.delivery if hang else None)
         self._shift.start()
         log_event("courier_replaced", destination=self._name)
-
-    def _new_shift(self, hang: Hang | None = None) -> Shift:
-        but = hang.held.delivery if hang else None
-        return Shift(self._name, self._settings, self._ledger, self._worker, but)
 
     def _record(self, held: InHand) -> None:
         self._outbox.record_hang(self._name, now() - timedelta(seconds=monotonic() - held.since))

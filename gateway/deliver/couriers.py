@@ -6,30 +6,38 @@ One query in the ledger finds what is due for all of them; each is woken only th
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from gateway.deliver.courier import Courier
-from gateway.settings import Settings
-from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 
 
 class Couriers:
-    """Starts couriers, wakes them, watches over them. Methods raise `Retry` when the database is away."""
+    """Starts couriers, wakes them, watches over them. Methods raise `Retry` when the database is away.
 
-    def __init__(self, settings: Settings, ledger: Ledger, worker: str) -> None:
-        self._settings = settings
-        self._ledger = ledger
-        self._worker = worker
-        self._outbox = Outbox(ledger)
+    Parameters
+    ----------
+    configured
+        The names of the destinations in the settings.
+    new_courier
+        Builds the courier of a destination.
+    """
+
+    def __init__(
+        self, configured: Sequence[str], outbox: Outbox, new_courier: Callable[[str], Courier]
+    ) -> None:
+        self._configured = configured
+        self._outbox = outbox
+        self._new_courier = new_courier
         self._lock = threading.Lock()
         self._couriers: dict[str, Courier] = {}
         self._is_stopping = False
 
     def start(self) -> None:
         """Begin to deliver to all that is configured, and to what the ledger knows besides."""
-        for destination in self._settings.destinations:
-            self._courier(destination.name)
+        for name in self._configured:
+            self._courier(name)
         self.watch()
 
     def wake(self) -> None:
@@ -62,7 +70,7 @@ class Couriers:
     def _courier(self, name: str) -> Courier | None:
         with self._lock:
             if name not in self._couriers and not self._is_stopping:
-                courier = Courier(name, self._settings, self._ledger, self._worker)
+                courier = self._new_courier(name)
                 courier.start()
                 self._couriers[name] = courier
             return self._couriers.get(name)

@@ -6,10 +6,7 @@ import threading
 
 from gateway.deliver.attempt import Attempt, InHand
 from gateway.errors import Retry
-from gateway.settings import Settings
-from gateway.store.commitments import Commitments
 from gateway.store.entries import PendingDelivery
-from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.telemetry.log import log_bug, log_event
 
@@ -22,26 +19,34 @@ class Shift:
 
     Parameters
     ----------
-    worker
-        Under which name deliveries are taken in hand; what it holds already was left by an earlier shift.
+    worker_id
+        Takes deliveries in hand; deliveries that it holds already were left by an earlier shift.
+    stopping
+        The attempt's, too: once set, nothing more is begun.
     but
         A delivery that an earlier shift still has in hand.
     """
 
     def __init__(
-        self, name: str, settings: Settings, ledger: Ledger, worker: str, but: PendingDelivery | None = None
+        self,
+        name: str,
+        outbox: Outbox,
+        attempt: Attempt,
+        worker_id: str,
+        stopping: threading.Event,
+        but: PendingDelivery | None = None,
     ) -> None:
         self._name = name
-        self._outbox = Outbox(ledger)
-        self._worker = worker
+        self._outbox = outbox
+        self._attempt = attempt
+        self._worker_id = worker_id
         self._but = but
         self._is_left_over = True
         self._is_replaced = False
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
+        self._stopping = stopping
         self._due = threading.Event()
         self._due.set()
-        self._attempt = Attempt(name, settings, self._outbox, Commitments(ledger), self._stopping)
         self._thread = threading.Thread(target=self._run, name=f"deliver to {name}", daemon=True)
 
     def start(self) -> None:
@@ -82,7 +87,7 @@ class Shift:
 
     def give_back(self, delivery: PendingDelivery, error: str) -> None:
         """Let an object that was taken from this shift wait, unless its end is recorded."""
-        if self._outbox.is_held(delivery, self._worker):
+        if self._outbox.is_held(delivery, self._worker_id):
             self._attempt.give_back(delivery, error)
 
     def _run(self) -> None:
@@ -108,14 +113,14 @@ class Shift:
 
     def _deliver(self) -> None:
         self._is_left_over = True
-        self._attempt.run(self._outbox.claim(self._name, self._worker, OBJECTS_PER_ROUND))
+        self._attempt.run(self._outbox.claim(self._name, self._worker_id, OBJECTS_PER_ROUND))
         self._is_left_over = self._stopping.is_set()
         with self._lock:
             if not self._is_replaced:  # else another shift holds deliveries under the same name
                 self._release(interrupted=self._stopping.is_set())
 
     def _release(self, *, interrupted: bool) -> None:
-        self._outbox.release(self._worker, self._name, interrupted=interrupted, but=self._but)
+        self._outbox.release(self._worker_id, self._name, interrupted=interrupted, but=self._but)
 
     def _put_back(self) -> None:
         """Release what this worker holds since its last life, or since a round that went wrong."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.settings import Settings
-from gateway.telemetry.role_status import read_role_call
+from gateway.telemetry.role_status import read_role_status
 
 
 def processes(settings: Settings) -> Iterator[Finding]:
     """Read what the supervisor says of each role."""
-    roles = read_role_call(settings.data_dir)
+    roles = read_role_status(settings.directory.role_status)
     for name, role in sorted(roles.items()):
         if role.state == "starting":
             yield doubtful(f"role {name}", "is starting", "nothing: look again in a minute")

@@ -17,7 +17,7 @@ from gateway.records import State
 from gateway.settings import Settings
 from gateway.store.database import Risk, open_engine, risks
 from gateway.store.ledger import Ledger
-from gateway.store.marks import RECEIVED, RESULTS, known_mark
+from gateway.store.marks import known_mark
 from gateway.store.migrate import is_older
 from gateway.store.queries.images import Images
 
@@ -78,7 +78,7 @@ def _space(settings: Settings, there: Path) -> Finding:
 
 def database(settings: Settings) -> Iterator[Finding]:
     """Open it as it is, without bringing it to this version, and look for what is stuck."""
-    if settings.database == "sqlite" and not (settings.data_dir / "gateway.sqlite").exists():
+    if settings.database == "sqlite" and not settings.directory.database.exists():
         yield good("database", "SQLite, made at the first start")
         return
     engine = open_engine(settings.database_url)
@@ -104,11 +104,11 @@ def _risk(risk: Risk) -> Finding:
 
 def _folders(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
     """See that the folders are those that the ledger means."""
-    for name in (RECEIVED, RESULTS):
-        mark = known_mark(settings.data_dir / name, ledger)
+    for folder in (settings.directory.spool, settings.directory.results):
+        mark = known_mark(folder, ledger)
         problem = mark.problem() if mark else None
         if problem:
-            yield wrong(f"folder {name}", problem, "here: until then its images wait; nothing is lost")
+            yield wrong(f"folder {folder.name}", problem, "here: until then its images wait; nothing is lost")
 
 
 def _ledger(images: Images, configured: set[str]) -> Iterator[Finding]:

@@ -15,10 +15,11 @@ from functools import partial
 
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.files.folders import make_folder
-from gateway.processes.roles import READY, open_database, writing
+from gateway.processes.lifetime import READY
 from gateway.settings import SCP, Settings
+from gateway.store.opening import open_database
 from gateway.telemetry.log import log_bug, log_event, open_log
-from gateway.telemetry.role_status import RoleCall
+from gateway.telemetry.role_status import RoleStatusFile
 from gateway.threads import Vital, failed_vital
 from gateway.worker.worker_id import try_lock
 
@@ -45,7 +46,7 @@ class Supervisor:
         self._arguments = list(arguments)
         self._needed = ["receive", *(f"work {number}" for number in range(settings.workers))]
         self._names = [*self._needed, *(["web"] if settings.web.enabled else [])]
-        self._role_call = RoleCall(settings.data_dir)
+        self._status = RoleStatusFile(settings.directory.role_status)
         self._stop = threading.Event()
         self._wrong = threading.Event()
         self._children: dict[str, subprocess.Popen[str]] = {}
@@ -63,7 +64,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         open_database(self._settings)[0].dispose()
-        open_log(self._settings.data_dir, role="serve", rules=self._settings.log)
+        open_log(self._settings.directory, role="serve", rules=self._settings.log)
         self._locks = self._lock_data_dir()
         check_port_is_free(self._settings.scp)
         watchers = [Vital(partial(self._keep_running, name), f"watch {name}") for name in self._names]
@@ -75,7 +76,7 @@ class Supervisor:
         self._end_children()
         for watcher in watchers:
             watcher.join()
-        self._role_call.close()
+        self._status.close()
         log_event("stopped")
         if self._wrong.is_set():
             raise ConfigurationError("a role of the gateway cannot start; its own line above says why")
@@ -85,16 +86,16 @@ class Supervisor:
 
         A supervisor alone holds the first lock, its roles hold the second with it.
         """
-        with writing(self._settings.data_dir):
-            make_folder(self._settings.data_dir / "run")
+        with self._settings.directory.writing():
+            make_folder(self._settings.directory.run)
         return [
             self._lock("serve.lock", SUPERVISOR_ENDS_SECONDS),
             self._lock("gateway.lock", ROLES_END_SECONDS),
         ]
 
     def _lock(self, name: str, seconds: float) -> int:
-        path = self._settings.data_dir / "run" / name
-        with writing(self._settings.data_dir):
+        path = self._settings.directory.run / name
+        with self._settings.directory.writing():
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         deadline = time.monotonic() + seconds
         while not try_lock(descriptor):
@@ -117,7 +118,7 @@ class Supervisor:
                 if self._stop.is_set() or self._is_wrong(name, status):
                     return
                 delay = FIRST_DELAY if has_served else delay
-                self._role_call.note(name, "dead", f"exit status {status}")
+                self._status.note(name, "dead", f"exit status {status}")
                 log_event("role_died", died=name, exit_status=status, restart_in_seconds=delay)
             except OSError as error:  # no process, descriptor or memory left for it now
                 self._give_up(name, error.strerror or repr(error), delay)
@@ -144,14 +145,14 @@ class Supervisor:
         child = self._children.get(name)
         if child:
             child.kill()  # nothing, where it has ended
-        self._role_call.note(name, "dead", f"cannot be started: {reason}")
+        self._status.note(name, "dead", f"cannot be started: {reason}")
         log_event("role_not_started", not_started=name, reason=reason, restart_in_seconds=delay)
 
     def _spawn(self, name: str) -> subprocess.Popen[str]:
-        self._role_call.note(name, "starting")
+        self._status.note(name, "starting")
         child = subprocess.Popen(
             [sys.executable, "-m", "gateway", name.split()[0], "--supervised", *self._arguments],
-            stdin=subprocess.PIPE,  # a leash: the role ends when this end is gone
+            stdin=subprocess.PIPE,  # the parent watchdog: the role ends when this end is gone
             stdout=subprocess.PIPE,
             text=True,
             pass_fds=self._locks[1:],  # the data directory is free again when the last role has ended
@@ -174,7 +175,7 @@ class Supervisor:
         line = child.stdout.readline()
         if not line.startswith(READY):
             return False
-        self._role_call.note(name, "serving")
+        self._status.note(name, "serving")
         if name not in self._needed or self._stop.is_set():
             return True
         with self._telling:
@@ -194,7 +195,7 @@ class Supervisor:
                 if not os.read(child.stdout.fileno(), 4096):
                     break
                 heard_at = time.monotonic()
-                self._role_call.note(name, "serving")
+                self._status.note(name, "serving")
             elif time.monotonic() - heard_at > HUNG_SECONDS:
                 self._end_hung(name, child, HUNG_SECONDS)
         return child.wait()

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from gateway.deliver.storage_scu import DicomNode
 from gateway.errors import ConfigurationError, GatewayError, Retry
-from gateway.processes.roles import open_database
 from gateway.proof.archive import AE_TITLE, Archive, listening_archive
 from gateway.proof.images import write_images
 from gateway.proof.injection import Orders
@@ -23,6 +22,7 @@ from gateway.proof.server import PostgresServer
 from gateway.proof.serving import NO_DATABASE, Serving, free_port
 from gateway.records import State
 from gateway.settings import SCP, Delivery, DicomDestination, Route, Settings, Web
+from gateway.store.opening import open_database
 from gateway.store.queries.images import Images
 
 LOOK_SECONDS = 0.05

@@ -46,7 +46,7 @@ class Serving:
         self, settings: Settings, folder: Path, orders: Path, server: PostgresServer | None = None
     ) -> None:
         self._server = server
-        self._data_dir = settings.data_dir
+        self._log = settings.directory.log
         self._stderr = folder / "stderr.txt"
         file = folder / "gateway.yaml"
         file.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
@@ -94,7 +94,7 @@ class Serving:
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Yield the log's events."""
-        for line in (self._data_dir / "log" / "gateway.jsonl").read_text().splitlines():
+        for line in self._log.read_text().splitlines():
             yield json.loads(line)
 
 

@@ -17,7 +17,6 @@ from gateway.receive import listener
 from gateway.receive.association import Admission, log_opened
 from gateway.receive.c_echo import answer_c_echo
 from gateway.receive.c_store import CStore
-from gateway.receive.capacity import Capacity
 from gateway.receive.connections import Connections
 from gateway.receive.hosts import Hosts
 from gateway.receive.in_flight import InFlight
@@ -27,8 +26,6 @@ from gateway.receive.refusals import Refusals
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.settings import SCP
 from gateway.store.commitments import Commitments
-from gateway.store.ledger import Ledger
-from gateway.store.spool import Spool
 from gateway.threads import Vital
 from gateway.tls import ReloadingContext
 from gateway.upper_layer.association import Association
@@ -48,21 +45,33 @@ class StorageSCP:
     ----------
     settings
         Titles, address, limits.
-    spool, ledger
-        Where images go, both ready to be used.
+    admission, connections, hosts, memory, refusals
+        The limits on peers; all of them see the same connections.
+    c_store, commitments
+        Answer the requests.
     """
 
-    def __init__(self, settings: SCP, spool: Spool, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        settings: SCP,
+        *,
+        admission: Admission,
+        c_store: CStore,
+        commitments: Commitments,
+        connections: Connections,
+        hosts: Hosts,
+        memory: Memory,
+        refusals: Refusals,
+    ) -> None:
         self._settings = settings
-        capacity = Capacity(settings, spool, ledger)
-        self._hosts = Hosts(peer.host for peer in settings.peers)
-        self._refusals = Refusals()
-        self._connections = Connections(settings, self._hosts if settings.peers else None)
-        self._admission = Admission(settings, capacity, self._connections, self._hosts, self._refusals)
-        self._c_store = CStore(capacity, spool, ledger)
-        self._commitments = Commitments(ledger)
+        self._admission = admission
+        self._c_store = c_store
+        self._commitments = commitments
+        self._connections = connections
+        self._hosts = hosts
+        self._memory = memory
+        self._refusals = refusals
         self._in_flight = InFlight()
-        self._memory = Memory(settings.max_memory_mb << 20)
         self._ae = _application_entity(settings)
         self._listener: listener.Listener | None = None
 

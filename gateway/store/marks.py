@@ -16,12 +16,12 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from gateway.errors import ConfigurationError, Retry
+from gateway.files.data_directory import DataDirectory
 from gateway.files.folders import make_folder, sync_folder
 from gateway.store.ledger import Ledger
 from gateway.store.schema import folders, instances, results
 
 MARK = ".gateway-id"
-RECEIVED, RESULTS = "spool", "results"  # below the data directory
 SAMPLE = 20  # files that are looked for before a folder without a mark is taken for the ledger's
 
 
@@ -65,9 +65,9 @@ class Marks(NamedTuple):
             mark.check()
 
 
-def marks_of(data_dir: Path, ledger: Ledger) -> Marks:
+def marks_of(directory: DataDirectory, ledger: Ledger) -> Marks:
     """Return both marks; see `mark_of`."""
-    return Marks(mark_of(data_dir / RECEIVED, ledger), mark_of(data_dir / RESULTS, ledger))
+    return Marks(mark_of(directory.spool, ledger), mark_of(directory.results, ledger))
 
 
 def mark_of(root: Path, ledger: Ledger) -> Mark:
@@ -105,11 +105,10 @@ def known_mark(root: Path, ledger: Ledger) -> Mark | None:
 
 
 def _holds_what_the_ledger_names(root: Path, ledger: Ledger) -> bool:
-    tables = [table for table in (instances, results) if root.name == _FOLDER_OF[table.name]]
     with ledger.transaction() as connection:
         newest = [
             ledger.absolute(path)
-            for table in tables
+            for table in (instances, results)
             for path in connection.scalars(
                 sa.select(table.c.path)
                 .where(table.c.file_deleted_at.is_(None))
@@ -117,10 +116,8 @@ def _holds_what_the_ledger_names(root: Path, ledger: Ledger) -> bool:
                 .limit(SAMPLE)
             )
         ]
-    return not newest or any(path.exists() for path in newest)
-
-
-_FOLDER_OF = {"instances": RECEIVED, "results": RESULTS}
+    here = [path for path in newest if path.is_relative_to(root)]
+    return not here or any(path.exists() for path in here)
 
 
 def _read(root: Path) -> str:

@@ -1,4 +1,4 @@
-"""The log: one JSON object a line in `<data_dir>/log/gateway.jsonl`, a short readable line on stderr.
+"""The log: one JSON object a line in `DataDirectory.log`, a short readable line on stderr.
 
 Events carry UIDs and AE titles; patient names, patient IDs and accession numbers never come here. Telling
 never stops what tells: not on a full or hanging disk, and not where nobody reads stderr.
@@ -16,12 +16,12 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from gateway.errors import ConfigurationError
+from gateway.files.data_directory import DataDirectory
 from gateway.peer_text import clean
 from gateway.settings import Log
 from gateway.telemetry.line_queue import LineQueue
@@ -39,7 +39,7 @@ ONLY_IN_THE_FILE = {
 }
 
 
-def open_log(data_dir: Path, *, role: str, rules: Log | None = None) -> None:
+def open_log(directory: DataDirectory, *, role: str, rules: Log | None = None) -> None:
     """Send every event of this process to the log file and to stderr.
 
     Parameters
@@ -52,11 +52,10 @@ def open_log(data_dir: Path, *, role: str, rules: Log | None = None) -> None:
     ConfigurationError
         If the log file cannot be opened.
     """
-    path = data_dir / "log" / "gateway.jsonl"
     try:
-        file = LogFile(path, rules or Log())
+        file = LogFile(directory.log, rules or Log())
     except OSError as error:
-        raise ConfigurationError(f"data_dir: {path}: {error.strerror}") from None
+        raise ConfigurationError(f"data_dir: {directory.log}: {error.strerror}") from None
     if sys.stderr is sys.__stderr__ and sys.stderr is not None:  # else somebody else listens to it
         sys.stderr = _Stderr(sys.stderr.fileno())
     structlog.configure(

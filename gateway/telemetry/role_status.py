@@ -1,4 +1,7 @@
-"""Which roles of this machine's gateway serve: the supervisor writes it down, the health page reads it."""
+"""The status of each role on this machine: the supervisor writes it, health pages and doctor read it.
+
+A file, as the database may be away: `DataDirectory.role_status`. A reader never sees half of it.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 SILENT_SECONDS = 12.0  # more than two pulses missed
-FILE = Path("run") / "roles.json"
 
 
 @dataclass(frozen=True, slots=True)
-class RoleState:
+class RoleStatus:
     """`state`: `starting`, `serving`, `dead` or, as it is read, `hanging`; `heard_at` is in Unix seconds."""
 
     state: str
@@ -23,18 +25,24 @@ class RoleState:
     detail: str = ""
 
 
-class RoleCall:
-    """What the supervisor knows of its roles."""
+class RoleStatusFile:
+    """Writes the status of the roles; only the supervisor does.
 
-    def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / FILE
-        self._roles: dict[str, RoleState] = {}
+    Parameters
+    ----------
+    path
+        `DataDirectory.role_status`; its folder exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._roles: dict[str, RoleStatus] = {}
         self._writing = threading.Lock()
 
     def note(self, name: str, state: str, detail: str = "") -> None:
-        """Write down how a role is."""
+        """Write the present status of a role."""
         with self._writing, suppress(OSError):  # a full disk must not stop the supervisor
-            self._roles[name] = RoleState(state, time.time(), detail)
+            self._roles[name] = RoleStatus(state, time.time(), detail)
             content = {
                 "supervisor": os.getpid(),
                 "roles": {name: asdict(each) for name, each in self._roles.items()},
@@ -44,24 +52,24 @@ class RoleCall:
             temporary.replace(self._path)
 
     def close(self) -> None:
-        """Say that nobody watches any more."""
+        """Remove the file: no supervisor watches the roles any more."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
 
-def read_role_call(data_dir: Path) -> dict[str, RoleState]:
-    """Return the roles under a supervisor on this machine, by name; none where there is no supervisor."""
+def read_role_status(path: Path) -> dict[str, RoleStatus]:
+    """Return the status of each role by name; empty where no supervisor runs on this machine."""
     try:
-        content = json.loads((data_dir / FILE).read_text())
+        content = json.loads(path.read_text())
         os.kill(content["supervisor"], 0)
-        roles = {name: RoleState(**each) for name, each in content["roles"].items()}
+        roles = {name: RoleStatus(**each) for name, each in content["roles"].items()}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return {name: _as_heard(role) for name, role in roles.items()}
 
 
-def _as_heard(role: RoleState) -> RoleState:
+def _as_heard(role: RoleStatus) -> RoleStatus:
     silent = time.time() - role.heard_at
     if role.state != "serving" or silent < SILENT_SECONDS:
         return role
-    return RoleState("hanging", role.heard_at, f"not heard of for {silent:.0f} s")
+    return RoleStatus("hanging", role.heard_at, f"not heard of for {silent:.0f} s")

@@ -6,13 +6,13 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from gateway.receive.c_store import CStore
 from gateway.settings import Settings
 from gateway.store.feedback import FeedbackBook
 from gateway.store.ledger import Ledger
-from gateway.store.pictures import Pictures
 from gateway.store.queries.images import Images
 from gateway.store.queries.statistics import Statistics
 from gateway.store.queries.traffic import Traffic
@@ -21,7 +21,6 @@ from gateway.store.refusals import Refusals
 from gateway.web.api.oracle import Oracle
 from gateway.web.body import Bodies
 from gateway.web.security.access import Access
-from gateway.web.security.audit import record_turned_away
 from gateway.web.viewer.display import Display
 
 Value = TypeVar("Value")
@@ -55,35 +54,11 @@ class Site:
     display: Display
     oracle: Oracle
     bodies: Bodies
+    reception: CStore
     images: Images
     worklist: Worklist
     feedback: FeedbackBook
     refusals: Refusals
     traffic: Traffic
     statistics: Statistics
-    remembered: Remembered = field(default_factory=Remembered)
-
-
-def open_site(settings: Settings, ledger: Ledger) -> Site:
-    """Open what the pages need.
-
-    Raises
-    ------
-    OSError
-        If the data directory cannot be written.
-    """
-    web, data_dir = settings.web, settings.data_dir
-    return Site(
-        settings=settings,
-        ledger=ledger,
-        access=Access(web, data_dir / "run" / "web.key", record_turned_away),
-        display=Display(Pictures(data_dir / "cache" / "web", web.cache_mb << 20)),
-        oracle=Oracle(settings),
-        bodies=Bodies(data_dir / "uploads", web.max_upload_mb, settings.scp.min_free_disk_mb),
-        images=Images(ledger),
-        worklist=Worklist(ledger),
-        feedback=FeedbackBook(ledger),
-        refusals=Refusals(ledger),
-        traffic=Traffic(ledger),
-        statistics=Statistics(ledger),
-    )
+    remembered: Remembered

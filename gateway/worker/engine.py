@@ -28,7 +28,6 @@ from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger, now
 from gateway.store.marks import Marks
 from gateway.store.outbox import Outbox
-from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
 from gateway.telemetry.log import log_bug, log_event
 from gateway.threads import Vital
@@ -62,9 +61,11 @@ class Engine:
         The ledger's engine; the workflows live in the same database.
     marks
         Of the folders of images and results: where one is not mounted, work waits.
-    executor_id
+    worker_id
         Unique among running workers, and the same again when this one is restarted: what it left
-        undone is then resumed at once. See `worker_name`.
+        undone is then resumed at once. See `gateway.worker.worker_id`.
+    stopping
+        The cleaner's, too: once set, nothing more is begun.
     """
 
     def __init__(
@@ -74,23 +75,27 @@ class Engine:
         ledger: Ledger,
         pipeline: Pipeline,
         marks: Marks,
-        executor_id: str,
+        *,
+        worker_id: str,
+        outbox: Outbox,
+        isolation: Isolation,
+        couriers: Couriers,
+        cleaner: Cleaner,
+        stopping: threading.Event,
     ) -> None:
         self._settings = settings
         self._database = database
         self._ledger = ledger
-        self._outbox = Outbox(ledger)
+        self._outbox = outbox
         self._pipeline = pipeline
         self._marks = marks
-        self._isolation = Isolation(settings, marks)
-        self._executor_id = executor_id
+        self._isolation = isolation
+        self._worker_id = worker_id
         self._running: dict[str, float] = {}  # when each workflow in this process last got on, by ID
-        self._stopping = threading.Event()
+        self._stopping = stopping
         self._threads: list[threading.Thread] = []
-        self._couriers = Couriers(settings, ledger, executor_id)
-        folders = [mark.root for mark in marks]
-        pictures = Pictures(settings.data_dir / "cache" / "web", settings.web.cache_mb << 20)
-        self._cleaner = Cleaner(settings.retention, ledger, folders, pictures, marks, self._stopping)
+        self._couriers = couriers
+        self._cleaner = cleaner
 
     # --- life
 
@@ -100,7 +105,7 @@ class Engine:
             config={
                 "name": "cxr-gateway",
                 "system_database_engine": self._database,
-                "executor_id": self._executor_id,
+                "executor_id": self._worker_id,
                 "application_version": APPLICATION_VERSION,
                 "log_level": "ERROR",
             }
@@ -128,7 +133,7 @@ class Engine:
         for thread in self._threads:
             thread.join()
         with suppress(Retry):  # the ledger is away: it is heard that this worker is silent
-            self._ledger.beat(self._executor_id, life())
+            self._ledger.beat(self._worker_id, life())
         DBOS.destroy(workflow_completion_timeout_sec=round(self._settings.shutdown_seconds))
         self._couriers.join(deadline)
         self._isolation.close()
@@ -159,7 +164,7 @@ class Engine:
         Where batches were left, they come first: once one runs, so does the queue.
         """
         with self._database.begin() as connection:
-            handle = self._enqueue_batch(connection, f"{self._executor_id}:{uuid.uuid4()}")
+            handle = self._enqueue_batch(connection, f"{self._worker_id}:{uuid.uuid4()}")
         while not self._running and handle.get_status().status in UNDER_WAY:
             time.sleep(POLL_SECONDS)
 
@@ -193,13 +198,13 @@ class Engine:
         if not self._ledger.has_work() or self._batches_in_flight() >= BATCHES_IN_FLIGHT:
             return
         self._marks.check()
-        batch = f"{self._executor_id}:{uuid.uuid4()}"
+        batch = f"{self._worker_id}:{uuid.uuid4()}"
         with self._ledger.transaction() as connection:
             if self._ledger.claim(connection, batch, self._pipeline.batch_size):
                 self._enqueue_batch(connection, batch)
 
     def _batches_in_flight(self) -> int:
-        return len(self._ledger.open_batches(f"{self._executor_id}:"))
+        return len(self._ledger.open_batches(f"{self._worker_id}:"))
 
     def _enqueue_batch(self, connection: sa.Connection, batch: str) -> WorkflowHandle[None]:
         options: EnqueueOptions = {"workflow_name": "answer", "queue_name": ANSWERS, "workflow_id": batch}
@@ -216,8 +221,8 @@ class Engine:
         """Say that this worker lives; take up what others, or DBOS, have left."""
         self._end_if_hung()
         self._beat()
-        for executor_id in self._ledger.silent_executors(SILENT_SECONDS):
-            self._take_over(executor_id)
+        for worker_id in self._ledger.silent_executors(SILENT_SECONDS):
+            self._take_over(worker_id)
         self._resume_lost()
         self._free_orphans()
         self._forget_finished()
@@ -226,28 +231,28 @@ class Engine:
         """End this process if a batch does not get on: begun anew too often, its images are suspects."""
         got_on = min(self._running.copy().values(), default=time.monotonic())
         if time.monotonic() - got_on > HANGS_SECONDS:
-            log_event("worker_hangs", executor_id=self._executor_id, silent_seconds=HANGS_SECONDS)
+            log_event("worker_hangs", worker_id=self._worker_id, silent_seconds=HANGS_SECONDS)
             os._exit(1)
 
     def _beat(self) -> None:
-        if not has_name(self._executor_id, self._ledger):
-            log_event("name_taken", executor_id=self._executor_id)
+        if not has_name(self._worker_id, self._ledger):
+            log_event("name_taken", worker_id=self._worker_id)
             os._exit(1)  # this worker was silent for so long that its work was given to another
-        if self._ledger.beat(self._executor_id, life(), self._pipeline.answering):
-            log_event("clock_set_back", executor_id=self._executor_id)
+        if self._ledger.beat(self._worker_id, life(), self._pipeline.answering):
+            log_event("clock_set_back", worker_id=self._worker_id)
 
-    def _take_over(self, executor_id: str) -> None:
+    def _take_over(self, worker_id: str) -> None:
         """Resume what a worker had begun that is not heard of any more."""
-        left = _workflows(executor_id=executor_id, status="PENDING")
+        left = _workflows(executor_id=worker_id, status="PENDING")
         DBOS.resume_workflows(left)
-        self._outbox.release(executor_id, interrupted=True)
-        self._ledger.forget_executor(executor_id)
-        log_event("taken_over", executor_id=executor_id, workflows=len(left))
+        self._outbox.release(worker_id, interrupted=True)
+        self._ledger.forget_executor(worker_id)
+        log_event("taken_over", worker_id=worker_id, workflows=len(left))
 
     def _resume_lost(self) -> None:
         """Resume what counts as begun here and does not run: its end could not be written (a full disk)."""
         begun_before = (now() - timedelta(seconds=SILENT_SECONDS)).isoformat()
-        begun = _workflows(executor_id=self._executor_id, status="PENDING", dequeued_before=begun_before)
+        begun = _workflows(executor_id=self._worker_id, status="PENDING", dequeued_before=begun_before)
         lost = [workflow_id for workflow_id in begun if workflow_id not in self._running]
         if lost:
             DBOS.resume_workflows(lost)

@@ -56,7 +56,7 @@ _pipelines: list[Pipeline] = []  # of the spare process
 
 
 def _open(settings: Settings, marks: Marks) -> None:
-    open_log(settings.data_dir, role="work", rules=settings.log)
+    open_log(settings.directory, role="work", rules=settings.log)
     _pipelines.append(open_pipeline(settings, marks))
     limit_memory(settings.select.max_megapixels)
 

@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 from pydicom import dcmread
 
-from gateway.processes.roles import open_database
 from gateway.settings import Settings
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
+from gateway.store.opening import open_database
 from gateway.store.queries.images import Images
 from gateway.store.schema import instances
 from tests.support.gateway_process import GatewayProcess, running, wait_for

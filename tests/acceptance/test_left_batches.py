@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.processes.roles import open_database
 from gateway.settings import Settings
+from gateway.store.opening import open_database
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.sources import dx, encoded
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.telemetry.role_status import read_role_call
+from gateway.files.data_directory import DataDirectory
+from gateway.telemetry.role_status import read_role_status
 from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 from tests.support.sources import dx, encoded
 from tests.support.storage_peer import storage_peer
@@ -51,7 +52,7 @@ def test_a_role_that_cannot_be_started_again_is_tried_until_it_can(tmp_path: Pat
         os.kill(died, signal.SIGKILL)
         (event, *_) = wait_for(lambda: gateway.events("role_not_started"))
         assert event["not_started"] == "receive"
-        assert read_role_call(gateway.data_dir)["work 0"].state == "serving"
+        assert read_role_status(DataDirectory(gateway.data_dir).role_status)["work 0"].state == "serving"
         resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (hard, hard))
         wait_for(lambda: len(gateway.events("started")) == 3)
         assert gateway.role("receive") != died

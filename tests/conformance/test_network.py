@@ -25,16 +25,16 @@ from gateway.deliver.stow import ABOUT_THE_OBJECT
 from gateway.dicom import elements, octets
 from gateway.dicom.character_sets import encodings_for
 from gateway.dicom.statuses import Status
-from gateway.processes.roles import open_database
+from gateway.processes.website import site_of
 from gateway.receive import association, connections, data_set, storage_scp
 from gateway.receive.association import Rejection
 from gateway.receive.presentation import SOP_CLASSES, TRANSFER_SYNTAXES
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.results.structured_report import SOP_CLASS
 from gateway.settings import Settings
+from gateway.store.opening import open_database
 from gateway.upper_layer import messages, transport
 from gateway.web.application import create_application
-from gateway.web.site import open_site
 from tests.conformance.statement import TEXT, literals, plain, table
 from tests.support.receiving import receiving
 
@@ -205,7 +205,7 @@ def test_answers_of_the_origin_server(tmp_path: Path) -> None:
     """As its own description says, and those of the guard before it."""
     settings = Settings(data_dir=tmp_path)
     engine, ledger = open_database(settings)
-    described = create_application(open_site(settings, ledger)).openapi()["paths"]
+    described = create_application(site_of(settings, ledger)).openapi()["paths"]
     engine.dispose()
     responses = {int(status) for status in described["/dicomweb/studies"]["post"]["responses"]}
     assert {int(row["HTTP status"]) for row in table("5-4")} == responses | {401, 403, 429}

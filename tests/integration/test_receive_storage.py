@@ -32,8 +32,9 @@ from pynetdicom.sop_class import Verification
 
 from gateway.dicom.statuses import Status
 from gateway.errors import ConfigurationError
+from gateway.processes.receiver import storage_scp
 from gateway.receive.presentation import TRANSFER_SYNTAXES
-from gateway.receive.storage_scp import MAXIMUM_PDU_SIZE, StorageSCP
+from gateway.receive.storage_scp import MAXIMUM_PDU_SIZE
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Received
 from gateway.settings import SCP
 from gateway.store.entries import Arrival
@@ -195,7 +196,7 @@ def batches_rle(batches: list[list[Dataset]]) -> list[list[Dataset]]:
 
 def test_a_port_in_use_is_one_clear_line(receiver: Receiver, tmp_path: Path) -> None:
     _, port = receiver.address
-    second = StorageSCP(SCP(port=port), receiver.spool, Ledger(receiver.engine, tmp_path))
+    second = storage_scp(SCP(port=port), receiver.spool, Ledger(receiver.engine, tmp_path))
     with pytest.raises(ConfigurationError, match=f"scp.port: cannot listen on 127.0.0.1:{port}") as problem:
         second.start()
     assert "\n" not in str(problem.value)

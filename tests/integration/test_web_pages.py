@@ -22,7 +22,7 @@ from gateway.errors import ConfigurationError
 from gateway.store.ledger import record_event
 from gateway.store.refusals import Refusal
 from gateway.store.requeue import Requeue
-from gateway.telemetry.role_status import RoleCall
+from gateway.telemetry.role_status import RoleStatusFile
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
 from gateway.web.viewer.rendering import HEAD, MARK
@@ -339,7 +339,7 @@ def test_ready_is_told_by_what_really_runs(site: Site, browser: Browser) -> None
     site.ledger.beat("here-1")
     site.remembered.__init__()  # type: ignore[misc]
     assert browser.get("/health/ready").status_code == 200
-    RoleCall(site.settings.data_dir).note("receive", "dead", "exit status 1")
+    RoleStatusFile(site.settings.directory.role_status).note("receive", "dead", "exit status 1")
     site.remembered.__init__()  # type: ignore[misc]
     dead = browser.get("/health/ready")
     assert dead.status_code == 503
@@ -360,7 +360,7 @@ def test_metrics_have_a_histogram_for_each_stage(site: Site, browser: Browser) -
 
 def test_torch_stays_out_until_it_is_needed() -> None:
     code = (
-        "import sys; from gateway.web.serving import WebServer; import gateway.processes.roles; "
+        "import sys; from gateway.web.serving import WebServer; import gateway.processes.website; "
         "sys.exit(bool({'torch', 'highdicom', 'dbos'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

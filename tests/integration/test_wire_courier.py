@@ -12,6 +12,7 @@ import pytest
 
 from gateway.deliver import connection
 from gateway.deliver.couriers import Couriers
+from gateway.processes.couriers import couriers_of
 from gateway.settings import Settings
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
@@ -60,7 +61,7 @@ def courier(ledger: Ledger, acceptor: Acceptor, timeout_seconds: float) -> Itera
     }  # fmt: skip
     rules = {"first_retry_seconds": 0.1, "longest_retry_seconds": 0.1}
     settings = Settings.model_validate({"destinations": [pacs], "routes": [], "delivery": rules})
-    couriers = Couriers(settings, ledger, "worker")
+    couriers = couriers_of(settings, ledger, "worker")
     couriers.start()
     try:
         yield couriers

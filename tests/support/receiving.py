@@ -25,6 +25,7 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.presentation import build_context
 from structlog.testing import capture_logs
 
+from gateway.processes.receiver import storage_scp
 from gateway.receive.storage_scp import StorageSCP
 from gateway.settings import SCP
 from gateway.store.database import open_engine
@@ -69,7 +70,7 @@ def receiving(
     engine = open_engine(f"sqlite:///{folder / 'gateway.sqlite'}")
     upgrade(engine)
     kept = spool(folder / "spool")
-    scp = StorageSCP(SCP.model_validate({"port": 0} | settings), kept, ledger(engine, folder))
+    scp = storage_scp(SCP.model_validate({"port": 0} | settings), kept, ledger(engine, folder))
     before = set(threading.enumerate())
     with capture_logs() as log:
         scp.start()

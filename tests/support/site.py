@@ -11,6 +11,7 @@ from typing import Any
 import requests
 from pydicom.dataset import Dataset
 
+from gateway.processes.website import site_of
 from gateway.records import Description, Received, Stage
 from gateway.settings import FolderDestination, Settings, Web
 from gateway.store.database import open_engine
@@ -23,7 +24,7 @@ from gateway.store.spool import Spool
 from gateway.store.timings import record_timings
 from gateway.web.pages.versions import standing
 from gateway.web.serving import WebServer
-from gateway.web.site import Site, open_site
+from gateway.web.site import Site
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.sources import dx, encoded
 
@@ -57,7 +58,7 @@ def site_in(folder: Path, database: str = "sqlite", **web: Any) -> Site:
     )
     engine = open_engine(settings.database_url)
     upgrade(engine)
-    return open_site(settings, Ledger(engine, folder))
+    return site_of(settings, Ledger(engine, folder))
 
 
 class Browser(requests.Session):

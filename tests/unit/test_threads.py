@@ -11,13 +11,14 @@ from gateway.threads import Vital, failed_vital, release_vital
 ROLE = """
 import sys, threading
 from pathlib import Path
-from gateway.processes import roles
+from gateway.files.data_directory import DataDirectory
+from gateway.processes import lifetime
 from gateway.telemetry.log import open_log
 from gateway.threads import Vital
-roles.PULSE_SECONDS = 0.01
-open_log(Path(sys.argv[1]), role="work")
+lifetime.HEARTBEAT_SECONDS = 0.01
+open_log(DataDirectory(Path(sys.argv[1])), role="work")
 Vital(lambda: None, "collect").start()
-roles._announce(threading.Event(), supervised=False)
+lifetime.Lifetime(supervised=False).announce()
 threading.Event().wait()
 """
 

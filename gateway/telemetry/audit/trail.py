@@ -1,4 +1,4 @@
-"""The trail itself: `<data_dir>/audit/audit-YYYYMMDD.log`, one file a day (UTC), one syslog message a line.
+"""The trail itself: `audit-YYYYMMDD.log` in `DataDirectory.audit`, one file a day (UTC), one message a line.
 
 Call `viewed`, `exported` and their like where the events happen. They never raise and never wait for anything
 but the local disk; before `open_trail` they do nothing. A `Forwarder` feeds a syslog collector from them.
@@ -23,7 +23,6 @@ from gateway.telemetry.audit.message import Message, Source, xml_of
 from gateway.telemetry.audit.syslog import syslog_line
 from gateway.telemetry.log import log_bug, log_event
 
-FOLDER = "audit"
 FILES = "audit-*.log"
 
 _Arguments = ParamSpec("_Arguments")
@@ -44,7 +43,7 @@ class Trail:
         host = socket.gethostname()
         self._source = Source(rules.source_id or ae_title, rules.site_id, ae_title, host)
         self._keep_days = rules.keep_days
-        self._folder = settings.data_dir / FOLDER
+        self._folder = settings.directory.audit
         self._lock = Lock()
         self._day: date | None = None
         self._file: LineFile

@@ -14,8 +14,8 @@ from fastapi.responses import JSONResponse
 
 from gateway.errors import GatewayError
 from gateway.model.card import CARD_NAME, read_card
-from gateway.store.marks import RECEIVED, RESULTS, known_mark
-from gateway.telemetry.role_status import read_role_call
+from gateway.store.marks import known_mark
+from gateway.telemetry.role_status import read_role_status
 from gateway.web.pages.words import duration
 from gateway.web.site import Site
 
@@ -70,7 +70,7 @@ def examine(site: Site) -> list[Finding]:
 
 
 def _roles(site: Site) -> Iterator[Finding]:
-    for name, role in sorted(read_role_call(site.settings.data_dir).items()):
+    for name, role in sorted(read_role_status(site.settings.directory.role_status).items()):
         yield Finding(f"role {name}", role.state == "serving", f"{role.state} {role.detail}".strip())
 
 
@@ -81,11 +81,13 @@ def _disk(site: Site) -> Iterator[Finding]:
 
 def _folders(site: Site) -> Iterator[Finding]:
     """See that the folders are those that the ledger means: else images wait."""
-    for name in (RECEIVED, RESULTS):
-        mark = known_mark(site.settings.data_dir / name, site.ledger)
+    for folder in (site.settings.directory.spool, site.settings.directory.results):
+        mark = known_mark(folder, site.ledger)
         problem = mark.problem() if mark else None
         if problem:
-            yield Finding(f"folder {name}", False, "is not mounted: its images wait; see gateway doctor")
+            yield Finding(
+                f"folder {folder.name}", False, "is not mounted: its images wait; see gateway doctor"
+            )
 
 
 def _model(site: Site) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from gateway import __version__
 from gateway.records import Stage, State
 from gateway.store.timings import BUCKETS, last_folded, tallies_since
-from gateway.telemetry.role_status import read_role_call
+from gateway.telemetry.role_status import read_role_status
 from gateway.web.site import Site
 
 
@@ -126,7 +126,7 @@ class LedgerCollector(Collector):
         yield GaugeMetricFamily("gateway_disk_free_bytes", "Free space for the data directory", disk.free)
         yield GaugeMetricFamily("gateway_disk_size_bytes", "Size of its file system", disk.total)
         roles = GaugeMetricFamily("gateway_role_up", "1 while a role of this machine serves", labels=["role"])
-        for name, role in read_role_call(self._site.settings.data_dir).items():
+        for name, role in read_role_status(self._site.settings.directory.role_status).items():
             roles.add_metric([name], 1 if role.state == "serving" else 0)
         yield roles
 

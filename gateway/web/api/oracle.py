@@ -58,7 +58,7 @@ def _open(settings: Settings) -> None:
     from gateway.worker.pipeline import open_predictor
 
     os.nice(10)  # reception and answers come first
-    open_log(settings.data_dir, role="web", rules=settings.log)
+    open_log(settings.directory, role="web", rules=settings.log)
     _opened.append((open_predictor(settings), settings))
     limit_memory(settings.select.max_megapixels)
 

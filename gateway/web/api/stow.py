@@ -12,9 +12,7 @@ from fastapi.responses import JSONResponse
 from gateway.dicom.statuses import Refuse, Status
 from gateway.dicom.uid import is_uid
 from gateway.receive.c_store import CStore, StoreRequest, audit_refused
-from gateway.receive.capacity import Capacity
 from gateway.receive.data_set import Header
-from gateway.store.spool import open_spool
 from gateway.telemetry.log import log_bug, log_event
 from gateway.web.api.multipart import MOST_PARTS, NotMultipart, TooManyParts, boundary_of, parts_of
 from gateway.web.api.part_10 import FileMeta, Part10, read_file_meta, read_part_10
@@ -54,9 +52,7 @@ _BODY = {
 def routes(site: Site) -> APIRouter:
     """Return `POST /dicomweb/studies` and `POST /dicomweb/studies/{study}`."""
     router = APIRouter(prefix="/dicomweb", tags=["DICOMweb"])
-    spool = open_spool(site.settings.data_dir / "spool", site.ledger)
-    reception = CStore(Capacity(site.settings.scp, spool, site.ledger), spool, site.ledger)
-    desk = _Desk(reception, site.settings.web.stow_ae_title, site.settings.scp.ae_title)
+    desk = _Desk(site.reception, site.settings.web.stow_ae_title, site.settings.scp.ae_title)
 
     room = WaitingRoom(BODIES_AT_ONCE, BODIES_WAITING)
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from gateway.records import Stage, State
 from gateway.store.queries.statistics import DAY
-from gateway.telemetry.role_status import read_role_call
+from gateway.telemetry.role_status import read_role_status
 from gateway.web.pages import plots
 from gateway.web.pages.templates import page
 from gateway.web.site import Site
@@ -52,7 +52,7 @@ def survey(site: Site) -> dict[str, Any]:
         "latency": {name: percentile(answered, part) for name, part in (("p50", 0.5), ("p95", 0.95))},
         "last_received": site.traffic.last_received(),
         "destinations": site.traffic.destinations(),
-        "roles": sorted(read_role_call(site.settings.data_dir).items()),
+        "roles": sorted(read_role_status(site.settings.directory.role_status).items()),
         "rate_plot": _rate(site),
         "latency_plot": _latency(site),
         "drift": _drift(site),

@@ -15,6 +15,7 @@ from gateway.deliver import courier as couriers_module
 from gateway.deliver import shift as shifts
 from gateway.deliver.couriers import Couriers
 from gateway.deliver.outcome import Outcome, Verdict
+from gateway.processes.couriers import couriers_of
 from gateway.settings import Settings
 from gateway.store.entries import PendingDelivery
 from gateway.store.ledger import Ledger, now
@@ -50,7 +51,7 @@ def couriers(ledger: Ledger, tmp_path: Path) -> Iterator[Callable[..., Couriers]
         settings = Settings.model_validate(
             {"data_dir": tmp_path, "destinations": [folder], "routes": []} | changes
         )
-        started.append(Couriers(settings, ledger, "worker"))
+        started.append(couriers_of(settings, ledger, "worker"))
         started[-1].start()
         return started[-1]
 

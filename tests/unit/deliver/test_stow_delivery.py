@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.deliver.couriers import Couriers
+from gateway.processes.couriers import couriers_of
 from gateway.records import State
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
@@ -62,7 +62,7 @@ def deliver_until(
     settings = Settings.model_validate(
         {"data_dir": tmp_path, "destinations": [web], "routes": [], "delivery": delivery}
     )
-    couriers, pause = Couriers(settings, ledger, "worker"), threading.Event()
+    couriers, pause = couriers_of(settings, ledger, "worker"), threading.Event()
     couriers.start()
     try:
         for _ in range(round(PATIENCE_SECONDS / 0.05)):

@@ -17,8 +17,8 @@ from gateway.doctor.finding import Finding, Verdict
 from gateway.doctor.model import model
 from gateway.doctor.network import certificate, listener, peers, web
 from gateway.doctor.storage import database, disk
-from gateway.processes.roles import open_database
 from gateway.settings import Settings
+from gateway.store.opening import open_database
 from tests.support.certificates import Authority
 from tests.support.storage_peer import storage_peer
 from tests.wire import pdus

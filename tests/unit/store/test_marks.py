@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError, Retry
+from gateway.files.data_directory import DataDirectory
 from gateway.settings import Retention
 from gateway.store.ledger import Ledger
 from gateway.store.marks import MARK, known_mark, mark_of, marks_of
@@ -107,7 +108,7 @@ def test_a_ledger_from_before_there_were_marks_looks_for_its_files(ledger: Ledge
 def test_retention_deletes_nothing_while_a_folder_is_away(
     ledger: Ledger, tmp_path: Path, folder: str
 ) -> None:
-    marks = marks_of(tmp_path, ledger)
+    marks = marks_of(DataDirectory(tmp_path), ledger)
     ledger.record_received(received(tmp_path))
     (image,) = claim(ledger, "batch")
     record_answer(ledger, image, answer(tmp_path, "near"))

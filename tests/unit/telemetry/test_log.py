@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from gateway.errors import ConfigurationError
+from gateway.files.data_directory import DataDirectory
 from gateway.settings import Log
 from gateway.telemetry.line_queue import MOST_LINES, LineQueue
 from gateway.telemetry.log import log_event, open_log, readable
@@ -34,7 +35,7 @@ def lines(data_dir: Path) -> list[dict[str, str]]:
 
 
 def test_an_event_is_one_line_with_its_time(tmp_path: Path) -> None:
-    open_log(tmp_path, role="work")
+    open_log(DataDirectory(tmp_path), role="work")
     log_event("inferred", sop_instance_uid="1.2")
     (line,) = lines(tmp_path)
     assert line["time"].endswith("Z")
@@ -42,7 +43,7 @@ def test_an_event_is_one_line_with_its_time(tmp_path: Path) -> None:
 
 
 def test_text_that_is_not_unicode_is_written(tmp_path: Path) -> None:
-    open_log(tmp_path, role="work")
+    open_log(DataDirectory(tmp_path), role="work")
     log_event("refused", reason="\udcff")
     assert lines(tmp_path)[0]["reason"] == "\udcff"
 
@@ -50,7 +51,7 @@ def test_text_that_is_not_unicode_is_written(tmp_path: Path) -> None:
 def test_a_full_disk_ends_nothing_and_leaves_no_half_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_log(tmp_path, role="work")
+    open_log(DataDirectory(tmp_path), role="work")
     write = os.write
     log_event("first")
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:10]))
@@ -65,11 +66,11 @@ def test_a_full_disk_ends_nothing_and_leaves_no_half_line(
 def test_a_log_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("a file stands in the way")
     with pytest.raises(ConfigurationError, match=r"gateway\.jsonl"):
-        open_log(tmp_path, role="work")
+        open_log(DataDirectory(tmp_path), role="work")
 
 
 def test_a_full_file_makes_room_and_old_ones_go(tmp_path: Path) -> None:
-    open_log(tmp_path, role="work", rules=Log(file_mb=0.001, keep_files=2))
+    open_log(DataDirectory(tmp_path), role="work", rules=Log(file_mb=0.001, keep_files=2))
     for number in range(100):
         log_event("inferred", number=number)
     kept = [*sorted((tmp_path / "log").glob("gateway-*.jsonl")), tmp_path / "log" / "gateway.jsonl"]
@@ -82,7 +83,7 @@ def test_a_full_file_makes_room_and_old_ones_go(tmp_path: Path) -> None:
 def test_a_file_is_a_day_old_at_most(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "gateway.jsonl").write_text('{"time": "2026-01-01T00:00:00.000Z"}\n')
-    open_log(tmp_path, role="work")
+    open_log(DataDirectory(tmp_path), role="work")
     log_event("first")
     log_event("second")
     assert [line["event"] for line in lines(tmp_path)] == ["second"]
@@ -95,7 +96,7 @@ def test_a_file_is_a_day_old_at_most(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_moved_away_is_not_written_any_more(tmp_path: Path) -> None:
-    open_log(tmp_path, role="work")
+    open_log(DataDirectory(tmp_path), role="work")
     log_event("first")
     (tmp_path / "log" / "gateway.jsonl").rename(tmp_path / "log" / "moved")  # as logrotate does
     log_event("second")
@@ -105,8 +106,9 @@ def test_a_file_that_was_moved_away_is_not_written_any_more(tmp_path: Path) -> N
 TALKER = """
 import sys
 from pathlib import Path
+from gateway.files.data_directory import DataDirectory
 from gateway.telemetry.log import log_event, open_log
-open_log(Path(sys.argv[1]), role="receive")
+open_log(DataDirectory(Path(sys.argv[1])), role="receive")
 for number in range(30_000):
     sys.stderr.write("x" * 150 + chr(10))
 log_event("last")
@@ -156,9 +158,10 @@ def test_a_line_on_a_terminal_is_short_and_obeyed_by_none() -> None:
 WRITER = """
 import sys
 from pathlib import Path
+from gateway.files.data_directory import DataDirectory
 from gateway.telemetry.log import log_event, open_log
 from gateway.settings import Log
-open_log(Path(sys.argv[1]), role=sys.argv[2], rules=Log(file_mb=0.01, keep_files=1000))
+open_log(DataDirectory(Path(sys.argv[1])), role=sys.argv[2], rules=Log(file_mb=0.01, keep_files=1000))
 for number in range(1000):
     log_event("inferred", number=number)
 """

@@ -1,0 +1,96 @@
+"""The data directory: names every folder and file that a gateway keeps below `data_dir`, once.
+
+Every part that reads or writes there asks this value; a gateway's own is `Settings.directory`. Folders are
+made by the part that writes into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """One gateway's data directory.
+
+    Attributes
+    ----------
+    root
+        The setting `data_dir`. The store keeps paths relative to it, so that the directory can be moved.
+    """
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite database, where the setting `database` names no server."""
+        return self.root / "gateway.sqlite"
+
+    @property
+    def spool(self) -> Path:
+        """Received images, as Part 10 files."""
+        return self.root / "spool"
+
+    @property
+    def results(self) -> Path:
+        """Result objects, as Part 10 files."""
+        return self.root / "results"
+
+    @property
+    def uploads(self) -> Path:
+        """Request bodies while the web server takes them."""
+        return self.root / "uploads"
+
+    @property
+    def viewer_cache(self) -> Path:
+        """Rendered radiographs; anything in it may be deleted at any time."""
+        return self.root / "cache" / "web"
+
+    @property
+    def log(self) -> Path:
+        """The log, one JSON object a line; rotated files lie beside it."""
+        return self.root / "log" / "gateway.jsonl"
+
+    @property
+    def audit(self) -> Path:
+        """The audit trail, one file a day."""
+        return self.root / "audit"
+
+    @property
+    def run(self) -> Path:
+        """Locks, keys and the status of the roles."""
+        return self.root / "run"
+
+    @property
+    def role_status(self) -> Path:
+        """How each role of this machine is, as the supervisor last heard."""
+        return self.run / "roles.json"
+
+    @property
+    def web_key(self) -> Path:
+        """The key that signs browser sessions."""
+        return self.run / "web.key"
+
+    @property
+    def export_key(self) -> Path:
+        """The key that pseudonymises exported feedback."""
+        return self.run / "export.key"
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turn an error of the disk at the start of a gateway into one clear line.
+
+        Raises
+        ------
+        ConfigurationError
+            If the block could not write something below the directory.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise ConfigurationError(f"data_dir: {error.filename or self.root}: {error.strerror}") from None

@@ -1,0 +1,71 @@
+"""The life of one role's process: when it ends, and how its supervisor hears that it serves and lives.
+
+Every role makes one `Lifetime` before it imports anything that takes seconds. A supervised role ends with its
+supervisor; a role whose vital thread has ended or hangs ends by itself, so that it is started again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+
+from gateway.telemetry.log import flush_log, log_event
+from gateway.threads import failed_vital
+
+READY = "ready"
+"""The first word that a supervised role writes to its standard output, once it serves."""
+
+HEARTBEAT_SECONDS = 5.0
+"""How often it then writes an empty line: its process is neither stopped nor stuck."""
+
+
+class Lifetime:
+    """Ends by SIGTERM or SIGINT; where a supervisor started the role, with the supervisor, too."""
+
+    def __init__(self, *, supervised: bool) -> None:
+        self._supervised = supervised
+        self._ending = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._ending.set())
+        if supervised:
+            threading.Thread(target=_end_with_parent, name="parent watchdog", daemon=True).start()
+
+    def announce(self, **data: object) -> None:
+        """Log that the role serves, tell its supervisor, and begin the heartbeat."""
+        if self._ending.is_set():
+            return
+        log_event("started" if self._supervised else "ready", **data)
+        self._tell_supervisor(f"{READY} {' '.join(f'{key}={value}' for key, value in data.items())}")
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def wait(self) -> None:
+        """Wait for the signal to end."""
+        self._ending.wait()
+
+    def _beat(self) -> None:
+        while True:
+            time.sleep(HEARTBEAT_SECONDS)
+            end_if_a_thread_failed()
+            self._tell_supervisor("")
+
+    def _tell_supervisor(self, line: str) -> None:
+        if self._supervised:
+            with suppress(OSError):  # without a supervisor the role is about to end
+                os.write(sys.stdout.fileno(), f"{line}\n".encode())
+
+
+def end_if_a_thread_failed() -> None:
+    """End this process where a vital thread has ended or hangs, so that the role is started again whole."""
+    for name, problem in failed_vital().items():
+        log_event("thread_failed", thread=name, problem=problem)
+        flush_log()
+        os._exit(1)
+
+
+def _end_with_parent() -> None:
+    os.read(sys.stdin.fileno(), 1)  # returns when the supervisor, which holds the other end, is gone
+    os._exit(1)

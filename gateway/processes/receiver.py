@@ -1,0 +1,71 @@
+"""The composition root of the role `receive`: builds the DICOM listener and everything it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from gateway.processes.folders import open_marks
+from gateway.receive.association import Admission
+from gateway.receive.c_store import CStore
+from gateway.receive.capacity import Capacity
+from gateway.receive.connections import Connections
+from gateway.receive.hosts import Hosts
+from gateway.receive.memory import Memory, return_what_is_freed
+from gateway.receive.refusals import Refusals
+from gateway.receive.storage_scp import StorageSCP
+from gateway.settings import SCP, Settings
+from gateway.store.commitments import Commitments
+from gateway.store.ledger import Ledger
+from gateway.store.refusals import RefusalRecorder
+from gateway.store.refusals import Refusals as RefusalTable
+from gateway.store.spool import Spool
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """The role `receive`."""
+
+    settings: Settings
+    scp: StorageSCP
+    recorder: RefusalRecorder
+
+    def start(self) -> Mapping[str, object]:
+        """Listen; see `Role`."""
+        self.recorder.start()
+        return_what_is_freed()
+        self.scp.start()
+        host, port = self.scp.address
+        return {"ae_title": self.settings.scp.ae_title, "host": host, "port": port}
+
+    def stop(self) -> None:
+        """Finish the requests that are being served; see `Role`."""
+        self.scp.stop(self.settings.shutdown_seconds)
+        self.recorder.stop()
+
+
+def build(settings: Settings, _: sa.Engine, ledger: Ledger) -> Receiver:
+    """Build the role; the spool may be mounted later."""
+    marks = open_marks(settings, ledger)
+    spool = Spool(settings.directory.spool, marks.received)
+    scp = storage_scp(settings.scp, spool, ledger)
+    return Receiver(settings, scp, RefusalRecorder(RefusalTable(ledger)))
+
+
+def storage_scp(settings: SCP, spool: Spool, ledger: Ledger) -> StorageSCP:
+    """Build the listener over a spool and a ledger that are ready to be used."""
+    capacity, refusals = Capacity(settings, spool, ledger), Refusals()
+    hosts = Hosts(peer.host for peer in settings.peers)
+    connections = Connections(settings, hosts if settings.peers else None)
+    return StorageSCP(
+        settings,
+        admission=Admission(settings, capacity, connections, hosts, refusals),
+        c_store=CStore(capacity, spool, ledger),
+        commitments=Commitments(ledger),
+        connections=connections,
+        hosts=hosts,
+        memory=Memory(settings.max_memory_mb << 20),
+        refusals=refusals,
+    )

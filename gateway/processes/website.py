@@ -1,0 +1,82 @@
+"""The composition root of the role `web`: builds what pages and API are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from gateway.receive.c_store import CStore
+from gateway.receive.capacity import Capacity
+from gateway.settings import Settings
+from gateway.store.feedback import FeedbackBook
+from gateway.store.ledger import Ledger
+from gateway.store.pictures import Pictures
+from gateway.store.queries.images import Images
+from gateway.store.queries.statistics import Statistics
+from gateway.store.queries.traffic import Traffic
+from gateway.store.queries.worklist import Worklist
+from gateway.store.refusals import RefusalRecorder, Refusals
+from gateway.store.spool import open_spool
+from gateway.web.api.oracle import Oracle
+from gateway.web.body import Bodies
+from gateway.web.security.access import Access
+from gateway.web.security.audit import record_turned_away
+from gateway.web.serving import WebServer
+from gateway.web.site import Remembered, Site
+from gateway.web.viewer.display import Display
+
+
+@dataclass(frozen=True, slots=True)
+class Website:
+    """The role `web`."""
+
+    settings: Settings
+    server: WebServer
+    recorder: RefusalRecorder
+
+    def start(self) -> Mapping[str, object]:
+        """Answer requests; see `Role`."""
+        self.recorder.start()
+        self.server.start()
+        return {"url": self.server.url}
+
+    def stop(self) -> None:
+        """Finish the requests that are being answered; see `Role`."""
+        self.server.stop(self.settings.shutdown_seconds)
+        self.recorder.stop()
+
+
+def build(settings: Settings, _: sa.Engine, ledger: Ledger) -> Website:
+    """Build the role; its port is bound when this returns."""
+    site = site_of(settings, ledger)
+    return Website(settings, WebServer(site), RefusalRecorder(site.refusals))
+
+
+def site_of(settings: Settings, ledger: Ledger) -> Site:
+    """Build what the pages and the API ask.
+
+    Raises
+    ------
+    OSError
+        If the data directory cannot be written.
+    """
+    web, directory = settings.web, settings.directory
+    spool = open_spool(directory.spool, ledger)
+    return Site(
+        settings=settings,
+        ledger=ledger,
+        access=Access(web, directory.web_key, record_turned_away),
+        display=Display(Pictures(directory.viewer_cache, web.cache_mb << 20)),
+        oracle=Oracle(settings),
+        bodies=Bodies(directory.uploads, web.max_upload_mb, settings.scp.min_free_disk_mb),
+        reception=CStore(Capacity(settings.scp, spool, ledger), spool, ledger),
+        images=Images(ledger),
+        worklist=Worklist(ledger),
+        feedback=FeedbackBook(ledger),
+        refusals=Refusals(ledger),
+        traffic=Traffic(ledger),
+        statistics=Statistics(ledger),
+        remembered=Remembered(),
+    )

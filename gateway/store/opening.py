@@ -1,0 +1,86 @@
+"""Opens the database: roles, proof and supervisor bring it to this version; commands open it as it is.
+
+Every problem on the way is one line of a `GatewayError`; no connection is left open then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet
+from gateway.files.folders import make_folder
+from gateway.settings import Settings
+from gateway.store.database import open_engine, risks
+from gateway.store.ledger import Ledger
+from gateway.store.migrate import is_older, upgrade
+
+
+def open_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
+    """Open the database, made where there is none, and bring it to this version's schema.
+
+    Raises
+    ------
+    ConfigurationError
+        If the data directory cannot be written, or the database does not answer, does not keep committed rows
+        through a power cut, or belongs to a newer gateway.
+    """
+    directory = settings.directory
+    with directory.writing():
+        make_folder(directory.root)
+    engine = open_engine(settings.database_url)
+    with _explained(settings, engine):
+        for problem in risks(engine):
+            if problem.is_fatal:
+                raise ConfigurationError(f"database: {problem.told}; {problem.advice}")
+        upgrade(engine)
+    hide_from_others(directory.database)
+    return engine, Ledger(engine, directory.root)
+
+
+def look_into_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
+    """Open the database as it is; nothing is made or changed.
+
+    Raises
+    ------
+    NoGatewayYet
+        If there is none.
+    GatewayError
+        If its schema is older than this version.
+    ConfigurationError
+        If the database does not answer or belongs to a newer gateway.
+    """
+    if settings.database == "sqlite" and not settings.directory.database.exists():
+        raise NoGatewayYet(
+            f"{settings.data_dir}: no gateway has run here yet; another one's settings are named by --config"
+        )
+    engine = open_engine(settings.database_url)
+    with _explained(settings, engine):
+        if is_older(engine):
+            raise GatewayError("the database is empty or of an older version; the gateway's start mends that")
+    return engine, Ledger(engine, settings.data_dir)
+
+
+@contextmanager
+def _explained(settings: Settings, engine: sa.Engine) -> Iterator[None]:
+    try:
+        yield
+    except GatewayError:
+        engine.dispose()
+        raise
+    except sa.exc.SQLAlchemyError as error:
+        engine.dispose()
+        cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        where = "" if settings.database != "sqlite" else f" ({settings.data_dir})"
+        reason = " ".join(str(cause).split())
+        raise ConfigurationError(f"database: cannot be opened{where}: {reason}") from None
+
+
+def hide_from_others(database: Path) -> None:
+    """Take from other users the right to read a database that an earlier version made without umask 027."""
+    for file in database.parent.glob(f"{database.name}*"):
+        with suppress(OSError):  # another user's
+            file.chmod(file.stat().st_mode & ~0o027)
