@@ -11,7 +11,7 @@ TESTS := .venv/ready-dev
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve revision test slow prove fuzz nightly check bench peers clean
+.PHONY: help setup demo pictures serve revision test slow prove fuzz nightly check bench peers clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ $(TESTS): $(RUNS)
 
 demo: $(RUNS)  ## send sample_dicoms/ to a gateway and print what came of each file
 	$(BIN)/python sample_dicoms/demo.py
+
+pictures: $(TESTS)  ## take the pictures of the documents from the results of `make demo`
+	$(BIN)/python sample_dicoms/pictures.py
 
 serve: $(RUNS)  ## run the gateway for a real PACS (config/gateway.yaml)
 	$(BIN)/gateway serve
