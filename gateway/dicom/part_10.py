@@ -15,12 +15,12 @@ from os import SEEK_CUR
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from pydicom.charset import convert_encodings
 from pydicom.dataelem import DataElement, RawDataElement, empty_value_for_VR
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, AllTransferSyntaxes, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from gateway.dicom.character_sets import encodings_for
 from gateway.dicom.elements import LONG_VRS, MAX_OUTERMOST, UNDEFINED_LENGTH, Element, Elements
 from gateway.dicom.octets import Inflating, InMemory, Octets, OnDisk
 from gateway.dicom.unreadable import Fault, Unreadable
@@ -122,7 +122,8 @@ def _built(each: Element, value: bytes, syntax: UID) -> RawDataElement | DataEle
 def _encodings(element: RawDataElement | DataElement | None) -> list[str]:
     value = element.value if element else None
     text = value[:_LONGEST_CHARACTER_SET].decode("latin-1").strip(" \0") if isinstance(value, bytes) else ""
-    return convert_encodings([each.strip() for each in text.split("\\")])
+    encodings, _ = encodings_for(text.split("\\"))  # pydicom's own would take any codec's name, such as `hex`
+    return ["iso8859" if each == "ascii" else each for each in encodings] or ["iso8859"]
 
 
 def _read_data_set(octets: InMemory | OnDisk, syntax: UID, up_to: int) -> Dataset:

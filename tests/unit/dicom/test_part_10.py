@@ -99,3 +99,29 @@ def test_the_worker_ends_an_image_that_cannot_be_read_with_the_reason(tmp_path: 
     path.write_bytes(encoded(dx())[:-10])
     with pytest.raises(Reject, match=r"ends in or after \(7FE0,0010\): 10 bytes short"):
         read_source(path)
+
+
+@pytest.mark.parametrize(
+    "character_set",
+    [
+        "ISO_IR\0192",
+        "ISO_IR 192\\\0",
+        "\0",
+        "hex",
+        "zlib",
+        "rot13",
+        "undefined",
+        "idna",
+        "x" * 5000,
+        "\\" * 40,
+    ],
+)
+def test_a_character_set_that_is_none_harms_nothing(tmp_path: Path, character_set: str) -> None:
+    source = dx(PatientName="A^B", SpecificCharacterSet="ISO_IR 100")
+    declared = b"\x08\0\x05\0CS" + (len(character_set) + len(character_set) % 2).to_bytes(2, "little")
+    declared += character_set.encode().ljust(len(character_set) + len(character_set) % 2)
+    path = tmp_path / "1.dcm"
+    path.write_bytes(encoded(source).replace(b"\x08\0\x05\0CS\x0a\0ISO_IR 100", declared))
+    assert declared in path.read_bytes()
+    ds = read_file(path)
+    assert str(ds.PatientName) == "A^B"
