@@ -65,11 +65,11 @@ class Label(StrEnum):
     UNDETERMINED = "Undetermined"  # the model abstains; `Prediction.reason` says why
 
 
-class ResultKind(StrEnum):
-    """Kinds of result object written back into the study."""
+SR, SC = "sr", "sc"
+"""The kinds of result that the gateway itself looks for; `results.kinds` has all."""
 
-    SR = "sr"
-    SC = "sc"
+DICOM = "application/dicom"
+"""Media type of a Part 10 file (PS3.18 8.7.3.1)."""
 
 
 @dataclass(frozen=True, slots=True)

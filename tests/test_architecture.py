@@ -35,7 +35,7 @@ LAYERS: dict[str, set[str]] = {
     "deliver": VALUES | RUNNING | {"dicom", "upper_layer", "store"},
     "receive": VALUES | RUNNING | {"dicom", "upper_layer", "store", "deliver"},
     "worker": CORE | RUNNING | {"store", "deliver", "sandbox"},
-    "web": CORE | RUNNING | {"store", "receive", "worker", "sandbox"},
+    "web": CORE | RUNNING | {"store", "receive", "deliver", "worker", "sandbox"},
     "doctor": CORE | RUNNING | {"configuration", "store", "deliver", "worker"},
     "processes": VALUES | RUNNING | {"store", "receive", "deliver", "worker", "web", "sandbox"},
     "training": CORE,

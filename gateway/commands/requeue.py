@@ -20,12 +20,13 @@ def retry(
     config: Config = None,
 ) -> None:
     """Begin anew what has failed: deliveries that were given up, images without an answer."""
+    from gateway.deliver.routing import route_of
     from gateway.store.requeue import Requeue
 
     if (uid is None) != failed:
         raise ConfigurationError("state the SOP Instance UID of an image, or --failed")
     settings, ledger = open_ledger(config)
-    begun = Requeue(ledger).retry(uid, settings.destinations_for)
+    begun = Requeue(ledger).retry(uid, route_of(settings))
     if uid is not None and not (begun.images or begun.deliveries or begun.unrouted):
         versions_of(ledger, uid)
         raise GatewayError(f"{uid}: nothing to retry: it has not failed, or its files have been deleted")
@@ -46,6 +47,7 @@ def resend(
     config: Config = None,
 ) -> None:
     """Send results again that were delivered: to a PACS that has lost them, or to a new one."""
+    from gateway.deliver.routing import route_of
     from gateway.store.requeue import Requeue, Selection
 
     if uid is None and study is None and since is None:
@@ -58,8 +60,8 @@ def resend(
         )
     if uid is not None:
         versions_of(ledger, uid)
-    route = settings.destinations_for if destination is None else lambda _: (destination,)
-    sent = Requeue(ledger).resend(Selection(uid, study, since.astimezone() if since else None), route)
+    selection = Selection(uid, study, since.astimezone() if since else None)
+    sent = Requeue(ledger).resend(selection, route_of(settings, only=destination))
     out.print(f"requeued {sent.deliveries} deliveries of {sent.images} images", soft_wrap=True)
     if sent.deleted:
         err.print(f"{sent.deleted} images have no results any more; gateway reprocess makes them anew")

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.records import Label, ModelIdentity, Prediction, ResultKind
+from gateway.records import Label, ModelIdentity, Prediction
 from gateway.results.identity import result_uid
 
 RESEARCH_BANNER = "RESEARCH ONLY - NOT FOR DIAGNOSTIC USE"
@@ -70,8 +70,8 @@ class Answer:
         """Which model answered."""
         return self.prediction.model
 
-    def sop_instance_uid(self, source_sop_instance_uid: str, kind: ResultKind) -> str:
-        """Return the UID of this answer's result object of the given kind."""
+    def result_uid(self, source_sop_instance_uid: str, kind: str) -> str:
+        """Return the UID of this answer's result of the given kind."""
         return result_uid(
             source_sop_instance_uid, self.pixel_digest, self.model.device_uid, self.configuration, kind
         )

@@ -1,14 +1,14 @@
-"""UIDs of result objects: derived, so that encoding the same answer twice names the same object."""
+"""UIDs of results: derived, so that encoding the same answer twice names the same result."""
 
 from __future__ import annotations
 
-from gateway.records import ResultKind, uid_from
+from gateway.records import uid_from
 
 
 def result_uid(
-    source_sop_instance_uid: str, pixel_digest: str, device_uid: str, configuration: str, kind: ResultKind
+    source_sop_instance_uid: str, pixel_digest: str, device_uid: str, configuration: str, kind: str
 ) -> str:
-    """Return the SOP Instance UID of one result.
+    """Return the identity of one result: the SOP Instance UID of a DICOM result.
 
     Parameters
     ----------
@@ -21,11 +21,9 @@ def result_uid(
     configuration
         Hash of every setting that changes a result's bytes.
     kind
-        SR or SC.
+        Of the result: `sr`, `sc` or another one of `kinds`.
     """
-    return uid_from(
-        f"result|{source_sop_instance_uid}|{pixel_digest}|{device_uid}|{configuration}|{kind.value}"
-    )
+    return uid_from(f"result|{source_sop_instance_uid}|{pixel_digest}|{device_uid}|{configuration}|{kind}")
 
 
 def series_uid(sop_instance_uid: str) -> str:

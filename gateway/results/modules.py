@@ -14,7 +14,6 @@ from gateway.records import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
     ModelIdentity,
-    ResultKind,
 )
 from gateway.results.answer import SERIES_DESCRIPTION, Answer
 from gateway.results.identity import series_uid
@@ -22,7 +21,6 @@ from gateway.results.source_header import SourceHeader
 
 MANUFACTURER = "CXR Gateway"
 _FIRST_SERIES_NUMBER = 9000  # after the series that were acquired
-_LAST_OF_KIND = {ResultKind.SR: 1, ResultKind.SC: 2}
 _LARGEST_INTEGER_STRING = 2**31 - 1  # PS3.5 6.2
 _LONG_STRING = 64  # characters of an LO value
 
@@ -38,14 +36,19 @@ _TYPE_3 = (
 
 
 def shared_modules(
-    source: SourceHeader, answer: Answer, kind: ResultKind, sop_class_uid: UID, modality: str
+    source: SourceHeader, answer: Answer, kind: str, sop_class_uid: UID, modality: str, number: int
 ) -> Dataset:
     """Return a data set with every module but those of its content.
 
     Patient and study are the source's; series, equipment and instance are new. It has file meta
     information for Explicit VR Little Endian.
+
+    Parameters
+    ----------
+    number
+        Of the kind, 1 to 9: the last digit of the Series Number.
     """
-    sop_instance_uid = answer.sop_instance_uid(source.dataset.SOPInstanceUID, kind)
+    sop_instance_uid = answer.result_uid(source.dataset.SOPInstanceUID, kind)
     result = Dataset()
     result.SpecificCharacterSet = "ISO_IR 192"
     result.SOPClassUID = sop_class_uid
@@ -53,7 +56,7 @@ def shared_modules(
     _patient_and_study(result, source.dataset)
     result.Modality = modality
     result.SeriesInstanceUID = series_uid(sop_instance_uid)
-    result.SeriesNumber = _series_number(source.dataset, kind)
+    result.SeriesNumber = _series_number(source.dataset, number)
     result.SeriesDescription = _series_description(source.dataset, answer.view)
     result.InstanceNumber = 1
     result.ContentQualification = "RESEARCH"
@@ -89,10 +92,10 @@ def long_string(text: str) -> str:
     return re.sub(r"[\\\s\x00-\x1f]+", " ", text).strip()[:_LONG_STRING]
 
 
-def _series_number(header: Dataset, kind: ResultKind) -> int:
-    """Return 9001 (SR) or 9002 (SC), and ten more for each number of the image's series."""
-    number = _FIRST_SERIES_NUMBER + 10 * max(0, int(header.get("SeriesNumber") or 0)) + _LAST_OF_KIND[kind]
-    return number if number <= _LARGEST_INTEGER_STRING else _FIRST_SERIES_NUMBER + _LAST_OF_KIND[kind]
+def _series_number(header: Dataset, number: int) -> int:
+    """Return 9000 and the kind's number, and ten more for each number of the image's series."""
+    series_number = _FIRST_SERIES_NUMBER + 10 * max(0, int(header.get("SeriesNumber") or 0)) + number
+    return series_number if series_number <= _LARGEST_INTEGER_STRING else _FIRST_SERIES_NUMBER + number
 
 
 def _series_description(header: Dataset, view: str) -> str:

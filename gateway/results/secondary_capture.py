@@ -8,14 +8,39 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from gateway.records import GreyImage, ResultKind
+from gateway.records import DICOM, SC, GreyImage
 from gateway.results.answer import Answer
+from gateway.results.encoding import dicom_result
 from gateway.results.modules import MANUFACTURER, code_item, local_time, shared_modules
 from gateway.results.picture import picture
 from gateway.results.requests import distinct
+from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
 from gateway.results.source_header import SourceHeader
 
 _SHORT_TEXT = 1024  # characters of an ST value
+
+
+class SecondaryCaptureBuilder(Builder):
+    """Builds the SC of an answer, where `results.secondary_capture` asks for it."""
+
+    kind = SC
+    media_type = DICOM
+
+    def is_wanted(self, rules: ResultRules) -> bool:
+        """Tell what the setting says."""
+        return rules.secondary_capture
+
+    def sop_class_uid(self, rules: ResultRules) -> str:  # noqa: ARG002 - the same under all rules
+        """Return Secondary Capture Image Storage."""
+        return SecondaryCaptureImageStorage
+
+    def alternative(self, rules: ResultRules) -> str:  # noqa: ARG002
+        """Return the setting that leaves captures out."""
+        return "results.secondary_capture: false"
+
+    def build(self, image: AnsweredImage, rules: ResultRules) -> Result:  # noqa: ARG002
+        """Build the capture."""
+        return dicom_result(self.kind, secondary_capture(image.source, image.grey, image.answer))
 
 
 def secondary_capture(source: SourceHeader, grey: GreyImage, answer: Answer) -> Dataset:
@@ -30,7 +55,7 @@ def secondary_capture(source: SourceHeader, grey: GreyImage, answer: Answer) -> 
     answer
         What is said about it.
     """
-    capture = shared_modules(source, answer, ResultKind.SC, SecondaryCaptureImageStorage, modality="OT")
+    capture = shared_modules(source, answer, SC, SecondaryCaptureImageStorage, modality="OT", number=2)
     _general_image(capture, source.dataset, answer)
     _lossy_compression(capture, source.dataset)
     _secondary_capture_equipment(capture)

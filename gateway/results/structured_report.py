@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage
 
-from gateway.records import ResultKind
+from gateway.records import DICOM, SR
 from gateway.results.answer import Answer, Predecessor
 from gateway.results.content_tree import content_tree
+from gateway.results.encoding import dicom_result
 from gateway.results.modules import shared_modules
 from gateway.results.requests import referenced_requests
+from gateway.results.result import AnsweredImage, Builder, Result, ResultRules, SRClass
 from gateway.results.source_header import SourceHeader
 
-SRClass = Literal["comprehensive-3d", "comprehensive"]
 SOP_CLASS: dict[SRClass, UID] = {
     "comprehensive-3d": Comprehensive3DSRStorage,
     "comprehensive": ComprehensiveSRStorage,
 }
+
+
+class StructuredReportBuilder(Builder):
+    """Builds the SR of an answer: every answer has one."""
+
+    kind = SR
+    media_type = DICOM
+
+    def sop_class_uid(self, rules: ResultRules) -> str:
+        """Return the SOP class that the settings choose."""
+        return SOP_CLASS[rules.sr]
+
+    def alternative(self, rules: ResultRules) -> str:
+        """Return the setting for a PACS that takes no 3D SR."""
+        return "results.sr: comprehensive" if rules.sr == "comprehensive-3d" else ""
+
+    def build(self, image: AnsweredImage, rules: ResultRules) -> Result:
+        """Build the report."""
+        return dicom_result(self.kind, structured_report(image.source, image.answer, rules.sr))
 
 
 def structured_report(
@@ -35,7 +53,7 @@ def structured_report(
     sr_class
         The same content in a Comprehensive 3D SR, or in a Comprehensive SR for a PACS that refuses 3D.
     """
-    report = shared_modules(source, answer, ResultKind.SR, SOP_CLASS[sr_class], modality="SR")
+    report = shared_modules(source, answer, SR, SOP_CLASS[sr_class], modality="SR", number=1)
     _document(report)
     requests = referenced_requests(source.dataset)
     if requests:

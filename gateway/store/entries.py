@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from gateway.records import Label, ResultKind
+from gateway.records import DICOM, Label
 
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 """A delivery's `not_before` that is past also for a clock that was set back."""
@@ -76,13 +77,19 @@ class StoredInstance:
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """A result object on disk; `path` is absolute."""
+    """A result on disk, and the destinations that get it.
 
-    kind: ResultKind
-    sop_class_uid: str
-    sop_instance_uid: str
+    `path` is absolute; its last part is the name, under which the ledger knows the result. Only a DICOM
+    result has a SOP class and a SOP instance.
+    """
+
+    kind: str
+    media_type: str
     path: Path
     sha256: str
+    sop_class_uid: str | None = None
+    sop_instance_uid: str | None = None
+    destinations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,11 @@ class AnswerRecord:
     p_pneumonia: float | None
     record: dict[str, Any]
     results: tuple[StoredResult, ...]
-    destinations: tuple[str, ...]
+
+    @property
+    def is_routed(self) -> bool:
+        """Tell whether some result has a destination."""
+        return any(result.destinations for result in self.results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +117,8 @@ class PendingDelivery:
 
     `state` is `pending` while it is to be sent, `delivered` while its storage is to be committed. The
     time after which it is given up counts from `begun_at`. `unsure` where an earlier attempt may have
-    arrived: its end is unknown. `asked` counts requests for a commitment.
+    arrived: its end is unknown. `asked` counts requests for a commitment. `source_path` is the image's file.
+    SOP class and instance are empty where the result is not DICOM.
     """
 
     id: int
@@ -114,7 +126,7 @@ class PendingDelivery:
     source_sop_instance_uid: str
     study_instance_uid: str
     calling_ae_title: str
-    kind: ResultKind
+    kind: str
     sop_class_uid: str
     sop_instance_uid: str
     path: Path
@@ -125,3 +137,25 @@ class PendingDelivery:
     last_error: str | None = None
     unsure: bool = False
     asked: int = 0
+    media_type: str = DICOM
+    source_path: Path = Path()
+
+    @property
+    def name(self) -> str:
+        """The result's file name, the same at every destination."""
+        return self.path.name
+
+
+def named(result: StoredResult | PendingDelivery) -> dict[str, str]:
+    """Return how events and log lines name a result: by its SOP Instance UID, or else by its file name."""
+    if result.sop_instance_uid:
+        return {"result_sop_instance_uid": result.sop_instance_uid}
+    return {"result_name": result.path.name}
+
+
+class Router(Protocol):
+    """Decides where results go."""
+
+    def __call__(self, calling_ae_title: str, kind: str, media_type: str, /) -> Sequence[str]:
+        """Return the names of the destinations that get such results of this sender's images."""
+        ...

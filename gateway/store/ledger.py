@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.errors import Retry
-from gateway.records import Reason, Received, ResultKind, Stage, State
+from gateway.records import SR, Reason, Received, Stage, State
 from gateway.store.clock_setback import clear_future_times
 from gateway.store.database import errors_are_for_later, told_by
 from gateway.store.entries import (
@@ -25,6 +25,7 @@ from gateway.store.entries import (
     EarlierReport,
     StoredInstance,
     StoredResult,
+    named,
 )
 from gateway.store.outcome import NO_ROUTE, update_state
 from gateway.store.schema import deliveries, events, executors, instances, results
@@ -240,7 +241,7 @@ class Ledger:
     def record_answer(
         self, connection: sa.Connection, instance: StoredInstance, answer: AnswerRecord
     ) -> bool:
-        """Register the answer, its result objects and what is to be delivered where.
+        """Register the answer, its results and what is to be delivered where.
 
         The results of an earlier answer stay, superseded. Returns False, and nothing is changed, if the image
         already has its end or its answer.
@@ -259,16 +260,16 @@ class Ledger:
         _supersede(connection, instance.id)
         for result in answer.results:
             result_id = self._record_result(connection, instance.id, result)
-            for destination in answer.destinations:
+            for destination in result.destinations:
                 _record_delivery(connection, result_id, destination)
         update_state(connection, instance.id, now())
-        if not answer.destinations:
+        if not answer.is_routed:
             record_event(connection, instance.id, State.FAILED, reason=Reason.NOT_ROUTED, detail=NO_ROUTE)
         return True
 
     def _record_result(self, connection: sa.Connection, instance_id: int, result: StoredResult) -> int:
-        """Register a result object; one that was superseded and is the answer again stands as it was."""
-        this = results.c.sop_instance_uid == result.sop_instance_uid
+        """Register a result; one that was superseded and is the answer again stands as it was."""
+        this = results.c.name == result.path.name
         stands = {"superseded_at": None, "file_deleted_at": None}
         again = sa.update(results).where(this).values(stands).returning(results.c.id)
         known: int | None = connection.execute(again).scalar_one_or_none()
@@ -277,14 +278,15 @@ class Ledger:
         row = {
             "instance_id": instance_id,
             "kind": result.kind,
+            "media_type": result.media_type,
+            "name": result.path.name,
             "sop_class_uid": result.sop_class_uid,
             "sop_instance_uid": result.sop_instance_uid,
             "path": self.relative(result.path),
             "sha256": result.sha256,
             "created_at": now(),
         }
-        uid = result.sop_instance_uid
-        record_event(connection, instance_id, "encoded", kind=result.kind, result_sop_instance_uid=uid)
+        record_event(connection, instance_id, "encoded", kind=result.kind, **named(result))
         return int(connection.execute(sa.insert(results).values(row).returning(results.c.id)).scalar_one())
 
     def received_at(self, connection: sa.Connection, instance: StoredInstance) -> datetime:
@@ -338,7 +340,7 @@ def _standing_reports(
     """Return the SRs of images that are answered again, by image."""
     query = sa.select(results.c.instance_id, results.c.sop_class_uid, results.c.sop_instance_uid).where(
         results.c.instance_id.in_(instance_ids),
-        results.c.kind == ResultKind.SR,
+        results.c.kind == SR,
         results.c.superseded_at.is_(None),
     )
     rows = connection.execute(query)

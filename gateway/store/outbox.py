@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.records import ResultKind, Stage
-from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery
+from gateway.records import Stage
+from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery, named
 from gateway.store.ledger import Ledger, now, record_event
 from gateway.store.outcome import update_state
 from gateway.store.schema import deliveries, destinations, instances, results
@@ -97,8 +97,9 @@ class Outbox:
 
     def _pending(self, row: Any) -> PendingDelivery:
         values = dict(row._mapping)
-        values |= {"kind": ResultKind(values["kind"]), "state": DeliveryState(values["state"])}
-        return PendingDelivery(**values | {"path": self._ledger.absolute(values["path"])})
+        values |= {each: self._ledger.absolute(values[each]) for each in ("path", "source_path")}
+        values |= {each: values[each] or "" for each in ("sop_class_uid", "sop_instance_uid")}
+        return PendingDelivery(**values | {"state": DeliveryState(values["state"])})
 
     # --- what became of one
 
@@ -195,11 +196,7 @@ def change(
 
 def what(delivery: PendingDelivery) -> dict[str, Any]:
     """Return what an event tells of a delivery."""
-    return {
-        "destination": delivery.destination,
-        "kind": delivery.kind,
-        "result_sop_instance_uid": delivery.sop_instance_uid,
-    }
+    return {"destination": delivery.destination, "kind": delivery.kind, **named(delivery)}
 
 
 def log_delivery(event: str, delivery: PendingDelivery, **data: str) -> None:
@@ -209,9 +206,7 @@ def log_delivery(event: str, delivery: PendingDelivery, **data: str) -> None:
         sop_instance_uid=delivery.source_sop_instance_uid,
         study_instance_uid=delivery.study_instance_uid,
         calling_ae_title=delivery.calling_ae_title,
-        destination=delivery.destination,
-        kind=delivery.kind.value,
-        result_sop_instance_uid=delivery.sop_instance_uid,
+        **what(delivery),
         **data,
     )
 
@@ -223,7 +218,9 @@ _PENDING = (
         instances.c.sop_instance_uid.label("source_sop_instance_uid"),
         instances.c.study_instance_uid,
         instances.c.calling_ae_title,
+        instances.c.path.label("source_path"),
         results.c.kind,
+        results.c.media_type,
         results.c.sop_class_uid,
         results.c.sop_instance_uid,
         results.c.path,

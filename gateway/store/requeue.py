@@ -7,7 +7,7 @@ whatever is due, also at their next start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,12 +16,9 @@ import sqlalchemy as sa
 
 from gateway.errors import GatewayError
 from gateway.records import Reason, State
-from gateway.store.entries import AT_ONCE, DeliveryState
+from gateway.store.entries import AT_ONCE, DeliveryState, Router
 from gateway.store.ledger import Ledger, now, record_event
 from gateway.store.schema import deliveries, destinations, instances, results
-
-Route = Callable[[str], Sequence[str]]
-"""Names the destinations for a calling AE title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class Begun:
     unrouted: tuple[str, ...] = ()
 
 
-def nowhere(_: str) -> tuple[str, ...]:
+def nowhere(*_: str) -> tuple[str, ...]:
     """No route."""
     return ()
 
@@ -89,7 +86,7 @@ class Requeue:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def retry(self, sop_instance_uid: str | None = None, route: Route = nowhere) -> Begun:
+    def retry(self, sop_instance_uid: str | None = None, route: Router = nowhere) -> Begun:
         """Begin anew what has failed: of one image, or of all.
 
         Dead deliveries are due at once; an answer without a destination goes where the present `route` leads;
@@ -114,7 +111,7 @@ class Requeue:
             record_event(connection, row.id, "reprocessed", **earlier)
             connection.execute(sa.update(instances).where(instances.c.id == row.id).values(_as_received()))
 
-    def resend(self, selection: Selection, route: Route) -> Requeued:
+    def resend(self, selection: Selection, route: Router) -> Requeued:
         """Send the standing results of the selected images again, where the present `route` leads."""
         with self._ledger.transaction() as connection:
             return requeue(connection, selection.condition, route, "resent")
@@ -163,19 +160,32 @@ def _as_received() -> dict[str, object]:
     return nothing | {"state": State.RECEIVED, "state_at": now(), "attempts": 0, "deaths": 0}
 
 
-def requeue(connection: sa.Connection, chosen: sa.ColumnElement[bool], route: Route, event: str) -> Requeued:
+def requeue(connection: sa.Connection, chosen: sa.ColumnElement[bool], route: Router, event: str) -> Requeued:
     """Make the results of the chosen images due where the route of each leads."""
     deleted = len(connection.scalars(_deleted(chosen)).all())
-    titles = sa.select(instances.c.calling_ae_title).where(chosen, instances.c.label.is_not(None)).distinct()
-    unrouted, ids = [], set[int]()
-    for title in connection.scalars(titles.order_by(instances.c.calling_ae_title)).all():
-        names = route(title)
-        if not names:
-            unrouted.append(title)
+    routed: dict[str, bool] = {}
+    ids = set[int]()
+    for title, kind, media_type in connection.execute(_kinds(chosen)).all():
+        names = route(title, kind, media_type)
+        routed[title] = routed.get(title, False) or bool(names)
+        these = chosen & (instances.c.calling_ae_title == title) & (results.c.kind == kind)
         for name in names:
-            ids |= _send_to(connection, chosen & (instances.c.calling_ae_title == title), name)
+            ids |= _send_to(connection, these, name)
     images = _reopen(connection, ids, event)
-    return Requeued(len(ids), images, tuple(unrouted), deleted)
+    unrouted = tuple(title for title, has_route in routed.items() if not has_route)
+    return Requeued(len(ids), images, unrouted, deleted)
+
+
+def _kinds(chosen: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Pick the senders of the answered images, and the kinds of their results."""
+    columns = instances.c.calling_ae_title, results.c.kind, results.c.media_type
+    return (
+        sa.select(*columns)
+        .join_from(results, instances, instances.c.id == results.c.instance_id)
+        .where(chosen, instances.c.label.is_not(None), results.c.superseded_at.is_(None))
+        .distinct()
+        .order_by(*columns)
+    )
 
 
 def _send_to(connection: sa.Connection, chosen: sa.ColumnElement[bool], name: str) -> set[int]:

@@ -217,7 +217,7 @@ def _remove(path: Path) -> None:
 
 
 def _size_of(folders: Sequence[Path]) -> int:
-    return sum(_size(path) for folder in folders for path in folder.rglob("*.dcm"))
+    return sum(_size(path) for folder in folders for path in folder.rglob("*.*"))
 
 
 def _size(path: Path) -> int:

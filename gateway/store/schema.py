@@ -73,9 +73,12 @@ results = sa.Table(
     metadata,
     sa.Column("id", _Id, primary_key=True, autoincrement=True),
     sa.Column("instance_id", _Id, sa.ForeignKey("instances.id"), nullable=False, index=True),
-    sa.Column("kind", sa.String(8), nullable=False),
-    sa.Column("sop_class_uid", sa.String(64), nullable=False),
-    sa.Column("sop_instance_uid", sa.String(64), nullable=False, unique=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("media_type", sa.String(128), nullable=False),
+    sa.Column("name", sa.String(128), nullable=False, unique=True),  # of the file, here and at destinations
+    # of a DICOM result
+    sa.Column("sop_class_uid", sa.String(64)),
+    sa.Column("sop_instance_uid", sa.String(64), unique=True),
     sa.Column("path", sa.Text, nullable=False),  # under the data directory
     sa.Column("file_deleted_at", UTCDateTime),
     sa.Column("sha256", sa.String(64), nullable=False),

@@ -63,8 +63,8 @@ class Spool:
         self._is_prepared = True
 
     def path_for(self, name: str) -> Path:
-        """Return where the file `name` lies or would lie: a hexadecimal hash or a UID, then `.dcm`."""
-        return self.root / name[-6:-4] / name
+        """Return where the file `name` lies or would lie: a hexadecimal hash or a UID, then an extension."""
+        return self.root / Path(name).stem[-2:] / name
 
     def keep(self, name: str, parts: Iterable[Buffer]) -> Path:
         """Write `parts` durably as `name`; when this returns they survive a power cut.

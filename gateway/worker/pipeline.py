@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from gateway.deliver.routing import route_of
 from gateway.dicom.part_10 import read_file
 from gateway.dicom.unreadable import Fault, Unreadable
 from gateway.errors import Reject, Retry
@@ -31,23 +31,20 @@ from gateway.records import (
     ModelIdentity,
     Prediction,
     Reason,
-    ResultKind,
     Stage,
     State,
 )
-from gateway.results.answer import Answer, Predecessor
-from gateway.results.encoding import encode
-from gateway.results.identity import series_uid
-from gateway.results.secondary_capture import secondary_capture
-from gateway.results.source_header import SourceHeader, source_header
-from gateway.results.structured_report import structured_report
+from gateway.results.answer import Answer
+from gateway.results.result import AnsweredImage, ResultRules
+from gateway.results.source_header import source_header
 from gateway.settings import Settings
-from gateway.store.entries import AnswerRecord, StoredInstance, StoredResult
+from gateway.store.entries import AnswerRecord, StoredInstance
 from gateway.store.marks import Mark, Marks
 from gateway.store.spool import Spool
 from gateway.telemetry.log import log_bug, log_event
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.describe import describe
+from gateway.worker.encode import Encoder, predecessors, record_of
 from gateway.worker.revision import SOFTWARE_VERSION
 
 _NO_PART_10 = "not a DICOM file, as there is no preamble (PS3.10 7.1); dcmconv gives one to a bare data set"
@@ -80,16 +77,6 @@ UNCHANGED = End(
     Reason.PIXELS_UNCHANGED,
     "sent again with another header; the same picture under this UID has its answer",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ResultObject:
-    """A complete SR or SC."""
-
-    kind: ResultKind
-    sop_class_uid: str
-    sop_instance_uid: str
-    content: bytes
 
 
 OUT_OF_MEMORY = End(
@@ -137,13 +124,9 @@ def answer_for(image: Prepared, prediction: Prediction, settings: Settings) -> A
     )
 
 
-def encode_results(
-    header: SourceHeader, grey: GreyImage, answer: Answer, settings: Settings
-) -> Iterator[ResultObject]:
-    """ENCODE the SR and, where configured, the SC."""
-    yield _result_object(ResultKind.SR, structured_report(header, answer, settings.results.sr))
-    if settings.results.secondary_capture:
-        yield _result_object(ResultKind.SC, secondary_capture(header, grey, answer))
+def result_rules(settings: Settings) -> ResultRules:
+    """Return what ENCODE needs to know of the settings."""
+    return ResultRules(**settings.results.model_dump())
 
 
 def eligibility_rules(settings: Settings, model: ModelIdentity) -> EligibilityRules:
@@ -177,16 +160,16 @@ class Pipeline:
     ----------
     received
         Where the images lie.
-    results
-        Where SR and SC files are kept; each is written once.
+    encoder
+        Builds and keeps the results.
     """
 
-    def __init__(self, settings: Settings, predictor: Predictor, received: Mark, results: Spool) -> None:
+    def __init__(self, settings: Settings, predictor: Predictor, received: Mark, encoder: Encoder) -> None:
         self._settings = settings
         self._rules = eligibility_rules(settings, predictor.identity)
         self._predictor = predictor
         self._received = received
-        self._results = results
+        self._encoder = encoder
 
     @property
     def model(self) -> ModelIdentity:
@@ -277,9 +260,9 @@ class Pipeline:
     ) -> AnswerRecord | End:
         try:
             answer = answer_for(image, prediction, self._settings)
-            answer = replace(answer, predecessors=_predecessors(instance))
+            answer = replace(answer, predecessors=predecessors(instance))
             header = source_header(image.source)
-            objects = list(encode_results(header, image.grey, answer, self._settings))
+            results = self._encoder.build(AnsweredImage(header, image.grey, answer))
         except Reject as error:
             return End(State.FAILED, error.reason, error.detail)
         except MemoryError:
@@ -292,19 +275,9 @@ class Pipeline:
             pixel_digest=answer.pixel_digest,
             label=answer.prediction.label,
             p_pneumonia=answer.prediction.p_pneumonia,
-            record=_record_of(answer) | {"repaired": list(header.repairs)},
-            results=tuple(self._keep(result) for result in objects),
-            destinations=self._settings.destinations_for(instance.calling_ae_title),
+            record=record_of(answer) | {"repaired": list(header.repairs)},
+            results=self._encoder.keep(results, instance.calling_ae_title),
         )
-
-    def _keep(self, result: ResultObject) -> StoredResult:
-        try:
-            path = self._results.keep(f"{result.sop_instance_uid}.dcm", [result.content])
-            kept = path.read_bytes()  # an earlier attempt's file wins over what was encoded now
-        except OSError as error:
-            raise Retry(f"{self._results.root}: {error.strerror or error}") from error
-        digest = hashlib.sha256(kept).hexdigest()
-        return StoredResult(result.kind, result.sop_class_uid, result.sop_instance_uid, path, digest)
 
 
 def _answered_by_other_software(instance: StoredInstance, digest: str) -> bool:
@@ -326,9 +299,9 @@ def open_pipeline(settings: Settings, marks: Marks) -> Pipeline:
     ConfigurationError
         If the model cannot be opened.
     """
-    return Pipeline(
-        settings, open_predictor(settings), marks.received, Spool(marks.results.root, marks.results)
-    )
+    results = Spool(marks.results.root, marks.results)
+    encoder = Encoder(result_rules(settings), results, route_of(settings))
+    return Pipeline(settings, open_predictor(settings), marks.received, encoder)
 
 
 def open_predictor(settings: Settings) -> Predictor:
@@ -370,31 +343,3 @@ def bug(instance: StoredInstance) -> End:
     """Log the exception that is being handled; return the end of the image that met it."""
     log_bug("bug", sop_instance_uid=instance.sop_instance_uid)
     return End(State.FAILED, Reason.INTERNAL_ERROR, "a bug in the gateway: its log has the traceback")
-
-
-def _predecessors(instance: StoredInstance) -> tuple[Predecessor, ...]:
-    return tuple(
-        Predecessor(
-            instance.study_instance_uid,
-            series_uid(report.sop_instance_uid),
-            report.sop_class_uid,
-            report.sop_instance_uid,
-        )
-        for report in instance.earlier_reports
-    )
-
-
-def _result_object(kind: ResultKind, ds: Dataset) -> ResultObject:
-    return ResultObject(kind, str(ds.SOPClassUID), str(ds.SOPInstanceUID), encode(ds))
-
-
-def _record_of(answer: Answer) -> dict[str, Any]:
-    prediction, model = answer.prediction, answer.model
-    return {
-        "model": asdict(model) | {"device_uid": model.device_uid},
-        "configuration": answer.configuration,
-        "software_version": answer.software_version,
-        "steps": list(answer.steps),
-        "abstained": prediction.reason,
-        "activation": np.round(prediction.activation.astype(float), 4).tolist(),
-    }

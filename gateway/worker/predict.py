@@ -18,19 +18,20 @@ from gateway.imaging.png_jpeg import MARK_BYTES, is_png_or_jpeg, read_png_or_jpe
 from gateway.imaging.preprocess import preprocess
 from gateway.model.predictor import Predictor
 from gateway.records import Eligible, Label, Prediction, Reason, State, probabilities
+from gateway.results.kinds import build_results
+from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import source_header
 from gateway.settings import Settings
 from gateway.worker.pipeline import (
     OUT_OF_MEMORY,
     End,
     Prepared,
-    ResultObject,
     answer_for,
     eligibility_rules,
-    encode_results,
     infer,
     prepare,
     read_source,
+    result_rules,
 )
 
 PICTURES = {".png", ".jpg", ".jpeg"}
@@ -45,7 +46,7 @@ class FilePrediction:
     line: dict[str, Any]
     failed: bool
     study_instance_uid: str = ""
-    results: tuple[ResultObject, ...] = ()
+    results: tuple[Result, ...] = ()
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
@@ -160,7 +161,7 @@ def _without_answer(file: Path, end: End, model: str) -> FilePrediction:
 
 
 def _with_answer(
-    file: Path, image: Prepared, prediction: Prediction, model: str, results: tuple[ResultObject, ...]
+    file: Path, image: Prepared, prediction: Prediction, model: str, results: tuple[Result, ...]
 ) -> FilePrediction:
     line = {
         "file": str(file),
@@ -173,13 +174,14 @@ def _with_answer(
     return FilePrediction(line, failed=False, study_instance_uid=study, results=results)
 
 
-def _results(image: Prepared, prediction: Prediction, settings: Settings) -> tuple[ResultObject, ...]:
+def _results(image: Prepared, prediction: Prediction, settings: Settings) -> tuple[Result, ...]:
     answer = answer_for(image, prediction, settings)
-    return tuple(encode_results(source_header(image.source), image.grey, answer, settings))
+    answered = AnsweredImage(source_header(image.source), image.grey, answer)
+    return tuple(build_results(answered, result_rules(settings)))
 
 
 def write_results(prediction: FilePrediction, folder: Path) -> dict[str, str]:
-    """Write the SR and SC as `<StudyInstanceUID>/<SOPInstanceUID>.dcm`; return their paths by kind.
+    """Write each result as `<StudyInstanceUID>/<its name>`; return the paths by kind.
 
     Raises
     ------
@@ -188,11 +190,11 @@ def write_results(prediction: FilePrediction, folder: Path) -> dict[str, str]:
     """
     paths = {}
     for result in prediction.results:
-        path = folder / study_folder(prediction.study_instance_uid) / f"{result.sop_instance_uid}.dcm"
+        path = folder / study_folder(prediction.study_instance_uid) / result.name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(result.content)
         except OSError as error:
             raise GatewayError(f"{error.filename}: {error.strerror}") from None
-        paths[result.kind.value] = str(path)
+        paths[result.kind] = str(path)
     return paths

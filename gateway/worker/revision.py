@@ -14,12 +14,16 @@ from pathlib import Path
 
 from gateway import __version__
 
-REVISION = "aa71ea261209"
+REVISION = "3328a634b007"
 SOFTWARE_VERSION = f"{__version__}+{REVISION}"
 
 _PACKAGE = Path(__file__).parents[1]
 _FOLDERS = ("dicom", "imaging", "model", "results")
-_MODULES = ("worker/pipeline.py", "records.py")  # the order of the stages, and what passes between them
+_MODULES = (
+    "worker/encode.py",
+    "worker/pipeline.py",
+    "records.py",
+)  # the stages, and what passes between them
 _LINE = re.compile(r'^REVISION = "[0-9a-f]*"$', re.MULTILINE)
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from gateway.records import Reason, Stage, State
 from gateway.store.descriptions import record_description
-from gateway.store.entries import AnswerRecord, StoredInstance
+from gateway.store.entries import AnswerRecord, StoredInstance, named
 from gateway.store.ledger import Ledger, now
 from gateway.store.outcome import NO_ROUTE
 from gateway.store.timings import record_timings
@@ -47,8 +47,8 @@ def log(settled: Settled) -> None:
     if isinstance(outcome, AnswerRecord):
         _log("inferred", instance, label=outcome.label.value, p_pneumonia=_four_digits(outcome.p_pneumonia))
         for result in outcome.results:
-            _log("encoded", instance, kind=result.kind.value, result_sop_instance_uid=result.sop_instance_uid)
-        if not outcome.destinations:
+            _log("encoded", instance, kind=result.kind, **named(result))
+        if not outcome.is_routed:
             _log(State.FAILED.value, instance, reason=Reason.NOT_ROUTED.value, detail=NO_ROUTE)
     else:
         _log(outcome.state.value, instance, reason=outcome.reason.value, detail=outcome.detail)

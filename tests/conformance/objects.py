@@ -8,7 +8,7 @@ from io import BytesIO
 import numpy as np
 from pydicom import Dataset, dcmread
 
-from gateway.records import GreyImage, ResultKind
+from gateway.records import SC, GreyImage
 from gateway.results.answer import Answer, Predecessor
 from gateway.results.encoding import encode
 from gateway.results.secondary_capture import secondary_capture
@@ -100,20 +100,20 @@ ANSWERS = (
 )
 
 
-def objects(kind: ResultKind) -> list[Dataset]:
+def objects(kind: str) -> list[Dataset]:
     """Return the result of each answer for each image, as a reader of the file sees it."""
     return [dcmread(BytesIO(encode(ds))) for ds in _built(kind)]
 
 
-def _built(kind: ResultKind) -> Iterator[Dataset]:
+def _built(kind: str) -> Iterator[Dataset]:
     for source in SOURCES:
         header = source_header(dcmread(BytesIO(encoded(source))))
         for given in ANSWERS:
             yield from _results(kind, header, given)
 
 
-def _results(kind: ResultKind, header: SourceHeader, given: Answer) -> Iterator[Dataset]:
-    if kind is ResultKind.SC:
+def _results(kind: str, header: SourceHeader, given: Answer) -> Iterator[Dataset]:
+    if kind == SC:
         yield secondary_capture(header, GREY, given)
     else:
         for sr_class in SOP_CLASS:

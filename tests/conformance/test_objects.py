@@ -8,14 +8,15 @@ from pydicom import Dataset
 from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 
-from gateway.records import ResultKind
+from gateway.records import SC, SR
 from tests.conformance.objects import COPIED_CODES, objects
 from tests.conformance.statement import Code, Row, captions, codes_in, literals, plain, table
 
 Path = tuple[str, ...]  # tags, from the outermost sequence to the attribute
 
+KINDS = (SR, SC)
 OF_BOTH = ["A-1", "A-2", "A-3", "A-4", "A-5"]
-TABLES = {ResultKind.SR: [*OF_BOTH, "A-6", "A-7"], ResultKind.SC: [*OF_BOTH, "A-8", "A-9", "A-10"]}
+TABLES = {SR: [*OF_BOTH, "A-6", "A-7"], SC: [*OF_BOTH, "A-8", "A-9", "A-10"]}
 BY_STATUS = {
     frozenset({"value"}): "ALWAYS",
     frozenset({"empty"}): "EMPTY",
@@ -25,14 +26,14 @@ BY_STATUS = {
 
 
 @pytest.fixture(scope="module")
-def encoded() -> dict[ResultKind, list[Dataset]]:
-    return {kind: objects(kind) for kind in ResultKind}
+def encoded() -> dict[str, list[Dataset]]:
+    return {kind: objects(kind) for kind in KINDS}
 
 
 # --- attributes
 
 
-def stated(kind: ResultKind) -> dict[Path, Row]:
+def stated(kind: str) -> dict[Path, Row]:
     """Return the rows of an object's tables by path."""
     rows: dict[Path, Row] = {}
     for number in TABLES[kind]:
@@ -60,16 +61,14 @@ def presence(found: list[DataElement | None]) -> str:
     return BY_STATUS[frozenset(statuses)]
 
 
-@pytest.mark.parametrize("kind", ResultKind)
-def test_every_attribute_is_stated_with_its_presence(
-    kind: ResultKind, encoded: dict[ResultKind, list[Dataset]]
-) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_attribute_is_stated_with_its_presence(kind: str, encoded: dict[str, list[Dataset]]) -> None:
     really = {path: presence(found) for path, found in elements(encoded[kind])}
     assert really == {path: row["Presence"] for path, row in stated(kind).items()}
 
 
-@pytest.mark.parametrize("kind", ResultKind)
-def test_fixed_values_are_the_stated_ones(kind: ResultKind, encoded: dict[ResultKind, list[Dataset]]) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_fixed_values_are_the_stated_ones(kind: str, encoded: dict[str, list[Dataset]]) -> None:
     rows = stated(kind)
     for path, found in elements(encoded[kind]):
         allowed = literals(rows[path]["Value"])
@@ -83,9 +82,9 @@ def values(element: DataElement) -> list[str]:
     return [str(each) for each in element.value] if element.VM > 1 else [str(element.value)]
 
 
-@pytest.mark.parametrize("kind", ResultKind)
+@pytest.mark.parametrize("kind", KINDS)
 def test_names_and_value_representations_are_the_dictionarys(
-    kind: ResultKind, encoded: dict[ResultKind, list[Dataset]]
+    kind: str, encoded: dict[str, list[Dataset]]
 ) -> None:
     rows = stated(kind)
     for path, found in elements(encoded[kind]):
@@ -125,16 +124,16 @@ def content_rows() -> list[tuple[tuple[int, str, str, Code], Row]]:
     ]
 
 
-def test_the_content_tree_is_the_stated_one(encoded: dict[ResultKind, list[Dataset]]) -> None:
+def test_the_content_tree_is_the_stated_one(encoded: dict[str, list[Dataset]]) -> None:
     """Each report has the rows in their order, some repeated; only those that may be absent are."""
     rows = content_rows()
     seen: dict[int, int] = defaultdict(int)
-    for report in encoded[ResultKind.SR]:
+    for report in encoded[SR]:
         places = list(places_of([key for key, _ in walk(report)], [key for key, _ in rows]))
         for place in set(places):
             seen[place] += 1
     for place, (key, row) in enumerate(rows):
-        always = seen[place] == len(encoded[ResultKind.SR])
+        always = seen[place] == len(encoded[SR])
         assert row["Presence"] == ("ALWAYS" if always else "ANAP"), key
         assert seen[place], key
 
@@ -147,10 +146,10 @@ def places_of(items: list[object], rows: list[object]) -> Iterator[int]:
         yield place
 
 
-def test_values_of_content_are_the_stated_ones(encoded: dict[ResultKind, list[Dataset]]) -> None:
+def test_values_of_content_are_the_stated_ones(encoded: dict[str, list[Dataset]]) -> None:
     values_of: dict[object, set[str]] = defaultdict(set)
     codes_of: dict[object, set[Code]] = defaultdict(set)
-    for report in encoded[ResultKind.SR]:
+    for report in encoded[SR]:
         for key, item in walk(report):
             if item.ValueType == "CODE":
                 codes_of[key] |= {code_of(code) for code in item.ConceptCodeSequence if "CodeValue" in code}
@@ -166,8 +165,8 @@ def test_values_of_content_are_the_stated_ones(encoded: dict[ResultKind, list[Da
             assert values_of[key] == set(texts), key
 
 
-def test_the_list_of_codes_is_complete(encoded: dict[ResultKind, list[Dataset]]) -> None:
-    used = {code for kind in ResultKind for each in encoded[kind] for code in codes_of(each)}
+def test_the_list_of_codes_is_complete(encoded: dict[str, list[Dataset]]) -> None:
+    used = {code for kind in KINDS for each in encoded[kind] for code in codes_of(each)}
     assert [codes_in(row["Code"]) for row in table("E-1")] == [[code] for code in sorted(used, key=by_scheme)]
 
 
@@ -185,10 +184,10 @@ def codes_of(ds: Dataset) -> Iterator[Code]:
                 yield from codes_of(item)
 
 
-def test_named_templates(encoded: dict[ResultKind, list[Dataset]]) -> None:
+def test_named_templates(encoded: dict[str, list[Dataset]]) -> None:
     named = {
         item.ContentTemplateSequence[0].TemplateIdentifier
-        for report in encoded[ResultKind.SR]
+        for report in encoded[SR]
         for _, item in walk(report)
         if "ContentTemplateSequence" in item
     }

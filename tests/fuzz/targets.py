@@ -19,9 +19,10 @@ from gateway.dicom.statuses import Status
 from gateway.errors import Reject
 from gateway.imaging.eligibility import EligibilityRules
 from gateway.records import Reason
+from gateway.results.kinds import build_results
+from gateway.results.result import AnsweredImage, ResultRules
 from gateway.results.source_header import source_header
-from gateway.settings import Settings
-from gateway.worker.pipeline import End, encode_results, prepare, read_source
+from gateway.worker.pipeline import End, prepare, read_source
 from tests.fuzz import corpus
 from tests.support.answers import answer
 from tests.support.gateway_process import PATIENCE_SECONDS
@@ -101,7 +102,7 @@ def answer_file(path: Path) -> Reason | None:
         if isinstance(prepared, End):
             return prepared.reason
         header = source_header(prepared.source)
-        for result in encode_results(header, prepared.grey, answer(), Settings()):
+        for result in build_results(AnsweredImage(header, prepared.grey, answer()), ResultRules()):
             _require_readable(dcmread(BytesIO(result.content)))
     except Reject as error:
         return error.reason

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.deliver.c_store import deliver_by_c_store
 from gateway.deliver.outcome import Outcome, Verdict
-from gateway.records import ResultKind
+from gateway.records import SC
 from gateway.settings import DicomDestination
 from gateway.store.entries import PendingDelivery
 from tests.support.gateway_process import PATIENCE_SECONDS
@@ -232,7 +232,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, list[Pending
         path = folder / f"{number}.dcm"
         path.write_bytes(encoded(image))
         made[number] = PendingDelivery(
-            number, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SC, str(image.SOPClassUID),
+            number, 1, "1.2", "1.2.3", "MODALITY", SC, str(image.SOPClassUID),
             str(image.SOPInstanceUID), path, datetime.now(UTC), "pacs",
         )  # fmt: skip
     return {False: [made[0], made[1]], True: [made[2], made[1]]}

@@ -13,7 +13,7 @@ from gateway.deliver.c_store import deliver_by_c_store
 from gateway.deliver.outcome import Verdict
 from gateway.deliver.send import send_files
 from gateway.deliver.stow import deliver_by_stow
-from gateway.records import ResultKind
+from gateway.records import SC
 from gateway.settings import DicomDestination, StowDestination
 from gateway.store.entries import PendingDelivery
 from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc, running_orthanc
@@ -97,7 +97,7 @@ def pending(tmp_path: Path) -> PendingDelivery:
     path = tmp_path / "result.dcm"
     path.write_bytes(encoded(image))
     return PendingDelivery(
-        1, 1, "1.2", str(image.StudyInstanceUID), "WARD", ResultKind.SC, str(image.SOPClassUID),
+        1, 1, "1.2", str(image.StudyInstanceUID), "WARD", SC, str(image.SOPClassUID),
         str(image.SOPInstanceUID), path, datetime.now(UTC), "pacs",
     )  # fmt: skip
 

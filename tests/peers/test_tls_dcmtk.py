@@ -15,7 +15,7 @@ from gateway.deliver.c_store import deliver_by_c_store
 from gateway.deliver.outcome import Verdict
 from gateway.deliver.storage_scu import DicomNode, echo
 from gateway.errors import Retry
-from gateway.records import ResultKind
+from gateway.records import SC
 from gateway.settings import ClientTLS, DicomDestination
 from gateway.store.entries import PendingDelivery
 from tests.support.certificates import Authority, Certificate
@@ -170,7 +170,7 @@ def test_to_storescp(
         name="pacs", kind="dicom", ae_title="PACS", host="127.0.0.1", port=storescp(other), tls=tls
     )
     delivery = PendingDelivery(
-        1, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SC, str(source.SOPClassUID), str(source.SOPInstanceUID),
+        1, 1, "1.2", "1.2.3", "MODALITY", SC, str(source.SOPClassUID), str(source.SOPInstanceUID),
         image, datetime.now(UTC), "pacs",
     )  # fmt: skip
     (outcome,) = deliver_by_c_store(node, [delivery], "CXR_GATEWAY")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.records import Label, Received, ResultKind
+from gateway.records import DICOM, SR, Label, Received
 from gateway.store.entries import AnswerRecord, StoredInstance, StoredResult
 from gateway.store.ledger import Ledger
 from gateway.store.queries.images import Images
@@ -36,8 +36,9 @@ def claim(ledger: Ledger, batch: str, limit: int = 10) -> list[StoredInstance]:
 
 
 def answer(tmp_path: Path, *destinations: str, digest: str = "d", uid: str = "2.25.1") -> AnswerRecord:
-    result = StoredResult(ResultKind.SR, "1.2.3", uid, tmp_path / "results" / f"{uid}.dcm", "0" * 64)
-    return AnswerRecord(digest, Label.PNEUMONIA, 0.9, {"steps": []}, (result,), destinations)
+    path = tmp_path / "results" / f"{uid}.dcm"
+    result = StoredResult(SR, DICOM, path, "0" * 64, "1.2.3", uid, destinations)
+    return AnswerRecord(digest, Label.PNEUMONIA, 0.9, {"steps": []}, (result,))
 
 
 def record_answer(ledger: Ledger, instance: StoredInstance, record: AnswerRecord) -> Any:

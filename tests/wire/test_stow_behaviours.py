@@ -14,7 +14,7 @@ import pytest
 
 from gateway.deliver.outcome import Verdict
 from gateway.deliver.stow import deliver_by_stow
-from gateway.records import ResultKind
+from gateway.records import SC
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
 from tests.support.sources import dx, encoded
@@ -204,7 +204,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> PendingDelivery:
     image, path = dx(SOPInstanceUID=UID), tmp_path_factory.mktemp("results") / "1.dcm"
     path.write_bytes(encoded(image))
     return PendingDelivery(
-        1, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SC, str(image.SOPClassUID), UID, path, datetime.now(UTC),
+        1, 1, "1.2", "1.2.3", "MODALITY", SC, str(image.SOPClassUID), UID, path, datetime.now(UTC),
         "web",
     )  # fmt: skip
 

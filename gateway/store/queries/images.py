@@ -110,6 +110,8 @@ class Images:
         path = str(self._ledger.absolute(row["path"]))
         return {
             "kind": row["kind"],
+            "media_type": row["media_type"],
+            "name": row["name"],
             "sop_instance_uid": row["sop_instance_uid"],
             "path": path,
             "deleted_at": row["file_deleted_at"],

@@ -10,12 +10,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
+from gateway.records import DICOM
 from gateway.web.pages.versions import standing
 from gateway.web.security.audit import record_exported
 from gateway.web.security.guard import problem
 from gateway.web.site import Site
-
-DICOM = "application/dicom"
 
 
 def routes(site: Site) -> APIRouter:
@@ -32,14 +31,15 @@ def routes(site: Site) -> APIRouter:
         return Response(content, media_type="application/json", headers=_named(f"{sop_instance_uid}.json"))
 
     @router.get("/{what}")
-    def dicom(request: Request, sop_instance_uid: str, what: str) -> Response:
+    def file(request: Request, sop_instance_uid: str, what: str) -> Response:
         shown = _shown(site, sop_instance_uid)
-        path = _path(shown, what) if shown else None
-        if shown is None or path is None or not path.is_file():
+        found = _file(shown, what) if shown else None
+        if shown is None or found is None or not found[0].is_file():
             return _missing()
         record_exported(request, shown, what)
-        name = f"{sop_instance_uid}.{what}.dcm" if what != "source" else f"{sop_instance_uid}.dcm"
-        return FileResponse(path, media_type=DICOM, headers=_named(name))
+        path, media_type = found
+        name = f"{sop_instance_uid}.{what}{path.suffix}" if what != "source" else f"{sop_instance_uid}.dcm"
+        return FileResponse(path, media_type=media_type, headers=_named(name))
 
     return router
 
@@ -49,11 +49,13 @@ def _shown(site: Site, uid: str) -> dict[str, Any] | None:
     return standing(versions) if versions else None
 
 
-def _path(shown: dict[str, Any], what: str) -> FilePath | None:
+def _file(shown: dict[str, Any], what: str) -> tuple[FilePath, str] | None:
+    """Return the file of the image or of the result of a kind, and its media type."""
     if what == "source":
-        return FilePath(shown["source"])
+        return FilePath(shown["source"]), DICOM
     standing_results = (each for each in shown["results"] if not each["superseded_at"])
-    return next((FilePath(each["path"]) for each in standing_results if each["kind"] == what), None)
+    found = next((each for each in standing_results if each["kind"] == what), None)
+    return (FilePath(found["path"]), found["media_type"]) if found else None
 
 
 def _named(name: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from gateway.deliver.routing import route_of
 from gateway.records import Label, Reason, State
 from gateway.store.queries.worklist import Search
 from gateway.store.requeue import Requeue
@@ -22,10 +23,12 @@ UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description
 
 
 class Result(BaseModel):
-    """An SR or SC; `path` is on the gateway's machine."""
+    """A result; `path` is on the gateway's machine, and only a DICOM result has a SOP Instance UID."""
 
     kind: str
-    sop_instance_uid: str
+    media_type: str
+    name: str
+    sop_instance_uid: str | None
     path: str
     deleted_at: datetime | None = None
     superseded_at: datetime | None = None
@@ -154,7 +157,7 @@ def routes(site: Site) -> APIRouter:
         responses=UNKNOWN | {409: {"model": Problem, "description": "Nothing has failed"}},
     )
     def retry_instance(sop_instance_uid: Uid) -> Any:
-        begun = Requeue(site.ledger).retry(sop_instance_uid, site.settings.destinations_for)
+        begun = Requeue(site.ledger).retry(sop_instance_uid, route_of(site.settings))
         if begun.images or begun.deliveries:
             return {"images": begun.images, "deliveries": begun.deliveries}
         if begun.unrouted:

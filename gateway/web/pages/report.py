@@ -10,6 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from gateway.deliver.routing import route_of
 from gateway.errors import GatewayError, Retry
 from gateway.results.activation_overlay import map_range
 from gateway.store.entries import Verdict
@@ -67,7 +68,7 @@ def routes(site: Site) -> APIRouter:
 
     @router.post("/instances/{sop_instance_uid}/retry", response_class=HTMLResponse)
     def retry(request: Request, sop_instance_uid: str) -> Response:
-        Requeue(site.ledger).retry(sop_instance_uid, site.settings.destinations_for)
+        Requeue(site.ledger).retry(sop_instance_uid, route_of(site.settings))
         versions = site.images.versions(sop_instance_uid)
         if not versions:
             return Response(status_code=HTTPStatus.NOT_FOUND)

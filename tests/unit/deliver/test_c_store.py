@@ -12,7 +12,7 @@ from gateway.deliver.c_store import deliver_by_c_store, verdict_of
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.deliver.storage_scu import DicomNode, echo
 from gateway.errors import Retry
-from gateway.records import ResultKind
+from gateway.records import SC
 from gateway.settings import DicomDestination
 from gateway.store.entries import PendingDelivery
 from tests.support.sources import dx, encoded
@@ -30,7 +30,7 @@ def pending(tmp_path: Path) -> list[PendingDelivery]:
         uid = str(image.SOPInstanceUID)
         made.append(
             PendingDelivery(
-                number, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SC, str(image.SOPClassUID), uid, path,
+                number, 1, "1.2", "1.2.3", "MODALITY", SC, str(image.SOPClassUID), uid, path,
                 datetime.now(UTC), "pacs",
             )
         )  # fmt: skip

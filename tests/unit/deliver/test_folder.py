@@ -9,7 +9,7 @@ import pytest
 
 from gateway.deliver.folder import deliver_to_folder
 from gateway.deliver.outcome import Verdict
-from gateway.records import ResultKind
+from gateway.records import SR
 from gateway.settings import FolderDestination
 from gateway.store.entries import PendingDelivery
 
@@ -19,7 +19,7 @@ def delivery(tmp_path: Path) -> PendingDelivery:
     path = tmp_path / "result"
     path.write_bytes(b"result")
     return PendingDelivery(
-        1, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SR, "1.2.840", "2.25.1", path, datetime.now(UTC),
+        1, 1, "1.2", "1.2.3", "MODALITY", SR, "1.2.840", "2.25.1", path, datetime.now(UTC),
         "outbox",
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from pydicom import Dataset
 
 from gateway.deliver.outcome import Verdict
 from gateway.deliver.stow import deliver_by_stow
-from gateway.records import ResultKind
+from gateway.records import SC
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
 from tests.support.sources import dx, encoded
@@ -30,7 +30,7 @@ def pending(tmp_path: Path) -> list[PendingDelivery]:
         path.write_bytes(encoded(image))
         made.append(
             PendingDelivery(
-                number, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SC, str(image.SOPClassUID),
+                number, 1, "1.2", "1.2.3", "MODALITY", SC, str(image.SOPClassUID),
                 str(image.SOPInstanceUID), path, datetime.now(UTC), "web",
             )
         )  # fmt: skip

@@ -15,7 +15,7 @@ from gateway.deliver.c_store import deliver_by_c_store
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.deliver.stow import deliver_by_stow
 from gateway.errors import ConfigurationError
-from gateway.records import ResultKind
+from gateway.records import SC
 from gateway.settings import ClientTLS, DicomDestination, StowDestination
 from gateway.store.entries import PendingDelivery
 from tests.support.certificates import Authority, Certificate
@@ -41,7 +41,7 @@ def pending(tmp_path: Path) -> list[PendingDelivery]:
     path.write_bytes(encoded(image))
     return [
         PendingDelivery(
-            1, 1, "1.2", "1.2.3", "MODALITY", ResultKind.SC, str(image.SOPClassUID),
+            1, 1, "1.2", "1.2.3", "MODALITY", SC, str(image.SOPClassUID),
             str(image.SOPInstanceUID), path, datetime.now(UTC), "pacs",
         )
     ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway.records import GreyImage, Label, ResultKind
+from gateway.records import SC, SR, GreyImage, Label
 from gateway.results.answer import Answer, percent
 from gateway.results.encoding import encode
 from gateway.results.identity import result_uid, series_uid
@@ -22,7 +22,7 @@ NAME = {
     "pixel_digest": "d1",
     "device_uid": "1.2.4",
     "configuration": "c0",
-    "kind": ResultKind.SR,
+    "kind": SR,
 }
 
 
@@ -36,7 +36,7 @@ def test_the_same_name_gives_the_same_uid() -> None:
 
 @pytest.mark.parametrize("part", NAME)
 def test_every_part_of_the_name_counts(part: str) -> None:
-    changed: Any = ResultKind.SC if part == "kind" else f"{NAME[part]}0"
+    changed: Any = SC if part == "kind" else f"{NAME[part]}0"
     assert result_uid(**(NAME | {part: changed})) != result_uid(**NAME)
 
 

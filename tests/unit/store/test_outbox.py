@@ -211,7 +211,7 @@ def test_the_first_model_answering_again_brings_back_its_own_results(
 # --- sent again
 
 
-def everywhere(_: str) -> tuple[str, ...]:
+def everywhere(*_: str) -> tuple[str, ...]:
     return "pacs", "new"
 
 
@@ -246,7 +246,7 @@ def test_what_is_sent_again_is_chosen(
 ) -> None:
     outbox.record_delivered(take(outbox, "outbox"))
     outbox.record_dead(take(outbox, "pacs"), "refused")
-    assert Requeue(ledger).resend(selection, lambda _: ("pacs",)) == Requeued(deliveries=count, images=count)
+    assert Requeue(ledger).resend(selection, lambda *_: ("pacs",)) == Requeued(deliveries=count, images=count)
 
 
 def test_an_answer_without_a_route_goes_where_the_present_one_leads(ledger: Ledger, tmp_path: Path) -> None:

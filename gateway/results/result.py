@@ -1,0 +1,111 @@
+"""A result: one answer in one form, as a file with a kind, a media type, a name and its bytes.
+
+The encode step builds results through the builders of `kinds`, keeps each as a file and registers it in the
+ledger. A result need not be DICOM: only a DICOM result names a SOP class and a SOP instance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from gateway.records import GreyImage
+from gateway.results.answer import Answer
+from gateway.results.source_header import SourceHeader
+
+SRClass = Literal["comprehensive-3d", "comprehensive"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRules:
+    """The settings that decide which results are built; the fields are those of `settings.Results`."""
+
+    sr: SRClass = "comprehensive-3d"
+    secondary_capture: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredImage:
+    """What every result is built from.
+
+    Attributes
+    ----------
+    source
+        Header of the image, whose patient and study the result joins.
+    grey
+        The decoded radiograph.
+    answer
+        What the gateway says about the image.
+    """
+
+    source: SourceHeader
+    grey: GreyImage
+    answer: Answer
+
+    def result_uid(self, kind: str) -> str:
+        """Return the identity of this answer's result of a kind: the same answer, the same UID."""
+        return self.answer.result_uid(self.source.dataset.SOPInstanceUID, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result.
+
+    Attributes
+    ----------
+    kind
+        The builder's `kind`.
+    media_type
+        The builder's `media_type`.
+    name
+        File name, unique among all results: `result_uid` and an extension.
+    content
+        The whole file.
+    sop_class_uid, sop_instance_uid
+        Of a DICOM result; None for any other.
+    """
+
+    kind: str
+    media_type: str
+    name: str
+    content: bytes
+    sop_class_uid: str | None = None
+    sop_instance_uid: str | None = None
+
+
+class Builder(Protocol):
+    """Builds the results of one kind; a builder inherits from this class for its defaults.
+
+    Attributes
+    ----------
+    kind
+        A short word in lower case, at most 32 characters. It is part of each result's identity, of log lines,
+        and of the web's addresses, and therefore never changes.
+    media_type
+        RFC 6838; destinations accept results by `kind` and `media_type`.
+    """
+
+    kind: str
+    media_type: str
+
+    def is_wanted(self, rules: ResultRules) -> bool:  # noqa: ARG002 - for builders that settings switch
+        """Tell whether the settings ask for this kind."""
+        return True
+
+    def sop_class_uid(self, rules: ResultRules) -> str | None:  # noqa: ARG002 - of DICOM kinds
+        """Return the SOP class of the results; None where the kind is not DICOM."""
+        return None
+
+    def alternative(self, rules: ResultRules) -> str:  # noqa: ARG002 - of kinds that have one
+        """Return the setting to change where a destination does not take this kind; empty without one."""
+        return ""
+
+    def build(self, image: AnsweredImage, rules: ResultRules) -> Result:
+        """Build one result: the same image and rules always give the same bytes under the same name.
+
+        Raises
+        ------
+        Reject
+            If the image allows no such result.
+        """
+        ...

@@ -1,0 +1,106 @@
+"""ENCODE: the results of an answer, built, kept as files, and routed to the destinations that accept them.
+
+The pipeline calls it once per answer. A result's name follows from the image, the model and the
+configuration: encoding the same answer again finds the file of the first attempt, which is the result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from gateway.errors import Retry
+from gateway.results.answer import Answer, Predecessor
+from gateway.results.identity import series_uid
+from gateway.results.kinds import KINDS, build_results
+from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
+from gateway.store.entries import Router, StoredInstance, StoredResult
+from gateway.store.spool import Spool
+
+
+class Encoder:
+    """Builds and keeps results.
+
+    Parameters
+    ----------
+    results
+        The folder that keeps each result; the first file under a name stays.
+    route
+        Names the destinations of a result.
+    kinds
+        The builders, in the order in which their results are registered.
+    """
+
+    def __init__(
+        self, rules: ResultRules, results: Spool, route: Router, kinds: Sequence[Builder] = KINDS
+    ) -> None:
+        self._rules = rules
+        self._results = results
+        self._route = route
+        self._kinds = kinds
+
+    def build(self, image: AnsweredImage) -> list[Result]:
+        """Build every result that the settings ask for.
+
+        Raises
+        ------
+        Reject
+            If the image allows no result.
+        """
+        return list(build_results(image, self._rules, self._kinds))
+
+    def keep(self, results: Iterable[Result], calling_ae_title: str) -> tuple[StoredResult, ...]:
+        """Write each result durably, and say where it goes.
+
+        Raises
+        ------
+        Retry
+            If the folder takes nothing now.
+        """
+        return tuple(self._keep(result, calling_ae_title) for result in results)
+
+    def _keep(self, result: Result, calling_ae_title: str) -> StoredResult:
+        try:
+            path = self._results.keep(result.name, [result.content])
+            kept = path.read_bytes()  # an earlier attempt's file wins over what was encoded now
+        except OSError as error:
+            raise Retry(f"{self._results.root}: {error.strerror or error}") from error
+        return StoredResult(
+            kind=result.kind,
+            media_type=result.media_type,
+            path=path,
+            sha256=hashlib.sha256(kept).hexdigest(),
+            sop_class_uid=result.sop_class_uid,
+            sop_instance_uid=result.sop_instance_uid,
+            destinations=tuple(self._route(calling_ae_title, result.kind, result.media_type)),
+        )
+
+
+def predecessors(instance: StoredInstance) -> tuple[Predecessor, ...]:
+    """Return the SRs of the answer that is replaced."""
+    return tuple(
+        Predecessor(
+            instance.study_instance_uid,
+            series_uid(report.sop_instance_uid),
+            report.sop_class_uid,
+            report.sop_instance_uid,
+        )
+        for report in instance.earlier_reports
+    )
+
+
+def record_of(answer: Answer) -> dict[str, Any]:
+    """Return what the ledger keeps of an answer as JSON."""
+    prediction, model = answer.prediction, answer.model
+    return {
+        "model": asdict(model) | {"device_uid": model.device_uid},
+        "configuration": answer.configuration,
+        "software_version": answer.software_version,
+        "steps": list(answer.steps),
+        "abstained": prediction.reason,
+        "activation": np.round(prediction.activation.astype(float), 4).tolist(),
+    }
