@@ -65,8 +65,8 @@ check: $(TESTS)  ## format, lint, types, import layers, security advisories
 	$(BIN)/python -m pytest tests/test_architecture.py
 	@$(BIN)/python -m tests.advisories
 
-bench: $(TESTS) peers  ## measure, each figure beside a yardstick from the same run
-	$(BIN)/python -m benchmarks
+bench: $(TESTS) peers  ## measure, each figure beside a yardstick from the same run; write docs/performance.md
+	$(BIN)/python -m benchmarks --document docs/performance.md
 
 peers:  # DCMTK, for the tests against real peers
 	@tests/peers/install.sh

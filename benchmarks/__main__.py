@@ -23,7 +23,7 @@ from benchmarks import (
 )
 from benchmarks.dcmtk import missing
 from benchmarks.figure import FULL, QUICK, Effort, Figure
-from benchmarks.table import print_table, to_json
+from benchmarks.table import print_table, to_json, write_document
 from gateway.configuration.settings_file import load_settings
 from gateway.worker.pipeline import open_predictor
 
@@ -34,6 +34,9 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="A minute's look, too short for figures.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures there.")] = None,
+    document: Annotated[
+        Path | None, typer.Option(help="Also write the figures into this document, docs/performance.md.")
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option(help="Measure on this disk (2 GB); default the one of temporary files.")
     ] = None,
@@ -45,6 +48,8 @@ def main(
     with tempfile.TemporaryDirectory(dir=folder, prefix="benchmarks-") as temporary:
         where, figures = measure(Path(temporary), QUICK if quick else FULL)
     print_table(where, figures, markdown=markdown)
+    if document:
+        write_document(document, where, figures)
     if json_file:
         json_file.write_text(to_json(where, figures))
 

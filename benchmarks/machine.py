@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.stopwatch import shortest_ms
 from gateway.records import ModelIdentity
+from gateway.worker.revision import SOFTWARE_VERSION
 
 
 def describe(folder: Path, model: ModelIdentity, *, on_gpu: bool) -> str:
@@ -21,7 +22,8 @@ def describe(folder: Path, model: ModelIdentity, *, on_gpu: bool) -> str:
     now = datetime.now(UTC)
     return (
         f"{cores} cores of {_cpu()}, {device}, fsync {_fsync_ms(folder):.1f} ms, "
-        f"load before {os.getloadavg()[0]:.1f}, model {model.name} {model.version}, {now:%Y-%m-%d}"
+        f"load before {os.getloadavg()[0]:.1f}, CXR Gateway {SOFTWARE_VERSION}, "
+        f"model {model.name} {model.version}, {now:%Y-%m-%d}"
     )
 
 

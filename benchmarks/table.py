@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -20,6 +21,7 @@ NOTES = (
     "had them alone.",
     "0x0000 to SR is measured at half of the full speed: the time of an answer, not of the queue.",
 )
+BEGIN, END = "<!-- figures of `make bench` -->", "<!-- end of the figures -->"
 HEADER = ("what", "gateway", "yardstick", "", "ratio")
 
 
@@ -39,6 +41,13 @@ def print_table(machine: str, figures: Sequence[Figure], *, markdown: bool) -> N
     console.print("\n".join(NOTES))
 
 
+def write_document(document: Path, machine: str, figures: Sequence[Figure]) -> None:
+    """Replace the figures of a Markdown document, between its two comments."""
+    before, rest = document.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    document.write_text(f"{before}{BEGIN}\n\n{_markdown(machine, figures)}\n\n{END}{after}")
+
+
 def to_json(machine: str, figures: Sequence[Figure]) -> str:
     """Return everything, unrounded."""
     lines = [asdict(figure) | {"ratio": figure.ratio} for figure in figures]
@@ -47,7 +56,8 @@ def to_json(machine: str, figures: Sequence[Figure]) -> str:
 
 def _markdown(machine: str, figures: Sequence[Figure]) -> str:
     rows = [HEADER, ("---", "---:", "---", "---:", "---:"), *map(_cells, figures)]
-    return "\n".join([machine, "", *(f"| {' | '.join(row)} |" for row in rows), "", *NOTES])
+    table = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([f"Run: {machine}.", "", *table, "", *NOTES])
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.figure import Figure, Yardstick
+from benchmarks.table import write_document
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sample_dicoms/*.md")])
 RECORDS = sorted(ROOT.glob("docs/adr/[0-9]*.md"))
@@ -43,3 +46,17 @@ def test_every_decision_is_in_the_index_once() -> None:
     index = (RECORDS[0].parent / "README.md").read_text()
     assert sorted(LINK.findall(index)) == [record.name for record in RECORDS]
     assert [record.stem[:4] for record in RECORDS] == [f"{n:04d}" for n in range(1, len(RECORDS) + 1)]
+
+
+def test_a_benchmark_replaces_the_figures_alone(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "performance.md").read_text()
+    document = tmp_path / "performance.md"
+    document.write_text(text)
+    figures = [Figure("decode", 28.0, "ms", Yardstick("pydicom", 89.0))]
+    for machine in ("a machine", "another machine"):
+        write_document(document, machine, figures)
+    written = document.read_text()
+    assert "| decode | 28.0 ms | pydicom | 89.0 ms | 0.31 |" in written
+    assert "another machine" in written
+    assert written.split("<!--")[0] == text.split("<!--")[0]
+    assert written.split("-->")[2] == text.split("-->")[2]
