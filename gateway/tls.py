@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.errors import ConfigurationError
 from gateway.settings import TLS, ClientTLS
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 
 CIPHERS_OF_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"  # RFC 9325 4.2; those of 1.3 are all of this kind
@@ -91,9 +92,9 @@ class ReloadingContext:
         try:
             self._context = server_context(self._tls, self._setting)
         except ConfigurationError as error:
-            log_event("certificate_not_reloaded", reason=str(error))
+            log_event(Event.CERTIFICATE_NOT_RELOADED, reason=str(error))
         else:
-            log_event("certificate_reloaded", certificate=str(self._tls.certificate))
+            log_event(Event.CERTIFICATE_RELOADED, certificate=str(self._tls.certificate))
 
     def _stamp(self) -> list[tuple[int, int] | None]:
         return [_stamp(path) for _, path in self._tls if path is not None]

@@ -25,6 +25,7 @@ def export(
     from gateway.store.export import export as write
     from gateway.store.feedback import FeedbackBook
     from gateway.store.key_file import key_in
+    from gateway.telemetry.events import Event
     from gateway.telemetry.log import log_event, open_log
 
     settings, ledger = open_ledger(config)
@@ -35,7 +36,7 @@ def export(
     except OSError as error:
         raise GatewayError(f"{file}: {error.strerror}") from None
     open_log(settings.directory, role="export")
-    log_event("exported", what="feedback", readings=count, comments=comments)
+    log_event(Event.EXPORTED, what="feedback", readings=count, comments=comments)
     err.print(f"{count} readings written", highlight=False)
 
 

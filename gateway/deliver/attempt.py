@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -26,9 +27,10 @@ from gateway.settings import Delivery, DicomDestination, FolderDestination, Sett
 from gateway.store.commitments import Commitments
 from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.ledger import now
-from gateway.store.outbox import Outbox, log_delivery
+from gateway.store.outbox import Outbox
 from gateway.telemetry.audit import trail
 from gateway.telemetry.audit.subject import subject_of
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
 
 TIMEOUTS_IN_HAND = 3  # connecting, sending, waiting for the answer
@@ -156,7 +158,7 @@ class Attempt:
                 yield outcome
                 self._take_in_hand(left.values())
         except Exception as error:
-            log_bug("bug", destination=self._name)
+            log_bug(Event.BUG, destination=self._name)
             told = f"a bug in the gateway: its log has the traceback of {error!r}"
             for delivery in left.values():
                 yield Outcome(delivery, Verdict.LATER, told, unsure=True)
@@ -221,7 +223,7 @@ class Attempt:
         except Retry:
             raise
         except Exception:
-            log_bug("bug", destination=self._name)
+            log_bug(Event.BUG, destination=self._name)
             told = "its outcome could not be recorded; the log has the traceback"
             delay = delay_seconds(outcome.delivery.attempts + 1, self._rules)
             self._outbox.record_failure(outcome.delivery, told, delay, unsure=True)
@@ -229,14 +231,12 @@ class Attempt:
     def _record(self, outcome: Outcome) -> None:
         delivery, error = outcome.delivery, outcome.error or ""
         if outcome.verdict is Verdict.DELIVERED:
-            self._outbox.record_delivered(delivery, to_be_committed=self._wants_commitment())
-            log_delivery("delivered", delivery)
-            self._audit(delivery)
+            audit = partial(self._audit, delivery)
+            self._outbox.record_delivered(delivery, to_be_committed=self._wants_commitment(), audit=audit)
             return
         attempts = delivery.attempts + 1
         unsure = outcome.unsure
         self._outbox.record_failure(delivery, error, delay_seconds(attempts, self._rules), unsure=unsure)
-        log_delivery("delivery_failed", delivery, error=error)
         if outcome.verdict is Verdict.NEVER or self._is_too_old(delivery, attempts):
             self._give_up(delivery, error)
 
@@ -253,7 +253,6 @@ class Attempt:
         self._outbox.record_away(self._name, error, delay_seconds(failures, self._rules))
         for delivery in tried:
             self._outbox.record_failure(delivery, error)
-            log_delivery("delivery_failed", delivery, error=error)
         limit = now() - timedelta(hours=self._rules.give_up_after_hours)
         for delivery in self._outbox.overdue(self._name, limit):
             if self._is_too_old(delivery, max(failures, delivery.attempts)):
@@ -265,10 +264,9 @@ class Attempt:
         return is_old and attempts >= least_attempts(self._rules)
 
     def _give_up(self, delivery: PendingDelivery, error: str) -> None:
-        self._outbox.record_dead(delivery, error)
-        log_delivery("dead_lettered", delivery, error=error)
-        if delivery.state is DeliveryState.PENDING:  # else it was sent, and only its commitment is missing
-            self._audit(delivery, error)
+        was_sent = delivery.state is not DeliveryState.PENDING  # only its commitment is missing
+        audit = None if was_sent else partial(self._audit, delivery, error)
+        self._outbox.record_dead(delivery, error, audit=audit)
 
     def _audit(self, delivery: PendingDelivery, error: str | None = None) -> None:
         subject = subject_of(delivery.path)

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from gateway.errors import Retry
 from gateway.peer_text import clean
 from gateway.store.commitments import Commitments
-from gateway.store.outbox import log_delivery
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 
 # N-EVENT-REPORT statuses (PS3.7 10.1.1.1.8)
@@ -57,21 +57,17 @@ def answer_report(event: Report, commitments: Commitments) -> tuple[int, None]:
         kept = {_bare(item.ReferencedSOPInstanceUID) for item in committed}
         lost = {_bare(item.ReferencedSOPInstanceUID): _reason(item) for item in failed}
     except Exception as error:
-        log_event("commitment_refused", reason=f"the report cannot be read: {clean(error)}")
+        log_event(Event.COMMITMENT_REFUSED, reason=f"the report cannot be read: {clean(error)}")
         return INVALID_ARGUMENT_VALUE, None
     try:
         recorded = commitments.record_report(transaction_uid, kept, lost)
     except Retry as error:
-        log_event("waiting", reason=str(error))
+        log_event(Event.WAITING, reason=str(error))
         return PROCESSING_FAILURE, None
     if not recorded.is_known:
         told = "its Transaction UID is not that of the last request for any result"
         numbers = {"committed": len(kept), "failed": len(lost)}
-        log_event("commitment_unmatched", transaction_uid=transaction_uid, reason=told, **numbers)
-    for delivery in recorded.kept:
-        log_delivery("committed", delivery)
-    for delivery in recorded.lost:
-        log_delivery("commitment_failed", delivery, error=lost[delivery.sop_instance_uid])
+        log_event(Event.COMMITMENT_UNMATCHED, transaction_uid=transaction_uid, reason=told, **numbers)
     return SUCCESS, None
 
 

@@ -16,6 +16,7 @@ from gateway.deliver.shift import Shift
 from gateway.store.entries import PendingDelivery
 from gateway.store.ledger import now
 from gateway.store.outbox import Outbox
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 
 GRACE_SECONDS = 10.0  # for the end of an exchange that was told to stop
@@ -77,7 +78,7 @@ class Courier:
         if self._hang:
             self._end(self._hang)
         elif self._shift.is_over:
-            log_event("courier_died", destination=self._name)
+            log_event(Event.COURIER_DIED, destination=self._name)
             self._replace()
         elif held := self._shift.hanging:
             self._notice(held)
@@ -86,7 +87,7 @@ class Courier:
         self._hang = Hang(self._shift, held, monotonic())
         uid = held.delivery.sop_instance_uid
         seconds = round(monotonic() - held.since)
-        log_event("delivery_hangs", destination=self._name, result_sop_instance_uid=uid, seconds=seconds)
+        log_event(Event.DELIVERY_HANGS, destination=self._name, result_sop_instance_uid=uid, seconds=seconds)
         self._record(held)
         self._shift.stop()
 
@@ -109,7 +110,7 @@ class Courier:
     def _replace(self, hang: Hang | None = None) -> None:
         self._shift = self._new_shift(hang.held.delivery if hang else None)
         self._shift.start()
-        log_event("courier_replaced", destination=self._name)
+        log_event(Event.COURIER_REPLACED, destination=self._name)
 
     def _record(self, held: InHand) -> None:
         self._outbox.record_hang(self._name, now() - timedelta(seconds=monotonic() - held.since))

@@ -8,6 +8,7 @@ from gateway.deliver.attempt import Attempt, InHand
 from gateway.errors import Retry
 from gateway.store.entries import PendingDelivery
 from gateway.store.outbox import Outbox
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 
 RETRY_SECONDS = 5.0
@@ -101,10 +102,10 @@ class Shift:
                 told = ""
             except Retry as error:
                 if told != (told := str(error)):
-                    log_event("waiting", destination=self._name, reason=told)
+                    log_event(Event.WAITING, destination=self._name, reason=told)
                 self._begin_anew_later()
             except Exception:
-                log_bug("bug", destination=self._name)
+                log_bug(Event.BUG, destination=self._name)
                 self._begin_anew_later()
 
     def _begin_anew_later(self) -> None:

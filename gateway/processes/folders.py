@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.marks import Marks, marks_of
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 
 
@@ -20,5 +21,5 @@ def open_marks(settings: Settings, ledger: Ledger) -> Marks:
     for mark in marks:
         problem = mark.problem()
         if problem:
-            log_event("folder_away", folder=str(mark.root), reason=problem)
+            log_event(Event.FOLDER_AWAY, folder=str(mark.root), reason=problem)
     return marks

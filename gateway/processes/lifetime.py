@@ -13,6 +13,7 @@ import threading
 import time
 from contextlib import suppress
 
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import flush_log, log_event
 from gateway.threads import failed_vital
 
@@ -38,7 +39,7 @@ class Lifetime:
         """Log that the role serves, tell its supervisor, and begin the heartbeat."""
         if self._ending.is_set():
             return
-        log_event("started" if self._supervised else "ready", **data)
+        log_event(Event.STARTED if self._supervised else Event.READY, **data)
         self._tell_supervisor(f"{READY} {' '.join(f'{key}={value}' for key, value in data.items())}")
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
@@ -61,7 +62,7 @@ class Lifetime:
 def end_if_a_thread_failed() -> None:
     """End this process where a vital thread has ended or hangs, so that the role is started again whole."""
     for name, problem in failed_vital().items():
-        log_event("thread_failed", thread=name, problem=problem)
+        log_event(Event.THREAD_FAILED, thread=name, problem=problem)
         flush_log()
         os._exit(1)
 

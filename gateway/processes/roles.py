@@ -17,6 +17,7 @@ from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.opening import open_database
 from gateway.telemetry.audit import trail
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import flush_log, log_event, open_log
 from gateway.threads import release_vital
 
@@ -71,6 +72,6 @@ def _run(
     role.stop()
     trail.stopped(role=name)
     trail.close_trail()
-    log_event("stopped", **about)
+    log_event(Event.STOPPED, **about)
     flush_log()
     os._exit(0)  # what has not ended in time is nobody's loss, or is resumed by the next start

@@ -18,6 +18,7 @@ from gateway.files.folders import make_folder
 from gateway.processes.lifetime import READY
 from gateway.settings import SCP, Settings
 from gateway.store.opening import open_database
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event, open_log
 from gateway.telemetry.role_status import RoleStatusFile
 from gateway.threads import Vital, failed_vital
@@ -77,7 +78,7 @@ class Supervisor:
         for watcher in watchers:
             watcher.join()
         self._status.close()
-        log_event("stopped")
+        log_event(Event.STOPPED)
         if self._wrong.is_set():
             raise ConfigurationError("a role of the gateway cannot start; its own line above says why")
 
@@ -119,11 +120,11 @@ class Supervisor:
                     return
                 delay = FIRST_DELAY if has_served else delay
                 self._status.note(name, "dead", f"exit status {status}")
-                log_event("role_died", died=name, exit_status=status, restart_in_seconds=delay)
+                log_event(Event.ROLE_DIED, died=name, exit_status=status, restart_in_seconds=delay)
             except OSError as error:  # no process, descriptor or memory left for it now
                 self._give_up(name, error.strerror or repr(error), delay)
             except Exception as error:
-                log_bug("bug", task=f"watch {name}")
+                log_bug(Event.BUG, task=f"watch {name}")
                 self._give_up(name, repr(error), delay)
             self._stop.wait(delay)
             delay = min(2 * delay, LONGEST_DELAY)
@@ -146,7 +147,7 @@ class Supervisor:
         if child:
             child.kill()  # nothing, where it has ended
         self._status.note(name, "dead", f"cannot be started: {reason}")
-        log_event("role_not_started", not_started=name, reason=reason, restart_in_seconds=delay)
+        log_event(Event.ROLE_NOT_STARTED, not_started=name, reason=reason, restart_in_seconds=delay)
 
     def _spawn(self, name: str) -> subprocess.Popen[str]:
         self._status.note(name, "starting")
@@ -183,7 +184,7 @@ class Supervisor:
             self._told[name] = dict(word.split("=", 1) for word in line.split()[1:])
             if not complete and len(self._told) == len(self._needed):
                 words = {key: value for told in self._told.values() for key, value in told.items()}
-                log_event("ready", **words)
+                log_event(Event.READY, **words)
         return True
 
     def _outlive(self, name: str, child: subprocess.Popen[str]) -> int:
@@ -201,7 +202,7 @@ class Supervisor:
         return child.wait()
 
     def _end_hung(self, name: str, child: subprocess.Popen[str], silent_seconds: float) -> None:
-        log_event("role_hangs", hangs=name, silent_seconds=silent_seconds)
+        log_event(Event.ROLE_HANGS, hangs=name, silent_seconds=silent_seconds)
         child.kill()
 
     def _end_children(self) -> None:

@@ -17,6 +17,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import flush_log, log_bug
 from gateway.worker.engine import BATCHES_IN_FLIGHT, Engine
 from gateway.worker.isolation import Isolation
@@ -38,7 +39,7 @@ class Worker:
         try:
             self.engine.start()
         except Exception:
-            log_bug("bug", task="start")
+            log_bug(Event.BUG, task="start")
             flush_log()
             os._exit(1)  # else its threads would keep a worker alive that does not serve
         limit_memory(self.settings.select.max_megapixels, images_at_once=BATCHES_IN_FLIGHT)

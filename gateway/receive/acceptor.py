@@ -16,6 +16,7 @@ from gateway.receive.association import who
 from gateway.receive.command import is_refused
 from gateway.receive.memory import Memory
 from gateway.receive.refusals import Refusals
+from gateway.telemetry.events import Event
 from gateway.upper_layer.association import Association
 from gateway.upper_layer.endings import Ending
 from gateway.upper_layer.messages import Messages
@@ -57,7 +58,7 @@ class Acceptor(Association):
         if ending.by_peer and ending.silent:
             return
         is_rejected = not (ending.by_peer or ending.associated)
-        event = "association_rejected" if is_rejected else "association_aborted"
+        event = Event.ASSOCIATION_REJECTED if is_rejected else Event.ASSOCIATION_ABORTED
         self._refusals.tell(event, ending.cause, who(self))
 
 

@@ -7,13 +7,14 @@ from threading import Lock
 from typing import cast
 
 from pynetdicom.association import Association as PynetdicomAssociation
-from pynetdicom.events import Event
+from pynetdicom.events import Event as PynetdicomEvent
 
 from gateway.receive.capacity import Capacity
 from gateway.receive.connections import Connections
 from gateway.receive.hosts import Hosts, plain
 from gateway.receive.refusals import Refusals
 from gateway.settings import SCP, Peer
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 from gateway.upper_layer.association import Association
 from gateway.upper_layer.decoding import Titles, is_title
@@ -63,17 +64,17 @@ class Admission:
         self._refusals = refusals
         self._lock = Lock()
 
-    def decide(self, event: Event) -> None:
+    def decide(self, event: PynetdicomEvent) -> None:
         """Reject what may not associate; everything else goes on to the presentation contexts."""
         assoc = cast(Association, event.assoc)
         try:
             rejection = self._rejection(assoc)
         except Exception:
-            log_bug("failed", **who(assoc))
+            log_bug(Event.FAILED, **who(assoc))
             rejection = TEMPORARY_CONGESTION
         if rejection is not None:
             self._refusals.tell(
-                "association_rejected", rejection.why, who(assoc), audited=rejection.is_audited
+                Event.ASSOCIATION_REJECTED, rejection.why, who(assoc), audited=rejection.is_audited
             )
             assoc.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)
             assoc.kill()
@@ -128,6 +129,6 @@ def who(assoc: PynetdicomAssociation) -> dict[str, str]:
     return known | {"peer_address": assoc.requestor.address}
 
 
-def log_opened(event: Event) -> None:
+def log_opened(event: PynetdicomEvent) -> None:
     """Log an accepted association."""
-    log_event("association_opened", **who(event.assoc))
+    log_event(Event.ASSOCIATION_OPENED, **who(event.assoc))

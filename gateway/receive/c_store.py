@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from time import perf_counter
@@ -14,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import create_file_meta, encode_file_meta
-from pynetdicom.events import Event
+from pynetdicom.events import Event as PynetdicomEvent
 
 from gateway.dicom.statuses import Refuse, Status
 from gateway.errors import Retry
@@ -27,6 +28,7 @@ from gateway.store.spool import Spool
 from gateway.telemetry.audit import trail
 from gateway.telemetry.audit.message import Subject
 from gateway.telemetry.audit.subject import subject_of_data_set
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 
 _PREAMBLE = bytes(128) + b"DICM"  # PS3.10 7.1
@@ -44,7 +46,7 @@ class StoreRequest:
     sender: dict[str, str]
 
     @classmethod
-    def of(cls, event: Event) -> StoreRequest:
+    def of(cls, event: PynetdicomEvent) -> StoreRequest:
         """Take what is needed out of pynetdicom's event, without a copy."""
         command = cast(C_STORE, event.request)
         return cls(
@@ -68,18 +70,18 @@ class CStore:
         self._spool = spool
         self._ledger = ledger
 
-    def answer(self, event: Event) -> Dataset:
+    def answer(self, event: PynetdicomEvent) -> Dataset:
         """Return the status of one request; whatever goes wrong, the association lives on."""
         request = StoreRequest.of(event)
         about = {"sop_instance_uid": request.sop_instance_uid, **request.sender}
         try:
             self.receive(request)
         except Refuse as refusal:
-            log_event("refused", status=str(refusal.status), reason=refusal.reason, **about)
+            log_event(Event.REFUSED, status=str(refusal.status), reason=refusal.reason, **about)
             audit_refused(request, refusal.reason)
             return _response(refusal.status, refusal.error_comment)
         except Exception:
-            log_bug("refused", status=str(Status.INTERNAL), reason="a bug", **about)
+            log_bug(Event.REFUSED, status=str(Status.INTERNAL), reason="a bug", **about)
             audit_refused(request, "a bug in the gateway")
             return _response(Status.INTERNAL, "internal error of the gateway")
         return _response(Status.SUCCESS)
@@ -97,23 +99,15 @@ class CStore:
             self._capacity.check()
             header = _checked_header(request)
             received = self._keep(request, header)
-            arrival = self._ledger.record_received(received, perf_counter() - begun)
+            audit = partial(
+                trail.received,
+                subject_of_data_set(header.dataset),
+                calling_ae_title=received.calling_ae_title,
+                peer_address=received.peer_address,
+            )
+            self._ledger.record_received(received, perf_counter() - begun, audit)
         except Retry as retry:
             raise Refuse(Status.OUT_OF_RESOURCES, str(retry)) from retry
-        log_event(
-            "received",
-            sop_instance_uid=received.sop_instance_uid,
-            study_instance_uid=received.study_instance_uid,
-            transfer_syntax_uid=received.transfer_syntax_uid,
-            size_bytes=received.size_bytes,
-            arrival=arrival,
-            **request.sender,
-        )
-        trail.received(
-            subject_of_data_set(header.dataset),
-            calling_ae_title=received.calling_ae_title,
-            peer_address=received.peer_address,
-        )
 
     def _keep(self, request: StoreRequest, header: Header) -> Received:
         sha256 = hashlib.sha256(request.data).hexdigest()

@@ -19,6 +19,7 @@ from gateway.dicom.statuses import Refuse, Status
 from gateway.dicom.uid import is_uid
 from gateway.receive.association import who
 from gateway.receive.presentation import SOP_CLASSES
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 
 MEDIUM, PRIORITIES = 0, (0, 1, 2)  # PS3.7 9.3.1.1: medium, high, low
@@ -35,7 +36,7 @@ def is_refused(assoc: Association, message: DIMSEMessage) -> bool:
     try:
         _check(message, str(assoc._accepted_cx[context_id].abstract_syntax))
     except Refuse as refusal:
-        log_event("refused", status=str(refusal.status), reason=refusal.reason, **who(assoc))
+        log_event(Event.REFUSED, status=str(refusal.status), reason=refusal.reason, **who(assoc))
         assoc.dimse.send_msg(_response(command, refusal), context_id)
         return True
     return False

@@ -25,6 +25,7 @@ from gateway.receive.connections import Connection, Connections
 from gateway.receive.hosts import plain
 from gateway.receive.memory import Memory
 from gateway.receive.refusals import Refusals
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
 from gateway.tls import ReloadingContext, problem_of
 from gateway.upper_layer.messages import REST_SECONDS
@@ -80,7 +81,7 @@ class Listener(ThreadedAssociationServer):
         try:
             accepted, address = cast(socket.socket, self.socket).accept()
         except OSError as error:  # such as too many open files, which lasts
-            self.refusals.tell("association_rejected", f"accept: {error.strerror}", {"peer_address": ""})
+            self.refusals.tell(Event.ASSOCIATION_REJECTED, f"accept: {error.strerror}", {"peer_address": ""})
             sleep(REST_SECONDS)
             raise
         try:
@@ -98,7 +99,7 @@ class Listener(ThreadedAssociationServer):
         try:
             super()._handle_request_noblock()  # type: ignore[misc] # not in the stubs
         except Exception as error:
-            log_bug("bug", error=repr(error))
+            log_bug(Event.BUG, error=repr(error))
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Take the connection in, and close the oldest nameless one where there are too many."""
@@ -116,7 +117,7 @@ class Listener(ThreadedAssociationServer):
         return accepted_at + (self.ae.acse_timeout or float("inf"))
 
     def _tell(self, why: str, connection: Connection) -> None:
-        self.refusals.tell("association_rejected", why, {"peer_address": connection.address})
+        self.refusals.tell(Event.ASSOCIATION_REJECTED, why, {"peer_address": connection.address})
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Shake hands where TLS is spoken, and hand the connection over to its association."""
@@ -132,7 +133,7 @@ class Listener(ThreadedAssociationServer):
             return
         about = {"peer_address": client_address[0]}
         self.refusals.tell(
-            "association_rejected", problem_of(error), about, audited=isinstance(error, OSError)
+            Event.ASSOCIATION_REJECTED, problem_of(error), about, audited=isinstance(error, OSError)
         )
 
     def service_actions(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from gateway.receive.repeats import Message, Repeats
 from gateway.telemetry.audit import trail
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 
 LINES_PER_ADDRESS = 100
@@ -24,7 +25,7 @@ class Refusals:
         self._log = Repeats(_log, LINES_PER_ADDRESS)
         self._audit = Repeats(_audit, AUDITED_PER_ADDRESS)
 
-    def tell(self, event: str, why: str, about: Mapping[str, str], *, audited: bool = False) -> None:
+    def tell(self, event: Event, why: str, about: Mapping[str, str], *, audited: bool = False) -> None:
         """Tell that a connection was refused or ended.
 
         Parameters
@@ -50,7 +51,7 @@ class Refusals:
 
 def _log(message: Message, repeated: int) -> None:
     fields = dict(message)
-    event = fields.pop("event")
+    event = Event(fields.pop("event"))
     if repeated:
         log_event(event, **fields, repeated=repeated)
     else:

@@ -10,10 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store.entries import DeliveryState, PendingDelivery
-from gateway.store.ledger import Ledger, now, record_event
+from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox, change, what
 from gateway.store.outcome import update_state
 from gateway.store.schema import deliveries
+from gateway.store.session import Session
+from gateway.telemetry.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +66,34 @@ class Commitments:
         """
         asked = deliveries.c.transaction_uid == transaction_uid
         stored = deliveries.c.open & (deliveries.c.state == DeliveryState.DELIVERED)
-        with self._ledger.transaction() as connection:
-            if connection.scalars(sa.select(deliveries.c.id).where(asked).limit(1)).first() is None:
+        with self._ledger.session() as session:
+            known = sa.select(deliveries.c.id).where(asked).limit(1)
+            if session.connection.scalars(known).first() is None:
                 return Report(is_known=False)
-            waiting = self._outbox.read(connection, asked & stored)
+            waiting = self._outbox.read(session.connection, asked & stored)
             lost = [each for each in waiting if each.sop_instance_uid in failed]
             kept = [each for each in waiting if each.sop_instance_uid in committed and each not in lost]
             return Report(
                 True,
-                [each for each in kept if _keep(connection, each)],
-                [each for each in lost if _lose(connection, each, failed[each.sop_instance_uid])],
+                [each for each in kept if _keep(session, each)],
+                [each for each in lost if _lose(session, each, failed[each.sop_instance_uid])],
             )
 
 
-def _keep(connection: sa.Connection, delivery: PendingDelivery) -> bool:
+def _keep(session: Session, delivery: PendingDelivery) -> bool:
     values = {"open": False, "last_error": None}
-    if not change(connection, delivery.id, delivery.state, DeliveryState.COMMITTED, values):
+    if not change(session.connection, delivery.id, delivery.state, DeliveryState.COMMITTED, values):
         return False
-    record_event(connection, delivery.instance_id, "committed", **what(delivery))
-    update_state(connection, delivery.instance_id, now())
+    session.tell(Event.COMMITTED, delivery.image, **what(delivery))
+    update_state(session.connection, delivery.instance_id, now())
     return True
 
 
-def _lose(connection: sa.Connection, delivery: PendingDelivery, reason: str) -> bool:
+def _lose(session: Session, delivery: PendingDelivery, reason: str) -> bool:
     values = {"last_error": f"not committed: {reason}"}
-    if not change(connection, delivery.id, delivery.state, DeliveryState.PENDING, values):
+    if not change(session.connection, delivery.id, delivery.state, DeliveryState.PENDING, values):
         return False
-    record_event(connection, delivery.instance_id, "commitment_failed", **what(delivery), error=reason)
+    session.tell(Event.COMMITMENT_FAILED, delivery.image, **what(delivery), error=reason)
     return True
 
 

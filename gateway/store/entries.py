@@ -57,17 +57,23 @@ class AnsweredVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredInstance:
+class ImageIdentity:
+    """The names of an image in rows, log lines and audit entries; `id` is its row's."""
+
+    id: int
+    sop_instance_uid: str
+    study_instance_uid: str
+    calling_ae_title: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance(ImageIdentity):
     """A received image that waits for its answer; `path` is absolute.
 
     `attempts` counts how often its batch was begun. `earlier_reports` are of the answer that is replaced;
     `answered` are other data sets under the same UID that have an answer.
     """
 
-    id: int
-    sop_instance_uid: str
-    study_instance_uid: str
-    calling_ae_title: str
     path: Path
     batch: str
     attempts: int
@@ -144,6 +150,13 @@ class PendingDelivery:
     def name(self) -> str:
         """The result's file name, the same at every destination."""
         return self.path.name
+
+    @property
+    def image(self) -> ImageIdentity:
+        """The image whose result it is."""
+        return ImageIdentity(
+            self.instance_id, self.source_sop_instance_uid, self.study_instance_uid, self.calling_ae_title
+        )
 
 
 def named(result: StoredResult | PendingDelivery) -> dict[str, str]:

@@ -10,9 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.errors import GatewayError
-from gateway.store.entries import Verdict
-from gateway.store.ledger import Ledger, now, record_event
+from gateway.store.entries import ImageIdentity, Verdict
+from gateway.store.ledger import Ledger, now
 from gateway.store.schema import feedback, instances
+from gateway.store.session import IDENTITY
+from gateway.telemetry.events import Event
 
 
 class FeedbackBook:
@@ -37,7 +39,8 @@ class FeedbackBook:
         answered = sa.select(instances).where(
             instances.c.sop_instance_uid == sop_instance_uid, instances.c.label.is_not(None)
         )
-        with self._ledger.transaction() as connection:
+        with self._ledger.session() as session:
+            connection = session.connection
             found = connection.execute(answered.order_by(instances.c.id.desc()).limit(1)).mappings().first()
             if found is None:
                 raise GatewayError(f"{sop_instance_uid}: there is no answer to judge")
@@ -46,7 +49,8 @@ class FeedbackBook:
                 raise GatewayError("the answer has changed since this page was opened: load it again")
             said = {"reader": reader, "verdict": verdict, "comment": comment, "time": now()}
             connection.execute(sa.insert(feedback).values(**said, **_about(row)))
-            record_event(connection, row["id"], "feedback", reader=reader, verdict=verdict)
+            image = ImageIdentity(*(row[column.name] for column in IDENTITY))
+            session.tell(Event.FEEDBACK, image, reader=reader, verdict=verdict)
 
     def of(self, sop_instance_uid: str) -> list[dict[str, Any]]:
         """Return what was said about an image, the newest first."""

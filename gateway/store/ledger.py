@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,15 +23,20 @@ from gateway.store.entries import (
     Arrival,
     DeliveryState,
     EarlierReport,
+    ImageIdentity,
     StoredInstance,
     StoredResult,
     named,
 )
 from gateway.store.outcome import NO_ROUTE, update_state
-from gateway.store.schema import deliveries, events, executors, instances, results
+from gateway.store.schema import deliveries, executors, instances, results
+from gateway.store.session import AuditEntry, Session, open_session
 from gateway.store.timings import record_timings
+from gateway.telemetry.events import Event
 
 CLOCK_TOLERANCE = timedelta(seconds=10)  # a clock set back by less makes nothing wait for long
+
+_ENDS = {State.INELIGIBLE: Event.INELIGIBLE, State.FAILED: Event.FAILED}
 
 _STORED = (
     instances.c.id,
@@ -67,23 +72,41 @@ class Ledger:
         with errors_are_for_later(), self._engine.begin() as connection:
             yield connection
 
+    def session(self) -> AbstractContextManager[Session]:
+        """Open a transaction that tells events; it is on disk, and they are told, when the block ends."""
+        return open_session(self._engine)
+
     # --- RECEIVE
 
-    def record_received(self, received: Received, seconds: float = 0) -> Arrival:
+    def record_received(
+        self, received: Received, seconds: float = 0, audit: AuditEntry | None = None
+    ) -> Arrival:
         """Commit the row that *is* the acknowledgement; `seconds` were spent on the bytes.
 
         Whatever the database says, the sender may try again: the same bytes under the same UID are one row,
         also where the answer to a commit was lost.
         """
         try:
-            with self.transaction() as connection:
-                instance_id, arrival = self._insert(connection, received)
-                sender = {
-                    "calling_ae_title": received.calling_ae_title,
-                    "peer_address": received.peer_address,
-                }
-                record_event(connection, instance_id, "received", arrival=arrival, **sender)
-                record_timings(connection, {Stage.RECEIVE: seconds})
+            with self.session() as session:
+                instance_id, arrival = self._insert(session.connection, received)
+                image = ImageIdentity(
+                    instance_id,
+                    received.sop_instance_uid,
+                    received.study_instance_uid,
+                    received.calling_ae_title,
+                )
+                session.tell(
+                    Event.RECEIVED,
+                    image,
+                    audit=audit,
+                    arrival=arrival,
+                    calling_ae_title=received.calling_ae_title,
+                    called_ae_title=received.called_ae_title,
+                    peer_address=received.peer_address,
+                    transfer_syntax_uid=received.transfer_syntax_uid,
+                    size_bytes=received.size_bytes,
+                )
+                record_timings(session.connection, {Stage.RECEIVE: seconds})
                 return arrival
         except sa.exc.DBAPIError as error:
             raise Retry(told_by(error)) from error
@@ -220,12 +243,12 @@ class Ledger:
     # --- ends and answers
 
     def end(
-        self, connection: sa.Connection, instance: StoredInstance, state: State, reason: Reason, detail: str
+        self, session: Session, instance: StoredInstance, state: State, reason: Reason, detail: str
     ) -> bool:
         """Record that no answer will come; False if the image already has its end or its answer."""
-        if not _leave_received(connection, instance, state=state, reason=reason, detail=detail):
+        if not _leave_received(session.connection, instance, state=state, reason=reason, detail=detail):
             return False
-        record_event(connection, instance.id, state, reason=reason, detail=detail)
+        session.tell(_ENDS[state], instance, reason=reason, detail=detail)
         return True
 
     def has_twin(self, connection: sa.Connection, instance: StoredInstance, pixel_digest: str) -> bool:
@@ -238,14 +261,13 @@ class Ledger:
         )
         return connection.scalars(query.limit(1)).first() is not None
 
-    def record_answer(
-        self, connection: sa.Connection, instance: StoredInstance, answer: AnswerRecord
-    ) -> bool:
+    def record_answer(self, session: Session, instance: StoredInstance, answer: AnswerRecord) -> bool:
         """Register the answer, its results and what is to be delivered where.
 
         The results of an earlier answer stay, superseded. Returns False, and nothing is changed, if the image
         already has its end or its answer.
         """
+        connection = session.connection
         if not _leave_received(
             connection,
             instance,
@@ -256,27 +278,28 @@ class Ledger:
             answer=answer.record,
         ):
             return False
-        record_event(connection, instance.id, "inferred", label=answer.label, p_pneumonia=answer.p_pneumonia)
+        score = None if answer.p_pneumonia is None else round(answer.p_pneumonia, 4)
+        session.tell(Event.INFERRED, instance, label=answer.label, p_pneumonia=score)
         _supersede(connection, instance.id)
         for result in answer.results:
-            result_id = self._record_result(connection, instance.id, result)
+            result_id = self._record_result(session, instance, result)
             for destination in result.destinations:
                 _record_delivery(connection, result_id, destination)
         update_state(connection, instance.id, now())
         if not answer.is_routed:
-            record_event(connection, instance.id, State.FAILED, reason=Reason.NOT_ROUTED, detail=NO_ROUTE)
+            session.tell(Event.FAILED, instance, reason=Reason.NOT_ROUTED, detail=NO_ROUTE)
         return True
 
-    def _record_result(self, connection: sa.Connection, instance_id: int, result: StoredResult) -> int:
+    def _record_result(self, session: Session, instance: StoredInstance, result: StoredResult) -> int:
         """Register a result; one that was superseded and is the answer again stands as it was."""
         this = results.c.name == result.path.name
         stands = {"superseded_at": None, "file_deleted_at": None}
         again = sa.update(results).where(this).values(stands).returning(results.c.id)
-        known: int | None = connection.execute(again).scalar_one_or_none()
+        known: int | None = session.connection.execute(again).scalar_one_or_none()
         if known is not None:
             return known
         row = {
-            "instance_id": instance_id,
+            "instance_id": instance.id,
             "kind": result.kind,
             "media_type": result.media_type,
             "name": result.path.name,
@@ -286,8 +309,9 @@ class Ledger:
             "sha256": result.sha256,
             "created_at": now(),
         }
-        record_event(connection, instance_id, "encoded", kind=result.kind, **named(result))
-        return int(connection.execute(sa.insert(results).values(row).returning(results.c.id)).scalar_one())
+        session.tell(Event.ENCODED, instance, kind=result.kind, **named(result))
+        insert = sa.insert(results).values(row).returning(results.c.id)
+        return int(session.connection.execute(insert).scalar_one())
 
     def received_at(self, connection: sa.Connection, instance: StoredInstance) -> datetime:
         """Return when the image came."""
@@ -326,12 +350,6 @@ class Ledger:
             version = AnsweredVersion(self.absolute(row.path), row.software)
             found.setdefault(row.sop_instance_uid, []).append((row.id, version))
         return found
-
-
-def record_event(connection: sa.Connection, instance_id: int | None, event: str, **data: Any) -> None:
-    """Add one line to an image's history; `data` holds no patient data."""
-    row = {"instance_id": instance_id, "time": now(), "event": str(event), "data": data}
-    connection.execute(sa.insert(events).values(row))
 
 
 def _standing_reports(

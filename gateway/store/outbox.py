@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from gateway.records import Stage
 from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery, named
-from gateway.store.ledger import Ledger, now, record_event
+from gateway.store.ledger import Ledger, now
 from gateway.store.outcome import update_state
 from gateway.store.schema import deliveries, destinations, instances, results
+from gateway.store.session import AuditEntry
 from gateway.store.timings import record_timings
-from gateway.telemetry.log import log_event
+from gateway.telemetry.events import Event
 
 
 class Outbox:
@@ -103,11 +104,13 @@ class Outbox:
 
     # --- what became of one
 
-    def record_delivered(self, delivery: PendingDelivery, *, to_be_committed: bool = False) -> None:
+    def record_delivered(
+        self, delivery: PendingDelivery, *, to_be_committed: bool = False, audit: AuditEntry | None = None
+    ) -> None:
         """The destination has the object; with the last one the image is `delivered`."""
         values = {"attempts": deliveries.c.attempts + 1, "open": to_be_committed, "unsure": False}
         values |= {"not_before": AT_ONCE} if to_be_committed else {"last_error": None}
-        self._record("delivered", delivery, DeliveryState.DELIVERED, values)
+        self._record(Event.DELIVERED, delivery, DeliveryState.DELIVERED, values, audit)
 
     def record_failure(
         self, delivery: PendingDelivery, error: str, delay_seconds: float = 0, *, unsure: bool = False
@@ -116,33 +119,29 @@ class Outbox:
         values = {"attempts": deliveries.c.attempts + 1, "last_error": error}
         values |= {"unsure": True} if unsure else {}
         later = {"not_before": now() + timedelta(seconds=delay_seconds)} if delay_seconds else {}
-        self._record("delivery_failed", delivery, delivery.state, values | later, error=error)
+        self._record(Event.DELIVERY_FAILED, delivery, delivery.state, values | later, error=error)
 
-    def record_dead(self, delivery: PendingDelivery, error: str) -> None:
+    def record_dead(self, delivery: PendingDelivery, error: str, *, audit: AuditEntry | None = None) -> None:
         """No attempt follows: refused for good, or given up."""
-        self._record(
-            "dead_lettered",
-            delivery,
-            DeliveryState.DEAD,
-            {"last_error": error, "open": False},
-            error=error,
-        )
+        values = {"last_error": error, "open": False}
+        self._record(Event.DEAD_LETTERED, delivery, DeliveryState.DEAD, values, audit, error=error)
 
     def _record(
         self,
-        event: str,
+        event: Event,
         delivery: PendingDelivery,
         state: DeliveryState,
         values: dict[str, Any],
+        audit: AuditEntry | None = None,
         **data: str,
     ) -> None:
-        with self._ledger.transaction() as connection:
-            if change(connection, delivery.id, delivery.state, state, values):
-                record_event(connection, delivery.instance_id, event, **what(delivery), **data)
-                update_state(connection, delivery.instance_id, now())
-                if event == "delivered":
+        with self._ledger.session() as session:
+            if change(session.connection, delivery.id, delivery.state, state, values):
+                session.tell(event, delivery.image, audit=audit, **what(delivery), **data)
+                update_state(session.connection, delivery.instance_id, now())
+                if event is Event.DELIVERED:
                     waited = (now() - delivery.begun_at).total_seconds()
-                    record_timings(connection, {Stage.DELIVER: waited})
+                    record_timings(session.connection, {Stage.DELIVER: waited})
 
     # --- destinations
 
@@ -197,18 +196,6 @@ def change(
 def what(delivery: PendingDelivery) -> dict[str, Any]:
     """Return what an event tells of a delivery."""
     return {"destination": delivery.destination, "kind": delivery.kind, **named(delivery)}
-
-
-def log_delivery(event: str, delivery: PendingDelivery, **data: str) -> None:
-    """Tell the log what became of a delivery."""
-    log_event(
-        event,
-        sop_instance_uid=delivery.source_sop_instance_uid,
-        study_instance_uid=delivery.study_instance_uid,
-        calling_ae_title=delivery.calling_ae_title,
-        **what(delivery),
-        **data,
-    )
 
 
 _PENDING = (

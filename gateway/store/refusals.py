@@ -19,9 +19,10 @@ from gateway.errors import Retry
 from gateway.peer_text import clean
 from gateway.store.ledger import Ledger, now
 from gateway.store.schema import refusals
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import listen, listen_no_more, log_bug
 
-EVENTS = {"refused", "association_rejected", "association_aborted"}
+EVENTS = {Event.REFUSED, Event.ASSOCIATION_REJECTED, Event.ASSOCIATION_ABORTED}
 MOST_ROWS = 5000
 MOST_OF_ONE_ADDRESS = 500
 MOST_PENDING = 500
@@ -42,7 +43,7 @@ class Refusal:
     sop_instance_uid: str = ""
 
     @classmethod
-    def of(cls, event: str, fields: Mapping[str, Any]) -> Refusal:
+    def of(cls, event: Event, fields: Mapping[str, Any]) -> Refusal:
         """Take it out of an event of the log."""
         texts = {
             name: clean(fields.get(name) or "", 64)
@@ -115,7 +116,7 @@ class RefusalRecorder:
         self._stopped.set()
         self._thread.join(5)
 
-    def hear(self, event: str, fields: Mapping[str, Any]) -> None:
+    def hear(self, event: Event, fields: Mapping[str, Any]) -> None:
         """Note an event that is a refusal."""
         if event not in EVENTS:
             return
@@ -146,7 +147,7 @@ class RefusalRecorder:
         try:
             self.flush()
         except Exception:
-            log_bug("bug", task="refusals")
+            log_bug(Event.BUG, task="refusals")
 
 
 _SHOWN = sa.select(*[column for column in refusals.c if column.name not in ("id", "fingerprint")])

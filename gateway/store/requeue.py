@@ -16,9 +16,11 @@ import sqlalchemy as sa
 
 from gateway.errors import GatewayError
 from gateway.records import Reason, State
-from gateway.store.entries import AT_ONCE, DeliveryState, Router
-from gateway.store.ledger import Ledger, now, record_event
+from gateway.store.entries import AT_ONCE, DeliveryState, ImageIdentity, Router
+from gateway.store.ledger import Ledger, now
 from gateway.store.schema import deliveries, destinations, instances, results
+from gateway.store.session import IDENTITY, Session
+from gateway.telemetry.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,34 +95,37 @@ class Requeue:
         an image without an answer is `received` again.
         """
         chosen = sa.true() if sop_instance_uid is None else instances.c.sop_instance_uid == sop_instance_uid
-        with self._ledger.transaction() as connection:
-            revived = _revive(connection, chosen)
-            routed = requeue(connection, chosen & _is_unrouted(), route, "retried")
-            received = _receive_again(connection, chosen & ~_is_unrouted())
+        with self._ledger.session() as session:
+            revived = _revive(session, chosen)
+            routed = requeue(session, chosen & _is_unrouted(), route, Event.RETRIED)
+            received = _receive_again(session, chosen & ~_is_unrouted())
             return Begun(received, revived + routed.deliveries, routed.unrouted)
 
     def reprocess(self, sop_instance_uid: str) -> None:
         """Let the version that has an answer, else the newest, be answered again."""
         versions = sa.select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)
         best_first = versions.order_by(instances.c.label.is_(None), instances.c.id.desc())
-        with self._ledger.transaction() as connection:
-            row = connection.execute(best_first.limit(1)).one()
+        with self._ledger.session() as session:
+            row = session.connection.execute(best_first.limit(1)).one()
             if row.file_deleted_at:
                 raise GatewayError(f"{sop_instance_uid}: its file has been deleted; send it again first")
             earlier = {"label": row.label, "p_pneumonia": row.p_pneumonia, "state": row.state}
-            record_event(connection, row.id, "reprocessed", **earlier)
-            connection.execute(sa.update(instances).where(instances.c.id == row.id).values(_as_received()))
+            image = ImageIdentity(row.id, row.sop_instance_uid, row.study_instance_uid, row.calling_ae_title)
+            session.tell(Event.REPROCESSED, image, **earlier)
+            this = instances.c.id == row.id
+            session.connection.execute(sa.update(instances).where(this).values(_as_received()))
 
     def resend(self, selection: Selection, route: Router) -> Requeued:
         """Send the standing results of the selected images again, where the present `route` leads."""
-        with self._ledger.transaction() as connection:
-            return requeue(connection, selection.condition, route, "resent")
+        with self._ledger.session() as session:
+            return requeue(session, selection.condition, route, Event.RESENT)
 
 
-def _revive(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> int:
+def _revive(session: Session, chosen: sa.ColumnElement[bool]) -> int:
     """Make dead deliveries of standing results pending, and their destinations due."""
+    connection = session.connection
     query = (
-        sa.select(deliveries.c.id, deliveries.c.destination, instances.c.id.label("instance_id"))
+        sa.select(deliveries.c.id.label("delivery_id"), deliveries.c.destination, *IDENTITY)
         .join(results, results.c.id == deliveries.c.result_id)
         .join(instances, instances.c.id == results.c.instance_id)
         .where(chosen, deliveries.c.state == DeliveryState.DEAD, results.c.superseded_at.is_(None))
@@ -129,13 +134,13 @@ def _revive(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> int:
     dead = connection.execute(query).all()
     begun = {"state": DeliveryState.PENDING, "state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
     for row in dead:
-        this = deliveries.c.id == row.id
+        this = deliveries.c.id == row.delivery_id
         connection.execute(sa.update(deliveries).where(this).values(open=True, attempts=0, asked=0, **begun))
-    for instance_id in {row.instance_id for row in dead}:
-        failed = (instances.c.id == instance_id) & (instances.c.state == State.FAILED)
+    for image in {ImageIdentity(*row[2:]) for row in dead}:
+        failed = (instances.c.id == image.id) & (instances.c.state == State.FAILED)
         inferred = {"state": State.INFERRED, "state_at": now(), "reason": None, "detail": None}
         connection.execute(sa.update(instances).where(failed).values(inferred))
-        record_event(connection, instance_id, "retried")
+        session.tell(Event.RETRIED, image)
     names = {row.destination for row in dead}
     connection.execute(sa.update(destinations).where(destinations.c.name.in_(names)).values(retry_at=None))
     return len(dead)
@@ -146,13 +151,13 @@ def _is_unrouted() -> sa.ColumnElement[bool]:
     return (instances.c.state == State.FAILED) & named
 
 
-def _receive_again(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> int:
+def _receive_again(session: Session, chosen: sa.ColumnElement[bool]) -> int:
     failed = chosen & (instances.c.state == State.FAILED) & instances.c.file_deleted_at.is_(None)
-    again = sa.update(instances).where(failed).values(_as_received()).returning(instances.c.id)
-    ids = connection.scalars(again).all()
-    for instance_id in ids:
-        record_event(connection, instance_id, "retried")
-    return len(ids)
+    again = sa.update(instances).where(failed).values(_as_received()).returning(*IDENTITY)
+    images = [ImageIdentity(*row) for row in session.connection.execute(again)]
+    for image in images:
+        session.tell(Event.RETRIED, image)
+    return len(images)
 
 
 def _as_received() -> dict[str, object]:
@@ -160,8 +165,9 @@ def _as_received() -> dict[str, object]:
     return nothing | {"state": State.RECEIVED, "state_at": now(), "attempts": 0, "deaths": 0}
 
 
-def requeue(connection: sa.Connection, chosen: sa.ColumnElement[bool], route: Router, event: str) -> Requeued:
+def requeue(session: Session, chosen: sa.ColumnElement[bool], route: Router, event: Event) -> Requeued:
     """Make the results of the chosen images due where the route of each leads."""
+    connection = session.connection
     deleted = len(connection.scalars(_deleted(chosen)).all())
     routed: dict[str, bool] = {}
     ids = set[int]()
@@ -171,7 +177,7 @@ def requeue(connection: sa.Connection, chosen: sa.ColumnElement[bool], route: Ro
         these = chosen & (instances.c.calling_ae_title == title) & (results.c.kind == kind)
         for name in names:
             ids |= _send_to(connection, these, name)
-    images = _reopen(connection, ids, event)
+    images = _reopen(session, ids, event)
     unrouted = tuple(title for title, has_route in routed.items() if not has_route)
     return Requeued(len(ids), images, unrouted, deleted)
 
@@ -222,20 +228,28 @@ def _deleted(chosen: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return joined.where(chosen, gone).distinct()
 
 
-def _reopen(connection: sa.Connection, ids: set[int], event: str) -> int:
+def _reopen(session: Session, ids: set[int], event: Event) -> int:
     """Let images whose results go out again be under way; return how many they are."""
-    touched = set[int]()
+    touched = set[ImageIdentity]()
     for some in _in_bits(sorted(ids)):
-        query = sa.select(results.c.instance_id).join(deliveries, deliveries.c.result_id == results.c.id)
-        touched |= set(connection.scalars(query.where(deliveries.c.id.in_(some))))
+        query = _IMAGES.where(deliveries.c.id.in_(some))
+        touched |= {ImageIdentity(*row) for row in session.connection.execute(query)}
     undelivered = instances.c.reason.in_((Reason.NOT_DELIVERED, Reason.NOT_ROUTED))
     ended = (instances.c.state == State.DELIVERED) | ((instances.c.state == State.FAILED) & undelivered)
     inferred = {"state": State.INFERRED, "state_at": now(), "reason": None, "detail": None}
-    for some in _in_bits(sorted(touched)):
-        connection.execute(sa.update(instances).where(instances.c.id.in_(some), ended).values(inferred))
-        for instance_id in some:
-            record_event(connection, instance_id, event)
+    for some in _in_bits(sorted(image.id for image in touched)):
+        these = instances.c.id.in_(some)
+        session.connection.execute(sa.update(instances).where(these, ended).values(inferred))
+    for image in sorted(touched, key=lambda image: image.id):
+        session.tell(event, image)
     return len(touched)
+
+
+_IMAGES = (
+    sa.select(*IDENTITY)
+    .join(results, results.c.instance_id == instances.c.id)
+    .join(deliveries, deliveries.c.result_id == results.c.id)
+)
 
 
 def _in_bits(ids: Sequence[int], size: int = 1000) -> list[Sequence[int]]:

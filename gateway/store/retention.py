@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,12 +14,14 @@ import sqlalchemy as sa
 from gateway.errors import Retry
 from gateway.records import Reason, State
 from gateway.settings import Retention
-from gateway.store.ledger import Ledger, now, record_event
+from gateway.store.entries import ImageIdentity
+from gateway.store.ledger import Ledger, now
 from gateway.store.marks import Mark
 from gateway.store.pictures import Pictures
 from gateway.store.schema import deliveries, instances, results
+from gateway.store.session import IDENTITY, Session
 from gateway.store.timings import fold_timings
-from gateway.telemetry.log import log_event
+from gateway.telemetry.events import Event
 
 AT_ONCE = 20  # images per transaction: others want to write, too
 LOOKED_FOR = 1000  # images per search, which takes no lock
@@ -62,14 +64,14 @@ class Cleaner:
         folders: Sequence[Path],
         pictures: Pictures,
         marks: Sequence[Mark] = (),
-        stopping: Event | None = None,
+        stopping: threading.Event | None = None,
     ) -> None:
         self._rules = rules
         self._ledger = ledger
         self._folders = folders
         self._pictures = pictures
         self._marks = marks
-        self._stopping = stopping or Event()
+        self._stopping = stopping or threading.Event()
 
     def clean(self) -> None:
         """Delete everything that is due.
@@ -119,21 +121,18 @@ class Cleaner:
     def _delete_these(self, chosen: Sequence[int], rule: Rule) -> int:
         for mark in self._marks:
             mark.check()
-        with self._ledger.transaction() as connection:
-            still_due = _alone(connection, due_by(rule).where(instances.c.id.in_(chosen)))
-            found = connection.execute(still_due).all()
-            freed = sum(self._delete_files(connection, row.id, rule) for row in found)
-        for row in found:
-            log_event("deleted", sop_instance_uid=row.sop_instance_uid, what=_what(rule), why=rule.why)
-        return freed
+        with self._ledger.session() as session:
+            still_due = _alone(session.connection, due_by(rule).where(instances.c.id.in_(chosen)))
+            found = [ImageIdentity(*row) for row in session.connection.execute(still_due).all()]
+            return sum(self._delete_files(session, image, rule) for image in found)
 
-    def _delete_files(self, connection: sa.Connection, instance_id: int, rule: Rule) -> int:
+    def _delete_files(self, session: Session, image: ImageIdentity, rule: Rule) -> int:
         freed = 0
         if rule.received:
-            freed += self._unlink(connection, instances, instances.c.id == instance_id)
+            freed += self._unlink(session.connection, instances, instances.c.id == image.id)
         if rule.results:
-            freed += self._unlink(connection, results, results.c.instance_id == instance_id)
-        record_event(connection, instance_id, "deleted", what=_what(rule), why=rule.why)
+            freed += self._unlink(session.connection, results, results.c.instance_id == image.id)
+        session.tell(Event.DELETED, image, what=_what(rule), why=rule.why)
         return freed
 
     def _unlink(self, connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool]) -> int:
@@ -161,7 +160,7 @@ def rules_of(settings: Retention) -> list[Rule]:
     return rules
 
 
-def due_by(rule: Rule) -> sa.Select[tuple[int, str]]:
+def due_by(rule: Rule) -> sa.Select[tuple[int, str, str, str]]:
     """Pick images that have come to their end, with nothing left to deliver and something left to delete.
 
     Both indexes of what is kept are ordered by age, so that neither deleted nor young rows are looked at. A
@@ -182,7 +181,7 @@ def due_by(rule: Rule) -> sa.Select[tuple[int, str]]:
         kept.append(sa.select(results.c.instance_id).where(old))
     mine = results.c.instance_id == instances.c.id
     undelivered = sa.exists().where(mine, deliveries.c.result_id == results.c.id, deliveries.c.open)
-    return sa.select(instances.c.id, instances.c.sop_instance_uid).where(
+    return sa.select(*IDENTITY).where(
         instances.c.id.in_(sa.union_all(*kept)),
         instances.c.reason.is_distinct_from(Reason.NOT_ROUTED),  # nobody has it yet
         instances.c.state.in_(rule.states),

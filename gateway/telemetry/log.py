@@ -24,12 +24,14 @@ from gateway.errors import ConfigurationError
 from gateway.files.data_directory import DataDirectory
 from gateway.peer_text import clean
 from gateway.settings import Log
+from gateway.telemetry.events import Event, Level
 from gateway.telemetry.line_queue import LineQueue
 from gateway.telemetry.log_file import LogFile
 
 WAIT_SECONDS = 1.0  # for the disk, once; then it counts as hanging until it is back
 FLUSH_SECONDS = 1.0
 READABLE_CHARACTERS = 160
+_LEVELS = {Level.INFO: logging.INFO, Level.WARNING: logging.WARNING, Level.ERROR: logging.ERROR}
 ONLY_IN_THE_FILE = {
     "study_instance_uid",
     "result_sop_instance_uid",
@@ -76,21 +78,21 @@ def _silence_libraries() -> None:
         logging.getLogger(name).disabled = True
 
 
-def log_event(event: str, **data: Any) -> None:
-    """Write one event of the contract (`ready`, `received`, `inferred`, …)."""
-    structlog.get_logger().info(event, **data)
+def log_event(event: Event, **data: Any) -> None:
+    """Write one event with its level."""
+    structlog.get_logger().log(_LEVELS[event.level], event, **data)
     for listener in _listeners:
         listener(event, data)
 
 
-def log_bug(event: str, **data: Any) -> None:
-    """Write one event with the traceback of the exception that is being handled."""
+def log_bug(event: Event, **data: Any) -> None:
+    """Write one event as an error, with the traceback of the exception that is being handled."""
     structlog.get_logger().error(event, exc_info=True, **data)
     for listener in _listeners:
         listener(event, data)
 
 
-Listener = Callable[[str, Mapping[str, Any]], None]
+Listener = Callable[[Event, Mapping[str, Any]], None]
 _listeners: list[Listener] = []
 
 
@@ -117,21 +119,22 @@ class _Tee:
         self._role = role
         self._file = LineQueue(file.append, self._tell_dropped, "log file")
 
-    def __call__(self, _: Any, __: str, fields: structlog.typing.EventDict) -> str:
+    def __call__(self, _: Any, level: str, fields: structlog.typing.EventDict) -> str:
         event = fields.pop("event")
-        self._file.put(self._line(event, fields), WAIT_SECONDS)
+        self._file.put(self._line(event, level, fields), WAIT_SECONDS)
         with suppress(OSError, ValueError):  # nobody reads it any more
             sys.stderr.write(readable(event, self._role, fields))
         raise structlog.DropEvent
 
-    def _line(self, event: str, fields: structlog.typing.EventDict) -> bytes:
+    def _line(self, event: str, level: str, fields: structlog.typing.EventDict) -> bytes:
         time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = {"time": time, "event": event, "role": self._role, **fields}
+        line = {"time": time, "event": event, "level": level, "role": self._role, **fields}
         written = json.dumps(line, default=str, ensure_ascii=False) + "\n"
         return written.encode(errors="backslashreplace")
 
     def _tell_dropped(self, count: int) -> bytes:
-        return self._line("log_lines_dropped", {"lines": count})
+        event = Event.LOG_LINES_DROPPED
+        return self._line(event, event.level, {"lines": count})
 
 
 def readable(event: str, role: str, fields: structlog.typing.EventDict) -> str:

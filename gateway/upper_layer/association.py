@@ -15,6 +15,7 @@ from contextlib import suppress
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association as PynetdicomAssociation
 
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
 from gateway.upper_layer.endings import Ending
 from gateway.upper_layer.messages import Messages
@@ -60,7 +61,7 @@ class Association(PynetdicomAssociation):
         """Abort the association; within the handling of an exception, because of it."""
         error = sys.exc_info()[1]
         if error is not None and not self.dul.is_over:
-            log_bug("bug", error=repr(error))
+            log_bug(Event.BUG, error=repr(error))
             self.dul.end(f"a bug in the gateway ({error!r})")
         super()._abort_blocking(block)
 

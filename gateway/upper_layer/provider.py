@@ -27,6 +27,7 @@ from pynetdicom.pdu import A_ABORT_RQ
 from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE
 from pynetdicom.timer import Timer
 
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
 from gateway.tls import problem_of
 from gateway.upper_layer import decoding
@@ -159,7 +160,7 @@ class Provider(DULServiceProvider):
         try:
             super().run_reactor()
         except Exception as error:
-            log_bug("bug", error=repr(error))
+            log_bug(Event.BUG, error=repr(error))
             self.end(f"a bug in the gateway ({error!r})")
         finally:
             self._release_connection()
@@ -342,7 +343,7 @@ class Protocol(StateMachine):
             else:
                 super().do_action(event)
         except Exception as error:
-            log_bug("bug", error=repr(error))
+            log_bug(Event.BUG, error=repr(error))
             self.dul.end(f"a bug in the gateway ({error!r})")
             self.dul.kill_dul()
 

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from gateway import __version__
 from gateway.errors import Retry
 from gateway.results.answer import RESEARCH_BANNER
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
 from gateway.web.api import documentation, downloads, health, metrics, prediction, routes, stow
 from gateway.web.pages import concordance_page, dashboard, refusals_page, report, upload, worklist
@@ -78,7 +79,7 @@ def _unthinkable(_: Request, __: Exception) -> Response:
 
 
 async def _bug(_: Request, error: Exception) -> Response:  # in a thread, the traceback would be lost
-    log_bug("bug", error=repr(error))
+    log_bug(Event.BUG, error=repr(error))
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a bug in the gateway: its log has the traceback")
 
 

@@ -20,6 +20,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from gateway.receive.repeats import Message, Repeats
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 
 MOST_CONNECTIONS = 200
@@ -142,7 +143,7 @@ class Connections:
         self._forget_the_gone()
         peer = _plain(address)
         if not self._make_room(peer):
-            self._tell("connection_dropped", peer, FULL)
+            self._tell(Event.CONNECTION_DROPPED, peer, FULL)
             return False
         self._guests[accepted.fileno()] = _Guest(accepted, peer)
         self._sweep_later()
@@ -155,7 +156,7 @@ class Connections:
 
     def note_refused(self, address: str, why: str) -> None:
         """Note a request that is no HTTP/1.1."""
-        self._tell("request_refused", address, why)
+        self._tell(Event.REQUEST_REFUSED, address, why)
 
     def _make_room(self, address: str) -> bool:
         while crowd := self._crowd(address):
@@ -180,7 +181,7 @@ class Connections:
 
     def _drop(self, guest: _Guest, why: str) -> None:
         if guest.phase is not Phase.IDLE:  # that is how connections end
-            self._tell("connection_dropped", guest.address, why)
+            self._tell(Event.CONNECTION_DROPPED, guest.address, why)
         self._guests = {number: each for number, each in self._guests.items() if each is not guest}
         guest.drop()
 
@@ -205,7 +206,7 @@ class Connections:
         """Tell what has been counted and not told."""
         self._told.flush(everything=True)
 
-    def _tell(self, event: str, address: str, why: str) -> None:
+    def _tell(self, event: Event, address: str, why: str) -> None:
         self._told.note(address, {"event": event, "peer_address": address, "why": why})
 
 
@@ -225,7 +226,7 @@ class Listener(socket.socket):
 
 def _log(message: Message, repeated: int) -> None:
     counted = {"repeated": repeated} if repeated else {}
-    log_event(message["event"], peer_address=message["peer_address"], why=message["why"], **counted)
+    log_event(Event(message["event"]), peer_address=message["peer_address"], why=message["why"], **counted)
 
 
 def _plain(address: str) -> str:

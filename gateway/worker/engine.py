@@ -29,6 +29,7 @@ from gateway.store.ledger import Ledger, now
 from gateway.store.marks import Marks
 from gateway.store.outbox import Outbox
 from gateway.store.retention import Cleaner
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 from gateway.threads import Vital
 from gateway.worker import settle
@@ -181,10 +182,10 @@ class Engine:
                     told = ""
                 except Retry as error:
                     if told != (told := str(error)):
-                        log_event("waiting", task=thread.name, reason=told)
+                        log_event(Event.WAITING, task=thread.name, reason=told)
                     self._stopping.wait(RETRY_SECONDS)
                 except Exception:
-                    log_bug("bug", task=thread.name)
+                    log_bug(Event.BUG, task=thread.name)
                     self._stopping.wait(RETRY_SECONDS)
 
         thread = Vital(repeat, task.__name__.strip("_"), hangs_seconds)
@@ -231,15 +232,15 @@ class Engine:
         """End this process if a batch does not get on: begun anew too often, its images are suspects."""
         got_on = min(self._running.copy().values(), default=time.monotonic())
         if time.monotonic() - got_on > HANGS_SECONDS:
-            log_event("worker_hangs", worker_id=self._worker_id, silent_seconds=HANGS_SECONDS)
+            log_event(Event.WORKER_HANGS, worker_id=self._worker_id, silent_seconds=HANGS_SECONDS)
             os._exit(1)
 
     def _beat(self) -> None:
         if not has_name(self._worker_id, self._ledger):
-            log_event("name_taken", worker_id=self._worker_id)
+            log_event(Event.NAME_TAKEN, worker_id=self._worker_id)
             os._exit(1)  # this worker was silent for so long that its work was given to another
         if self._ledger.beat(self._worker_id, life(), self._pipeline.answering):
-            log_event("clock_set_back", worker_id=self._worker_id)
+            log_event(Event.CLOCK_SET_BACK, worker_id=self._worker_id)
 
     def _take_over(self, worker_id: str) -> None:
         """Resume what a worker had begun that is not heard of any more."""
@@ -247,7 +248,7 @@ class Engine:
         DBOS.resume_workflows(left)
         self._outbox.release(worker_id, interrupted=True)
         self._ledger.forget_executor(worker_id)
-        log_event("taken_over", worker_id=worker_id, workflows=len(left))
+        log_event(Event.TAKEN_OVER, worker_id=worker_id, workflows=len(left))
 
     def _resume_lost(self) -> None:
         """Resume what counts as begun here and does not run: its end could not be written (a full disk)."""
@@ -256,7 +257,7 @@ class Engine:
         lost = [workflow_id for workflow_id in begun if workflow_id not in self._running]
         if lost:
             DBOS.resume_workflows(lost)
-            log_event("resumed", workflows=len(lost))
+            log_event(Event.RESUMED, workflows=len(lost))
 
     def _free_orphans(self) -> None:
         """Release images whose workflow ended without them, as after a database that went away."""
@@ -286,10 +287,10 @@ class Engine:
             if settled < len(instances):
                 self._ledger.release(batch, RETRY_SECONDS)
         except Retry as error:
-            log_event("waiting", reason=str(error))
+            log_event(Event.WAITING, reason=str(error))
             self._ledger.release(batch, RETRY_SECONDS)
         except Exception:
-            log_bug("bug", batch=batch)
+            log_bug(Event.BUG, batch=batch)
             self._ledger.release(batch, RETRY_SECONDS, keep_count=True)
 
     def _answer_isolated(self, instance: StoredInstance) -> bool:
@@ -297,7 +298,7 @@ class Engine:
         try:
             self._record([self._settle_alone(instance)])
         except Retry as error:
-            log_event("waiting", sop_instance_uid=instance.sop_instance_uid, reason=str(error))
+            log_event(Event.WAITING, sop_instance_uid=instance.sop_instance_uid, reason=str(error))
             return False
         except Exception:
             self._record([Settled(instance, bug(instance))])
@@ -316,10 +317,9 @@ class Engine:
 
         Returns how many images have come to their end or answer.
         """
-        with self._ledger.transaction() as connection:
-            written = [settle.record(outcome, self._ledger, connection) for outcome in outcomes]
-        for outcome in filter(None, written):
-            settle.log(outcome)
+        with self._ledger.session() as session:
+            for outcome in outcomes:
+                settle.record(outcome, self._ledger, session)
         return len(outcomes)
 
 

@@ -41,6 +41,7 @@ from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, StoredInstance
 from gateway.store.marks import Mark, Marks
 from gateway.store.spool import Spool
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.describe import describe
@@ -336,10 +337,10 @@ def _left_out_on_retry(instance: StoredInstance) -> Iterator[None]:
     try:
         yield
     except Retry as error:
-        log_event("waiting", sop_instance_uid=instance.sop_instance_uid, reason=str(error))
+        log_event(Event.WAITING, sop_instance_uid=instance.sop_instance_uid, reason=str(error))
 
 
 def bug(instance: StoredInstance) -> End:
     """Log the exception that is being handled; return the end of the image that met it."""
-    log_bug("bug", sop_instance_uid=instance.sop_instance_uid)
+    log_bug(Event.BUG, sop_instance_uid=instance.sop_instance_uid)
     return End(State.FAILED, Reason.INTERNAL_ERROR, "a bug in the gateway: its log has the traceback")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -233,7 +234,7 @@ def test_database_that_does_not_answer(receiver: Receiver) -> None:
 
 
 class BuggyLedger(Ledger):
-    def record_received(self, received: Received, seconds: float = 0) -> Arrival:  # noqa: ARG002
+    def record_received(self, received: Received, *args: Any) -> Arrival:  # noqa: ARG002
         raise ZeroDivisionError(received.path.name)
 
 

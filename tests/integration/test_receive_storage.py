@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
@@ -158,9 +159,9 @@ class WitnessingSpool(Spool):
 
 
 class WitnessingLedger(Ledger):
-    def record_received(self, received: Received, seconds: float = 0) -> Arrival:
+    def record_received(self, received: Received, *args: Any) -> Arrival:
         assert sha256(data_set_of(received.path.read_bytes())).hexdigest() == received.sha256
-        arrival = super().record_received(received, seconds)
+        arrival = super().record_received(received, *args)
         order.append("committed")
         return arrival
 
@@ -206,10 +207,10 @@ gate, entered = threading.Event(), threading.Event()
 
 
 class SlowLedger(Ledger):
-    def record_received(self, received: Received, seconds: float = 0) -> Arrival:
+    def record_received(self, received: Received, *args: Any) -> Arrival:
         entered.set()
         assert gate.wait(PATIENCE_SECONDS)
-        return super().record_received(received, seconds)
+        return super().record_received(received, *args)
 
 
 def test_stop_lets_a_running_c_store_finish_and_then_closes(tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from PIL import Image
 from structlog.testing import capture_logs
 
 from gateway.errors import ConfigurationError
-from gateway.store.ledger import record_event
+from gateway.store.entries import ImageIdentity
 from gateway.store.refusals import Refusal
 from gateway.store.requeue import Requeue
+from gateway.telemetry.events import Event
 from gateway.telemetry.role_status import RoleStatusFile
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
@@ -392,9 +393,9 @@ def test_refusals_have_a_page_an_api_and_a_place_where_their_image_is_looked_for
 
 def test_times_name_their_zone_and_numbers_are_short(site: Site, browser: Browser) -> None:
     uid = add_answer(site, 1).sop_instance_uid
-    with site.ledger.transaction() as connection:
-        number = site.images.versions(uid)[0]["id"]
-        record_event(connection, number, "inferred", p_pneumonia=0.123456789012)
+    number = site.images.versions(uid)[0]["id"]
+    with site.ledger.session() as session:
+        session.tell(Event.INFERRED, ImageIdentity(number, uid, "1.2", "CR"), p_pneumonia=0.123456789012)
     text = browser.get(f"/instances/{uid}").text
     zone = f"{datetime.now().astimezone():%Z}"
     assert f"Timeline ({zone})" in text

@@ -76,8 +76,8 @@ def test_each_field_of_the_search_finds_its_own(site: Site) -> None:
     add_image(site, 2, calling_ae_title="CT2", received_at=days_ago(2), study_instance_uid="1.9.77")
     add_image(site, 3, calling_ae_title="CT2", received_at=days_ago(1))
     (first, *_) = claim(site.ledger, "batch", 1)
-    with site.ledger.transaction() as connection:
-        site.ledger.end(connection, first, State.INELIGIBLE, Reason.LATERAL, "a lateral")
+    with site.ledger.session() as session:
+        site.ledger.end(session, first, State.INELIGIBLE, Reason.LATERAL, "a lateral")
     found = {
         "state": Search(state=State.INELIGIBLE),
         "reason": Search(reason=Reason.LATERAL),

@@ -42,8 +42,8 @@ def answer(tmp_path: Path, *destinations: str, digest: str = "d", uid: str = "2.
 
 
 def record_answer(ledger: Ledger, instance: StoredInstance, record: AnswerRecord) -> Any:
-    with ledger.transaction() as connection:
-        return ledger.record_answer(connection, instance, record)
+    with ledger.session() as session:
+        return ledger.record_answer(session, instance, record)
 
 
 def state(ledger: Ledger, uid: str = "1.2.1") -> tuple[str, str | None]:

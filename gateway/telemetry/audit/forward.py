@@ -13,6 +13,7 @@ from pathlib import Path
 from gateway.errors import Retry
 from gateway.settings import Syslog
 from gateway.telemetry.audit.syslog import Collector
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 from gateway.threads import Vital
 
@@ -71,14 +72,14 @@ class Forwarder:
         except Retry as error:
             self._tell(str(error))
         except Exception:
-            log_bug("bug", task="audit to syslog")
+            log_bug(Event.BUG, task="audit to syslog")
             self._away = True
         return not self._away
 
     def _tell(self, error: str) -> None:
         """Log once that the collector is away."""
         if not self._away:
-            log_event("audit_waiting", collector=str(self._collector), reason=error)
+            log_event(Event.AUDIT_WAITING, collector=str(self._collector), reason=error)
         self._away = True
 
     def _leads(self) -> bool:
@@ -105,7 +106,7 @@ class Forwarder:
         self._collector.send([line.rstrip(b"\n") for line in lines])
         self._write_position(name, offset + sum(map(len, lines)))
         if self._away:
-            log_event("audit_caught_up", collector=str(self._collector))
+            log_event(Event.AUDIT_CAUGHT_UP, collector=str(self._collector))
             self._away = False
         return True
 

@@ -21,6 +21,7 @@ from gateway.telemetry.audit import events
 from gateway.telemetry.audit.forward import Forwarder
 from gateway.telemetry.audit.message import Message, Source, xml_of
 from gateway.telemetry.audit.syslog import syslog_line
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 
 FILES = "audit-*.log"
@@ -68,9 +69,9 @@ class Trail:
             with self._lock:
                 self._file_of(message.time.date()).append(line + b"\n")
         except OSError as error:
-            log_event("audit_failed", audit_event=build.__name__, reason=error.strerror or str(error))
+            log_event(Event.AUDIT_FAILED, audit_event=build.__name__, reason=error.strerror or str(error))
         except Exception:
-            log_bug("audit_failed", audit_event=build.__name__)
+            log_bug(Event.AUDIT_FAILED, audit_event=build.__name__)
 
     def close(self) -> None:
         """Send what is left if the collector is there now; the files keep the rest for the next start."""

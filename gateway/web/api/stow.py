@@ -13,6 +13,7 @@ from gateway.dicom.statuses import Refuse, Status
 from gateway.dicom.uid import is_uid
 from gateway.receive.c_store import CStore, StoreRequest, audit_refused
 from gateway.receive.data_set import Header
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 from gateway.web.api.multipart import MOST_PARTS, NotMultipart, TooManyParts, boundary_of, parts_of
 from gateway.web.api.part_10 import FileMeta, Part10, read_file_meta, read_part_10
@@ -135,11 +136,11 @@ class _Desk:
             self._reception.receive(_request(part, sender))
         except Refuse as refusal:
             about = {"sop_instance_uid": header.sop_instance_uid or None, **sender}
-            log_event("refused", status=str(refusal.status), reason=refusal.reason, **about)
+            log_event(Event.REFUSED, status=str(refusal.status), reason=refusal.reason, **about)
             audit_refused(_claimed(header, sender), refusal.reason)
             return header, refusal.status
         except Exception:
-            log_bug("refused", status=str(Status.INTERNAL), reason="a bug", **sender)
+            log_bug(Event.REFUSED, status=str(Status.INTERNAL), reason="a bug", **sender)
             audit_refused(_claimed(header, sender), "a bug in the gateway")
             return header, Status.INTERNAL
         return header, Status.SUCCESS

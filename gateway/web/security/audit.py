@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from gateway.telemetry.audit import trail
 from gateway.telemetry.audit.subject import subject_of
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 from gateway.web.security.access import client_of
 
@@ -17,13 +18,13 @@ ANYBODY = "anybody on this machine"  # who nobody has asked to sign in
 
 def record_viewed(request: Request, image: dict[str, Any]) -> None:
     """Somebody has opened the report of an image (PS3.15 A.5.3, Instances Accessed)."""
-    _log("viewed", request, image)
+    _log(Event.VIEWED, request, image)
     trail.viewed(subject_of(Path(image["source"])), user=_reader(request), address=client_of(request))
 
 
 def record_exported(request: Request, image: dict[str, Any], what: str) -> None:
     """Somebody has downloaded an object of an image (PS3.15 A.5.3, Export)."""
-    _log("exported", request, image, what=what)
+    _log(Event.EXPORTED, request, image, what=what)
     subject = subject_of(Path(image["source"]))
     url = f"{client_of(request)}{request.url.path}"
     trail.exported(subject, destination=url, user=_reader(request), address=client_of(request))
@@ -31,11 +32,11 @@ def record_exported(request: Request, image: dict[str, Any], what: str) -> None:
 
 def record_turned_away(request: Request, name: str) -> None:
     """Somebody showed a wrong password or token (PS3.15 A.5.3, Security Alert)."""
-    log_event("sign_in_refused", reader=name or None, address=client_of(request))
+    log_event(Event.SIGN_IN_REFUSED, reader=name or None, address=client_of(request))
     trail.rejected(peer=name, peer_address=client_of(request), why="wrong password or token")
 
 
-def _log(event: str, request: Request, image: dict[str, Any], **data: str) -> None:
+def _log(event: Event, request: Request, image: dict[str, Any], **data: str) -> None:
     log_event(
         event,
         sop_instance_uid=image["sop_instance_uid"],

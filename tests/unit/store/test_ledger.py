@@ -91,11 +91,11 @@ def test_the_same_picture_under_the_same_uid_is_a_twin(ledger: Ledger, tmp_path:
     ledger.record_received(received(tmp_path, sha256="f" * 64))
     first, second = claim(ledger, "a")
     record_answer(ledger, first, answer(tmp_path))
-    with ledger.transaction() as connection:
-        assert ledger.has_twin(connection, second, "d")
-        assert not ledger.has_twin(connection, second, "other pixels")
-        assert ledger.end(connection, second, State.INELIGIBLE, Reason.PIXELS_UNCHANGED, "same picture")
-        assert not ledger.end(connection, second, State.INELIGIBLE, Reason.PIXELS_UNCHANGED, "same picture")
+    with ledger.session() as session:
+        assert ledger.has_twin(session.connection, second, "d")
+        assert not ledger.has_twin(session.connection, second, "other pixels")
+        assert ledger.end(session, second, State.INELIGIBLE, Reason.PIXELS_UNCHANGED, "same picture")
+        assert not ledger.end(session, second, State.INELIGIBLE, Reason.PIXELS_UNCHANGED, "same picture")
     assert ledger.queued() == 0
 
 

@@ -164,8 +164,8 @@ def test_an_image_without_an_answer_is_received_again(ledger: Ledger, tmp_path: 
     ledger.record_received(received(tmp_path))
     (image,) = claim(ledger, "a")
     ledger.count_death(image.id)
-    with ledger.transaction() as connection:
-        ledger.end(connection, image, State.FAILED, Reason.POISON, "it ended its process")
+    with ledger.session() as session:
+        ledger.end(session, image, State.FAILED, Reason.POISON, "it ended its process")
     assert Requeue(ledger).retry("1.2.2") == Begun(images=0, deliveries=0)
     assert Requeue(ledger).retry() == Begun(images=1, deliveries=0)
     assert state(ledger) == (State.RECEIVED, None)

@@ -14,6 +14,7 @@ from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
 from gateway.store.refusals import OTHERS, Refusal, RefusalRecorder, Refusals
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -63,9 +64,9 @@ def test_what_the_log_is_told_is_recorded_clean(table: Refusals) -> None:
     recorder = RefusalRecorder(table)
     recorder.start()
     about = {"calling_ae_title": "CR\x1b1\0", "peer_address": "10.0.0.1"}
-    log_event("association_rejected", why="the called AE title is not the gateway's", repeated=7, **about)
-    log_event("refused", status="0xA700", reason="x" * 5000, sop_instance_uid="1.2.3", **about)
-    log_event("received", sop_instance_uid="1.2.4", **about)
+    log_event(Event.ASSOCIATION_REJECTED, why="the called AE title is not the gateway's", repeated=7, **about)
+    log_event(Event.REFUSED, status="0xA700", reason="x" * 5000, sop_instance_uid="1.2.3", **about)
+    log_event(Event.RECEIVED, sop_instance_uid="1.2.4", **about)
     recorder.stop()
     by_event = {row["event"]: row for row in table.newest(10)}
     assert set(by_event) == {"association_rejected", "refused"}
@@ -81,7 +82,7 @@ def test_a_database_that_is_away_loses_no_count_and_costs_no_memory(
     with monkeypatch.context() as patch:
         patch.setattr(table, "record", lambda _: (_ for _ in ()).throw(Retry("away")))
         for number in range(3 * module.MOST_PENDING):
-            recorder.hear("refused", {"sop_instance_uid": f"1.{number}", "peer_address": "10.0.0.1"})
+            recorder.hear(Event.REFUSED, {"sop_instance_uid": f"1.{number}", "peer_address": "10.0.0.1"})
             if number % 100 == 0:
                 recorder.flush()
     recorder.flush()

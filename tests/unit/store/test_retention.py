@@ -48,8 +48,8 @@ def settle(ledger: Ledger, folder: Path, *destinations: str, number: int = 1) ->
 
 def fail(ledger: Ledger) -> None:
     (image,) = claim(ledger, "batch")
-    with ledger.transaction() as connection:
-        ledger.end(connection, image, State.FAILED, Reason.UNDECODABLE, "no image")
+    with ledger.session() as session:
+        ledger.end(session, image, State.FAILED, Reason.UNDECODABLE, "no image")
 
 
 def clean(ledger: Ledger, folder: Path, rules: Retention) -> None:

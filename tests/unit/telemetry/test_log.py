@@ -15,6 +15,7 @@ import structlog
 from gateway.errors import ConfigurationError
 from gateway.files.data_directory import DataDirectory
 from gateway.settings import Log
+from gateway.telemetry.events import Event
 from gateway.telemetry.line_queue import MOST_LINES, LineQueue
 from gateway.telemetry.log import log_event, open_log, readable
 from gateway.telemetry.log_file import LogFile
@@ -36,7 +37,7 @@ def lines(data_dir: Path) -> list[dict[str, str]]:
 
 def test_an_event_is_one_line_with_its_time(tmp_path: Path) -> None:
     open_log(DataDirectory(tmp_path), role="work")
-    log_event("inferred", sop_instance_uid="1.2")
+    log_event(Event.INFERRED, sop_instance_uid="1.2")
     (line,) = lines(tmp_path)
     assert line["time"].endswith("Z")
     assert (line["event"], line["role"], line["sop_instance_uid"]) == ("inferred", "work", "1.2")
@@ -44,7 +45,7 @@ def test_an_event_is_one_line_with_its_time(tmp_path: Path) -> None:
 
 def test_text_that_is_not_unicode_is_written(tmp_path: Path) -> None:
     open_log(DataDirectory(tmp_path), role="work")
-    log_event("refused", reason="\udcff")
+    log_event(Event.REFUSED, reason="\udcff")
     assert lines(tmp_path)[0]["reason"] == "\udcff"
 
 
@@ -53,14 +54,14 @@ def test_a_full_disk_ends_nothing_and_leaves_no_half_line(
 ) -> None:
     open_log(DataDirectory(tmp_path), role="work")
     write = os.write
-    log_event("first")
+    log_event(Event.STARTED)
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:10]))
-    log_event("second")
+    log_event(Event.READY)
     monkeypatch.setattr(os, "write", lambda *_: os.fstat(-1))  # OSError
-    log_event("third")
+    log_event(Event.WAITING)
     monkeypatch.undo()
-    log_event("fourth")
-    assert [line["event"] for line in lines(tmp_path)] == ["first", "fourth"]
+    log_event(Event.STOPPED)
+    assert [line["event"] for line in lines(tmp_path)] == ["started", "stopped"]
 
 
 def test_a_log_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_a_log_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 def test_a_full_file_makes_room_and_old_ones_go(tmp_path: Path) -> None:
     open_log(DataDirectory(tmp_path), role="work", rules=Log(file_mb=0.001, keep_files=2))
     for number in range(100):
-        log_event("inferred", number=number)
+        log_event(Event.INFERRED, number=number)
     kept = [*sorted((tmp_path / "log").glob("gateway-*.jsonl")), tmp_path / "log" / "gateway.jsonl"]
     assert len(kept) == 3
     numbers = [json.loads(line)["number"] for file in kept for line in file.read_text().splitlines()]
@@ -84,9 +85,9 @@ def test_a_file_is_a_day_old_at_most(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "gateway.jsonl").write_text('{"time": "2026-01-01T00:00:00.000Z"}\n')
     open_log(DataDirectory(tmp_path), role="work")
-    log_event("first")
-    log_event("second")
-    assert [line["event"] for line in lines(tmp_path)] == ["second"]
+    log_event(Event.STARTED)
+    log_event(Event.READY)
+    assert [line["event"] for line in lines(tmp_path)] == ["ready"]
     (rotated,) = (tmp_path / "log").glob("gateway-*.jsonl")
     os.utime(rotated, (0, 0))
     begun = LogFile(tmp_path / "log" / "gateway.jsonl", Log(file_mb=0.000001, keep_days=90))
@@ -97,21 +98,22 @@ def test_a_file_is_a_day_old_at_most(tmp_path: Path) -> None:
 
 def test_a_file_that_was_moved_away_is_not_written_any_more(tmp_path: Path) -> None:
     open_log(DataDirectory(tmp_path), role="work")
-    log_event("first")
+    log_event(Event.STARTED)
     (tmp_path / "log" / "gateway.jsonl").rename(tmp_path / "log" / "moved")  # as logrotate does
-    log_event("second")
-    assert [line["event"] for line in lines(tmp_path)] == ["second"]
+    log_event(Event.READY)
+    assert [line["event"] for line in lines(tmp_path)] == ["ready"]
 
 
 TALKER = """
 import sys
 from pathlib import Path
 from gateway.files.data_directory import DataDirectory
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event, open_log
 open_log(DataDirectory(Path(sys.argv[1])), role="receive")
 for number in range(30_000):
     sys.stderr.write("x" * 150 + chr(10))
-log_event("last")
+log_event(Event.STOPPED)
 """
 
 
@@ -122,7 +124,7 @@ def test_a_pipe_that_nobody_reads_stops_nobody(tmp_path: Path) -> None:
     os.close(writing)
     assert talker.wait(PATIENCE_SECONDS) == 0
     os.close(reading)
-    assert [line["event"] for line in lines(tmp_path)] == ["last"]
+    assert [line["event"] for line in lines(tmp_path)] == ["stopped"]
 
 
 def test_lines_that_wait_for_a_disk_that_hangs_come_when_it_is_back() -> None:
@@ -159,11 +161,12 @@ WRITER = """
 import sys
 from pathlib import Path
 from gateway.files.data_directory import DataDirectory
+from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event, open_log
 from gateway.settings import Log
 open_log(DataDirectory(Path(sys.argv[1])), role=sys.argv[2], rules=Log(file_mb=0.01, keep_files=1000))
 for number in range(1000):
-    log_event("inferred", number=number)
+    log_event(Event.INFERRED, number=number)
 """
 
 

@@ -1,0 +1,88 @@
+"""A transaction that tells its events once.
+
+Stores open a session to change rows. `tell` writes an event to the history of an image within the
+transaction; after the commit the session writes the same event to the log, and the audit entry that belongs
+to it. What is rolled back leaves no trace in any of the three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.store.database import errors_are_for_later
+from gateway.store.entries import ImageIdentity
+from gateway.store.schema import events, instances
+from gateway.telemetry.events import Event
+from gateway.telemetry.log import log_event
+
+IDENTITY = (
+    instances.c.id,
+    instances.c.sop_instance_uid,
+    instances.c.study_instance_uid,
+    instances.c.calling_ae_title,
+)
+"""The columns of an `ImageIdentity`, in its order."""
+
+AuditEntry = Callable[[], None]
+"""Writes one entry to the audit trail and raises nothing, as the functions of `telemetry.audit.trail`."""
+
+
+class Session:
+    """One transaction and its events.
+
+    Parameters
+    ----------
+    connection
+        Executes the statements of the transaction.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        self._told: list[tuple[Event, dict[str, Any], AuditEntry | None]] = []
+
+    def tell(
+        self, event: Event, image: ImageIdentity, *, audit: AuditEntry | None = None, **data: Any
+    ) -> None:
+        """Add an event to the history of an image, and to log and audit trail once it is committed.
+
+        Parameters
+        ----------
+        data
+            Kept as JSON. It holds UIDs, AE titles, codes and figures, never patient data.
+        """
+        row = {"instance_id": image.id, "time": datetime.now(UTC), "event": event.value, "data": data}
+        self.connection.execute(sa.insert(events).values(row))
+        names = {
+            "sop_instance_uid": image.sop_instance_uid,
+            "study_instance_uid": image.study_instance_uid,
+            "calling_ae_title": image.calling_ae_title,
+        }
+        self._told.append((event, names | data, audit))
+
+    def publish(self) -> None:
+        """Write the events to log and audit trail, in order: the transaction is committed."""
+        for event, fields, audit in self._told:
+            log_event(event, **fields)
+            if audit is not None:
+                audit()
+
+
+@contextmanager
+def open_session(engine: sa.Engine) -> Iterator[Session]:
+    """Open a session whose transaction is on disk when the block ends.
+
+    Raises
+    ------
+    Retry
+        When the database is away or locked; nothing is recorded or told then. Where the connection broke
+        during the commit, the rows may be there all the same.
+    """
+    with errors_are_for_later(), engine.begin() as connection:
+        session = Session(connection)
+        yield session
+    session.publish()
