@@ -43,6 +43,21 @@ def open_ledger(config: Path | None) -> tuple[Settings, Ledger]:
     return settings, look_into_database(settings)[1]
 
 
+def open_ledger_to_change(config: Path | None, command: str) -> tuple[Settings, Ledger]:
+    """Load the settings and open the existing ledger; its events go to the log file in the command's name.
+
+    Raises
+    ------
+    NoGatewayYet, GatewayError, ConfigurationError
+        As `look_into_database` and `open_log`.
+    """
+    from gateway.telemetry.log import open_log
+
+    settings, ledger = open_ledger(config)
+    open_log(settings.directory, role=command, rules=settings.log, to_stderr=False)
+    return settings, ledger
+
+
 def versions_of(ledger: Ledger, uid: str) -> list[dict[str, Any]]:
     """Return every data set that was received under a SOP Instance UID, with its history.
 

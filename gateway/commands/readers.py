@@ -35,7 +35,7 @@ def export(
             count = write(FeedbackBook(ledger), target, key, comments=comments)
     except OSError as error:
         raise GatewayError(f"{file}: {error.strerror}") from None
-    open_log(settings.directory, role="export")
+    open_log(settings.directory, role="export", rules=settings.log, to_stderr=False)
     log_event(Event.EXPORTED, what="feedback", readings=count, comments=comments)
     err.print(f"{count} readings written", highlight=False)
 

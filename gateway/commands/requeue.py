@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.commands.console import err, out
-from gateway.commands.opening import open_ledger, versions_of
+from gateway.commands.opening import open_ledger_to_change, versions_of
 from gateway.commands.options import Config
 from gateway.errors import ConfigurationError, GatewayError
 
@@ -25,7 +25,7 @@ def retry(
 
     if (uid is None) != failed:
         raise ConfigurationError("state the SOP Instance UID of an image, or --failed")
-    settings, ledger = open_ledger(config)
+    settings, ledger = open_ledger_to_change(config, "retry")
     begun = Requeue(ledger).retry(uid, route_of(settings))
     if uid is not None and not (begun.images or begun.deliveries or begun.unrouted):
         versions_of(ledger, uid)
@@ -52,7 +52,7 @@ def resend(
 
     if uid is None and study is None and since is None:
         raise ConfigurationError("state the SOP Instance UID of an image, --study or --since")
-    settings, ledger = open_ledger(config)
+    settings, ledger = open_ledger_to_change(config, "resend")
     names = [each.name for each in settings.destinations]
     if destination is not None and destination not in names:
         raise ConfigurationError(
@@ -74,7 +74,7 @@ def reprocess(uid: str, config: Config = None) -> None:
     """Let the present model and configuration answer an image again, in place of an earlier answer."""
     from gateway.worker.reprocess import reprocess as begin
 
-    settings, ledger = open_ledger(config)
+    settings, ledger = open_ledger_to_change(config, "reprocess")
     told = begin(settings, ledger, versions_of(ledger, uid))
     out.print(f"{uid}: {told}", highlight=False, soft_wrap=True)
 

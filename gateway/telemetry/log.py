@@ -41,13 +41,15 @@ ONLY_IN_THE_FILE = {
 }
 
 
-def open_log(directory: DataDirectory, *, role: str, rules: Log | None = None) -> None:
-    """Send every event of this process to the log file and to stderr.
+def open_log(directory: DataDirectory, *, role: str, rules: Log | None = None, to_stderr: bool = True) -> None:
+    """Send every event of this process to the log file, and to stderr where people read along.
 
     Parameters
     ----------
     rules
         When the file is rotated; None for the defaults.
+    to_stderr
+        False for a command, which prints what its user needs.
 
     Raises
     ------
@@ -58,12 +60,12 @@ def open_log(directory: DataDirectory, *, role: str, rules: Log | None = None) -
         file = LogFile(directory.log, rules or Log())
     except OSError as error:
         raise ConfigurationError(f"data_dir: {directory.log}: {error.strerror}") from None
-    if sys.stderr is sys.__stderr__ and sys.stderr is not None:  # else somebody else listens to it
+    if to_stderr and sys.stderr is sys.__stderr__ and sys.stderr is not None:  # else it is redirected
         sys.stderr = _Stderr(sys.stderr.fileno())
     structlog.configure(
         processors=[
             structlog.processors.format_exc_info,
-            _Tee(file, role),
+            _Tee(file, role, to_stderr),
         ],
         logger_factory=structlog.ReturnLoggerFactory(),
         cache_logger_on_first_use=False,
@@ -79,15 +81,17 @@ def _silence_libraries() -> None:
 
 
 def log_event(event: Event, **data: Any) -> None:
-    """Write one event with its level."""
-    structlog.get_logger().log(_LEVELS[event.level], event, **data)
+    """Write one event with its level; a process that has opened no log writes none."""
+    if structlog.is_configured():
+        structlog.get_logger().log(_LEVELS[event.level], event, **data)
     for listener in _listeners:
         listener(event, data)
 
 
 def log_bug(event: Event, **data: Any) -> None:
     """Write one event as an error, with the traceback of the exception that is being handled."""
-    structlog.get_logger().error(event, exc_info=True, **data)
+    if structlog.is_configured():
+        structlog.get_logger().error(event, exc_info=True, **data)
     for listener in _listeners:
         listener(event, data)
 
@@ -115,15 +119,17 @@ def flush_log() -> None:
 class _Tee:
     """Writes each event twice: for programs and for people."""
 
-    def __init__(self, file: LogFile, role: str) -> None:
+    def __init__(self, file: LogFile, role: str, to_stderr: bool) -> None:
         self._role = role
+        self._to_stderr = to_stderr
         self._file = LineQueue(file.append, self._tell_dropped, "log file")
 
     def __call__(self, _: Any, level: str, fields: structlog.typing.EventDict) -> str:
         event = fields.pop("event")
         self._file.put(self._line(event, level, fields), WAIT_SECONDS)
-        with suppress(OSError, ValueError):  # nobody reads it any more
-            sys.stderr.write(readable(event, self._role, fields))
+        if self._to_stderr:
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                sys.stderr.write(readable(event, self._role, fields))
         raise structlog.DropEvent
 
     def _line(self, event: str, level: str, fields: structlog.typing.EventDict) -> bytes:
