@@ -41,7 +41,9 @@ ONLY_IN_THE_FILE = {
 }
 
 
-def open_log(directory: DataDirectory, *, role: str, rules: Log | None = None, to_stderr: bool = True) -> None:
+def open_log(
+    directory: DataDirectory, *, role: str, rules: Log | None = None, to_stderr: bool = True
+) -> None:
     """Send every event of this process to the log file, and to stderr where people read along.
 
     Parameters
