@@ -159,7 +159,7 @@ class PendingDelivery:
         )
 
 
-def named(result: StoredResult | PendingDelivery) -> dict[str, str]:
+def named(result: StoredResult | PendingDelivery) -> dict[str, Any]:
     """Return how events and log lines name a result: by its SOP Instance UID, or else by its file name."""
     if result.sop_instance_uid:
         return {"result_sop_instance_uid": result.sop_instance_uid}
