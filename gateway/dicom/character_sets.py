@@ -1,4 +1,7 @@
-"""Bytes of DICOM text to `str`, for the character sets that senders really declare (PS3.5 6.1)."""
+"""Decodes DICOM text to `str` (PS3.5 6.1), including misspelt character sets that senders declare.
+
+`header` and `results.source_header` call it. Decoding never raises: text that no encoding fits is None.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,12 @@ _BY_NAME = {"GB18030": "gb18030", "GBK": "gbk", "ISO 2022 GBK": "gbk", "UTF8": "
 
 
 def encodings_for(declared: Iterable[str]) -> tuple[tuple[str, ...], bool]:
-    """Return Python's encodings for the values of Specific Character Set, and whether all were understood.
+    """Return Python's encodings for the values of Specific Character Set (0008,0005).
 
-    `ISO IR 192`, `ISO-IR 192` and `UTF-8` are read as what they mean; anything else unknown is passed over.
+    Returns
+    -------
+    The encodings in the declared order, and whether every value was understood. Misspellings such as
+    `ISO IR 192`, `ISO-IR 192` and `UTF-8` are understood; other unknown values are skipped.
     """
     terms = [term.strip().upper() for term in declared]
     found = [_encoding(term) for term in terms]
@@ -27,10 +33,9 @@ def encodings_for(declared: Iterable[str]) -> tuple[tuple[str, ...], bool]:
 
 
 def decoded(value: bytes, encodings: Sequence[str]) -> str | None:
-    """Return the text of `value`, or None where no reading of it makes sense.
+    """Return the text of `value`, or None where every encoding fails or yields control characters.
 
-    The declared encodings come first. Text that they do not fit is UTF-8 if it can be, else what Western
-    Windows writes.
+    The declared `encodings` are tried first, then UTF-8, then Windows-1252.
     """
     for encoding in (*encodings, "utf-8", "cp1252"):
         try:
@@ -54,7 +59,7 @@ def _encoding(term: str) -> str | None:
 
 
 def _decoded_with(value: bytes, encoding: str) -> str:
-    """Decode; an escape sequence switches to the encoding that it stands for (PS3.3 C.12.1.1.2)."""
+    """Decode; an escape sequence switches the encoding (PS3.3 C.12.1.1.2)."""
     first, *switched = value.split(_ESCAPE)
     return first.decode(encoding) + "".join(_fragment(_ESCAPE + rest) for rest in switched)
 

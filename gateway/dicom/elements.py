@@ -1,7 +1,8 @@
-"""The elements of an encoded data set (PS3.5 7.1), walked without building it and without recursion.
+"""Walks the elements of an encoded data set (PS3.5 7.1) without building the data set and without recursion.
 
-Every length is checked against the bytes that are there, so that a data set cut anywhere is noticed. Elements
-and items are counted at every depth, so that no reader builds more of them than fit.
+`part_10` and the receiver use the walk. Every length is checked against the available bytes, so a truncated
+data set is always noticed. Elements and items are counted at every depth, so no reader builds more than
+`MAX_ELEMENTS`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MAX_DEPTH = 64
 MAX_ELEMENTS = 500_000
 """Elements and items at all levels: a multi-frame CT of 4,000 frames has 250,000; they take two seconds."""
 MAX_OUTERMOST = 20_000
-"""Elements of the outermost level: the standard knows 5,000."""
+"""Elements of the outermost level: PS3.6 defines 5,000."""
 
 _ITEM = 0xFFFEE000
 _END_OF_ITEM = 0xFFFEE00D
@@ -45,15 +46,15 @@ class Element:
     Attributes
     ----------
     vr
-        As it is encoded, empty where it is not; `SQ` for each one of items that are data sets.
+        Encoded value representation, empty in implicit VR; `SQ` for every element that holds data sets.
     implicit_vr
-        How the content of a sequence is encoded.
+        Whether the content of a sequence is encoded with implicit VR.
     begin, end
-        Where its value lies, without the delimiter of an undefined length.
+        Byte positions of the value, without the delimiter of an undefined length.
     value
-        None where it is longer than was asked for, a sequence, or of undefined length.
+        Encoded value; None for a sequence, an undefined length, or more bytes than `longest_value`.
     contained
-        Number of elements and items within it.
+        Number of elements and items within the value.
     """
 
     tag: int
@@ -73,29 +74,29 @@ class _Head(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """A sequence whose items, or an item whose elements, are being walked."""
+    """The walk's position in one sequence (over its items) or one item (over its elements)."""
 
     holder: int  # tag of the sequence
     of_items: bool
     of_fragments: bool
-    end: float  # infinite where a delimiter is awaited
-    limit: float  # the end of the innermost level that has one
+    end: float  # infinite for an undefined length: a delimiter ends the level
+    limit: float  # the end of the innermost enclosing level of defined length
     implicit_vr: bool
 
 
 class Elements:
-    """The elements of one encoded data set, which can be iterated once.
+    """An iterator over the elements of one encoded data set; it can be iterated once.
 
     Parameters
     ----------
     octets
         The encoded data set, inflated if it was deflated.
     implicit_vr, little_endian
-        As the transfer syntax says.
+        Encoding, from the transfer syntax.
     longest_value
-        Values of more bytes are passed over.
+        Longer values, in bytes, are skipped: `Element.value` is None.
     first_group
-        Elements of lower groups are refused: another reader would believe them to be the file's.
+        Elements of lower groups are refused: other readers would take them for file meta information.
     """
 
     def __init__(
@@ -122,12 +123,12 @@ class Elements:
     def __iter__(self) -> Iterator[Element]:
         """Yield the outermost elements in order.
 
-        What comes after Pixel Data need not be whole, but counts as if it were full of elements.
+        Damage after Pixel Data is tolerated; the bytes there count as if they were full of elements.
 
         Raises
         ------
         Unreadable
-            When the bytes are no data set in this encoding, end too early, or are too many elements.
+            When the bytes are not a data set in this encoding, end too early, or hold too many elements.
         """
         outermost = 0
         while encoded := self._octets.read(_SHORTEST_ELEMENT):
@@ -177,7 +178,7 @@ class Elements:
             group, element, _ = self._tag_and_length.unpack(encoded)
             raise Unreadable(Fault.NOT_PARSABLE, f"({group:04X},{element:04X}) does not belong here")
 
-    # --- what is nested
+    # --- nested levels
 
     def _walk(self, level: _Level) -> None:
         levels = [level]
@@ -237,7 +238,7 @@ class Elements:
 
     def _delimit(self, level: _Level) -> None:
         self._is_delimited = True
-        if level.end != math.inf:  # delimited although its length is known: what is left belongs to nobody
+        if level.end != math.inf:  # a delimiter despite a defined length: the remaining bytes are skipped
             self._pass_over(level.end)
 
     def _sequence(self, head: _Head, implicit_vr: bool, limit: float) -> _Level:
@@ -247,7 +248,7 @@ class Elements:
     def _level(
         self, holder: int, of_items: bool, of_fragments: bool, length: int, limit: float, implicit_vr: bool
     ) -> _Level:
-        """Return a level; content that goes beyond what holds it ends there."""
+        """Return a level; its end never exceeds the end of the enclosing level."""
         if length == UNDEFINED_LENGTH:
             return _Level(holder, of_items, of_fragments, math.inf, limit, implicit_vr)
         end = min(self._octets.position + length, limit)
@@ -327,7 +328,7 @@ def _is_sequence(head: _Head) -> bool:
 
 
 def _is_tolerable(damage: Unreadable) -> bool:
-    """Tell whether the damage is harmless where nobody has to find the next element behind it."""
+    """Tell whether the walk can go on after the damage when the next element's position is known."""
     return damage.fault not in (Fault.TOO_MANY_ELEMENTS, Fault.INFLATES_TOO_FAR)
 
 

@@ -1,7 +1,8 @@
-"""Header values as they stand: what cannot be read counts as absent and never raises.
+"""Reads header values tolerantly: a malformed value counts as absent; nothing raises or warns.
 
-pydicom warns or raises when it converts the malformed values that a receiver meets. Elements that
-still lie undecoded in the data set are therefore parsed here, from their bytes.
+Eligibility, decoding and the worker's description of an image read every header value through this module.
+pydicom warns or raises on the malformed values that real devices write, so elements that are still encoded
+are parsed here from their bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pydicom.multival import MultiValue
 from gateway.dicom.character_sets import decoded, encodings_for
 
 _BINARY = {"US": "u2", "SS": "i2", "US or SS": "u2", "UL": "u4", "SL": "i4", "FL": "f4", "FD": "f8"}
-_LARGEST = 1e30  # beyond it no pixel arithmetic is meaningful, and some would overflow
+_LARGEST = 1e30  # larger numbers make no sense in pixel arithmetic, and some overflow
 _BLANKS = " \0\t\r\n"
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")  # PS3.5 §6.2, DS
 _CODE = re.compile(r"[A-Z0-9.-]{1,16} (SCT|SRT)")
@@ -49,14 +50,14 @@ def first_code_string(ds: Dataset, keyword: str) -> str:
 
 
 def numbers(ds: Dataset, keyword: str) -> tuple[float, ...]:
-    """Return the element's values as finite numbers; none at all when one of them is not a number."""
+    """Return the element's values as finite numbers; empty when any value is not a number."""
     places = numbers_by_place(ds, keyword)
     found = tuple(value for value in places if value is not None)
     return found if len(found) == len(places) else ()
 
 
 def numbers_by_place(ds: Dataset, keyword: str) -> tuple[float | None, ...]:
-    """Return each of the element's values as a finite number, or None where it is empty or no number."""
+    """Return each of the element's values as a finite number; None for an empty or unreadable value."""
     stated = [str(value).strip(_BLANKS) for value in _values(ds, keyword)]
     while stated and not stated[-1]:
         stated.pop()
@@ -64,7 +65,7 @@ def numbers_by_place(ds: Dataset, keyword: str) -> tuple[float | None, ...]:
 
 
 def integers(ds: Dataset, keyword: str) -> tuple[int, ...]:
-    """Return the element's values as whole numbers; none at all when one of them is not whole."""
+    """Return the element's values as whole numbers; empty when any value is not whole."""
     values = numbers(ds, keyword)
     return tuple(int(value) for value in values) if all(value.is_integer() for value in values) else ()
 
@@ -75,7 +76,7 @@ def integer(ds: Dataset, keyword: str) -> int | None:
 
 
 def items(ds: Dataset, keyword: str) -> tuple[Dataset, ...]:
-    """Return the items of a sequence (PS3.5 §7.5)."""
+    """Return the items of a sequence (PS3.5 7.5); empty where it cannot be parsed."""
     try:
         value = ds[keyword].value if keyword in ds else ()
         return tuple(item for item in value if isinstance(item, Dataset))
@@ -84,7 +85,7 @@ def items(ds: Dataset, keyword: str) -> tuple[Dataset, ...]:
 
 
 def binary(ds: Dataset, keyword: str) -> bytes:
-    """Return the element's bytes, 16-bit words in little endian order."""
+    """Return the element's bytes; 16-bit words are in little endian order."""
     element = _element(ds, keyword)
     if element is None or element.value is None:
         return b""
@@ -101,15 +102,15 @@ def swap_bytes(data: bytes) -> bytes:
 
 
 def codes(ds: Dataset, keyword: str) -> tuple[tuple[str, str], ...]:
-    """Return (code, Coding Scheme Designator) of each item, as `coded_items` reads them."""
+    """Return (code, Coding Scheme Designator) of each item with a code; see `coded_items`."""
     return tuple(code for code, _ in coded_items(ds, keyword) if code[0])
 
 
 def coded_items(ds: Dataset, keyword: str) -> tuple[tuple[tuple[str, str], str], ...]:
     """Return (code, scheme) and Code Meaning of each item (PS3.3 8).
 
-    The code is Code Value, Long Code Value or URN Code Value. SNOMED CT is SCT also in a URN; the older names
-    of SNOMED RT are SRT.
+    The code is Code Value, Long Code Value or URN Code Value. SNOMED CT codes in a URN get the scheme SCT;
+    the older designators of SNOMED RT become SRT (PS3.16 8.1).
     """
     return tuple((_code(item), next(iter(texts(item, "CodeMeaning")), "")) for item in items(ds, keyword))
 
@@ -124,12 +125,12 @@ def _code(item: Dataset) -> tuple[str, str]:
 
 
 def quoted(value: str) -> str:
-    """Return `value` fit for a log: itself where it is a Code String, else words that reveal nothing."""
+    """Return `value` if it is a Code String, else a phrase without patient data: safe to log."""
     return value if _CODE_STRING.fullmatch(value) else "a value that is not a Code String"
 
 
 def quoted_codes(found: Iterable[tuple[str, str]]) -> str:
-    """Return codes fit for a log."""
+    """Return codes as text without patient data: safe to log."""
     return ", ".join(
         f"({value}, {scheme})" if _CODE.fullmatch(f"{value} {scheme}") else "an unreadable code"
         for value, scheme in found
@@ -169,7 +170,7 @@ def _parse(ds: Dataset, element: RawDataElement) -> list[Any]:
 
 
 def _text(ds: Dataset, value: bytes) -> str:
-    """Decode by Specific Character Set; UTF-8 that is declared as an alphabet of one byte is still UTF-8."""
+    """Decode by Specific Character Set; UTF-8 is recognised where a single-byte character set is declared."""
     if value.isascii() and b"\x1b" not in value:
         return value.decode("ascii")
     encodings, _ = encodings_for(_declared(ds).split("\\"))

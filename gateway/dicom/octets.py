@@ -1,4 +1,7 @@
-"""Bytes that are read once from front to back: of memory, of a file, or inflated on the way."""
+"""Sources of bytes for `Elements`: a buffer, an open file, or a deflated data set inflated on the way.
+
+Each source is read once, from front to back. Inflating is bounded by `MAX_INFLATED_BYTES`.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ from typing import BinaryIO, Protocol
 from gateway.dicom.unreadable import Fault, Unreadable
 
 MAX_INFLATED_BYTES = 256 * 1024 * 1024
-"""How far a deflated data set may inflate: several times the largest radiograph."""
+"""Limit on the inflated size of a data set: several times the largest radiograph."""
 
-_PIECE = 16 * 1024  # of deflated bytes: zlib copies what it has left of one
+_PIECE = 16 * 1024  # of deflated bytes: zlib copies the unconsumed rest of each
 _INFLATED_PIECE = 256 * 1024
 
 
 class Octets(Protocol):
-    """A source of bytes; `position` counts those read or skipped."""
+    """A source of bytes; `position` is the number of bytes read or skipped so far."""
 
     position: int
 
@@ -61,7 +64,9 @@ class OnDisk:
 
     def read(self, count: int) -> bytes:
         """Return the next `count` bytes, fewer at the end."""
-        part = self._file.read(max(0, min(count, self._size - self.position)))  # `count` is only claimed
+        part = self._file.read(
+            max(0, min(count, self._size - self.position))
+        )  # `count` comes from the sender
         self.position += len(part)
         return part
 
@@ -81,7 +86,7 @@ class OnDisk:
 
 
 class Inflating:
-    """The bytes that a deflated data set inflates to (PS3.5 A.5), a piece at a time in memory."""
+    """The inflated bytes of a deflated data set (PS3.5 A.5); only one piece is in memory at a time."""
 
     def __init__(self, deflated: memoryview) -> None:
         self.position = 0

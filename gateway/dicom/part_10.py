@@ -1,7 +1,9 @@
-"""Part 10 files (PS3.10 7.1) become pydicom's data sets here, and nowhere else.
+"""Reads Part 10 files (PS3.10 7.1) into pydicom's data sets; the only reader of files in the gateway.
 
-pydicom's own reader builds every sequence of undefined length, inflates without a bound, and takes group 0002
-in a data set to be the file's. Here elements are counted, and sequences stay encoded until somebody asks.
+The worker, the pages, the audit trail and the couriers call `read_file` or `read_values`; the receiver calls
+`elements_of` and `data_set_of`. Elements are counted, inflating is bounded, and sequences stay encoded until
+they are used. pydicom's own reader builds every sequence of undefined length, inflates without a bound, and
+takes group 0002 within a data set for file meta information.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from gateway.dicom.octets import Inflating, InMemory, Octets, OnDisk
 from gateway.dicom.unreadable import Fault, Unreadable
 
 MAX_IN_SEQUENCE = 2_000
-"""Elements and items of a sequence that is read; one with more counts as one that cannot be parsed."""
+"""Elements and items of one sequence; a sequence with more is read as unparsable."""
 
 LAST_TAG = 0xFFFFFFFF
 _PREFIX = 128
@@ -44,12 +46,12 @@ def read_file(path: Path, *, up_to: int = LAST_TAG) -> Dataset:
     Parameters
     ----------
     up_to
-        Elements of higher tags are not read.
+        Last tag to read; elements with higher tags are left out.
 
     Raises
     ------
     Unreadable
-        If it is no Part 10 file, or `Elements` refuses it.
+        If the file is not a Part 10 file, or `Elements` refuses the data set.
     OSError
         If the file cannot be read.
     """
@@ -61,7 +63,7 @@ def read_file(path: Path, *, up_to: int = LAST_TAG) -> Dataset:
 
 
 def read_values(path: Path, *, up_to: int) -> dict[int, bytes]:
-    """Return encoded values by tag, those of the file meta information and those of the data set's beginning.
+    """Return the encoded values, by tag, of the file meta information and of the data set up to a tag.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def read_values(path: Path, *, up_to: int) -> dict[int, bytes]:
 
 
 def _begun(file: BinaryIO) -> tuple[dict[BaseTag, DataElement | RawDataElement], UID, InMemory | OnDisk]:
-    """Read a file up to its data set; return the meta information, the coding, and the data set's bytes."""
+    """Read the file meta information; return it, the transfer syntax, and the data set's bytes."""
     if file.read(_PREFIX + 4)[_PREFIX:] != b"DICM":
         raise Unreadable(Fault.NO_PREAMBLE, "there is no preamble (PS3.10 7.1)")
     file_meta = _read_meta(file)
@@ -86,7 +88,7 @@ def _begun(file: BinaryIO) -> tuple[dict[BaseTag, DataElement | RawDataElement],
 
 
 def elements_of(octets: Octets, syntax: UID, longest_value: float = math.inf) -> Elements:
-    """Return the elements of a data set in that transfer syntax; `octets` are inflated already."""
+    """Return the elements of a data set encoded in the transfer syntax; `octets` yields inflated bytes."""
     return Elements(
         octets,
         implicit_vr=syntax.is_implicit_VR,
@@ -96,7 +98,7 @@ def elements_of(octets: Octets, syntax: UID, longest_value: float = math.inf) ->
 
 
 def data_set_of(elements: Iterable[tuple[Element, bytes]], syntax: UID) -> Dataset:
-    """Return pydicom's data set of elements and their encoded values."""
+    """Return a pydicom data set built from elements and their encoded values."""
     built = {BaseTag(each.tag): _built(each, value, syntax) for each, value in elements}
     ds = Dataset(built)
     encodings = _encodings(built.get(_CHARACTER_SET))
@@ -107,7 +109,7 @@ def data_set_of(elements: Iterable[tuple[Element, bytes]], syntax: UID) -> Datas
 def _built(each: Element, value: bytes, syntax: UID) -> RawDataElement | DataElement:
     is_sequence = each.vr == "SQ"
     if is_sequence and each.contained > MAX_IN_SEQUENCE:
-        return DataElement(each.tag, "OB", None)  # no sequence, as one that is damaged
+        return DataElement(each.tag, "OB", None)  # read as a damaged sequence: empty
     return RawDataElement(
         BaseTag(each.tag),
         each.vr or None,
@@ -141,7 +143,7 @@ def _value(element: Element, octets: InMemory | OnDisk) -> bytes:
 
 
 def _inflated(deflated: memoryview) -> bytes:
-    """Inflate after a walk through it that keeps nothing."""
+    """Inflate in one go, after a walk in pieces has shown that the size is within the bound."""
     octets = Inflating(deflated)
     for _ in elements_of(octets, ExplicitVRLittleEndian, longest_value=0):
         pass
@@ -149,7 +151,7 @@ def _inflated(deflated: memoryview) -> bytes:
 
 
 def _read_meta(file: BinaryIO) -> dict[BaseTag, DataElement | RawDataElement]:
-    """Read elements as long as they are of group 0002: their group length is often wrong."""
+    """Read elements while their group is 0002: the stated group length is often wrong."""
     meta: dict[BaseTag, DataElement | RawDataElement] = {}
     while (head := file.read(_HEAD.size))[:2] == _META_GROUP:
         group, number, vr, length = _HEAD.unpack(head.ljust(_HEAD.size, b"\0"))

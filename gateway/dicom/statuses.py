@@ -1,15 +1,18 @@
-"""C-STORE statuses (PS3.4 Table B.2-1, PS3.7 9.1.1.1.9 and Annex C) and the refusal that carries one."""
+"""C-STORE statuses (PS3.4 Table B.2-1, PS3.7 9.1.1.1.9 and Annex C) and the exception that carries one.
+
+The receiver, STOW-RS and the couriers use them. CONFORMANCE.md lists every status; a test compares the list.
+"""
 
 from __future__ import annotations
 
 from enum import IntEnum
 
 MAX_ERROR_COMMENT = 64
-"""Characters that Error Comment (0000,0902), an LO, can hold (PS3.7 Annex C)."""
+"""Longest Error Comment (0000,0902), an LO, in characters (PS3.7 Annex C)."""
 
 
 class Status(IntEnum):
-    """What the sender is told. The values 0xC0xx are this gateway's own sub-codes of Cxxx."""
+    """Status of a C-STORE response. The values 0xC0xx are this gateway's sub-codes of Cxxx."""
 
     SUCCESS = 0x0000  # PS3.7 C.1.1: the bytes are fsynced and the row is committed
     INVALID_SOP_INSTANCE = 0x0117  # PS3.7 C.5.6
@@ -36,8 +39,8 @@ class Status(IntEnum):
         return f"0x{self:04X}"
 
 
-class Refuse(Exception):  # noqa: N818 - reads as what is answered
-    """The image is not taken: the sender gets `status` and, as Error Comment, `reason`."""
+class Refuse(Exception):  # noqa: N818 - an outcome, not an error of the program
+    """The image is refused: the sender receives `status` and, as Error Comment, `reason`."""
 
     def __init__(self, status: Status, reason: str) -> None:
         super().__init__(reason)
@@ -46,5 +49,5 @@ class Refuse(Exception):  # noqa: N818 - reads as what is answered
 
     @property
     def error_comment(self) -> str:
-        """The reason, cut to what an Error Comment can hold."""
+        """The reason, cut to `MAX_ERROR_COMMENT` characters."""
         return self.reason[:MAX_ERROR_COMMENT]

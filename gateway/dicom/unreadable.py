@@ -1,4 +1,7 @@
-"""Why bytes are no data set that can be used; `receive` has a status for each fault."""
+"""The exception for bytes that cannot be read as a data set, and its faults.
+
+The readers of this package raise it; the receiver answers each fault with the status of the same name.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from enum import StrEnum, auto
 
 
 class Fault(StrEnum):
-    """Kinds of damage; each that a data set can have has the name of its C-STORE status."""
+    """Kinds of damage; faults of a data set are named like their C-STORE status in `statuses.Status`."""
 
     NO_PREAMBLE = auto()
     NOT_PARSABLE = auto()
@@ -18,8 +21,8 @@ class Fault(StrEnum):
     TOO_MANY_ELEMENTS = auto()
 
 
-class Unreadable(Exception):  # noqa: N818 - reads as what the bytes are
-    """The bytes cannot be read, or not within bounds."""
+class Unreadable(Exception):  # noqa: N818 - describes the bytes
+    """The bytes cannot be read as a data set, or exceed a bound; `reason` is one sentence."""
 
     def __init__(self, fault: Fault, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,8 @@
-"""Values as PS3.5 6.2 wants them: what does not conform is None."""
+"""Checks single values against their value representation (PS3.5 6.2).
+
+`results.source_header` and `imaging.age` call it: results must conform even where the image does not. Nothing
+here raises or warns.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +30,10 @@ _LINE_BREAKS = re.compile(r"[\t\n\f\r]")
 
 
 def conforming(vr: str, text: str) -> str | None:
-    """Return one value of the given VR without its padding, or None where it does not conform.
+    """Return one value of the given VR without padding, or None where the value does not conform.
 
-    An empty value conforms. Replacement characters, which bad decoding leaves behind, do not. Dates and times
-    with separators, as older systems write them, are returned without.
+    An empty value conforms. A replacement character (U+FFFD) does not. Separators in dates and times, as
+    written by ACR-NEMA devices, are removed.
     """
     value = text.strip(" \x00")
     if vr in _SEPARATORS:
@@ -41,7 +45,7 @@ def conforming(vr: str, text: str) -> str | None:
 
 
 def fitted(vr: str, text: str) -> str:
-    """Return a name or description (PN, LO, SH) as near to `text` as its VR allows."""
+    """Return `text` shortened and cleaned to conform to the VR of a name or description (PN, LO, SH)."""
     words = " ".join(text.replace("\ufffd", " ").split())
     if vr == "PN":
         return "=".join(_fitted_group(group) for group in words.split("=")[:_MAX_GROUPS])

@@ -1,4 +1,7 @@
-"""The patient's age at the time of the study, as each attribute tells it."""
+"""The patient's age at the time of the study, from Patient's Age and from Patient's Birth Date.
+
+`eligibility` compares both with the limits of the settings.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,9 @@ class Age:
     Attributes
     ----------
     stated
-        By Patient's Age.
+        Patient's Age (0010,1010).
     counted
-        From Patient's Birth Date to the study.
+        Years from Patient's Birth Date (0010,0030) to the study date.
     """
 
     stated: float | None
@@ -34,17 +37,17 @@ class Age:
 
     @property
     def known(self) -> tuple[float, ...]:
-        """Every age that the header tells."""
+        """The ages that are known, none to two of them."""
         return tuple(age for age in (self.stated, self.counted) if age is not None)
 
     @property
     def contradictory(self) -> bool:
-        """Whether the two are further apart than rounding explains."""
+        """Whether the two ages differ by more than rounding explains (two years)."""
         return len(self.known) == 2 and abs(self.known[0] - self.known[1]) > _AGREE_YEARS
 
 
 def age_of(ds: Dataset) -> Age:
-    """Return the patient's age by both attributes that tell it."""
+    """Return the patient's age by both attributes; unreadable values count as absent."""
     return Age(_stated(ds), _counted(ds))
 
 

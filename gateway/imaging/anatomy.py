@@ -1,4 +1,7 @@
-"""Which part of which body was imaged (PS3.3 C.8.11.2, PS3.16 CID 4009, PS3.16 L)."""
+"""Refuses animals, computed images and other body parts by the header (PS3.3 C.8.11.2, PS3.16 CID 4009, L).
+
+`eligibility` calls the three functions. Each returns a reason, or None where the header gives none.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from gateway.imaging.vocabulary import (
     OTHER_PARTS,
     VIEWS,
     names_animal,
-    names_computed_picture,
+    names_computed_image,
     words_of,
 )
 from gateway.records import Ineligible, Reason
@@ -27,11 +30,11 @@ _HUMAN_CODES = {("337915000", "SCT"), ("L-85003", "SRT"), ("L-85B00", "SRT")}
 _HUMAN_WORDS = {"HUMAN", "HOMO", "SAPIENS"}
 _OF_THE_IMAGE = ("SeriesDescription", "ProtocolName")
 _OF_THE_STUDY = ("PerformedProcedureStepDescription", "RequestedProcedureDescription", "StudyDescription")
-_OF_THE_PICTURE = ("ImageType", "DerivationDescription", *_OF_THE_IMAGE)
+_OF_THE_DERIVATION = ("ImageType", "DerivationDescription", *_OF_THE_IMAGE)
 
 
 def refuse_animal(ds: Dataset) -> Ineligible | None:
-    """Return why the patient is no human: Patient Species, else words for animals."""
+    """Return why the patient is not human: by Patient Species, else by words for animals."""
     codes = header.codes(ds, "PatientSpeciesCodeSequence")
     species = _words(ds, "PatientSpeciesDescription") - NO_PART
     if (codes or species) and not (_HUMAN_CODES.intersection(codes) or species & _HUMAN_WORDS):
@@ -41,10 +44,10 @@ def refuse_animal(ds: Dataset) -> Ineligible | None:
     return None
 
 
-def refuse_computed_picture(ds: Dataset) -> Ineligible | None:
-    """Return why the picture is not the radiograph itself: bones suppressed, energies subtracted."""
+def refuse_computed_image(ds: Dataset) -> Ineligible | None:
+    """Return why the image is computed from radiographs: bones suppressed, energies subtracted."""
     by_type = "BONE" in _words(ds, "ImageType")
-    if by_type or names_computed_picture(_words(ds, *_OF_THE_PICTURE)):
+    if by_type or names_computed_image(_words(ds, *_OF_THE_DERIVATION)):
         return Ineligible(
             Reason.DERIVED, "Image Type or a description says that bones or energies were subtracted."
         )
@@ -52,10 +55,11 @@ def refuse_computed_picture(ds: Dataset) -> Ineligible | None:
 
 
 def refuse_other_anatomy(ds: Dataset) -> Ineligible | None:
-    """Return why `ds` is not of a chest, or None: the first attribute that tells decides.
+    """Return why `ds` does not show a chest, or None.
 
-    Anatomic Region Sequence, Body Part Examined, then the descriptions' words. A Body Part Examined that
-    contradicts a chest in Anatomic Region Sequence is refused too.
+    The first attribute with a known body part decides: Anatomic Region Sequence, Body Part Examined, then the
+    words of the descriptions. A Body Part Examined that contradicts a chest in Anatomic Region Sequence is
+    refused too.
     """
     regions = [_region(*item) for item in header.coded_items(ds, "AnatomicRegionSequence")]
     if other := [code for code, chest in regions if chest is False]:
@@ -76,7 +80,7 @@ def refuse_other_anatomy(ds: Dataset) -> Ineligible | None:
 
 
 def _region(code: tuple[str, str], meaning: str) -> tuple[tuple[str, str], bool | None]:
-    """Tell whether a region is the chest, by its code, else by its meaning; None where neither tells."""
+    """Return the code, and whether the region is the chest by code, else by meaning; None where unknown."""
     words = words_of(meaning)
     if code in _CHEST_CODES:
         return code, True

@@ -1,4 +1,4 @@
-"""Square pixels (PS3.3 C.7.6.3.1.7, 10.7.1.3)."""
+"""Resamples images with non-square pixels (PS3.3 C.7.6.3.1.7, 10.7.1.3). `decode` calls it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _MOST = 10.0
 
 
 def make_square(ds: Dataset, pixels: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], tuple[str, ...]]:
-    """Return `pixels` enlarged along the coarser axis until pixels are square, and the steps."""
+    """Return `pixels` enlarged along the coarser axis until pixels are square, and the steps in words.
+
+    An implausible ratio (beyond 10), or one that exceeds the limit on pixels, leaves the image unchanged.
+    """
     ratio = _height_by_width(ds)
     if abs(ratio - 1) <= _TOLERANCE:
         return pixels, ()

@@ -1,4 +1,8 @@
-"""Which transfer syntaxes can be decoded, and by which codec."""
+"""The transfer syntaxes that can be decoded, and the codec of each.
+
+The receiver offers exactly these transfer syntaxes; `encapsulated` decodes with exactly these codecs. A file
+is always decoded by the same codec, so its pixels never depend on the installed packages.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from gateway.imaging.rle import decode_rle
 
 _OURS = "imagecodecs"  # pydicom's label for the plugin in this module
 DECODERS: dict[str, str] = {
-    # transfer syntax: decoding plugin, always the same one so that a file always gives the same pixels
+    # transfer syntax: decoding plugin
     uid.ImplicitVRLittleEndian: "",
     uid.ExplicitVRLittleEndian: "",
     uid.ExplicitVRBigEndian: "",
@@ -31,17 +35,17 @@ DECODERS: dict[str, str] = {
     uid.RLELossless: _OURS,
 }
 SUPPORTED_TRANSFER_SYNTAXES: tuple[str, ...] = tuple(map(str, DECODERS))
-"""Transfer Syntax UIDs that the gateway accepts (PS3.5 §10): every one of them can be decoded."""
+"""Transfer Syntax UIDs that the gateway accepts (PS3.5 10); all of them can be decoded."""
 
 DECODER_DEPENDENCIES = {syntax: ("imagecodecs",) for syntax, plugin in DECODERS.items() if plugin == _OURS}
-"""Read by pydicom from a module that offers a decoding plugin."""
+"""pydicom reads this name from every module that offers a decoding plugin."""
 
 
 def register_codecs() -> None:
-    """Add imagecodecs to pydicom's decoders of JPEG and RLE; may be called any number of times.
+    """Add imagecodecs to pydicom's decoders of JPEG and RLE; repeated calls change nothing.
 
-    No decoder of pydicom's own reads JPEG Extended at 12 bits; for JPEG Lossless and RLE they take
-    four and fourteen times as long.
+    pydicom's own plugins cannot read JPEG Extended at 12 bits, and take four times as long for JPEG Lossless
+    and fourteen times as long for RLE.
     """
     for syntax in DECODER_DEPENDENCIES:
         with suppress(ValueError):  # registered already

@@ -1,4 +1,8 @@
-"""What a JPEG, JPEG-LS or JPEG 2000 codestream says of itself, read before any memory is given to it."""
+"""Reads and checks the headers of JPEG, JPEG-LS and JPEG 2000 codestreams before any decoder sees them.
+
+`encapsulated` calls it. Truncated, contradictory and excessively costly codestreams are rejected here,
+because libjpeg and OpenJPEG fill missing parts silently and allocate memory by the header.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from gateway.imaging.jpeg import ENDS_TOO_EARLY, TOO_MANY_PARTS, Damaged, FrameH
 
 
 def coded_frame(codestream: bytes, transfer_syntax_uid: UID) -> FrameHeader | None:
-    """Return what the codestream's own header says, or None where it has none that can be read."""
+    """Return the frame header of the codestream, or None where it cannot be read."""
     try:
         if transfer_syntax_uid in JPEG2000TransferSyntaxes:
             return FrameHeader(*jpeg_2000.size(codestream))
@@ -21,9 +25,9 @@ def coded_frame(codestream: bytes, transfer_syntax_uid: UID) -> FrameHeader | No
 
 
 def why_not_decoded(codestream: bytes, transfer_syntax_uid: UID) -> str | None:
-    """Return why no decoder shall see the codestream: it is cut off, contradicts itself, or costs too much.
+    """Return why the codestream is rejected before decoding: truncated, contradictory or too costly.
 
-    JPEG decoders paint what is missing in grey, so that half an image would look like a whole one.
+    JPEG decoders fill missing parts with grey, so a truncated image would look complete.
     """
     if transfer_syntax_uid not in JPEG2000TransferSyntaxes:
         try:

@@ -1,4 +1,8 @@
-"""DECODE: from a data set to a grey image (PS3.4 N.2), as fast as one table look-up."""
+"""DECODE: from a data set to a grey image by the grayscale pipeline of PS3.4 N.2.
+
+The worker and the viewer call it. All grayscale transformations are folded into one table, so decoding costs
+one look-up per pixel. Every failure is a `Reject` with a reason.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +22,14 @@ _ROWS_AT_ONCE = 64  # keeps the widened indices of `take` in the processor's cac
 
 
 def decode(ds: Dataset, max_megapixels: float = MAX_MEGAPIXELS) -> GreyImage:
-    """Return the radiograph in `ds` as it is meant to be seen, without overlays.
+    """Return the radiograph in `ds` as a viewer displays it, without overlays.
 
     Parameters
     ----------
     ds
-        A data set with its file meta information, read with any of `SUPPORTED_TRANSFER_SYNTAXES`.
+        A data set with file meta information, in one of `SUPPORTED_TRANSFER_SYNTAXES`.
     max_megapixels
-        An image of more pixels is not decoded.
+        Limit on the number of pixels, in millions; larger images are rejected.
 
     Raises
     ------

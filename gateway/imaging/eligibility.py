@@ -1,4 +1,8 @@
-"""SELECT: is this a frontal chest radiograph that is due an answer? By the header alone."""
+"""ELIGIBILITY: decides by the header alone whether an image is a frontal chest radiograph due an answer.
+
+The worker's pipeline and `gateway predict` call it before decoding. It never raises: unreadable attributes
+count as absent. Rules are tried in the order of `_RULES`; the first refusal gives the reason.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from pydicom.uid import (
 
 from gateway.dicom import header
 from gateway.imaging.age import age_of
-from gateway.imaging.anatomy import refuse_animal, refuse_computed_picture, refuse_other_anatomy
+from gateway.imaging.anatomy import refuse_animal, refuse_computed_image, refuse_other_anatomy
 from gateway.imaging.image_pixel import MAX_MEGAPIXELS
 from gateway.imaging.own_result import is_own_result
 from gateway.imaging.view import judge_view
@@ -33,16 +37,16 @@ _AGES_DIFFER = "Patient's Age and Patient's Birth Date differ by more than two y
 
 @dataclass(frozen=True, slots=True)
 class EligibilityRules:
-    """What the configuration decides.
+    """The part of the eligibility rules that the settings decide (settings section `select`).
 
     Attributes
     ----------
     secondary_capture
-        Admit Secondary Captures whose Modality is CR or DX (converted radiographs).
+        Whether Secondary Captures with Modality CR or DX (converted radiographs) are eligible.
     min_age_years, max_age_years
-        Inclusive limits; None: no limit. An image of unknown age is within them.
+        Inclusive limits in years; None: no limit. An unknown age is within the limits.
     max_megapixels
-        An image of more pixels is not decoded.
+        Limit on the number of pixels, in millions, that decoding applies.
     own_device_uids
         Device UIDs of this gateway's models, past and present: an image that carries one is its own result.
     """
@@ -55,10 +59,7 @@ class EligibilityRules:
 
 
 def eligibility(ds: Dataset, rules: EligibilityRules) -> Eligible | Ineligible:
-    """Return whether an answer is due, and if not, why: the first rule that refuses gives the reason.
-
-    Never raises: an attribute that cannot be read counts as absent.
-    """
+    """Return `Eligible` with the view, or `Ineligible` with the reason of the first rule that refuses."""
     for refuse in _RULES:
         refusal = refuse(ds, rules)
         if refusal:
@@ -117,8 +118,8 @@ def _animal(ds: Dataset, _: EligibilityRules) -> Ineligible | None:
     return refuse_animal(ds)
 
 
-def _computed_picture(ds: Dataset, _: EligibilityRules) -> Ineligible | None:
-    return refuse_computed_picture(ds)
+def _computed_image(ds: Dataset, _: EligibilityRules) -> Ineligible | None:
+    return refuse_computed_image(ds)
 
 
 def _anatomy(ds: Dataset, _: EligibilityRules) -> Ineligible | None:
@@ -126,7 +127,7 @@ def _anatomy(ds: Dataset, _: EligibilityRules) -> Ineligible | None:
 
 
 def _age(ds: Dataset, rules: EligibilityRules) -> Ineligible | None:
-    """Every age that the header tells must be within the limits."""
+    """Require every known age to be within the limits."""
     age = age_of(ds)
     contradiction = f"; {_AGES_DIFFER}" if age.contradictory else ""
     if rules.min_age_years is not None and any(known < rules.min_age_years for known in age.known):
@@ -146,7 +147,7 @@ _RULES: tuple[Callable[[Dataset, EligibilityRules], Ineligible | None], ...] = (
     _quality_control,
     _pixels,
     _animal,
-    _computed_picture,
+    _computed_image,
     _anatomy,
     _age,
 )

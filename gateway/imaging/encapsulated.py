@@ -1,4 +1,7 @@
-"""Encapsulated Pixel Data to pixel cells (PS3.5 A.4)."""
+"""Decodes encapsulated Pixel Data to pixel cells (PS3.5 A.4). `pixel_data` calls it.
+
+The codestream's header is checked against the data set before a codec runs; every failure is a `Reject`.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,12 @@ _EMPTY_OFFSET_TABLE = _ITEM + b"\0\0\0\0"
 def decode_codestream(
     data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel
 ) -> tuple[Cells, FrameHeader]:
-    """Return the cells of the only frame in `data`, shape (rows, columns), and what its codestream says.
+    """Return the cells of the only frame in `data`, shape (rows, columns), and the codestream's header.
 
     Raises
     ------
     Reject
-        UNDECODABLE: damaged, or of another size than the header says.
+        UNDECODABLE: the codestream is damaged, or its size differs from Rows and Columns.
     """
     data = _without_offsets(data)
     try:
@@ -41,14 +44,14 @@ def decode_codestream(
 
 
 def _without_offsets(data: bytes) -> bytes:
-    """Empty the Basic Offset Table, whatever it says: all fragments belong to the only frame."""
+    """Empty the Basic Offset Table: all fragments belong to the only frame."""
     if not data.startswith(_ITEM):
         return data
     return _EMPTY_OFFSET_TABLE + data[8 + int.from_bytes(data[4:8], "little") :]
 
 
 def _coded(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> FrameHeader:
-    """Read the codestream's header; what has another size, is cut off or costs too much is not decoded."""
+    """Read the codestream's header; reject a wrong size, truncation and excessive cost."""
     frame = get_frame(data, 0, number_of_frames=1)
     size = image_pixel.rows, image_pixel.columns, 1
     if transfer_syntax_uid == RLELossless:  # has no header of its own; its cells are those of Bits Allocated
@@ -80,9 +83,9 @@ def _run_codec(data: bytes, transfer_syntax_uid: UID, image_pixel: ImagePixel, p
 
 
 def _decoder_options(image_pixel: ImagePixel, precision: int) -> dict[str, Any]:
-    """What pydicom needs to know; signs and unused bits are dealt with here, not there.
+    """Return the options of pydicom's decoder; signs and unused bits are left to `stored_values`.
 
-    pydicom would squeeze the codec's cells into those of Bits Allocated: they get the size that they need.
+    pydicom would convert the codec's cells to Bits Allocated, so `bits_allocated` follows the codestream.
     """
     bits_allocated = 8 if precision <= 8 else 16
     return {

@@ -1,4 +1,4 @@
-"""A name for a picture, whatever its header says."""
+"""Digest of decoded pixels. The worker recognises images by it that were sent again with another header."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.records import GreyImage
 
 
 def pixel_digest(grey: GreyImage) -> str:
-    """Return the hexadecimal SHA-256 over shape and pixels: equal for equal pictures."""
+    """Return the hexadecimal SHA-256 over shape and pixels; equal images have equal digests."""
     rows, columns = grey.pixels.shape
     digest = hashlib.sha256(f"{rows}x{columns}:".encode())
     digest.update(np.ascontiguousarray(grey.pixels, "<u2").data)

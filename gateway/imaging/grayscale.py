@@ -1,6 +1,7 @@
-"""The grey-scale transformations folded into one table over all bit patterns of a pixel cell.
+"""Folds the grayscale transformations into one table over all bit patterns of a pixel cell.
 
-Order of PS3.4 N.2: modality, values of interest (VOI), presentation.
+`decode` calls it. The order is that of PS3.4 N.2: modality, values of interest (VOI), presentation.
+Contradictory or unreadable attributes never raise; the steps say what was used instead.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _SHAPES = {False: "IDENTITY", True: "INVERSE"}  # by "is MONOCHROME1" (PS3.3 C.8
 def grayscale_table(
     ds: Dataset, stored: StoredValues, inverted: bool, visible: Mask | None = None
 ) -> tuple[NDArray[np.uint16], tuple[str, ...]]:
-    """Return the display value of every bit pattern of a pixel cell, and the steps behind it.
+    """Return the display value of every bit pattern of a pixel cell, and the steps in words.
 
     Parameters
     ----------
@@ -33,16 +34,16 @@ def grayscale_table(
     stored
         Its decoded frame.
     inverted
-        Photometric Interpretation is MONOCHROME1.
+        Whether Photometric Interpretation is MONOCHROME1.
     visible
-        Which pixels a shutter leaves; None is all.
+        Pixels inside the display shutter, shape (rows, columns); None: all.
 
     Returns
     -------
     table
         uint16, shape (256,) or (65536,), 0 is black and 65535 white.
     steps
-        In words.
+        Transformations in order, in words.
     """
     modality = modality_values(ds, stored)
     padding, padding_steps = _padding(ds, stored)
@@ -78,7 +79,7 @@ def _values_of_interest(
 def _presented(
     ds: Dataset, shown: NDArray[np.float64], inverted: bool
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Invert once, by Photometric Interpretation; Presentation LUT Shape says the same or is overruled."""
+    """Invert by Photometric Interpretation; a contradictory Presentation LUT Shape is ignored."""
     steps: tuple[str, ...] = ("inverted: MONOCHROME1",) if inverted else ()
     shape = header.first_code_string(ds, "PresentationLUTShape")
     if shape in _SHAPES.values() and shape != _SHAPES[inverted]:
@@ -92,7 +93,7 @@ def _presented(
 def _padding(ds: Dataset, stored: StoredValues) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     """Pixel Padding Value to Pixel Padding Range Limit, both in stored values (PS3.3 C.7.5.1.1.2).
 
-    Padding that Bits Stored cannot hold was written across the whole cell, and is looked for there.
+    A padding value beyond Bits Stored was written across the whole cell, so whole cells are compared.
     """
     values = stored.of_pattern
     value = header.integer(ds, "PixelPaddingValue")

@@ -1,4 +1,4 @@
-"""The Image Pixel module of a single grey frame (PS3.3 C.7.6.3)."""
+"""Reads and checks the Image Pixel module of a single grey frame (PS3.3 C.7.6.3). `decode` calls it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from gateway.errors import Reject
 from gateway.records import Reason
 
 MAX_MEGAPIXELS = 100.0
-"""What is decoded where nothing else is configured: a plate of 43 × 43 cm at 50 µm has 74 million pixels."""
+"""Default limit in millions of pixels: a plate of 43 × 43 cm at 50 µm has 74."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePixel:
-    """How the stored values lie in the pixel data.
+    """Layout of the stored values in the pixel data.
 
     Attributes
     ----------
@@ -25,11 +25,11 @@ class ImagePixel:
     bits_allocated
         8 or 16.
     bits_stored, high_bit
-        Which bits of a pixel cell count: `bits_stored` of them, the most significant being `high_bit`.
+        Position of the stored value in a pixel cell: `bits_stored` bits, the most significant at `high_bit`.
     signed
-        Pixel Representation: two's complement.
+        Whether stored values are two's complement (Pixel Representation).
     inverted
-        MONOCHROME1: the lowest value is shown white.
+        Whether the lowest value is displayed white (MONOCHROME1).
     """
 
     rows: int
@@ -42,7 +42,7 @@ class ImagePixel:
 
 
 def read_image_pixel(ds: Dataset, max_megapixels: float = MAX_MEGAPIXELS) -> ImagePixel:
-    """Return how the single grey frame in `ds` is stored.
+    """Return the layout of the single grey frame in `ds`.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def _size(ds: Dataset, max_megapixels: float) -> tuple[int, int]:
 
 
 def require_decodable_size(rows: int, columns: int, max_megapixels: float) -> None:
-    """Reject an image, as TOO_LARGE, before any memory is given to it."""
+    """Raise `Reject` (TOO_LARGE) for an image beyond the limit, before memory is allocated."""
     if rows * columns > max_megapixels * 1_000_000:
         raise Reject(Reason.TOO_LARGE, f"{rows} × {columns} pixels are more than {max_megapixels:g} million.")
 

@@ -1,7 +1,7 @@
-"""The markers of a JPEG or JPEG-LS codestream (ISO/IEC 10918-1 Annex B, 14495-1 Annex C), all of them.
+"""Checks all markers of a JPEG or JPEG-LS codestream (ISO/IEC 10918-1 Annex B, 14495-1 Annex C).
 
-Decoders read memory that nobody filled where markers contradict each other: two frame headers, a scan without
-its tables. They are walked to the end here before a decoder sees the codestream.
+`codestream` calls it before a decoder runs. Decoders read uninitialised memory where markers contradict each
+other, such as two frame headers or a scan without its tables.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_SCANS = 64
-"""Scans of an image: progressive ones have about ten, and each goes over every block."""
+"""Limit on scans of an image: progressive images have about ten, and each scan visits every block."""
 MAX_SEGMENTS = 4096
 
 ENDS_TOO_EARLY = "The codestream ends too early."
@@ -21,19 +21,19 @@ TOO_MANY_PARTS = "The codestream has more parts than a radiograph needs."
 _SOI, _EOI, _SOS, _DHT, _DHP, _EXP, _LSE = 0xD8, 0xD9, 0xDA, 0xC4, 0xDE, 0xDF, 0xF8
 _JPEG_LS = 0xF7
 _FRAMES = {*range(0xC0, 0xD0), _JPEG_LS} - {0xC4, 0xC8, 0xCC}  # ISO/IEC 10918-1 B.1.1.3
-_HUFFMAN = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7}  # those coded with tables that must be there
+_HUFFMAN = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7}  # frames whose scans need Huffman tables
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
 _OVERSIZE = b"\x04"  # LSE that gives a size of its own (ISO/IEC 14495-1 C.2.4.1.4)
 _MARKER_AFTER_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
 _MARKER_AFTER_JPEG_LS_SCAN = re.compile(rb"\xff+[\x80-\xcf\xd8-\xfe]")  # 0xFF and a bit of 0 are data
 
 
-class Damaged(Exception):  # noqa: N818 - reads as what the codestream is
-    """No decoder shall see the codestream; the message says why."""
+class Damaged(Exception):  # noqa: N818 - describes the codestream
+    """The codestream must not be decoded; the message says why."""
 
 
 class FrameHeader(NamedTuple):
-    """Size of the coded image, the bits of a sample, and whether it is signed (in JPEG 2000 alone)."""
+    """Size of the coded image, bits of a sample, and whether samples are signed (JPEG 2000 only)."""
 
     rows: int
     columns: int
@@ -48,7 +48,7 @@ class _Segment(NamedTuple):
 
 
 def frame_of(codestream: bytes) -> FrameHeader | None:
-    """Return what the first frame header says, None where there is none."""
+    """Return the first frame header, or None where there is none."""
     try:
         return next((_frame(each) for each in _segments(codestream) if each.marker in _FRAMES), None)
     except Damaged:
@@ -56,12 +56,12 @@ def frame_of(codestream: bytes) -> FrameHeader | None:
 
 
 def check(codestream: bytes, *, jpeg_ls: bool) -> None:
-    """See that there is one frame, whole, with its tables before its scans, and not too many of them.
+    """Check that there is one complete frame, its tables precede its scans, and its scans are few.
 
     Raises
     ------
     Damaged
-        If it is not so.
+        If the codestream fails any of these checks.
     """
     kind, components, has_tables, scans = 0, 0, False, 0
     for number, segment in enumerate(_segments(codestream)):
@@ -93,7 +93,7 @@ def _segments(codestream: bytes) -> Iterator[_Segment]:
     Raises
     ------
     Damaged
-        Where no marker stands, or the end of the image is missing.
+        Where a marker is expected and absent, or the end of the image is missing.
     """
     _require(codestream.startswith(b"\xff\xd8"), "The codestream does not begin as JPEG.")
     position, is_jpeg_ls = 2, False
@@ -122,7 +122,7 @@ def _segments(codestream: bytes) -> Iterator[_Segment]:
 
 
 def _after_fill(codestream: bytes, position: int) -> int:
-    """Return where the code of the marker at `position` stands, after any number of fill bytes."""
+    """Return the position of the marker code after any number of fill bytes from `position`."""
     code = position
     while code < len(codestream) and codestream[code] == 0xFF:
         code += 1

@@ -1,6 +1,7 @@
-"""The headers of a JPEG 2000 codestream (ISO/IEC 15444-1 Annex A), also within a JP2 file (Annex I).
+"""Reads the headers of a JPEG 2000 codestream (ISO/IEC 15444-1 Annex A), also within a JP2 file (Annex I).
 
-A decoder gives memory to every tile, precinct and code block that they promise, before it has seen one.
+`codestream` calls it before a decoder runs. A decoder allocates memory for every tile, precinct and code
+block that the headers announce, before it reads one.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_PARTS = 1 << 18
-"""Precincts and code blocks of an image: 100 million pixels in blocks of 32 × 32 have 98,000."""
+"""Limit on precincts and code blocks: 100 million pixels in blocks of 32 × 32 have 98,000."""
 
 MAX_PACKETS = 1 << 20
-"""Packets of an image, one for each tile, layer and precinct: real ones have some thousands."""
+"""Limit on packets, one for each tile, layer and precinct: real images have some thousands."""
 
 MAX_LAYERS = 1024
 MAX_SEGMENTS = 1 << 16
@@ -33,7 +34,7 @@ class _CodingStyle(NamedTuple):
 
 
 def size(data: bytes) -> tuple[int, int, int, int, bool]:
-    """Return rows, columns, samples per pixel, bits of a sample and its sign; no rows if it is subsampled.
+    """Return rows, columns, samples per pixel, bits of a sample and its sign; rows are 0 if subsampled.
 
     Raises
     ------
@@ -48,18 +49,18 @@ def size(data: bytes) -> tuple[int, int, int, int, bool]:
 
 
 def is_cheap(data: bytes) -> bool:
-    """Tell whether all coding styles in `data`, of one component, stay below the bounds above."""
+    """Tell whether all coding styles in `data`, of one component, stay within the limits above."""
     tiles, *tile = _tiles(data)
     return all(_is_cheap(style, tiles, *tile) for style in _coding_styles(data))
 
 
 def says_its_size_twice(data: bytes) -> bool:
-    """Tell whether there is a second SIZ, which another reader might believe."""
+    """Tell whether there is a second SIZ segment, which another reader might use."""
     return sum(marker == _SIZ for marker, _ in _segments(data)) != 1
 
 
 def has_all_tiles(data: bytes) -> bool:
-    """Tell whether something comes for each tile: a decoder would leave the others black."""
+    """Tell whether every tile has a tile-part: decoders leave missing tiles black."""
     begun = {segment[:2] for marker, segment in _segments(data) if marker == _SOT}
     return len(begun) >= _tiles(data)[0]
 
@@ -75,7 +76,7 @@ def _tiles(data: bytes) -> tuple[int, int, int]:
 
 
 def _start(data: bytes) -> int:
-    """Return where the codestream begins: at once, or in the first box that says so."""
+    """Return the position of the codestream: 0, or in the first codestream box of a JP2 file."""
     position = 0
     while data[position : position + 4] != _START:
         length, kind = _BOX.unpack_from(data, position)
@@ -108,7 +109,7 @@ def _divided(length: int, part: int) -> int:
 
 
 def _coding_styles(data: bytes) -> Iterator[_CodingStyle]:
-    """Yield what COD and COC segments say, those of tiles too."""
+    """Yield the coding styles of all COD and COC segments, including those of tiles."""
     for marker, segment in _segments(data):
         if marker == _COD:
             yield _coding_style(segment[0], int.from_bytes(segment[2:4]), segment[5:])

@@ -1,6 +1,7 @@
-"""Modality and VOI look-up tables as DICOM encodes them (PS3.3 C.11.1.1.1 and C.11.2.1.1).
+"""Reads Modality and VOI look-up tables (PS3.3 C.11.1.1.1 and C.11.2.1.1).
 
-A descriptor may promise another number of entries, and of bits, than the data hold. The data are believed.
+`modality` and `grayscale` call it. Where LUT Descriptor and LUT Data disagree on the number of entries or
+bits, LUT Data counts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydicom.dataset import Dataset
 from gateway.dicom import header
 
 Entries = NDArray[np.uint16] | NDArray[np.uint8]
-_CLOSE = 0.1  # of the promised entries: so many may be missing, and so many too many are filling
+_CLOSE = 0.1  # share of the described entries that may be missing or surplus
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +25,14 @@ class LookUpTable:
     Attributes
     ----------
     first
-        Input value that the first entry answers; lower inputs get the first entry too, and inputs
-        beyond the last entry get the last.
+        Input value of the first entry; lower inputs map to the first entry, inputs beyond the last entry map
+        to the last.
     entries
         float64, shape (n,), 0 to 2**bits - 1.
     bits
-        Bits that the entries use, 1–16.
+        Bits used by the entries, 1–16.
     remark
-        Where the descriptor says otherwise, in words.
+        Disagreement between descriptor and data, in words; empty where there is none.
     """
 
     first: int
@@ -41,7 +42,7 @@ class LookUpTable:
 
     @property
     def highest(self) -> int:
-        """The greatest value that an entry can hold."""
+        """The largest value of an entry of `bits` bits."""
         return (1 << self.bits) - 1
 
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -55,7 +56,7 @@ class LookUpTable:
 
 
 def first_look_up_table(ds: Dataset, keyword: str, signed: bool) -> tuple[LookUpTable | None, str]:
-    """Return the first usable table of the sequence `keyword`, if there is one, and what was passed over.
+    """Return the first usable table of the sequence `keyword`, or None, and a remark on unusable tables.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def first_look_up_table(ds: Dataset, keyword: str, signed: bool) -> tuple[LookUp
     keyword
         `ModalityLUTSequence` or `VOILUTSequence`.
     signed
-        Whether the table's input has negative values: decides how its first mapped value is read.
+        Whether the table's input has negative values; the first mapped value is then read as signed.
     """
     problems: list[str] = []
     for item in header.items(ds, keyword):
@@ -80,7 +81,7 @@ def _passed_over(problems: list[str]) -> str:
 
 
 def _look_up_table(item: Dataset, signed: bool) -> LookUpTable | str:
-    """Return the table in `item`, or why there is none."""
+    """Return the table in `item`, or why the table is unusable."""
     descriptor = header.integers(item, "LUTDescriptor")
     if len(descriptor) != 3 or not 1 <= descriptor[2] <= 16:
         return "its descriptor is missing or cannot be read"
@@ -98,7 +99,7 @@ def _look_up_table(item: Dataset, signed: bool) -> LookUpTable | str:
 
 
 def _entries(data: bytes, length: int, bits: int) -> Entries:
-    """Entries of 8 bits or fewer may be packed, two to a word."""
+    """Return the entries; entries of 8 bits or fewer may be packed, two to a word."""
     packed = bits <= 8 and len(data) <= length + 1
     entries = np.frombuffer(data if packed else data[: len(data) // 2 * 2], "u1" if packed else "<u2")
     return entries if len(entries) > (1 + _CLOSE) * length else entries[:length]

@@ -1,4 +1,7 @@
-"""Modality transformation: from stored values to the modality's own units (PS3.3 C.11.1)."""
+"""Modality transformation: from stored values to the modality's units (PS3.3 C.11.1).
+
+`grayscale` calls it.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ class ModalityValues:
     Attributes
     ----------
     values
-        float64: one for each bit pattern of a pixel cell.
+        float64, shape (256,) or (65536,): one for each bit pattern of a pixel cell.
     lowest, highest
-        The theoretical output range, whatever values the image has.
+        Theoretical output range, independent of the values in the image.
     steps
-        What was done, in words; empty where the stored values are the output.
+        Transformation in words; empty for the identity.
     """
 
     values: NDArray[np.float64]
@@ -36,7 +39,7 @@ class ModalityValues:
 
 
 def modality_values(ds: Dataset, stored: StoredValues) -> ModalityValues:
-    """Apply the Modality LUT, else Rescale Slope and Intercept, else nothing."""
+    """Apply the Modality LUT, else Rescale Slope and Intercept, else the identity."""
     values = stored.of_pattern.astype(np.float64)
     table, passed_over = first_look_up_table(ds, "ModalityLUTSequence", stored.signed)
     if table:
@@ -44,7 +47,7 @@ def modality_values(ds: Dataset, stored: StoredValues) -> ModalityValues:
     slope, slope_remark = _first_number(ds, "RescaleSlope", default=1.0)
     intercept, intercept_remark = _first_number(ds, "RescaleIntercept", default=0.0)
     if abs(slope) < _LEAST_SLOPE:
-        slope, slope_remark = 1.0, f"; slope {slope:g} would leave no picture"
+        slope, slope_remark = 1.0, f"; slope {slope:g} would remove all contrast"
     remark = slope_remark + intercept_remark + passed_over
     lowest, highest = sorted((stored.lowest * slope + intercept, stored.highest * slope + intercept))
     steps = (f"rescaled: slope {slope:g}, intercept {intercept:g}{remark}",)
@@ -53,7 +56,7 @@ def modality_values(ds: Dataset, stored: StoredValues) -> ModalityValues:
 
 
 def _first_number(ds: Dataset, keyword: str, default: float) -> tuple[float, str]:
-    """Return the element's first value, or the default, and a remark where it is there and no number."""
+    """Return the element's first value, or the default, and a remark where the value is not a number."""
     value = next(iter(header.numbers_by_place(ds, keyword)), None)
     if value is not None:
         return value, ""

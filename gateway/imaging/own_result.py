@@ -1,4 +1,4 @@
-"""The gateway's own results coming back from a PACS."""
+"""Recognises the gateway's own results when a PACS sends them back. `eligibility` calls it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from gateway.dicom import header
 MANUFACTURER = "CXR GATEWAY"
 SERIES_DESCRIPTION_PREFIX = "AI RESEARCH ONLY"
 _PROCESSING_EQUIPMENT = ("109102", "DCM")
-_ENOUGH = 2  # of three marks: a PACS may strip one, and none of them proves anything alone
+_ENOUGH = 2  # of three marks: a PACS may strip one, and a single mark proves nothing
 
 
 def is_own_result(ds: Dataset, own_device_uids: frozenset[str]) -> bool:
     """Tell whether `ds` was made by a CXR Gateway.
 
-    A device UID of ours in the Contributing Equipment Sequence proves it; so do two of: Content
-    Qualification RESEARCH, our name as manufacturer, our Series Description.
+    One of `own_device_uids` in the Contributing Equipment Sequence is proof. So are two of three marks:
+    Content Qualification RESEARCH, the gateway's Manufacturer, the gateway's Series Description.
     """
     equipment = _processing_equipment(ds)
     if any(own_device_uids.intersection(header.texts(item, "DeviceUID")) for item in equipment):

@@ -1,4 +1,4 @@
-"""Pixel Data, in any accepted transfer syntax, to stored values."""
+"""Decodes Pixel Data, in any accepted transfer syntax, to stored values. `decode` calls it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gateway.imaging.image_pixel import ImagePixel
 from gateway.imaging.stored_values import Cells, StoredValues, as_coded, as_stored
 from gateway.records import Reason
 
-_CELLS_KEPT = (RLELossless, JPEGLossless, JPEGLosslessSV1)  # give back every bit of a cell
+_CELLS_KEPT = (RLELossless, JPEGLossless, JPEGLosslessSV1)  # these codecs restore every bit of a cell
 
 
 def pixel_data(ds: Dataset) -> bytes:
-    """Return the value of Pixel Data as it is encoded, or reject `ds` with NO_PIXELS."""
+    """Return the encoded value of Pixel Data, or raise `Reject` (NO_PIXELS)."""
     value = ds.get_item("PixelData").value if "PixelData" in ds else None
     if not value or not isinstance(value, bytes | bytearray):
         raise Reject(Reason.NO_PIXELS, "There is no Pixel Data.")
@@ -31,7 +31,7 @@ def read_stored_values(ds: Dataset, data: bytes, image_pixel: ImagePixel) -> Sto
     Raises
     ------
     Reject
-        UNDECODABLE where Pixel Data is not what the header or the codec expects.
+        UNDECODABLE where the header or the codec contradicts Pixel Data.
     """
     transfer_syntax_uid = _transfer_syntax_uid(ds)
     signedness = "signed" if image_pixel.signed else "unsigned"
@@ -55,7 +55,7 @@ def _transfer_syntax_uid(ds: Dataset) -> UID:
 
 
 def _bytes_are_swapped(ds: Dataset, transfer_syntax_uid: UID, image_pixel: ImagePixel) -> bool:
-    """8-bit cells in big endian words (PS3.5 A.3): every pair is exchanged."""
+    """Tell whether 8-bit cells lie in big endian words (PS3.5 A.3), where every pair is exchanged."""
     of_words = ds.get_item("PixelData").VR != "OB"
     return not transfer_syntax_uid.is_little_endian and image_pixel.bits_allocated == 8 and of_words
 
@@ -69,7 +69,7 @@ def _native(data: bytes, little_endian: bool, image_pixel: ImagePixel) -> tuple[
 
 
 def _surplus(length: int, expected: int) -> str:
-    """Tell of trailing bytes; a multiple of the length is another depth, or samples and frames untold."""
+    """Return a remark on trailing bytes; reject a multiple of the length: wrong depth, samples or frames."""
     padded = expected + expected % 2
     if length < expected or (length > padded and length in (2 * expected, 3 * expected, 4 * expected)):
         raise Reject(Reason.UNDECODABLE, f"Pixel Data has {length} bytes, {expected} are expected.")

@@ -1,4 +1,8 @@
-"""PNG and JPEG files as grey images: for prediction from the command line and for training."""
+"""Reads PNG and JPEG files as grey images.
+
+`gateway predict`, `POST /predict` and `gateway evaluate` call it. Size and scans are checked before decoding;
+every failure is a `Reject`.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +23,17 @@ _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
 
 
 def is_png_or_jpeg(data: bytes) -> bool:
-    """Tell whether a file begins as PNG or JPEG, by its first `MARK_BYTES`."""
+    """Tell whether `data`, at least the first `MARK_BYTES` of a file, begins as PNG or JPEG."""
     return data.startswith(_MARKS)
 
 
 def read_png_or_jpeg(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> GreyImage:
-    """Return a PNG or JPEG picture in grey, upright by its EXIF orientation, transparency on black.
+    """Return a PNG or JPEG file as a grey image, rotated by its EXIF orientation, transparency on black.
 
     Raises
     ------
     Reject
-        UNDECODABLE: not such a picture, or damaged; TOO_LARGE.
+        UNDECODABLE: the file is neither PNG nor JPEG, or is damaged. TOO_LARGE: it exceeds `max_megapixels`.
     """
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
@@ -48,13 +52,13 @@ def read_png_or_jpeg(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Gre
 
 
 def _require_few_scans(data: bytes, image: Image.Image) -> None:
-    """Count as a decoder would at most: each scan of a progressive JPEG goes over every block."""
+    """Bound the number of scans from above: each scan of a progressive JPEG visits every block."""
     if image.format == "JPEG" and data.count(b"\xff\xda") > MAX_SCANS:
         raise Reject(Reason.UNDECODABLE, f"The picture has more than {MAX_SCANS} scans.")
 
 
 def _grey(image: Image.Image) -> NDArray[np.uint16]:
-    """Grey of 8 bits is widened by 257, so that white stays white."""
+    """Return uint16 pixels; 8-bit values are multiplied by 257, so white stays white."""
     if image.mode in _SIXTEEN_BITS:
         deep: NDArray[np.uint16] = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
         return deep

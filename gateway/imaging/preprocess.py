@@ -1,4 +1,8 @@
-"""PREPROCESS: from a grey image to the model's input. Training resizes by the same function."""
+"""PREPROCESS: from a grey image to the model's input.
+
+The worker, `gateway predict`, training and evaluation call the same functions, so the model always sees
+images as it was trained on. The same image in 8 or 16 bits gives the same input.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +16,20 @@ SIDE = 224
 MEAN = 0.5
 STD = 0.5
 LEAST_CONTRAST = 0.6
-"""What the model's input spans at least, from the 1st to the 99th percentile; 0.5 to 0.98 in training."""
+"""Least span of the input from its 1st to its 99th percentile, 0–1; training images span 0.5 to 0.98."""
 
-_LEAST = 0.25  # of a side: where less than this is not black, the black is no margin
-_BLACK = 0.02  # of white: what is darker counts as black, for noise and lossy coding
-_STRAY = 0.02  # of a line's pixels may be brighter in a margin
+_LEAST = 0.25  # share of a side: with less content than this, black lines are not margins
+_BLACK = 0.02  # share of white: darker pixels count as black, to allow for noise and lossy coding
+_STRAY = 0.02  # share of a line's pixels that may be brighter within a margin
 _MAP_SIDE = 56
 
 Pixels = NDArray[np.uint16] | NDArray[np.uint8]
 
 
 def inside_margins(pixels: Pixels) -> tuple[slice, slice]:
-    """Return the rows and columns inside margins that are black throughout: padding, shutter, background.
+    """Return the rows and columns inside the black margins: padding, shutter, background.
 
-    A chest in black margins is one seen from farther off, or cut closer, and a network takes it for another.
+    Black margins make a chest smaller in the model's input, and change the model's answer.
     """
     return _seen(pixels), _seen(pixels.T)
 
@@ -41,7 +45,7 @@ def _seen(lines: Pixels) -> slice:
 
 
 def _black(lines: Pixels) -> NDArray[np.bool_]:
-    """Return for each line whether it is black but for a few stray pixels."""
+    """Return for each line whether all but a few stray pixels are black."""
     bright = lines > int(_BLACK * np.iinfo(lines.dtype).max)
     black: NDArray[np.bool_] = np.count_nonzero(bright, axis=1) <= _STRAY * lines.shape[1]
     return black
@@ -53,14 +57,14 @@ def resize(pixels: Pixels) -> NDArray[np.float32]:
     Parameters
     ----------
     pixels
-        uint8 (0–255) or uint16 (0–65535), shape (rows, columns), 0 is black. The same picture gives
-        the same values in either depth.
+        uint8 (0–255) or uint16 (0–65535), shape (rows, columns), 0 is black. Both depths give the same
+        values.
 
     Returns
     -------
     float32, shape (224, 224), 0–1.
     """
-    grey = pixels.astype(np.float32)  # which Pillow resizes faster than 16-bit integers
+    grey = pixels.astype(np.float32)  # Pillow resizes floats faster than 16-bit integers
     if pixels.dtype == np.uint8:
         grey *= 257
     small = Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
@@ -68,9 +72,9 @@ def resize(pixels: Pixels) -> NDArray[np.float32]:
 
 
 def raise_contrast(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Spread the values of a faint picture, 0–1, until they span `LEAST_CONTRAST`; return others as they are.
+    """Stretch the values of a faint image, 0–1, until they span `LEAST_CONTRAST`; return others unchanged.
 
-    A chest without a window, or with one too wide, is faint, and a network takes it for a sick one.
+    A missing or too wide window makes a chest faint, and raises the model's probability of pneumonia.
     """
     dark, bright = np.percentile(grey, (1, 99)).astype(np.float32)
     contrast = bright - dark
@@ -81,20 +85,20 @@ def raise_contrast(grey: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def normalise(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return 0–1 values of shape (224, 224) as three equal channels, float32 (3, 224, 224), -1–1."""
+    """Return values 0–1, shape (224, 224), as three equal channels, float32 (3, 224, 224), -1 to 1."""
     scaled = (grey - np.float32(MEAN)) / np.float32(STD)
     return np.repeat(scaled[None], 3, axis=0)
 
 
 class ModelInput(NamedTuple):
-    """The model's input, float32 (3, 224, 224), -1–1, and what was done to the image beyond resizing."""
+    """The model's input, float32 (3, 224, 224), -1 to 1, and the steps beyond resizing, in words."""
 
     tensor: NDArray[np.float32]
     steps: tuple[str, ...]
 
 
 def preprocess(pixels: Pixels) -> ModelInput:
-    """Bring what lies inside an image's black margins to the model's size, and to contrast where it is faint.
+    """Cut black margins off, resize to the model's size, and raise the contrast of a faint image.
 
     `pixels` is as for `resize`.
     """
@@ -109,17 +113,17 @@ def preprocess(pixels: Pixels) -> ModelInput:
 
 
 def to_model_input(pixels: Pixels) -> NDArray[np.float32]:
-    """Return the tensor alone, where nobody asks what was done."""
+    """Return the tensor of `preprocess` without the steps."""
     return preprocess(pixels).tensor
 
 
 def over_whole_image(activation: NDArray[np.float32], pixels: Pixels) -> NDArray[np.float32]:
-    """Return a map of what the model saw of an image as one that spans the whole image.
+    """Return an activation map of the model's input as a map of the whole image.
 
     Parameters
     ----------
     activation
-        float32 (n, n), over what lies inside the margins.
+        float32 (n, n), over the image inside its black margins.
     pixels
         The image, as for `resize`.
 

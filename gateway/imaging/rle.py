@@ -1,4 +1,4 @@
-"""RLE Lossless (PS3.5 Annex G): no codec is shown a header that points beside its data."""
+"""Decodes RLE Lossless (PS3.5 Annex G). `codecs` calls it. The header is checked before the codec runs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-_HEADER = struct.Struct("<16L")  # number of segments, then where each begins (PS3.5 G.5)
-_SURPLUS = 128  # bytes that the last run of a segment may be too long
+_HEADER = struct.Struct("<16L")  # number of segments, then the offset of each (PS3.5 G.5)
+_SURPLUS = 128  # bytes by which the last run of a segment may exceed the plane
 
 
 def decode_rle(data: bytes, cells: int, bytes_per_cell: int) -> bytes:
-    """Return the cells of one frame, little endian; the first segment has their most significant bytes.
+    """Return the cells of one frame, little endian; the first segment holds the most significant bytes.
 
     Raises
     ------
     ValueError, struct.error, imagecodecs.ImcdError
-        If the header is damaged, or a segment does not hold a byte for each of `cells` cells.
+        If the header is damaged, or a segment is shorter than `cells` bytes.
     """
     segments, *starts = _HEADER.unpack_from(data)
     ends = [_HEADER.size, *starts[:segments], len(data)]

@@ -1,6 +1,6 @@
-"""Display shutter (PS3.3 C.7.6.11): what lies outside becomes black.
+"""Display shutter (PS3.3 C.7.6.11): pixels outside become black. `decode` calls it.
 
-The X-ray collimator (C.8.7.3) describes the device, often in millimetres: no viewer hides anything by it.
+The X-ray collimator (C.8.7.3) is ignored, as in viewers: it describes the device, often in millimetres.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _EDGES = (
     "ShutterLeftVerticalEdge",
     "ShutterRightVerticalEdge",
 )
-_FARTHEST = 1e6  # pixels from the image; more is no place
+_FARTHEST = 1e6  # largest coordinate, in pixels, that is plausible
 _LEAST_VISIBLE = 0.1
-"""The share of the image that a shutter must leave: devices are known that write edges in millimetres."""
+"""Share of the image that a shutter must leave visible: some devices write edges in millimetres."""
 
 
 def inside_shutter(ds: Dataset, size: tuple[int, int]) -> tuple[Mask | None, tuple[str, ...]]:
-    """Return which pixels the display shutter leaves, and the steps; None where it hides nothing.
+    """Return the pixels inside the display shutter, and the steps in words; None where it hides nothing.
 
     Parameters
     ----------
     ds
         The image. Its coordinates start at 1.
     size
-        Rows and columns as stored: before any resampling.
+        Stored rows and columns, before any resampling.
     """
     visible: Mask | None = None
     steps: tuple[str, ...] = ()

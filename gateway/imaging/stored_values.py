@@ -1,4 +1,4 @@
-"""What value each bit pattern of a pixel cell stands for (PS3.5 §8.1.1)."""
+"""Maps the bit patterns of pixel cells to stored values (PS3.5 8.1.1). `pixel_data` calls it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.imaging.jpeg import FrameHeader
 Cells = NDArray[np.uint8] | NDArray[np.uint16]
 Mask = NDArray[np.bool_]
 _OVERSHOOT = 0.25  # of the range of Bits Stored
-_ROWS_AT_ONCE = 64  # keeps what `bincount` widens small
+_ROWS_AT_ONCE = 64  # bounds the memory that `bincount` takes for wider integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,15 @@ class StoredValues:
     Attributes
     ----------
     cells
-        uint8 or uint16, shape (rows, columns): the pixel cells as they are, unused bits included.
+        uint8 or uint16, shape (rows, columns): pixel cells, unused bits included.
     of_pattern
-        int64, shape (256,) or (65536,): the stored value that each bit pattern of a cell stands for.
+        int64, shape (256,) or (65536,): stored value of each bit pattern of a cell.
     bits
         Number of bits of a stored value.
     signed
         Whether stored values are two's complement.
     step
-        How the frame was coded, in words.
+        Coding of the frame, in words.
     """
 
     cells: Cells
@@ -42,16 +42,16 @@ class StoredValues:
 
     @property
     def lowest(self) -> int:
-        """The least value that `bits` can hold."""
+        """The least stored value of `bits` bits."""
         return -(1 << (self.bits - 1)) if self.signed else 0
 
     @property
     def highest(self) -> int:
-        """The greatest value that `bits` can hold."""
+        """The greatest stored value of `bits` bits."""
         return self.lowest + (1 << self.bits) - 1
 
     def counts(self, visible: Mask | None = None) -> NDArray[np.int64]:
-        """Return how many pixels have each bit pattern; `visible` picks pixels, shape (rows, columns)."""
+        """Count the pixels with each bit pattern; `visible`, shape (rows, columns), selects pixels."""
         counts = np.zeros(len(self.of_pattern), np.int64)
         for top in range(0, len(self.cells), _ROWS_AT_ONCE):
             rows = slice(top, top + _ROWS_AT_ONCE)
@@ -61,13 +61,13 @@ class StoredValues:
 
 
 def sign_extended(values: NDArray[np.int64], bits: int, signed: bool) -> NDArray[np.int64]:
-    """Return the low `bits` of `values` as numbers (PS3.5 §8.1.1); the other bits are dropped."""
+    """Return the low `bits` of `values` as numbers (PS3.5 8.1.1); the other bits are dropped."""
     kept = values & ((1 << bits) - 1)
     return np.where(kept >> (bits - 1), kept - (1 << bits), kept) if signed else kept
 
 
 def as_stored(cells: Cells, image_pixel: ImagePixel, step: str) -> StoredValues:
-    """Read cells as the modality filled them: what lies beside the stored value is dropped."""
+    """Interpret cells as written by the modality; bits outside the stored value are dropped."""
     bits, signed = image_pixel.bits_stored, image_pixel.signed
     patterns = np.arange(1 << (8 * cells.itemsize))
     of_pattern = sign_extended(patterns >> (image_pixel.high_bit + 1 - bits), bits, signed)
@@ -77,7 +77,7 @@ def as_stored(cells: Cells, image_pixel: ImagePixel, step: str) -> StoredValues:
 
 
 def _uses_bits_above(cells: Cells, image_pixel: ImagePixel) -> bool:
-    """Whether bits above High Bit are neither empty nor copies of the sign: overlays, or values too large."""
+    """Tell whether bits above High Bit hold data: neither zero nor copies of the sign bit."""
     bits = image_pixel.high_bit + 1
     if not int(cells.max()) >> bits:
         return False
@@ -89,7 +89,7 @@ def _uses_bits_above(cells: Cells, image_pixel: ImagePixel) -> bool:
 
 
 def as_coded(cells: Cells, coded: FrameHeader, image_pixel: ImagePixel, step: str) -> StoredValues:
-    """Read cells as a codec filled them: its own precision and sign count, whatever the header says."""
+    """Interpret cells as written by a codec: the codestream's precision and sign override the header's."""
     bits, signed = image_pixel.bits_stored, image_pixel.signed or coded.signed
     patterns = np.arange(1 << (8 * cells.itemsize))
     if coded.precision != bits:
@@ -105,7 +105,7 @@ def as_coded(cells: Cells, coded: FrameHeader, image_pixel: ImagePixel, step: st
 
 
 def _overflows(stored: StoredValues) -> bool:
-    """Whether values lie farther outside the range of Bits Stored than lossy coding puts them."""
+    """Tell whether values exceed the range of Bits Stored by more than lossy coding explains."""
     seen = stored.of_pattern[stored.counts() > 0]
     margin = (stored.highest - stored.lowest) * _OVERSHOOT
     return bool(seen.min() < stored.lowest - margin or seen.max() > stored.highest + margin)

@@ -1,7 +1,7 @@
-"""The range of values that an image shows without a usable window: its own, without what lies apart.
+"""Finds the range of values to display for an image without a usable window. `grayscale` calls it.
 
-Neither a marker far above the chest nor a saturated background may take the contrast from the chest, so
-both are left out where hardly any pixels lie between them and the rest.
+A marker far above the chest, or a saturated background, would take the contrast from the chest. Such values
+are left out where hardly any pixels lie between them and the rest.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_PARTS = 1000  # each with as many pixels
-_TAIL = 100  # of what is left, a hundredth at either end may be noise
-_BEYOND = 0.25  # of the range without its tails: how far values in the tails may widen it
-_GAP = 0.67  # of the chest's own range: what lies so far off, with less than one part between, is no chest
-_FEWEST_LEVELS = 16  # of a chest: less is a background or a marker
+_PARTS = 1000  # parts with equal numbers of pixels
+_TAIL = 100  # one in so many of the remaining levels, at either end, may be noise
+_BEYOND = 0.25  # share of the range without its tails by which the tails may widen it
+_GAP = 0.67  # share of the chest's range: values separated by a wider gap are not part of the chest
+_FEWEST_LEVELS = 16  # distinct levels of a chest; a background or a marker has fewer
 
 
 def range_present(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float, float] | None:
-    """Return the lowest and the highest value to show, or None where all values are the same.
+    """Return the lowest and the highest value to display, or None where all values are equal.
 
     Parameters
     ----------
     values
-        One for each bit pattern, in any order.
+        float64: one for each bit pattern, in any order.
     counts
-        How many pixels have the pattern; shape as `values`.
+        Number of pixels with each bit pattern; shape as `values`.
     """
     shown = _without_what_lies_apart(_levels(values, counts))
     if not len(shown) or shown[0] == shown[-1]:
@@ -38,7 +38,7 @@ def range_present(values: NDArray[np.float64], counts: NDArray[np.int64]) -> tup
 
 
 def _levels(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the values at the ends of `_PARTS` equal parts of the pixels, rising: the extremes included."""
+    """Return the quantiles at `_PARTS` equal shares of the pixels, ascending, extremes included."""
     seen = np.flatnonzero(counts)
     if not len(seen):
         return np.empty(0)
@@ -62,7 +62,7 @@ def _without_what_lies_apart(levels: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def _likely_a_chest(levels: NDArray[np.float64]) -> float:
-    """Return how many pixels there are times how far they are spread; 0 for a handful of values."""
+    """Return the number of levels times their spread; 0 for fewer than `_FEWEST_LEVELS` values."""
     if len(np.unique(levels)) < _FEWEST_LEVELS:
         return 0.0
     first, last = np.quantile(levels, (0.25, 0.75))

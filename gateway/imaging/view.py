@@ -1,4 +1,7 @@
-"""From where the chest was imaged: every attribute of the header that tells, and whether they agree."""
+"""Decides the view of a chest radiograph from all attributes that name one, and whether they agree.
+
+`eligibility` calls it last. Details name attributes, never their free text, so they hold no patient data.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from gateway.records import Eligible, Ineligible, Reason
 
 
 class Direction(Enum):
-    """What a view means for the model."""
+    """Direction of a view; the model answers frontal views only."""
 
     FRONTAL = "frontal"
     LATERAL = "lateral"
@@ -30,9 +33,16 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one attribute says: `view` is AP, PA or frontal where `direction` is frontal.
+    """Evidence of one attribute on the view.
 
-    Words of several directions (`PA and lateral`) have no direction: they are of a study, not of an image.
+    Attributes
+    ----------
+    stated
+        Attribute and coded value, without free text.
+    direction
+        None where the words name several directions (`PA and lateral`): they describe a study, not an image.
+    view
+        AP, PA or frontal where `direction` is frontal.
     """
 
     stated: str
@@ -95,21 +105,21 @@ _OF_THE_STUDY = {
 
 
 def judge_view(ds: Dataset) -> Eligible | Ineligible:
-    """Return the view by the first attribute that tells; refuse it where another contradicts.
+    """Return the view by the first attribute that names one; refuse contradictory attributes.
 
-    View Code Sequence, View Position, Patient Orientation, then words of the image's descriptions; those of
-    the study's only where all these are silent. Where the only words name several views, nothing tells which
-    of them this is.
+    The order is View Code Sequence, View Position, Patient Orientation, then the image's descriptions. The
+    study's descriptions count only where all of these name no view. Descriptions that name several views
+    leave the view undecided, and the image is refused.
     """
-    stated = list(_of_the_image(ds))
-    told = [item for item in stated if item.direction]
-    if not told:
-        stated += _of_descriptions(ds, _OF_THE_STUDY)
-        told = [item for item in stated if item.direction]
-    if not told:
-        return _unknown(stated)
-    first, direction = told[0], told[0].direction
-    other = next((item for item in told if _contradict(first, item)), None)
+    evidence = list(_of_the_image(ds))
+    directed = [item for item in evidence if item.direction]
+    if not directed:
+        evidence += _of_descriptions(ds, _OF_THE_STUDY)
+        directed = [item for item in evidence if item.direction]
+    if not directed:
+        return _unknown(evidence)
+    first, direction = directed[0], directed[0].direction
+    other = next((item for item in directed if _contradict(first, item)), None)
     if other:
         return Ineligible(Reason.VIEW_CONFLICT, f"{first}, but {other}.")
     if direction is Direction.FRONTAL:
@@ -117,10 +127,10 @@ def judge_view(ds: Dataset) -> Eligible | Ineligible:
     return Ineligible(Reason.LATERAL if direction is Direction.LATERAL else Reason.OBLIQUE, f"{first}.")
 
 
-def _unknown(stated: list[Evidence]) -> Eligible | Ineligible:
-    if not stated:
+def _unknown(evidence: list[Evidence]) -> Eligible | Ineligible:
+    if not evidence:
         return Eligible("unknown")
-    detail = f"{stated[0].stated} names several views, and nothing says which of them this is."
+    detail = f"{evidence[0].stated} names several views, and nothing says which of them this is."
     return Ineligible(Reason.VIEW_CONFLICT, detail)
 
 
@@ -149,7 +159,7 @@ def _of_descriptions(ds: Dataset, names: Mapping[str, str]) -> Iterator[Evidence
 
 
 def _of_code(code: tuple[str, str], meaning: str) -> Iterator[Evidence]:
-    """A code that is none of CID 4010 counts by its meaning."""
+    """Yield the evidence of a view code; a code outside CID 4010 counts by its meaning."""
     stated = f"View Code {header.quoted_codes([code])}"
     if code in _FRONTAL_CODES:
         yield Evidence(stated, Direction.FRONTAL, _FRONTAL_CODES[code])

@@ -1,7 +1,7 @@
-"""Words of headers, in the languages of the sites that send here: parts of the body, views, other pictures.
+"""Words of headers, in the languages of the sending sites: body parts, views, animals, computed images.
 
-Text is folded before it is compared: `Tórax` and `TORAX` are one word. A language whose chests are accepted
-must have its laterals, obliques and neighbouring parts here, too.
+`anatomy` and `view` look words up here. Text is folded before comparison: `Tórax` and `TORAX` are one word. A
+language with words for the chest must have words for laterals, obliques and neighbouring parts, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _LETTERS = str.maketrans({"Ł": "L", "Ø": "O", "Đ": "D", "Þ": "TH", "Æ": "AE
 
 
 def fold(text: str) -> str:
-    """Return `text` in upper case and without accents; `_` is a blank."""
+    """Return `text` in upper case without accents; `_` becomes a blank."""
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(each for each in decomposed if not unicodedata.combining(each)).upper().translate(_LETTERS)
 
@@ -138,7 +138,7 @@ _AROUND_STEMS = _words(
     "x xr rx rtg ro roe rö röntgen rontgen aufnahme übersicht uebersicht bild foto organe organ raum xray",
     "view views bed bett",
 )
-_WITHOUT_BLANKS = {  # scripts that part no words
+_WITHOUT_BLANKS = {  # scripts without blanks between words
     "CHEST": ("胸", "흉부"),
     "SPINE": ("胸椎", "腰椎", "脊柱", "흉추"),
     "ABDOMEN": ("腹", "복부"),
@@ -151,7 +151,7 @@ _WITHOUT_BLANKS_FOLDED = {word: tuple(map(fold, texts)) for word, texts in _WITH
 
 
 def words_of(text: str) -> frozenset[str]:
-    """Return the folded words of `text`; `p.a.`, `P-A` and `postero-anterior` are `PA`, `CHESTPA` is two."""
+    """Return the folded words of `text`; `p.a.` and `postero-anterior` become `PA`, `CHESTPA` two words."""
     folded = _LETTER_PAIR.sub(_joined, fold(text[:_MOST_CHARACTERS]))
     for pattern, replacement in _PHRASES:
         folded = pattern.sub(replacement, folded)
@@ -162,32 +162,32 @@ def words_of(text: str) -> frozenset[str]:
 
 
 def frontal_views(words: Iterable[str]) -> frozenset[str]:
-    """Return AP, PA or frontal, as often as the words say so."""
+    """Return the frontal views (AP, PA, frontal) that the words name."""
     return frozenset(_FRONTAL[word] for word in words if word in _FRONTAL)
 
 
 def says_lateral(words: frozenset[str]) -> bool:
-    """Tell whether a lateral is named, or a patient who lies on the side."""
+    """Tell whether the words name a lateral view or a lateral decubitus."""
     return bool(words & _LATERAL) or lies_on_the_side(words)
 
 
 def lies_on_the_side(words: frozenset[str]) -> bool:
-    """Tell whether a lateral decubitus is named; `décubitus dorsal` is none."""
+    """Tell whether the words name a lateral decubitus; `décubitus dorsal` does not count."""
     return bool(words & _DECUBITUS) and not words & _ON_BACK_OR_BELLY
 
 
 def says_oblique(words: frozenset[str]) -> bool:
-    """Tell whether an oblique view is named."""
+    """Tell whether the words name an oblique view."""
     return bool(words & _OBLIQUE)
 
 
 def names_animal(words: frozenset[str]) -> bool:
-    """Tell whether a species other than ours is named."""
+    """Tell whether the words name an animal."""
     return bool(words & _ANIMALS)
 
 
-def names_computed_picture(words: frozenset[str]) -> bool:
-    """Tell whether bones were taken out, energies subtracted or slices computed."""
+def names_computed_image(words: frozenset[str]) -> bool:
+    """Tell whether the words name suppressed bones, subtracted energies or computed slices."""
     return any(needed <= words for needed in _COMPUTED)
 
 
@@ -197,7 +197,7 @@ def _joined(pair: re.Match[str]) -> str:
 
 
 def _parts(word: str) -> tuple[str, ...]:
-    """Part a word that is written together: a stem for the chest and one known word before or after it."""
+    """Split a compound: a stem for the chest and one known word before or after the stem."""
     if word in CHEST or word in OTHER_PARTS:
         return (word,)
     for stem in _STEMS:

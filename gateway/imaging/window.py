@@ -1,4 +1,4 @@
-"""Window Center and Width (PS3.3 C.11.2.1.2) and VOI LUT Function (C.11.2.1.3)."""
+"""Window Center and Width (PS3.3 C.11.2.1.2) and VOI LUT Function (C.11.2.1.3). `grayscale` calls it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Window:
 
 
 def first_window(ds: Dataset) -> tuple[Window | None, str]:
-    """Return the first valid window of `ds`, if there is one, and what is to be remarked on it."""
+    """Return the first valid window of `ds`, or None, and a remark on invalid windows or functions."""
     named = header.first_code_string(ds, "VOILUTFunction") or "LINEAR"
     known = named in _FUNCTIONS
     remark = "" if known else f"; VOI LUT Function {header.quoted(named)} is not defined"
@@ -55,7 +55,7 @@ def first_window(ds: Dataset) -> tuple[Window | None, str]:
 
 
 def _windows(ds: Dataset, function: str) -> Iterator[Window | None]:
-    """Yield each pair of centre and width, which belong together by their place; None for half a pair."""
+    """Yield each window, centre and width paired by position; None for an incomplete pair."""
     centers = header.numbers_by_place(ds, "WindowCenter")
     for center, width in zip_longest(centers, header.numbers_by_place(ds, "WindowWidth")):
         yield None if center is None or width is None else Window(center, width, function)

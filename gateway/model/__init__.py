@@ -1,7 +1,10 @@
-"""INFER: the classifier, its weights and its card."""
+"""INFER: the classifier, its weights, its card and its abstention.
+
+The worker, `gateway predict`, `gateway evaluate` and training open models here.
+"""
 
 import os
 
-# Torch's threads sleep while they wait for each other. By default they spin, and take from the codecs, the
-# encoders and the receiver the very core that they wait for. Read when torch is first imported.
+# Torch's idle threads sleep. By default they spin, and take cores from the codecs, the encoders and the
+# receiver. Torch reads the variable at its first import.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -1,4 +1,8 @@
-"""When the model has no business answering: two scores of the network's own description of an image."""
+"""Abstention: two out-of-distribution scores of an image, and the reason to give no answer.
+
+`predictor` calls it for every image. A model without a detector never abstains, except from output that is
+not a finite number.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +21,23 @@ PREFIX = "abstention."
 
 
 class Detector(NamedTuple):
-    """Scores how far an image is from a frontal chest radiograph; D numbers describe an image.
+    """Scores the difference of an image from frontal chest radiographs; D numbers describe an image.
 
     `distance` is the Mahalanobis distance to the nearest group of training images (Lee et al. 2018), squared
-    and per dimension; `outlier` is the log-odds of a linear classifier that was shown other things (outlier
-    exposure, Hendrycks et al. 2019). The first sees what is strange, the second what is known to be wrong.
+    and per dimension. `outlier` is the log-odds of a linear classifier trained on out-of-distribution
+    negatives (outlier exposure, Hendrycks et al. 2019). The distance finds unfamiliar images, the outlier
+    score images like the negatives.
 
     Attributes
     ----------
     mean, scale
-        float32 (D,): of the training images' descriptions.
+        float32 (D,): mean and scale of the training images' descriptions.
     axes
-        float32 (D, k): from a standardised description to k numbers of unit variance.
+        float32 (D, k): projection of a standardised description to k numbers of unit variance.
     centres
-        float32 (groups, k): where each source and class lies among those.
+        float32 (groups, k): mean projection of each group of training images (source and class).
     weight, bias
-        float32 (D,) and (1,): the linear classifier on standardised descriptions.
+        float32 (D,) and (1,): linear classifier on standardised descriptions.
     """
 
     mean: Tensor
@@ -44,12 +49,12 @@ class Detector(NamedTuple):
 
     @classmethod
     def in_weights(cls, state: dict[str, Tensor], path: Path) -> Self | None:
-        """Take the detector's tensors out of those of the weights file `path`, if it has them.
+        """Remove the detector's tensors from `state` and return the detector, or None where there is none.
 
         Raises
         ------
         ConfigurationError
-            The detector describes images in another way than `network.forward` does.
+            The detector in the weights file `path` is incomplete, or does not fit `network.forward`.
         """
         found = {name: state.pop(PREFIX + name) for name in cls._fields if PREFIX + name in state}
         if not found:
@@ -65,11 +70,11 @@ class Detector(NamedTuple):
         return detector
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return what `in_weights` takes out."""
+        """Return the detector's tensors by their names in a weights file; `in_weights` reads them back."""
         return {PREFIX + name: tensor for name, tensor in self._asdict().items()}
 
     def score(self, description: Tensor) -> Tensor:
-        """Return distance and outlier score, float32 (n, 2), of descriptions, (n, D)."""
+        """Return distance and outlier score, float32 (n, 2), of descriptions, float32 (n, D)."""
         standard = (description - self.mean) / self.scale
         apart = (standard @ self.axes)[:, None] - self.centres
         distance = apart.square().mean(dim=2).amin(dim=1)
@@ -80,9 +85,12 @@ class Detector(NamedTuple):
 def reason_to_abstain(
     log_odds: float, distance: float, outlier: float, limits: Abstention | None
 ) -> str | None:
-    """Say in one sentence why an image with these scores gets no answer, or None; without limits, any may."""
+    """Return in one sentence why an image with these scores gets no answer, or None.
+
+    Scores at or above a limit abstain. Without limits only a score that is not finite abstains.
+    """
     if not math.isfinite(log_odds + distance + outlier):
-        return "The network's output is no number: the image or the weights are damaged."
+        return "The network's output is not a number: the image or the weights are damaged."
     if limits is None:
         return None
     if outlier >= limits.outlier:

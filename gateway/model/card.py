@@ -1,4 +1,8 @@
-"""The model card: what a set of weights is, how it is to be used and how well it did."""
+"""The model card `model.yaml`: weights, input, threshold, calibration, abstention and figures.
+
+`predictor` reads a card, training writes one. A card that is read is valid: unknown keys are errors, and all
+problems are reported at once.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +26,14 @@ class _Frozen(BaseModel):
 
 
 class Weights(_Frozen):
-    """The weights file, beside the card, and its hexadecimal SHA-256."""
+    """File name of the weights, in the folder of the card, and their hexadecimal SHA-256."""
 
     file: str
     sha256: Sha256
 
 
 class Input(_Frozen):
-    """What the network is fed: `size` pixels square, grey repeated to three channels, (x - mean) / std."""
+    """Input of the network: `size` pixels square, grey repeated to three channels, (x - mean) / std."""
 
     size: Annotated[int, Field(ge=224, le=224)] = 224
     mean: Annotated[float, Field(ge=0.5, le=0.5)] = 0.5
@@ -37,14 +41,17 @@ class Input(_Frozen):
 
 
 class Abstention(_Frozen):
-    """Limits of the two out-of-distribution scores; at or above either the model gives no answer."""
+    """Limits of the two out-of-distribution scores; at or above either limit the model abstains.
+
+    The key `outlier` was called `junk` before version 0.2; both are read.
+    """
 
     distance: float
     outlier: Annotated[float, Field(validation_alias=AliasChoices("outlier", "junk"))]
 
 
 class TrainingData(_Frozen):
-    """One data set behind the weights, with its licence and what to cite."""
+    """One data set that the weights were trained on, with its licence and citation."""
 
     name: str
     images: str
@@ -53,16 +60,16 @@ class TrainingData(_Frozen):
 
 
 class ModelCard(_Frozen):
-    """What stands in `model.yaml`.
+    """Content of `model.yaml`.
 
     Attributes
     ----------
     threshold
         P(pneumonia) at and above which the answer is Pneumonia, 0–1.
     temperature
-        The log-odds are divided by it before they become a probability; null: they are used as they are.
+        Divisor of the log-odds before the logistic function; null: the log-odds are not divided.
     abstention
-        Limits for images that are no frontal chest radiograph; null: the model always answers.
+        Limits beyond which the model abstains; null: the model always answers.
     metrics
         Figures by data set, as `gateway evaluate` measured them.
     """
@@ -83,17 +90,17 @@ class ModelCard(_Frozen):
 
     @property
     def calibration(self) -> str:
-        """How log-odds become a probability, in words."""
+        """The calibration of the probability, in words."""
         return "none" if self.temperature is None else f"temperature {self.temperature:g}"
 
     @property
     def limits(self) -> str:
-        """Beyond which scores no answer is given, in words."""
+        """The limits of abstention, in words."""
         limits = self.abstention
         return "none" if limits is None else f"distance {limits.distance:g}, outlier {limits.outlier:g}"
 
     def probability(self, log_odds: float) -> float:
-        """Return the calibrated P(pneumonia), 0–1, of the network's log-odds."""
+        """Return the calibrated P(pneumonia), 0–1, for the network's log-odds."""
         return 1 / (1 + math.exp(-max(-700.0, log_odds / (self.temperature or 1.0))))
 
 
@@ -103,12 +110,12 @@ def read_card(path: Path) -> ModelCard:
     Raises
     ------
     ConfigurationError
-        The file is missing, is not YAML or does not describe a model; all problems in one line.
+        The file is missing, is not YAML or is not a valid card; all problems in one line.
     """
     try:
         return ModelCard.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise ConfigurationError(f"no model card at {path}") from None
+        raise ConfigurationError(f"there is no model card at {path}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"model card {path} cannot be read: {reason}") from error
@@ -118,6 +125,6 @@ def read_card(path: Path) -> ModelCard:
 
 
 def write_card(card: ModelCard, path: Path) -> None:
-    """Write `card` as YAML that `read_card` reads back unchanged."""
+    """Write `card` as YAML; `read_card` reads it back unchanged."""
     text = yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
     path.write_text(text, encoding="utf-8")

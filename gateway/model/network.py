@@ -1,4 +1,7 @@
-"""The classifier: torchvision's ResNet-50 with two outputs, and what one forward pass of it yields."""
+"""The classifier: torchvision's ResNet-50 with two outputs, and one forward pass with map and description.
+
+`predictor` and training call it. Importing it does not import torchvision's operators or torch's compiler.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +19,24 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 DESCRIBED = ("layer2", "layer3", "layer4")  # stages that describe the image for abstention
-BANDS = 3  # across and along: a chest has an up and a down, and two sides that are alike
+BANDS = (
+    3  # rows, and columns, that a stage is averaged to: a chest differs from top to bottom and side to side
+)
 DESCRIPTION = 2 * BANDS * (512 + 1024 + 2048)
 
 
 class Output(NamedTuple):
-    """What one forward pass yields for n images.
+    """Output of one forward pass for n images.
 
     Attributes
     ----------
     logits
         float32, shape (n, 2): Normal, Pneumonia.
     activation
-        float32, shape (n, rows / 32, columns / 32): the difference of the two class activation maps
-        (Zhou et al. 2016), so that its mean plus the biases' difference is the log-odds of pneumonia.
+        float32, shape (n, rows / 32, columns / 32): difference of the two class activation maps (Zhou et al.
+        2016); its mean plus the difference of the biases is the log-odds of pneumonia.
     description
-        float32, shape (n, `DESCRIPTION`): stages 2 to 4, each averaged over three rows and three columns.
+        float32, shape (n, `DESCRIPTION`): stages 2 to 4, each averaged over `BANDS` rows and columns.
     """
 
     logits: Tensor
@@ -46,7 +51,7 @@ def build_network() -> nn.Module:
 
 
 def forward(network: nn.Module, images: Tensor) -> Output:
-    """Classify `images`, float (n, 3, rows, columns); map and description cost next to nothing."""
+    """Classify `images`, float (n, 3, rows, columns); map and description add hardly any time."""
     net = cast(Any, network)
     x = net.maxpool(net.relu(net.bn1(net.conv1(images))))
     described = []
@@ -75,10 +80,10 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
 
 @cache
 def _torchvision_resnet() -> ModuleType:
-    """Import `torchvision.models.resnet` without what its packages' own imports bring along.
+    """Import `torchvision.models.resnet` without running `torchvision/__init__.py`.
 
-    Those are detection operators, whose compiled half does not load where PyPI's wheel stands beside a CPU
-    torch, and torch's compiler, which is half of a worker's start.
+    That file imports detection operators, which do not load with PyPI's wheel beside a CPU build of torch,
+    and torch's compiler, which takes half of a worker's start.
     """
     if "torchvision" in sys.modules:
         return importlib.import_module("torchvision.models.resnet")
@@ -88,7 +93,7 @@ def _torchvision_resnet() -> ModuleType:
         return importlib.import_module("torchvision.models.resnet")
     finally:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-            del sys.modules[name]  # whoever needs the whole package still gets it
+            del sys.modules[name]  # a later import gets the whole package
 
 
 def _stand_in_for(package: str) -> None:

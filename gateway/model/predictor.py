@@ -1,4 +1,8 @@
-"""INFER: a model opened from its card, answering batches of images."""
+"""INFER: opens a model by its card and predicts batches of images.
+
+The worker, `gateway predict`, `gateway evaluate` and `doctor` open models here. The weights' SHA-256 is
+checked against the card before use, and nothing in a weights file is executed.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +22,18 @@ from gateway.model.weights import check_hash, decode_weights, network_with, read
 from gateway.records import Label, ModelIdentity, Prediction
 
 SHIPPED = Path(__file__).parent / "weights"
-STATE_DICTS = {".pth", ".pt"}  # saved by torch, which may come without a card
+STATE_DICTS = {".pth", ".pt"}  # weights saved by torch; a card is optional
 
 
 class Measured(NamedTuple):
-    """What the network says of n images, before anything is concluded from it.
+    """Measurements of n images, before calibration, threshold and abstention.
 
     Attributes
     ----------
     log_odds
-        float32 (n,): of pneumonia, not calibrated.
+        float32 (n,): log-odds of pneumonia, not calibrated.
     ood
-        float32 (n, 2): distance and outlier score of `abstention.Detector`; zero where the model has none.
+        float32 (n, 2): out-of-distribution scores, distance and outlier; zeros without a detector.
     activation
         float32 (n, 7, 7): class activation maps of the log-odds.
     """
@@ -40,7 +44,15 @@ class Measured(NamedTuple):
 
 
 class Predictor:
-    """A network with its card. `identity` says which model answers."""
+    """A network with its card.
+
+    Attributes
+    ----------
+    card
+        The model card.
+    identity
+        Name, version, weights and threshold, as results state them.
+    """
 
     def __init__(
         self,
@@ -77,19 +89,19 @@ class Predictor:
         Parameters
         ----------
         path
-            A model card, a folder that holds `model.yaml`, or a torchvision `state_dict` (`.pth`) with or
-            without a card of the same name beside it; None is the model that ships with the gateway.
+            A model card, a folder with `model.yaml`, or a torchvision `state_dict` (`.pth`), whose card of
+            the same name is optional; None: the shipped model.
         device
-            `auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.
+            `auto` (CUDA where available), `cpu`, `cuda` or `cuda:N`.
         threads
-            CPU threads of one forward pass, for the whole process; None leaves torch's choice.
+            CPU threads of one forward pass, for the whole process; None: torch's default.
         threshold
-            P(pneumonia) at and above which the answer is Pneumonia, 0–1; None is the card's.
+            P(pneumonia) at and above which the answer is Pneumonia, 0–1; None: the card's.
 
         Raises
         ------
         ConfigurationError
-            The card or the weights are missing, damaged or not what they should be, or the device is.
+            The card or the weights are missing, damaged or unsuitable, or the device is not available.
         """
         place = find_device(device)
         if threads is not None:
@@ -107,21 +119,21 @@ class Predictor:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether large batches pay."""
+        """Whether the model runs on a GPU, where large batches are faster."""
         return self._device.type == "cuda"
 
     def predict(self, images: NDArray[np.float32]) -> list[Prediction]:
-        """Answer for each of n images, in order, from one forward pass.
+        """Return the prediction of each of n images, in order, from one forward pass.
 
-        `images` has shape (n, 3, 224, 224) and is normalised as `imaging.preprocess.to_model_input` does.
+        `images` is float32 (n, 3, 224, 224), -1 to 1, from `imaging.preprocess`.
         """
         if not len(images):
             return []
-        return [self._answer(*of_one) for of_one in zip(*self.measure(images), strict=True)]
+        return [self._prediction(*measured) for measured in zip(*self.measure(images), strict=True)]
 
     @torch.inference_mode()
     def measure(self, images: NDArray[np.float32]) -> Measured:
-        """Return the raw numbers behind `predict`'s answers, for at least one image."""
+        """Return the measurements behind `predict`, for one image or more."""
         batch = torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
         output = forward(self._network, batch)
         ood = torch.zeros(len(images), 2)
@@ -130,7 +142,7 @@ class Predictor:
         log_odds = output.logits[:, 1] - output.logits[:, 0]
         return Measured(*(part.cpu().numpy() for part in (log_odds, ood, output.activation)))
 
-    def _answer(
+    def _prediction(
         self, log_odds: np.float32, ood: NDArray[np.float32], activation: NDArray[np.float32]
     ) -> Prediction:
         distance, outlier = ood.tolist()
@@ -143,20 +155,20 @@ class Predictor:
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device called `name` (`auto`: CUDA if there is one), or raise ConfigurationError."""
+    """Return the device `name` (`auto`: CUDA where available), or raise ConfigurationError."""
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch's ways of saying that there is no such device
+    except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
         reason = str(error).split("\n", 1)[0]
         raise ConfigurationError(f"device {name} is not available: {reason}") from error
     return device
 
 
 def _locate(path: Path) -> tuple[ModelCard | None, Path]:
-    """Return the model card at `path`, if there is one, and where its weights are."""
+    """Return the model card at `path`, or None, and the path of the weights."""
     if not path.exists():
-        raise ConfigurationError(f"no model at {path}")
+        raise ConfigurationError(f"there is no model at {path}: correct model.path")
     if path.is_dir():
         path = path / CARD_NAME
     card_path = path.with_suffix(".yaml")

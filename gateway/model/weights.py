@@ -1,4 +1,7 @@
-"""Weights files: read without executing anything in them, checked before they are used."""
+"""Reads weights files and loads them into the network. `predictor` and training call it.
+
+Nothing in a file is executed, and names and shapes are checked before use.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from gateway.model.network import build_network
 
 State = dict[str, Tensor]
 
-_CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model")  # where training scripts put the state
+_CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model")  # keys of the state in training checkpoints
 
 
 def read_bytes(path: Path) -> tuple[bytes, str]:
@@ -31,7 +34,7 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
 
 
 def check_hash(path: Path, actual: str, expected: str) -> None:
-    """Refuse weights other than those that the card describes."""
+    """Raise ConfigurationError unless the weights are those of the card."""
     if actual != expected:
         raise ConfigurationError(
             f"weights file {path} has SHA-256 {actual}, its model card says {expected}: "
@@ -40,25 +43,31 @@ def check_hash(path: Path, actual: str, expected: str) -> None:
 
 
 def decode_weights(path: Path, content: bytes) -> State:
-    """Return the tensors in `content`: safetensors, or a `state_dict` saved by torch; nothing is executed.
+    """Return the tensors in `content`: safetensors, or a `state_dict` saved by torch. Nothing is executed.
 
     Raises
     ------
     ConfigurationError
-        `content` is neither, or holds anything else than tensors.
+        `content` is neither format, or holds anything but tensors.
     """
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load(content)
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's reader fails in any number of ways: KeyError(101), struct.error, ...
+    except Exception as error:  # torch's reader raises many types: KeyError(101), struct.error, ...
         reason = "it is empty" if not content else str(error).split("\n", 1)[0] or type(error).__name__
         raise ConfigurationError(f"weights file {path} holds no plain weights: {reason}") from error
     return _torchvision_names(_state_in(found, path))
 
 
 def load_into(network: nn.Module, state: State, path: Path) -> None:
-    """Give `network` the tensors of `state`, as float32; `path` is named where they do not fit."""
+    """Load the tensors of `state`, as float32, into `network`.
+
+    Raises
+    ------
+    ConfigurationError
+        The tensors of the file `path` do not fit the network; the first difference is named.
+    """
     expected = network.state_dict()
     counters = {name for name in expected if name.endswith("num_batches_tracked")}
     problem = _difference(
@@ -73,7 +82,7 @@ def load_into(network: nn.Module, state: State, path: Path) -> None:
 
 
 def network_with(state: State, path: Path) -> nn.Module:
-    """Return a ResNet-50 with the weights in `state`."""
+    """Return a ResNet-50 with the weights in `state`, read from `path`; see `load_into`."""
     network = build_network()
     load_into(network, state, path)
     return network
@@ -89,13 +98,13 @@ def _state_in(found: Any, path: Path) -> State:
 
 
 def _is_weight(name: Any, value: Any) -> bool:
-    """Tell whether this is a named tensor of numbers: neither quantized nor sparse nor complex."""
+    """Tell whether the entry is a named dense tensor of real numbers, not quantized."""
     plain = isinstance(value, Tensor) and value.layout is torch.strided and not value.is_quantized
     return isinstance(name, str) and plain and not value.is_complex()
 
 
 def _torchvision_names(state: State) -> State:
-    """Strip what DataParallel and a Sequential around the last layer add to the names."""
+    """Remove the prefixes that DataParallel and a Sequential around the last layer add to the names."""
     plain = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     head = {name for name in plain if re.fullmatch(r"fc\.\d+\.(weight|bias)", name)}
     if len(head) != 2:
@@ -104,7 +113,7 @@ def _torchvision_names(state: State) -> State:
 
 
 def _difference(found: dict[str, torch.Size], expected: dict[str, torch.Size]) -> str | None:
-    """Say in a few words how two sets of tensors differ, or None."""
+    """Return the first difference of two sets of tensors in words, or None."""
     for name in [*expected, *found]:
         if name not in found:
             return f"{name} is missing"

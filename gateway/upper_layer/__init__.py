@@ -1,7 +1,12 @@
-"""The DICOM upper layer (PS3.8): every byte and every wait is bounded, every end has a cause.
+"""The DICOM upper layer (PS3.8): all bytes and waits are bounded, and every connection's end has one cause.
 
-`endings` and the bounds are shared by both directions. The receiver builds on all of it: pynetdicom's state
-machine and services stay, replaced is everything that reads from a peer. `transport` reads and writes within
-deadlines, `decoding` reads association requests, `messages` reassembles DIMSE messages, `provider` drives the
-state machine and notes why a connection ended, `association` ties them together.
+The receiver builds its associations on this package; the couriers use `endings` and the bounds. pynetdicom's
+state machine and services stay; everything that reads from a peer is replaced.
+
+transport.py     reads and writes PDUs within deadlines
+decoding.py      decodes association requests
+messages.py      reassembles DIMSE messages
+provider.py      drives the state machine and records the end of a connection
+association.py   one association, built from the parts above
+endings.py       causes of ends, in words
 """

@@ -1,6 +1,6 @@
-"""Associations in both directions: pynetdicom's, with a provider and messages of our own.
+"""pynetdicom's association with this package's provider and messages. The receiver derives its own from it.
 
-An exception in an association's thread closes its connection; pynetdicom would leave it open for ever.
+An exception in an association's thread closes the connection; pynetdicom would leave it open for ever.
 
 Private names of pynetdicom used here: `Association._abort_blocking`, `_is_paused`, `_kill`,
 `_reactor_checkpoint`, `_sent_abort`.
@@ -21,7 +21,7 @@ from gateway.upper_layer.endings import Ending
 from gateway.upper_layer.messages import Messages
 from gateway.upper_layer.provider import Provider
 
-logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # endings are told by our own events
+logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # the gateway logs endings as its own events
 
 
 class Association(PynetdicomAssociation):
@@ -30,7 +30,7 @@ class Association(PynetdicomAssociation):
     Attributes
     ----------
     message_timeout
-        The longest silence within a message, in seconds; `network_timeout` is for the silence between two.
+        Longest silence within a message, in seconds; `network_timeout` limits the silence between messages.
     """
 
     dul: Provider
@@ -45,20 +45,20 @@ class Association(PynetdicomAssociation):
 
     @property
     def ending(self) -> Ending | None:
-        """Why the association ended, or never was; None while it lives, and after a release."""
+        """The end of the association, or of its request; None while it lives, and after a release."""
         return self.dul.ending
 
     def may_read(self) -> bool:
-        """Tell whether there is room for more data: a message that waits is served first."""
+        """Tell whether more data may be read: a waiting message is served first."""
         return self.dimse.msg_queue.empty()
 
     def abort_because(self, cause: str) -> None:
-        """Abort the association, and say why."""
+        """Abort the association and record `cause`, a sentence without full stop."""
         self.dul.end(cause)
         self._abort_blocking(block=False)
 
     def _abort_blocking(self, block: bool = True) -> None:
-        """Abort the association; within the handling of an exception, because of it."""
+        """Abort the association; within an exception handler, record the exception as the cause."""
         error = sys.exc_info()[1]
         if error is not None and not self.dul.is_over:
             log_bug(Event.BUG, error=repr(error))
@@ -66,7 +66,7 @@ class Association(PynetdicomAssociation):
         super()._abort_blocking(block)
 
     def run_reactor(self) -> None:
-        """Serve the association; whatever ends this thread ends the connection."""
+        """Serve the association; the end of this thread, by whatever cause, ends the connection."""
         try:
             super().run_reactor()
         except Exception:

@@ -1,11 +1,11 @@
-"""A-ASSOCIATE-RQ and -AC PDUs (PS3.8 9.3.2, 9.3.3), read as the standard says and believed no further.
+"""Decodes A-ASSOCIATE-RQ and -AC PDUs (PS3.8 9.3.2, 9.3.3). `provider` and the couriers call it.
 
-Unrecognised items and sub-items are skipped (PS3.8 9.3.1, D.2), and so is every sub-item that the gateway
-does not use: implementation names are information only (PS3.7 D.3.3.2). What must be understood and cannot be
-is `Malformed`.
+Unrecognised items and sub-items are skipped (PS3.8 9.3.1, D.2), and so are sub-items that the gateway does
+not use: implementation names are information only (PS3.7 D.3.3.2). A required item that cannot be decoded is
+`Malformed`.
 
-Private names of pynetdicom used here: `A_ASSOCIATE._called_ae_title`, `_calling_ae_title`, `_result`,
-`_result_source`, `_diagnostic`, whose setters refuse what peers really send.
+Private names of pynetdicom used here: `A_ASSOCIATE._called_ae_title`, `_calling_ae_title`; the public setters
+reject titles that real peers send.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from gateway.records import IMPLEMENTATION_CLASS_UID
 from gateway.upper_layer.endings import Malformed
 
 ASSUMED_MAXIMUM_LENGTH = 16384
-"""Longest P-DATA-TF sent to a peer that states no Maximum Length, though PS3.8 D.1 requires it."""
+"""Longest P-DATA-TF sent, in bytes, to a peer without Maximum Length, which PS3.8 D.1 requires."""
 
 LONGEST_PDU_SENT = 128 * 1024
-"""Longest P-DATA-TF sent to a peer that takes longer ones or any (0)."""
+"""Longest P-DATA-TF sent, in bytes, to a peer that accepts longer ones or any length (0)."""
 
 SHORTEST_USABLE_PDU = 7
-"""A presentation data value's header takes six bytes (PS3.8 Table 9-23): shorter PDUs carry nothing."""
+"""Least usable length in bytes: the header of a presentation data value takes six (PS3.8 Table 9-23)."""
 
 MAX_TRANSFER_SYNTAXES = 256
-"""Most transfer syntaxes of one context that are looked at: PS3.6 knows about sixty."""
+"""Limit on transfer syntaxes read from one context: PS3.6 defines about sixty."""
 
-_NO_SYNTAX = UID(IMPLEMENTATION_CLASS_UID)  # a valid UID that is nobody's transfer syntax
+_NO_SYNTAX = UID(IMPLEMENTATION_CLASS_UID)  # a valid UID that is not a transfer syntax
 _FIXED_BYTES = 68  # before the variable items
 _PROPOSED_CONTEXT, _ANSWERED_CONTEXT, _USER_INFORMATION = 0x20, 0x21, 0x50
 _ABSTRACT_SYNTAX, _TRANSFER_SYNTAX = 0x30, 0x40
@@ -51,39 +51,45 @@ _TITLE_SYNTAX = re.compile(r"[ -\[\]-~]{1,16}")  # PS3.5 6.2, AE: no backslash, 
 
 @dataclass(frozen=True, slots=True)
 class Titles:
-    """The AE titles of an A-ASSOCIATE PDU, without padding; bytes beyond ASCII as escapes."""
+    """The AE titles of an A-ASSOCIATE PDU, without padding; other bytes than ASCII as escapes."""
 
     called: str
     calling: str
 
 
 def is_title(text: str) -> bool:
-    """Tell whether a text is an AE title (PS3.5 Table 6.2-1)."""
+    """Tell whether `text` is an AE title (PS3.5 Table 6.2-1)."""
     return _TITLE_SYNTAX.fullmatch(text) is not None
 
 
 def titles_of(body: memoryview) -> Titles:
-    """Read the titles: leading and trailing spaces do not count (PS3.8 9.3.2), and neither do NULs."""
+    """Return the titles without leading and trailing spaces (PS3.8 9.3.2) and NULs.
+
+    Raises
+    ------
+    Malformed
+        When the PDU is too short.
+    """
     if len(body) < _FIXED_BYTES:
         raise Malformed(f"the peer sent an A-ASSOCIATE PDU of {len(body)} bytes; it needs {_FIXED_BYTES}")
     return Titles(_title(body[4:20]), _title(body[20:36]))
 
 
 def protocol_version_of(body: memoryview) -> int:
-    """Read the protocol version, of which only bit 0 is tested (PS3.8 Table 9-11)."""
+    """Return the protocol version; only bit 0 is significant (PS3.8 Table 9-11)."""
     return int.from_bytes(body[:2], "big")
 
 
 def request_of(body: memoryview) -> A_ASSOCIATE:
-    """Read an A-ASSOCIATE-RQ.
+    """Return the primitive of an A-ASSOCIATE-RQ.
 
-    Presentation contexts without a usable transfer syntax keep one that nobody knows: they are answered with
-    result 4, the others as usual (PS3.8 9.3.3.2).
+    A presentation context without a usable transfer syntax gets an unknown one, so that it is rejected with
+    result 4 and the other contexts are answered as usual (PS3.8 9.3.3.2).
 
     Raises
     ------
     Malformed
-        When items do not fit, or a context ID is even or used twice, or no data could be sent.
+        When items exceed the PDU, a context ID is even or used twice, or Maximum Length allows no data.
     """
     primitive = _primitive(body)
     contexts = [_proposed(item) for kind, item in _items(body[_FIXED_BYTES:]) if kind == _PROPOSED_CONTEXT]
@@ -110,7 +116,7 @@ def _primitive(body: memoryview) -> A_ASSOCIATE:
 
 
 def _items(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Walk items or sub-items: type, reserved byte, length, value (PS3.8 9.3.1)."""
+    """Yield type and value of items or sub-items: type, reserved byte, length, value (PS3.8 9.3.1)."""
     offset = 0
     while offset < len(data):
         kind, length = struct.unpack_from(">BxH", data, offset) if len(data) - offset >= 4 else (None, 0)
@@ -146,7 +152,7 @@ def _maximum_length(items: list[memoryview]) -> int:
 
 
 def _role(item: memoryview) -> SCP_SCU_RoleSelectionNegotiation | None:
-    """Read SCP/SCU Role Selection (PS3.7 D.3.3.4); one that cannot be read counts as not proposed."""
+    """Return an SCP/SCU Role Selection (PS3.7 D.3.3.4), or None where it cannot be decoded."""
     length = int.from_bytes(item[:2], "big")
     uid = _uid(item[2 : 2 + length])
     if len(item) < length + 4 or not uid:
@@ -162,6 +168,6 @@ def _title(field: memoryview) -> str:
 
 
 def _uid(value: memoryview) -> UID:
-    """Return a UID without padding, empty where it is none: it equals no UID that is known."""
+    """Return the UID without padding; empty, which equals no known UID, where the syntax is wrong."""
     text = bytes(value[:80]).decode("ascii", "replace").rstrip(" \0")
     return UID(text if _UID_SYNTAX.fullmatch(text) else "")

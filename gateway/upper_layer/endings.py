@@ -1,4 +1,7 @@
-"""Why a connection ended: one cause for each, told by whoever owns the connection."""
+"""Causes of the end of a connection, in words.
+
+The provider and the couriers build them; the owner of the connection logs one cause for each connection.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,8 @@ _REJECT_REASONS = {  # source, reason (PS3.8 Table 9-21)
 _SERVICE_USER = 0  # source of an A-ABORT
 
 
-class Malformed(Exception):  # noqa: N818 - reads as what the peer sent
-    """The peer sent bytes that PS3.8 or PS3.7 does not allow: A-ABORT with `reason`.
+class Malformed(Exception):  # noqa: N818 - describes the bytes
+    """The peer sent bytes that PS3.8 or PS3.7 does not allow; the association is aborted with `reason`.
 
     The message is a sentence without full stop, whose subject is the peer.
     """
@@ -51,13 +54,13 @@ class Ending:
     Attributes
     ----------
     cause
-        A sentence without full stop, without control characters.
+        Sentence without full stop and without control characters.
     by_peer
-        Whether the peer ended it, not the gateway.
+        Whether the peer ended the connection, not the gateway.
     associated
-        Whether an association had been established.
+        Whether an association was established before.
     silent
-        Whether the peer had sent nothing at all, as a TCP probe does.
+        Whether the peer never sent a byte, as a TCP probe.
     """
 
     cause: str
@@ -67,7 +70,7 @@ class Ending:
 
 
 def abort_cause(source: int, reason: int) -> str:
-    """Describe an A-ABORT of the peer (PS3.8 Table 9-26)."""
+    """Return the cause of an A-ABORT by the peer (PS3.8 Table 9-26)."""
     if source == _SERVICE_USER:
         return "the peer aborted the association"
     return f"the peer aborted the association: {_ABORT_REASONS.get(reason, f'reason {reason}')}"
@@ -79,7 +82,7 @@ def reject_reason(source: int, reason: int) -> str:
 
 
 def protocol_of(head: bytes) -> str | None:
-    """Name another protocol by its first bytes; None where they could be a damaged PDU."""
+    """Return the name of another protocol by its first bytes, or None for a possible PDU."""
     if head[:2] in (b"\x16\x03", b"\x15\x03"):  # handshake and alert records (RFC 8446 5.1)
         return "TLS"
     if head[:4] in (b"GET ", b"POST", b"PUT ", b"HEAD", b"OPTI", b"HTTP"):
@@ -90,7 +93,7 @@ def protocol_of(head: bytes) -> str | None:
 
 
 def unrecognised(head: bytes) -> Malformed:
-    """Return the fault of a PDU whose type does not exist (PS3.8 9.3.1)."""
+    """Return the exception for a PDU of an undefined type (PS3.8 9.3.1)."""
     other = protocol_of(head)
     cause = f"the peer speaks {other}, not DICOM" if other else f"the peer sent a PDU of type 0x{head[0]:02X}"
     return Malformed(f"{cause} (first bytes {clean(head.hex(' '))})", UNRECOGNISED_PDU)

@@ -1,9 +1,9 @@
-"""Reassembles DIMSE messages from P-DATA fragments (PS3.7 6.3, PS3.8 E.2), within bounds.
+"""Reassembles DIMSE messages from P-DATA fragments (PS3.7 6.3, PS3.8 E.2) within bounds. `provider` calls it.
 
-pynetdicom decodes a command set of any size and starts a thread for every report; both are bounded here. A
-message that breaks a bound or the standard is `Malformed`: its association is aborted.
+A malformed, unfinished or oversized message is `Malformed`, which aborts its association. pynetdicom itself
+decodes a command set of any size.
 
-Private names of pynetdicom used here: `Association._accepted_cx`, `Association._serve_request`.
+Private name of pynetdicom used here: `Association._accepted_cx`.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ if TYPE_CHECKING:
     from gateway.upper_layer.association import Association
 
 MAX_COMMAND_BYTES = 64 * 1024
-"""Longest command set: a hundred times the largest that PS3.7 Annex E describes."""
+"""Longest command set in bytes: a hundred times the largest of PS3.7 Annex E."""
 
 MAX_COMMAND_ELEMENTS = 100
-"""Most elements of a command set: three times as many as PS3.7 Annex E knows."""
+"""Limit on elements of a command set: three times the number in PS3.7 Annex E."""
 
 MAX_COMMAND_VALUE_BYTES = 4096
-"""Longest value in a command set: a list of a thousand tags."""
+"""Longest value in a command set in bytes: a list of a thousand tags."""
 
 MAX_MESSAGE_BYTES = 512 * 1024 * 1024
-"""Longest data set of a C-STORE request: several times the largest radiograph."""
+"""Longest data set of a C-STORE request in bytes: several times the largest radiograph."""
 
 MAX_OTHER_DATA_SET_BYTES = 256 * 1024
-"""Longest data set of any other message, which pydicom builds in memory: a report on a thousand objects."""
+"""Longest data set of another message in bytes, built in memory: a report on a thousand objects."""
 
 MAX_EMPTY_FRAGMENTS = 1000
-"""Most fragments of a message that carry nothing."""
+"""Limit on empty fragments of a message."""
 
 MAX_MESSAGES_AHEAD = 256
-"""Most messages that a peer sends without a pause, though asynchronous operations are not negotiated (PS3.7
-D.3.3.3): a megabyte of requests would else be half a minute of work."""
+"""Limit on messages without a pause: asynchronous operations are not negotiated (PS3.7 D.3.3.3), and a
+megabyte of requests would take half a minute."""
 
 SILENT_SECONDS = 0.25
 REST_SECONDS = 0.02
-"""After so long a silence a connection's two threads look so much less often: pynetdicom's look every
-millisecond, which with 200 silent associations costs a whole core. Data that come wake them at once."""
+"""Polling interval of a connection's two threads after `SILENT_SECONDS` of silence: pynetdicom polls every
+millisecond, which takes a whole core for 200 silent associations. Arriving data wake the threads at once."""
 
 _COMMAND, _LAST = 1, 2  # bits of the message control header (PS3.8 E.2)
 _ELEMENT = struct.Struct("<HHI")
@@ -69,16 +69,16 @@ class Messages(DIMSEServiceProvider):
 
     @property
     def is_silent(self) -> bool:
-        """Tell whether nothing has come for a while."""
+        """Whether no fragment has come for `SILENT_SECONDS`."""
         return monotonic() - self._heard > SILENT_SECONDS
 
     @property
     def is_within_message(self) -> bool:
-        """Tell whether a message has begun and not ended."""
+        """Whether a message has begun and not ended."""
         return self.message is not None
 
     def get_msg(self, block: bool = False) -> Any:
-        """Return the next message, or a pair of None; wait a little where nothing is expected."""
+        """Return the next message, or a pair of None; a silent connection waits `REST_SECONDS`."""
         if block or not self.is_silent:
             return super().get_msg(block)
         try:
@@ -87,16 +87,16 @@ class Messages(DIMSEServiceProvider):
             return None, None
 
     def restart_clock(self) -> None:
-        """Measure the peer's pace from now on."""
+        """Restart the measurement of the peer's pace."""
         self._since, self._bytes = monotonic(), 0
 
     def take(self, context_id: int, control: int, fragment: memoryview) -> None:
-        """Take the next fragment of a message; its bytes are copied.
+        """Add the next fragment of a message; the bytes are copied.
 
         Raises
         ------
         Malformed
-            When it has no place in the message, or the message breaks a bound.
+            When the fragment is out of place, or the message exceeds a bound.
         """
         self._heard = monotonic()
         if self.message is None:
@@ -115,18 +115,18 @@ class Messages(DIMSEServiceProvider):
             raise Malformed("the peer sent a message of empty fragments")
 
     def caught_up(self) -> None:
-        """Note that everything that has come was taken: the peer waits, or is slower."""
+        """Record that all received data are processed: the peer waits or is slower."""
         self._ahead = 0
 
     def check_pace(self) -> None:
-        """Raise `Malformed` where a message takes longer than its timeout, and is slower than any modem."""
+        """Raise `Malformed` where a message exceeds its timeout and is slower than `MIN_BYTES_PER_SECOND`."""
         taken = monotonic() - self._since
         patience = cast("Association", self.assoc).message_timeout or float("inf")
         if self.message is not None and taken > patience and self._bytes < taken * MIN_BYTES_PER_SECOND:
             raise Malformed(f"the peer sent a message slower than {MIN_BYTES_PER_SECOND} bytes a second")
 
     def forget(self) -> None:
-        """Let go of a message that will not end any more."""
+        """Drop an unfinished message."""
         self.message = None
         self._begin()
 
@@ -178,7 +178,7 @@ class Messages(DIMSEServiceProvider):
             ) from error
 
     def _decode_command(self, message: DIMSEMessage) -> bool:
-        """Decode the command set; tell whether the message ends with it."""
+        """Decode the command set; return whether the message has no data set."""
         encoded = self._command.getvalue()
         _check_command(encoded)
         whole = P_DATA()
@@ -186,17 +186,17 @@ class Messages(DIMSEServiceProvider):
         return message.decode_msg(whole, self.assoc)
 
     def _deliver(self, message: DIMSEMessage) -> None:
-        """Hand a whole message over to its service."""
+        """Queue a complete message for its service."""
         evt.trigger(self.assoc, evt.EVT_DIMSE_RECV, {"message": message})
         primitive = message.message_to_primitive()
         context_id = cast(int, message.context_id)
         if isinstance(primitive, C_CANCEL):
-            return  # nothing that the gateway does can be cancelled (PS3.7 9.3.2.3)
+            return  # no operation of the gateway can be cancelled (PS3.7 9.3.2.3)
         self.msg_queue.put((context_id, cast(Any, primitive)))
 
 
 def _check_command(encoded: bytes) -> None:
-    """See that a command set is a short list of group 0000 elements (PS3.7 6.3.1) before pydicom builds
+    """Check that a command set is a short list of group 0000 elements (PS3.7 6.3.1) before pydicom decodes
     it."""
     offset = count = 0
     while offset < len(encoded):
@@ -207,4 +207,4 @@ def _check_command(encoded: bytes) -> None:
         count += 1
         is_bounded = length <= MAX_COMMAND_VALUE_BYTES and count <= MAX_COMMAND_ELEMENTS
         if group != 0 or offset > len(encoded) or not is_bounded:
-            raise Malformed("the peer sent a command set that is none (PS3.7 6.3.1)")
+            raise Malformed("the peer sent a malformed command set (PS3.7 6.3.1)")

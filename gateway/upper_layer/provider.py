@@ -1,8 +1,7 @@
-"""The upper layer's service provider: reads PDUs, drives the state machine (PS3.8 9.2), notes how a
-connection ends.
+"""The upper layer's service provider: reads PDUs, drives the state machine (PS3.8 9.2), records the end.
 
-One thread for each connection. Whatever ends that thread ends the connection, and whatever ends the
-connection has exactly one `Ending`.
+`association` creates one provider, with one thread, for each connection. The end of the thread, by whatever
+cause, ends the connection. Every end other than a release has exactly one `Ending`.
 
 Private names of pynetdicom used here: `DULServiceProvider._is_transport_event`, `_kill_thread`, `_recv_pdu`,
 `_send`, `Association._kill`, `AssociationSocket._shutdown_socket`, and the actions' names in
@@ -40,13 +39,13 @@ if TYPE_CHECKING:
     from gateway.upper_layer.association import Association
 
 MAX_PDUS_AT_ONCE = 64
-"""PDUs that are read before the connection's other duties get their turn."""
+"""Limit on PDUs read in one go, before the connection's other events are handled."""
 
 LAST_WORDS_SECONDS = 1.0
-"""How long an A-ABORT may take to leave."""
+"""Time for sending an A-ABORT."""
 
 MAX_DISCARDED_BYTES = 1024 * 1024
-"""What a peer may still send after it was told that the association is over."""
+"""Limit on bytes accepted and discarded after the association is over."""
 
 _BEFORE_ASSOCIATION = ("Sta1", "Sta2", "Sta3", "Sta4", "Sta5")
 _PROVIDER_ABORTS = ("AA-1", "AA-7", "AA-8")
@@ -64,19 +63,19 @@ _LOCAL_EVENTS = ("Evt1", "Evt7", "Evt8", "Evt9", "Evt11", "Evt14", "Evt15")
 
 
 class MonotonicTimer(Timer):
-    """A timer that does not mind when the system's clock is set."""
+    """A timer that is independent of changes of the system clock."""
 
     def start(self) -> None:
-        """Count from now on."""
+        """Start the timer anew."""
         self._start_time, self._end_time = time.monotonic(), None
 
     def stop(self) -> None:
-        """Count no more."""
+        """Stop the timer."""
         self._end_time = time.monotonic()
 
     @property
     def remaining(self) -> float:
-        """The seconds left, negative after the end."""
+        """The remaining seconds, negative after expiry."""
         if self.timeout is None or self._start_time is None:
             return self.timeout or 1.0
         return self.timeout - ((self._end_time or time.monotonic()) - self._start_time)
@@ -84,7 +83,7 @@ class MonotonicTimer(Timer):
 
 @dataclass(frozen=True, slots=True)
 class ReceivedPDU:
-    """A PDU that has been read, as pynetdicom's state machine takes it."""
+    """A received PDU in the form that pynetdicom's state machine expects."""
 
     primitive: Any
     protocol_version: int = 1
@@ -99,11 +98,11 @@ class Provider(DULServiceProvider):
     Attributes
     ----------
     ending
-        Why the connection ended; None while it lives, and after a release.
+        End of the connection; None while it lives, and after a release.
     titles
-        The AE titles of the peer's A-ASSOCIATE PDU, once it has come.
+        AE titles of the peer's A-ASSOCIATE PDU; None before it arrives.
     on_ending
-        Called once with the ending, in whichever thread noticed it.
+        Called once with the ending, in the thread that detected it.
     """
 
     def __init__(self, assoc: Association) -> None:
@@ -124,7 +123,7 @@ class Provider(DULServiceProvider):
         return cast(PDUSocket, self.socket)
 
     def end(self, cause: str, *, by_peer: bool = False) -> None:
-        """Note why the connection ends; the first cause counts, and none after a release."""
+        """Record the cause of the end; later causes, and causes after a release, are ignored."""
         state = self.state_machine.current_state
         with self._end_lock:
             if self.is_over:
@@ -137,12 +136,12 @@ class Provider(DULServiceProvider):
             self.on_ending(self.ending)
 
     def close(self) -> None:
-        """Note that the connection ends as it should: by release or a rejection that is told elsewhere."""
+        """Record a regular end: a release, or a rejection that is logged elsewhere."""
         with self._end_lock:
             self.is_over = True
 
     def idle_timer_expired(self) -> bool:
-        """Tell whether the peer has been silent for too long, within a message or between two."""
+        """Tell whether the peer has been silent for too long, within a message or between messages."""
         assoc = cast("Association", self.assoc)
         within = assoc.dimse.is_within_message
         allowed = assoc.message_timeout if within else assoc.network_timeout
@@ -152,11 +151,11 @@ class Provider(DULServiceProvider):
         return True
 
     def restart_idle_timer(self) -> None:
-        """Measure the silence from now on."""
+        """Restart the measurement of the silence."""
         self._heard = time.monotonic()
 
     def run_reactor(self) -> None:
-        """Run until the connection has ended, and leave none behind."""
+        """Run until the connection has ended, and release it."""
         try:
             super().run_reactor()
         except Exception as error:
@@ -166,13 +165,13 @@ class Provider(DULServiceProvider):
             self._release_connection()
 
     def finish(self) -> None:
-        """End the thread and the connection; an A-ABORT that is on its way gets a moment."""
+        """End the thread and the connection; a pending A-ABORT gets `LAST_WORDS_SECONDS`."""
         if self.is_alive():
             self.join(LAST_WORDS_SECONDS)
             self.kill_dul()
 
     def _release_connection(self) -> None:
-        """Close the connection, however its thread ended, and wake whoever waits for it."""
+        """Close the connection after the end of its thread, and wake the waiting threads."""
         self.end("a bug in the gateway (the connection's thread ended)")
         was_open = self.state_machine.current_state != "Sta1"
         self.state_machine.current_state = "Sta1"
@@ -189,12 +188,12 @@ class Provider(DULServiceProvider):
 
     @property
     def late_cause(self) -> str:
-        """Say that no association request came in time."""
+        """The cause where no association request came in time."""
         return f"the peer did not request an association within {round(self.artim_timer.timeout or 0, 1):g} s"
 
     @property
     def peer_address(self) -> tuple[str, int]:
-        """Address and port of the peer."""
+        """The address and port of the peer."""
         remote = self.assoc.requestor.address_info
         return remote.as_tuple[:2] if remote else ("", 0)
 
@@ -203,13 +202,13 @@ class Provider(DULServiceProvider):
         self.restart_idle_timer()
 
     def _is_transport_event(self) -> bool:
-        """Read what has come; tell whether anything was done."""
+        """Read available PDUs; return whether there was work."""
         if not self.event_queue.empty():
             return False  # the state may change first
         if self.state_machine.current_state == "Sta13":
             return self._discard()
         if not self._may_read():
-            self.restart_idle_timer()  # it is not the peer that is silent
+            self.restart_idle_timer()  # the gateway pauses, not the peer
             cast(Messages, self.assoc.dimse).restart_clock()
             return False
         if not self.transport.wait(REST_SECONDS if self.is_silent else 0):
@@ -219,15 +218,15 @@ class Provider(DULServiceProvider):
 
     @property
     def is_silent(self) -> bool:
-        """Tell whether nothing has come for a while and nothing waits to be sent."""
+        """Whether nothing has come for a while and nothing waits to be sent."""
         return cast(Messages, self.assoc.dimse).is_silent and self.to_provider_queue.empty()
 
     def _may_read(self) -> bool:
-        """Tell whether there is room for what comes: who sends on without waiting for answers waits here."""
+        """Tell whether more data may be read: a peer that does not wait for answers is slowed down here."""
         return not self.assoc.is_established or cast("Association", self.assoc).may_read()
 
     def _discard(self) -> bool:
-        """Throw away what comes after the end; close as soon as nothing comes (PS3.8 9.2.3, Sta13)."""
+        """Discard data after the end; close as soon as no data come (PS3.8 9.2.3, Sta13)."""
         count = self.transport.discard(MAX_DISCARDED_BYTES) if self._discarded < MAX_DISCARDED_BYTES else 0
         self._discarded += count
         if not count:
@@ -237,7 +236,7 @@ class Provider(DULServiceProvider):
     _discarded = 0
 
     def _read_pdu_data(self) -> None:
-        """Read the PDUs that have come, and turn each into its event."""
+        """Read available PDUs, and queue the event of each."""
         try:
             for _ in range(MAX_PDUS_AT_ONCE):
                 goes_on = self._read_one()
@@ -253,7 +252,7 @@ class Provider(DULServiceProvider):
             self.event_queue.put("Evt17")
 
     def _read_one(self) -> bool:
-        """Read one PDU; tell whether the next one may follow at once."""
+        """Read one PDU; return whether the next may be read at once."""
         state = self.state_machine.current_state
         received = self.transport.read_pdu()
         if received is None:
@@ -271,7 +270,7 @@ class Provider(DULServiceProvider):
         return False
 
     def _take_data(self, body: memoryview) -> None:
-        """Take the presentation data values of a P-DATA-TF (PS3.8 9.3.5)."""
+        """Process the presentation data values of a P-DATA-TF (PS3.8 9.3.5)."""
         messages = cast(Messages, self.assoc.dimse)
         if not body:
             raise Malformed("the peer sent a P-DATA-TF without a presentation data value")
@@ -324,18 +323,18 @@ class Provider(DULServiceProvider):
 
 
 class Protocol(StateMachine):
-    """The upper layer's states; an event that has no place in them ends the association alone."""
+    """The upper layer's state machine; an unexpected event ends its own association only."""
 
     dul: Provider
 
     def do_action(self, event: str) -> None:
-        """Go from one state to the next."""
+        """Perform the action of an event and enter the next state (PS3.8 Table 9-10)."""
         action = TRANSITION_TABLE.get((event, self.current_state))
         if action is None:
             self._drop(event)
             return
         if event in _LOCAL_EVENTS and self.dul.to_provider_queue.empty():
-            return  # seen twice: it has been done
+            return  # a duplicate: the action is done
         try:
             self._note(event, action)
             if action in _PROVIDER_ABORTS and event != "Evt15":
@@ -348,7 +347,7 @@ class Protocol(StateMachine):
             self.dul.kill_dul()
 
     def _drop(self, event: str) -> None:
-        """Ignore what comes too late: a local request after the end, a timer of a state that has passed."""
+        """Ignore late events: a local request after the end, a timer of an earlier state."""
         if event in _LOCAL_EVENTS:
             with suppress(Exception):
                 self.dul.to_provider_queue.get(block=False)
@@ -356,7 +355,7 @@ class Protocol(StateMachine):
             self.dul.kill_dul()
 
     def _note(self, event: str, action: str) -> None:
-        """Note the end that an event means, where its cause is not known yet."""
+        """Record the end that an event implies, where no cause is recorded yet."""
         within = cast(Messages, self.dul.assoc.dimse).is_within_message
         if event == "Evt12" and action == "AR-2" and within:
             self.dul.end("the peer released the association within a message", by_peer=True)

@@ -1,8 +1,7 @@
-"""Connections: each PDU is read and each write makes progress within a deadline, and no length is believed
-unseen.
+"""Reads and writes whole PDUs on a connection within deadlines. `provider` calls it.
 
-pynetdicom waits without limit for the rest of a PDU and for a peer that does not read, and allocates the
-length that a PDU claims. `PDUSocket` replaces its socket in both directions.
+No memory is allocated for a claimed length before it is checked. pynetdicom waits without limit for the rest
+of a PDU and for a peer that does not read, and allocates the claimed length.
 
 Private names of pynetdicom used here: `AssociationSocket._ready`, `_is_connected`, `_shutdown_socket`.
 """
@@ -28,19 +27,19 @@ if TYPE_CHECKING:
     from gateway.upper_layer.provider import Provider
 
 MAX_PDU_BYTES = 1024 * 1024
-"""Longest P-DATA-TF that is read: eight times the length that the gateway advertises."""
+"""Longest P-DATA-TF accepted, in bytes: eight times the advertised Maximum Length."""
 
 MAX_CONTROL_PDU_BYTES = 256 * 1024
-"""Longest other PDU that is read: 128 presentation contexts of 60 transfer syntaxes each."""
+"""Longest other PDU accepted, in bytes: 128 presentation contexts of 60 transfer syntaxes each."""
 
 READ_AHEAD_BYTES = 512 * 1024
-"""Bytes read in one go from an associated peer: four PDUs of the length that the gateway advertises."""
+"""Bytes read in one go from an associated peer: four PDUs of the advertised Maximum Length."""
 
 MIN_BYTES_PER_SECOND = 1024
-"""Slowest pace of one PDU or message beyond its timeout: slower than any modem."""
+"""Least pace of a PDU or message beyond its timeout: slower than any modem."""
 
 SEND_BUFFER_BYTES = 512 * 1024
-"""Bytes that the kernel takes ahead of a slow peer; a larger buffer would hide how slow it is."""
+"""Kernel send buffer, in bytes; a larger buffer would hide a slow peer."""
 
 _HEAD = struct.Struct(">BxI")
 _FIRST_READ_BYTES = 4096
@@ -49,9 +48,9 @@ _LAST_PDU_TYPE = 7
 
 
 def shake_hands(secured: ssl.SSLSocket, deadline: float) -> None:
-    """Do the TLS handshake of a connection.
+    """Perform the TLS handshake of a connection by `deadline` (seconds, monotonic clock).
 
-    A socket's own timeout counts anew for every byte that drips in; `deadline` (monotonic) is for all of it.
+    The timeout of a socket restarts with every byte, so it cannot bound a handshake.
 
     Raises
     ------
@@ -83,11 +82,12 @@ class PDUSocket(AssociationSocket):
     Parameters
     ----------
     connection
-        Connected, and past its TLS handshake.
+        Connected socket after its TLS handshake.
     timeout_seconds
-        The longest that one PDU may take to come, and a write to make progress.
+        Longest time for one PDU to arrive, and for a write to make progress; None: no limit.
     deadline
-        When (monotonic) the association must stand; None for no such limit. See `lift_deadline`.
+        Time (monotonic clock) by which the association must be established; None: no limit. See
+        `lift_deadline`.
     """
 
     def __init__(
@@ -108,25 +108,25 @@ class PDUSocket(AssociationSocket):
 
     @property
     def patience(self) -> float:
-        """The longest that one PDU may take to come, in seconds."""
+        """The longest time for one PDU to arrive, in seconds."""
         return self._timeout
 
     def lift_deadline(self) -> None:
-        """Let the connection live on: its association stands."""
+        """Remove the deadline: the association is established."""
         self._deadline = float("inf")
 
     @property
     def has_buffered(self) -> bool:
-        """Tell whether bytes lie here that have been read ahead."""
+        """Whether bytes that were read ahead are buffered."""
         return self._end > self._start
 
     @property
     def ready(self) -> bool:
-        """Tell whether something can be read without waiting."""
+        """Whether data can be read without waiting."""
         return self.wait(0)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until something can be read, at most so long; False when the connection is closed."""
+        """Wait until data can be read, for `seconds` at most; return whether data can be read."""
         connection = self.socket
         if connection is None:
             return False
@@ -135,14 +135,14 @@ class PDUSocket(AssociationSocket):
         return bool(self._polled.poll(seconds * 1000))
 
     def read_pdu(self) -> tuple[int, memoryview] | None:
-        """Return type and body of the next PDU, None when the peer has closed between two.
+        """Return type and body of the next PDU, or None when the peer has closed between PDUs.
 
         The body is valid until the next call.
 
         Raises
         ------
         Malformed
-            When the type does not exist or the claimed length is beyond the bound.
+            When the type is undefined or the claimed length exceeds the bound.
         OSError
             When the connection breaks (`ConnectionError`), or the PDU takes too long (`TimeoutError`).
         """
@@ -167,10 +167,10 @@ class PDUSocket(AssociationSocket):
         return kind, body
 
     def send(self, bytestream: bytes) -> None:
-        """Write a PDU; when the peer takes nothing, or too slowly, the connection is closed (Evt17)."""
+        """Write a PDU; a peer that accepts data too slowly loses its connection (Evt17)."""
         connection = self.socket
         if connection is None:
-            return  # closed already, and told
+            return  # closed already, with its cause
         until = monotonic() + self._timeout + len(bytestream) / MIN_BYTES_PER_SECOND
         left = memoryview(bytestream)
         try:
@@ -184,7 +184,7 @@ class PDUSocket(AssociationSocket):
             evt.trigger(self.assoc, evt.EVT_DATA_SENT, {"data": bytestream})
 
     def discard(self, limit: int) -> int:
-        """Throw away up to `limit` bytes that have come; return how many, 0 when there are none."""
+        """Discard up to `limit` received bytes; return their number."""
         count, self._start = self._end - self._start, self._end
         connection = self.socket
         with suppress(OSError):
@@ -194,7 +194,7 @@ class PDUSocket(AssociationSocket):
         return count
 
     def _fill(self, count: int, until: float) -> bool:
-        """Read until `count` bytes lie in the buffer; False when the peer has closed before."""
+        """Read until `count` bytes are buffered; return False when the peer closes before."""
         connection = cast(socket.socket, self.socket)
         while self._end - self._start < count:
             self._make_room(count)
@@ -209,7 +209,7 @@ class PDUSocket(AssociationSocket):
         return True
 
     def _make_room(self, count: int) -> None:
-        """Move what lies in the buffer to its beginning, and enlarge it for a long PDU."""
+        """Move the buffered bytes to the beginning, and enlarge the buffer for a long PDU."""
         size = len(self._buffer)
         if self._start == self._end:
             self._start = self._end = 0
@@ -223,7 +223,7 @@ class PDUSocket(AssociationSocket):
             self._buffer, self._start, self._end = target, 0, len(held)
 
     def _shutdown_socket(self) -> None:
-        """Close also what the peer has reset: pynetdicom leaves that to the garbage collector."""
+        """Close the socket even after a reset by the peer, which pynetdicom leaves to the garbage collector."""
         connection = self.socket
         if connection is not None:
             with suppress(OSError):
@@ -232,12 +232,12 @@ class PDUSocket(AssociationSocket):
 
 
 def write_cause(error: OSError, seconds: float) -> str:
-    """Say why nothing more could be written."""
+    """Return the cause of a failed write."""
     if isinstance(error, TimeoutError):
         return f"the peer took no data for {seconds:g} s"
     return f"the connection broke while data were sent ({error.strerror or error})"
 
 
 def _seconds(left: float) -> float | None:
-    """Return a socket timeout: None where there is no limit, never 0, which would not wait at all."""
+    """Return a socket timeout: None for no limit; never 0, which means non-blocking."""
     return None if left == float("inf") else max(left, 0.001)

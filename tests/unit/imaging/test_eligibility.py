@@ -271,7 +271,7 @@ def test_a_picture_that_is_mirrored_or_turned_is_answered_and_told(
 ) -> None:
     verdict = eligibility(image(PatientOrientation=orientation), RULES)
     stated = "\\".join(orientation)
-    notes = (f"Patient Orientation {stated}: the picture is {told}, and is shown so",) if told else ()
+    notes = (f"Patient Orientation {stated}: the image is {told}, and is shown so",) if told else ()
     assert verdict == Eligible("frontal", notes)
 
 
