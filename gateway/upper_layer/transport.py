@@ -223,7 +223,7 @@ class PDUSocket(AssociationSocket):
             self._buffer, self._start, self._end = target, 0, len(held)
 
     def _shutdown_socket(self) -> None:
-        """Close the socket even after a reset by the peer, which pynetdicom leaves to the garbage collector."""
+        """Close the socket even after a reset by the peer; pynetdicom leaves that to garbage collection."""
         connection = self.socket
         if connection is not None:
             with suppress(OSError):

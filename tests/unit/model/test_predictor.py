@@ -108,7 +108,7 @@ def test_an_output_that_is_no_number_is_no_answer(predictor: Predictor, images: 
     assert damaged.label is Label.UNDETERMINED
     assert damaged.p_pneumonia is None
     assert damaged.reason is not None
-    assert "no number" in damaged.reason
+    assert "not a number" in damaged.reason
     assert sound.p_pneumonia is not None
 
 
