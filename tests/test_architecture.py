@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.imaging.codecs import SUPPORTED_TRANSFER_SYNTAXES
-from gateway.receive.presentation import TRANSFER_SYNTAXES
-
 ROOT = Path(__file__).parents[1] / "gateway"
 VALUES = {"records", "errors", "peer_text"}
 RUNNING = {"settings", "files", "threads", "telemetry", "telemetry.audit", "tls"}
@@ -33,7 +30,7 @@ LAYERS: dict[str, set[str]] = {
     "upper_layer": VALUES | RUNNING | {"dicom"},
     "store": VALUES | RUNNING | {"dicom"},
     "deliver": VALUES | RUNNING | {"dicom", "upper_layer", "store"},
-    "receive": VALUES | RUNNING | {"dicom", "upper_layer", "store", "deliver"},
+    "receive": VALUES | RUNNING | {"dicom", "upper_layer", "store"},
     "worker": CORE | RUNNING | {"store", "deliver", "sandbox"},
     "web": CORE | RUNNING | {"store", "receive", "deliver", "worker", "sandbox"},
     "doctor": CORE | RUNNING | {"configuration", "store", "deliver", "worker"},
@@ -46,6 +43,7 @@ LAYERS: dict[str, set[str]] = {
 }
 ENTRY_POINTS = {"__main__", "__init__"}
 RESEARCH = {"training", "proof"}
+COMPOSED = ["receive"]
 OUTSIDE_THE_CORE = {"sqlalchemy", "pynetdicom", "dbos", "structlog", "socket", "sqlite3", "typer", "rich"}
 
 
@@ -110,5 +108,41 @@ def test_only_the_engine_knows_dbos() -> None:
     assert set(knowing) <= {"worker"}
 
 
-def test_what_is_accepted_can_be_decoded() -> None:
-    assert set(TRANSFER_SYNTAXES) == set(SUPPORTED_TRANSFER_SYNTAXES)
+@pytest.mark.parametrize("part", COMPOSED)
+def test_constructors_build_no_collaborators(part: str) -> None:
+    """What an object works with is handed to it: composition happens in one place."""
+    for path in MODULES:
+        if part_of(name_of(path)) == part:
+            ours = {name.rpartition(".")[2] for name in imports_of(path) if name.startswith("gateway.")}
+            built = {
+                call.func.id
+                for constructor in constructors_of(path)
+                for call in ast.walk(constructor)
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+            }
+            assert not {name for name in built & ours if name[0].isupper()}, path
+
+
+def constructors_of(path: Path) -> list[ast.FunctionDef]:
+    tree = ast.walk(ast.parse(path.read_text()))
+    return [node for node in tree if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
+
+
+PROTOCOLS = {"pynetdicom", "fastapi", "starlette", "requests", "socket", "http"}
+
+
+@pytest.mark.parametrize("name", ["intake", "incoming", "capacity"])
+def test_the_intake_knows_no_protocol(name: str) -> None:
+    used = imports_of(ROOT / "receive" / f"{name}.py")
+    adapters = {f"gateway.receive.{each}" for each in ("c_store", "stow", "association", "presentation")}
+    assert not {each.split(".")[0] for each in used} & PROTOCOLS
+    assert not {each.rpartition(".")[0] for each in used} & adapters
+
+
+def test_only_the_receiver_speaks_dimse() -> None:
+    """The web takes instances in through the intake, not through parts of C-STORE."""
+    dimse = ("acceptor", "association", "c_store", "command", "listener", "presentation", "storage_scp")
+    for path in MODULES:
+        if part_of(name_of(path)) == "web":
+            used = {tuple(name.split(".")[1:3]) for name in imports_of(path)}
+            assert not used & {("receive", each) for each in dimse}, path

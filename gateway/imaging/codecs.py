@@ -1,7 +1,7 @@
-"""The transfer syntaxes that can be decoded, and the codec of each.
+"""The codec of each compressed transfer syntax in `dicom.transfer_syntaxes`.
 
-The receiver offers exactly these transfer syntaxes; `encapsulated` decodes with exactly these codecs. A file
-is always decoded by the same codec, so its pixels never depend on the installed packages.
+`encapsulated` decodes with exactly these codecs. A file is always decoded by the same codec, so its pixels
+never depend on the installed packages.
 """
 
 from __future__ import annotations
@@ -16,11 +16,7 @@ from gateway.imaging.rle import decode_rle
 
 _OURS = "imagecodecs"  # pydicom's label for the plugin in this module
 DECODERS: dict[str, str] = {
-    # transfer syntax: decoding plugin
-    uid.ImplicitVRLittleEndian: "",
-    uid.ExplicitVRLittleEndian: "",
-    uid.ExplicitVRBigEndian: "",
-    uid.DeflatedExplicitVRLittleEndian: "",
+    # compressed transfer syntax: decoding plugin
     uid.JPEGBaseline8Bit: _OURS,
     uid.JPEGExtended12Bit: _OURS,
     uid.JPEGLossless: _OURS,
@@ -34,9 +30,6 @@ DECODERS: dict[str, str] = {
     uid.HTJ2K: "pylibjpeg",
     uid.RLELossless: _OURS,
 }
-SUPPORTED_TRANSFER_SYNTAXES: tuple[str, ...] = tuple(map(str, DECODERS))
-"""Transfer Syntax UIDs that the gateway accepts (PS3.5 10); all of them can be decoded."""
-
 DECODER_DEPENDENCIES = {syntax: ("imagecodecs",) for syntax, plugin in DECODERS.items() if plugin == _OURS}
 """pydicom reads this name from every module that offers a decoding plugin."""
 

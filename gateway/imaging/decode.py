@@ -27,7 +27,7 @@ def decode(ds: Dataset, max_megapixels: float = MAX_MEGAPIXELS) -> GreyImage:
     Parameters
     ----------
     ds
-        A data set with file meta information, in one of `SUPPORTED_TRANSFER_SYNTAXES`.
+        A data set with file meta information, in one of `TRANSFER_SYNTAXES`.
     max_megapixels
         Limit on the number of pixels, in millions; larger images are rejected.
 

@@ -7,8 +7,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1, RLELossless
 
 from gateway.dicom import header
+from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from gateway.errors import Reject
-from gateway.imaging.codecs import DECODERS
 from gateway.imaging.encapsulated import decode_codestream
 from gateway.imaging.image_pixel import ImagePixel
 from gateway.imaging.stored_values import Cells, StoredValues, as_coded, as_stored
@@ -49,7 +49,7 @@ def read_stored_values(ds: Dataset, data: bytes, image_pixel: ImagePixel) -> Sto
 
 def _transfer_syntax_uid(ds: Dataset) -> UID:
     value = next(iter(header.texts(getattr(ds, "file_meta", Dataset()), "TransferSyntaxUID")), "")
-    if value not in DECODERS:
+    if value not in TRANSFER_SYNTAXES:
         raise Reject(Reason.UNDECODABLE, "The Transfer Syntax is absent or not one that can be decoded.")
     return UID(value)
 

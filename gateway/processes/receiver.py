@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 
+from gateway.deliver.commitment_report import answer_report
 from gateway.processes.folders import open_marks
 from gateway.receive.association import Admission
 from gateway.receive.c_store import CStore
 from gateway.receive.capacity import Capacity
 from gateway.receive.connections import Connections
 from gateway.receive.hosts import Hosts
+from gateway.receive.in_flight import InFlight
+from gateway.receive.intake import Intake
 from gateway.receive.memory import Memory, return_what_is_freed
-from gateway.receive.refusals import Refusals
+from gateway.receive.refusals import (
+    AUDITED_PER_ADDRESS,
+    LINES_PER_ADDRESS,
+    Refusals,
+    audit_refusal,
+    log_refusal,
+)
+from gateway.receive.repeats import Repeats
 from gateway.receive.storage_scp import StorageSCP
 from gateway.settings import SCP, Settings
 from gateway.store.commitments import Commitments
@@ -56,16 +67,18 @@ def build(settings: Settings, _: sa.Engine, ledger: Ledger) -> Receiver:
 
 def storage_scp(settings: SCP, spool: Spool, ledger: Ledger) -> StorageSCP:
     """Build the listener over a spool and a ledger that are ready to be used."""
-    capacity, refusals = Capacity(settings, spool, ledger), Refusals()
+    capacity = Capacity(settings, spool, ledger)
+    refusals = Refusals(Repeats(log_refusal, LINES_PER_ADDRESS), Repeats(audit_refusal, AUDITED_PER_ADDRESS))
     hosts = Hosts(peer.host for peer in settings.peers)
     connections = Connections(settings, hosts if settings.peers else None)
     return StorageSCP(
         settings,
         admission=Admission(settings, capacity, connections, hosts, refusals),
-        c_store=CStore(capacity, spool, ledger),
-        commitments=Commitments(ledger),
+        c_store=CStore(Intake(capacity, spool, ledger)),
+        answer_report=partial(answer_report, commitments=Commitments(ledger)),
         connections=connections,
         hosts=hosts,
+        in_flight=InFlight(),
         memory=Memory(settings.max_memory_mb << 20),
         refusals=refusals,
     )

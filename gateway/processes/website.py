@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from gateway.receive.c_store import CStore
 from gateway.receive.capacity import Capacity
+from gateway.receive.intake import Intake
 from gateway.settings import Settings
 from gateway.store.feedback import FeedbackBook
 from gateway.store.ledger import Ledger
@@ -67,11 +67,11 @@ def site_of(settings: Settings, ledger: Ledger) -> Site:
     return Site(
         settings=settings,
         ledger=ledger,
+        intake=Intake(Capacity(settings.scp, spool, ledger), spool, ledger),
         access=Access(web, directory.web_key, record_turned_away),
         display=Display(Pictures(directory.viewer_cache, web.cache_mb << 20)),
         oracle=Oracle(settings),
         bodies=Bodies(directory.uploads, web.max_upload_mb, settings.scp.min_free_disk_mb),
-        reception=CStore(Capacity(settings.scp, spool, ledger), spool, ledger),
         images=Images(ledger),
         worklist=Worklist(ledger),
         feedback=FeedbackBook(ledger),

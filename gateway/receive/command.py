@@ -18,7 +18,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from gateway.dicom.statuses import Refuse, Status
 from gateway.dicom.uid import is_uid
 from gateway.receive.association import who
-from gateway.receive.presentation import SOP_CLASSES
+from gateway.receive.sop_classes import SOP_CLASSES
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 

@@ -1,4 +1,7 @@
-"""What the receiver reads of a data set: who it is, and whether all of it has come. No pixel is decoded."""
+"""Reads the header of an arriving data set and checks that the data set is whole.
+
+Called by `Intake` for every instance. The walk over the elements is bounded and decodes no pixel.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ from gateway.dicom.uid import is_uid
 from gateway.dicom.unreadable import Unreadable
 
 MAX_INFLATED_BESIDE_PIXELS = 16 * 1024 * 1024
-"""How much more than the pixels that Rows and Columns tell of a deflated data set may inflate to."""
+"""Bytes to which a deflated data set may inflate beyond the pixels that Rows and Columns announce."""
 
-_LONGEST_VALUE = 64 * 1024  # bytes; none that is wanted has a hundredth
+_LONGEST_VALUE = 64 * 1024  # bytes; no wanted value has a hundredth of it
 _CHARACTER_SET = 0x00080005
 _SOP_CLASS_UID = 0x00080016
 _SOP_INSTANCE_UID = 0x00080018
@@ -50,10 +53,26 @@ _PART_10_PREFIX = slice(128, 132)  # PS3.10 7.1
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """The UIDs of a data set; `series_instance_uid` is empty where it has none.
+class Identity:
+    """SOP Class UID and SOP Instance UID of an instance."""
 
-    `dataset` has the elements that were read, as they are encoded.
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+UNKNOWN = Identity("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The UIDs of a data set.
+
+    Attributes
+    ----------
+    series_instance_uid
+        Empty where the data set has none.
+    dataset
+        The elements that were read, as they are encoded.
     """
 
     sop_class_uid: str
@@ -62,21 +81,26 @@ class Header:
     series_instance_uid: str
     dataset: Dataset = field(default_factory=Dataset)
 
+    @property
+    def identity(self) -> Identity:
+        """The identity that the data set states."""
+        return Identity(self.sop_class_uid, self.sop_instance_uid)
+
 
 def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
-    """Return the UIDs of an encoded data set after checking that it is whole.
+    """Return the header of an encoded data set after checking that the data set is whole.
 
     Parameters
     ----------
     data
         The data set as it came, without preamble and file meta information.
     transfer_syntax_uid
-        Of the presentation context.
+        One of `TRANSFER_SYNTAXES`.
 
     Raises
     ------
     Refuse
-        With a status of the Cxxx range, when the bytes cannot be understood or end too early.
+        If the bytes cannot be understood or end too early, or if a UID is missing or invalid.
     """
     syntax = UID(transfer_syntax_uid)
     try:
@@ -127,7 +151,7 @@ def _header(values: Mapping[int, bytes], dataset: Dataset) -> Header:
 
 
 def _checked_length(pixel_bytes: int, values: Mapping[int, bytes], order: Literal["little", "big"]) -> int:
-    """Return how many bytes of Pixel Data are needed."""
+    """Return the bytes of Pixel Data that the header announces, 0 where it announces none."""
     expected = _expected_length(values, order)
     if expected is None:
         return 0
@@ -137,7 +161,7 @@ def _checked_length(pixel_bytes: int, values: Mapping[int, bytes], order: Litera
 
 
 def _expected_length(values: Mapping[int, bytes], order: Literal["little", "big"]) -> int | None:
-    """Return the bytes of native Pixel Data (PS3.5 8.1.1), None where the header does not tell."""
+    """Return the bytes of native Pixel Data (PS3.5 8.1.1), None where the header does not state them."""
     tags = (_ROWS, _COLUMNS, _SAMPLES_PER_PIXEL, _BITS_ALLOCATED)
     factors = [int.from_bytes(values[tag], order) for tag in tags if tag in values]
     frames = _text(values, _NUMBER_OF_FRAMES) or "1"

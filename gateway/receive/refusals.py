@@ -19,11 +19,16 @@ class Refusals:
     """Tells each refusal once, and its repetitions once a minute.
 
     Titles and causes are clean already (`gateway.peer_text`).
+
+    Parameters
+    ----------
+    log, audit
+        The thinned-out ways to the log (`log_refusal`) and to the audit trail (`audit_refusal`).
     """
 
-    def __init__(self) -> None:
-        self._log = Repeats(_log, LINES_PER_ADDRESS)
-        self._audit = Repeats(_audit, AUDITED_PER_ADDRESS)
+    def __init__(self, log: Repeats, audit: Repeats) -> None:
+        self._log = log
+        self._audit = audit
 
     def tell(self, event: Event, why: str, about: Mapping[str, str], *, audited: bool = False) -> None:
         """Tell that a connection was refused or ended.
@@ -49,7 +54,8 @@ class Refusals:
         self._audit.flush(everything=everything)
 
 
-def _log(message: Message, repeated: int) -> None:
+def log_refusal(message: Message, repeated: int) -> None:
+    """Write a refusal to the log, with how often it was repeated."""
     fields = dict(message)
     event = Event(fields.pop("event"))
     if repeated:
@@ -58,6 +64,7 @@ def _log(message: Message, repeated: int) -> None:
         log_event(event, **fields)
 
 
-def _audit(message: Message, repeated: int) -> None:
+def audit_refusal(message: Message, repeated: int) -> None:
+    """Write a refusal of a node to the audit trail, with how often it was repeated."""
     why = message["why"] + (f" (repeated {repeated} times)" if repeated else "")
     trail.rejected(peer=message["peer"], peer_address=message["peer_address"], why=why)

@@ -1,7 +1,11 @@
-"""The DICOM listener: wires connections, associations and DIMSE services."""
+"""The Storage SCP: binds the port and connects pynetdicom's events to the services.
+
+Started and stopped by the `receive` role. `stop` lets every request that is being served send its response.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import cast
@@ -11,7 +15,6 @@ from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.events import Event
 
-from gateway.deliver.commitment_report import answer_report
 from gateway.errors import ConfigurationError
 from gateway.receive import listener
 from gateway.receive.association import Admission, log_opened
@@ -25,7 +28,6 @@ from gateway.receive.presentation import contexts_for, offer
 from gateway.receive.refusals import Refusals
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.settings import SCP
-from gateway.store.commitments import Commitments
 from gateway.threads import Vital
 from gateway.tls import ReloadingContext
 from gateway.upper_layer.association import Association
@@ -34,44 +36,50 @@ MAXIMUM_PDU_SIZE = 128 * 1024
 ASSOCIATION_TIMEOUT_SECONDS = 15
 """How long a connection may stay without an association (ARTIM, PS3.8 9.1.5)."""
 
+AnswerReport = Callable[[Event], tuple[int, None]]
+"""Answers an N-EVENT-REPORT request with a status (PS3.7 10.1.1.1.8)."""
+
 _NO_LIMIT = 1_000_000
 _POLL_SECONDS = 0.2
 
 
 class StorageSCP:
-    """Receives images and keeps them.
+    """The listening socket and everything that answers behind it; `processes.receiver` builds its parts.
 
     Parameters
     ----------
     settings
         Titles, address, limits.
-    admission, connections, hosts, memory, refusals
-        The limits on peers; all of them see the same connections.
-    c_store, commitments
-        Answer the requests.
+    hosts, connections, admission, refusals
+        The decision over each connection and association, and the record of those that are turned away.
+    c_store, answer_report
+        The services: Storage, and Storage Commitment reports (N-EVENT-REPORT).
+    in_flight, memory
+        The requests and bytes that are under way.
     """
 
     def __init__(
         self,
         settings: SCP,
         *,
-        admission: Admission,
-        c_store: CStore,
-        commitments: Commitments,
-        connections: Connections,
         hosts: Hosts,
-        memory: Memory,
+        connections: Connections,
+        admission: Admission,
         refusals: Refusals,
+        c_store: CStore,
+        answer_report: AnswerReport,
+        in_flight: InFlight,
+        memory: Memory,
     ) -> None:
         self._settings = settings
-        self._admission = admission
-        self._c_store = c_store
-        self._commitments = commitments
-        self._connections = connections
         self._hosts = hosts
-        self._memory = memory
+        self._connections = connections
+        self._admission = admission
         self._refusals = refusals
-        self._in_flight = InFlight()
+        self._c_store = c_store
+        self._answer_report = answer_report
+        self._in_flight = in_flight
+        self._memory = memory
         self._ae = _application_entity(settings)
         self._listener: listener.Listener | None = None
 
@@ -144,7 +152,7 @@ class StorageSCP:
             (evt.EVT_ACCEPTED, log_opened),
             (evt.EVT_C_ECHO, answer_c_echo),
             (evt.EVT_C_STORE, self._answer_c_store),
-            (evt.EVT_N_EVENT_REPORT, answer_report, [self._commitments]),
+            (evt.EVT_N_EVENT_REPORT, self._answer_report),
             (evt.EVT_PDU_SENT, self._in_flight.end),
             (evt.EVT_PDU_SENT, self._memory.release),
             (evt.EVT_CONN_CLOSE, self._in_flight.end),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gateway.receive.c_store import CStore
+from gateway.receive.intake import Intake
 from gateway.settings import Settings
 from gateway.store.feedback import FeedbackBook
 from gateway.store.ledger import Ledger
@@ -50,11 +50,11 @@ class Site:
 
     settings: Settings
     ledger: Ledger
+    intake: Intake
     access: Access
     display: Display
     oracle: Oracle
     bodies: Bodies
-    reception: CStore
     images: Images
     worklist: Worklist
     feedback: FeedbackBook

@@ -25,10 +25,11 @@ from gateway.deliver.stow import ABOUT_THE_OBJECT
 from gateway.dicom import elements, octets
 from gateway.dicom.character_sets import encodings_for
 from gateway.dicom.statuses import Status
+from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from gateway.processes.website import site_of
 from gateway.receive import association, connections, data_set, storage_scp
 from gateway.receive.association import Rejection
-from gateway.receive.presentation import SOP_CLASSES, TRANSFER_SYNTAXES
+from gateway.receive.sop_classes import SOP_CLASSES
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.results.structured_report import SOP_CLASS
 from gateway.settings import Settings

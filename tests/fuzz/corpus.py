@@ -16,7 +16,7 @@ from pydicom.encaps import encapsulate
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification
 
-from gateway.receive.presentation import TRANSFER_SYNTAXES
+from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from tests.support.receiving import Receiver, data_set_of
 from tests.support.sources import chest_pixels, cr, encoded
 

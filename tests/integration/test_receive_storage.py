@@ -32,9 +32,9 @@ from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification
 
 from gateway.dicom.statuses import Status
+from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from gateway.errors import ConfigurationError
 from gateway.processes.receiver import storage_scp
-from gateway.receive.presentation import TRANSFER_SYNTAXES
 from gateway.receive.storage_scp import MAXIMUM_PDU_SIZE
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Received
 from gateway.settings import SCP

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -19,9 +20,13 @@ from PIL import Image
 from structlog.testing import capture_logs
 
 from gateway.errors import ConfigurationError
+from gateway.receive.capacity import Capacity
+from gateway.receive.intake import Intake
+from gateway.settings import SCP
 from gateway.store.entries import ImageIdentity
 from gateway.store.refusals import Refusal
 from gateway.store.requeue import Requeue
+from gateway.store.spool import open_spool
 from gateway.telemetry.events import Event
 from gateway.telemetry.role_status import RoleStatusFile
 from gateway.web.serving import WebServer
@@ -255,9 +260,9 @@ def test_who_failed_is_said_even_when_the_data_set_cannot_be_read(browser: Brows
 
 
 def test_a_store_without_room_may_be_tried_again(site: Site) -> None:
-    scp = site.settings.scp.model_copy(update={"min_free_disk_mb": 2**40})
-    object.__setattr__(site, "settings", site.settings.model_copy(update={"scp": scp}))
-    with browsing(site) as full:
+    spool = open_spool(site.settings.directory.spool, site.ledger)
+    no_room = Capacity(SCP(min_free_disk_mb=2**40), spool, site.ledger)
+    with browsing(replace(site, intake=Intake(no_room, spool, site.ledger))) as full:
         answer = stow(full, encoded(dx()))
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]

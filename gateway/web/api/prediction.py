@@ -15,9 +15,11 @@ from gateway.dicom.statuses import Refuse
 from gateway.errors import ConfigurationError, Reject
 from gateway.imaging.png_jpeg import is_png_or_jpeg
 from gateway.peer_text import clean
+from gateway.receive.incoming import Sender
+from gateway.receive.intake import examine
+from gateway.receive.part_10 import MARK_BYTES, ArrivedFile, is_part_10
 from gateway.records import Label
 from gateway.web.api.multipart import NotMultipart, Part, TooManyParts, form_boundary_of, parts_of
-from gateway.web.api.part_10 import MARK_BYTES, is_part_10, read_part_10
 from gateway.web.body import Body, write_all
 from gateway.web.security.access import client_of
 from gateway.web.security.guard import problem
@@ -26,6 +28,7 @@ from gateway.web.site import Site
 from gateway.web.viewer.waiting_room import WaitingRoom
 
 MOST_WAITING = 16
+NO_SENDER = Sender("", "", "")
 _FIELD = "file"
 _NO_FILE = "send a form (multipart/form-data) whose field `file` holds the image"
 _FORM = {
@@ -134,7 +137,7 @@ def _predict(site: Site, body: Body, boundary: str) -> Response | dict[str, Any]
 def _ask(site: Site, body: Body, part: Part, *, is_dicom: bool) -> tuple[dict[str, Any], bool]:
     content = body.view(part.begin, part.end)
     if is_dicom:
-        read_part_10(content)  # refuses bombs and halves before anything is inflated
+        examine(ArrivedFile(content, NO_SENDER))  # bombs and halves are refused before anything is inflated
     with site.bodies.file() as file:
         write_all(file, content)
         return site.oracle.answer(Path(f"/proc/{os.getpid()}/fd/{file.fileno()}"))  # it has no other name

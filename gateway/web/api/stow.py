@@ -1,4 +1,8 @@
-"""STOW-RS in (PS3.18 10.5): the same reception as C-STORE's, with the same promise and the same statuses."""
+"""`POST /dicomweb/studies`: the HTTP side of STOW-RS (PS3.18 section 10.5).
+
+The body goes to disk, and each of its parts to `receive.stow`, which keeps the instance with the promise and
+the statuses of C-STORE.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from gateway.dicom.statuses import Refuse, Status
 from gateway.dicom.uid import is_uid
-from gateway.receive.c_store import CStore, StoreRequest, audit_refused
-from gateway.receive.data_set import Header
-from gateway.telemetry.events import Event
-from gateway.telemetry.log import log_bug, log_event
+from gateway.receive.stow import StoreResponse, Stow
 from gateway.web.api.multipart import MOST_PARTS, NotMultipart, TooManyParts, boundary_of, parts_of
-from gateway.web.api.part_10 import FileMeta, Part10, read_file_meta, read_part_10
 from gateway.web.body import Body, Share
 from gateway.web.security.access import client_of
 from gateway.web.security.guard import problem
@@ -53,8 +52,7 @@ _BODY = {
 def routes(site: Site) -> APIRouter:
     """Return `POST /dicomweb/studies` and `POST /dicomweb/studies/{study}`."""
     router = APIRouter(prefix="/dicomweb", tags=["DICOMweb"])
-    desk = _Desk(site.reception, site.settings.web.stow_ae_title, site.settings.scp.ae_title)
-
+    desk = _Desk(Stow(site.intake, site.settings.web.stow_ae_title, site.settings.scp.ae_title))
     room = WaitingRoom(BODIES_AT_ONCE, BODIES_WAITING)
 
     async def store(request: Request, study_instance_uid: str | None) -> Response:
@@ -100,104 +98,31 @@ def _refused_head(request: Request, study_instance_uid: str | None) -> Response 
 
 
 class _Desk:
-    """Receives the parts one by one and tells what became of each."""
+    """Hands the files of a body over one by one and answers for all of them."""
 
-    def __init__(self, reception: CStore, calling_ae_title: str, called_ae_title: str) -> None:
-        self._reception = reception
-        self._titles = {"calling_ae_title": calling_ae_title, "called_ae_title": called_ae_title}
+    def __init__(self, stow: Stow) -> None:
+        self._stow = stow
         self._mapped = Share(MAPPED_BYTES)
 
     def store(self, body: Body, boundary: str, address: str, study_instance_uid: str | None) -> Response:
-        stored: list[Header] = []
-        failed: list[tuple[Header, Status]] = []
-        sender = self._titles | {"peer_address": address}
+        outcomes = []
         for part in parts_of(body, boundary):
             with self._mapped.of(part.end - part.begin):
                 content = body.view(part.begin, part.end)
-                header, status = self._store(content, sender, study_instance_uid)
-                del content  # unmapped before the next one comes
-            if status is Status.SUCCESS:
-                stored.append(header)
-            else:
-                failed.append((header, status))
-        return _answer(stored, failed)
-
-    def _store(self, content: memoryview, sender: dict[str, str], study: str | None) -> tuple[Header, Status]:
-        header = Header("", "", "", "")
-        try:
-            meta = read_file_meta(content)
-            header = _named(meta)
-            part = read_part_10(content, meta)
-            header = part.header
-            if not is_uid(header.sop_instance_uid):
-                raise Refuse(Status.INVALID_SOP_INSTANCE, "the SOP Instance UID is no UID")
-            if study is not None and header.study_instance_uid != study:
-                raise Refuse(Status.SOP_CLASS_MISMATCH, "the instance is of another study than the request's")
-            self._reception.receive(_request(part, sender))
-        except Refuse as refusal:
-            about = {"sop_instance_uid": header.sop_instance_uid or None, **sender}
-            log_event(Event.REFUSED, status=str(refusal.status), reason=refusal.reason, **about)
-            audit_refused(_claimed(header, sender), refusal.reason)
-            return header, refusal.status
-        except Exception:
-            log_bug(Event.REFUSED, status=str(Status.INTERNAL), reason="a bug", **sender)
-            audit_refused(_claimed(header, sender), "a bug in the gateway")
-            return header, Status.INTERNAL
-        return header, Status.SUCCESS
+                outcomes.append(self._stow.store(content, address, study_instance_uid))
+                del content  # unmapped before the next part comes
+        return _answer(StoreResponse.of(outcomes))
 
 
-def _named(meta: FileMeta) -> Header:
-    """Who the instance is said to be, until its data set can be read."""
-    named = is_uid(meta.sop_class_uid) and is_uid(meta.sop_instance_uid)
-    return Header(meta.sop_class_uid, meta.sop_instance_uid, "", "") if named else Header("", "", "", "")
-
-
-def _claimed(header: Header, sender: dict[str, str]) -> StoreRequest:
-    """Return a request to tell the audit trail of, when there is no other."""
-    return StoreRequest(header.sop_class_uid, header.sop_instance_uid, "", "", memoryview(b""), sender)
-
-
-def _request(part: Part10, sender: dict[str, str]) -> StoreRequest:
-    header = part.header
-    return StoreRequest(
-        sop_class_uid=header.sop_class_uid,
-        sop_instance_uid=header.sop_instance_uid,
-        abstract_syntax=header.sop_class_uid,
-        transfer_syntax_uid=part.transfer_syntax_uid,
-        data=part.data,
-        sender=sender,
-    )
-
-
-def _answer(stored: list[Header], failed: list[tuple[Header, Status]]) -> Response:
-    """Build the Store Instances Response Module (PS3.18 I.2)."""
-    content: dict[str, Any] = {}
-    if stored:
-        content["00081199"] = {"vr": "SQ", "Value": [_reference(header) for header in stored]}
-    named = [
-        _reference(header) | _reason(status) for header, status in failed if is_uid(header.sop_instance_uid)
-    ]
-    others = [_reason(status) for header, status in failed if not is_uid(header.sop_instance_uid)]
-    if named:
-        content["00081198"] = {"vr": "SQ", "Value": named}
-    if others:
-        content["0008119A"] = {"vr": "SQ", "Value": others}
-    if not failed:
-        return JSONResponse(content, HTTPStatus.OK, media_type=DICOM_JSON)
-    if stored:
-        return JSONResponse(content, HTTPStatus.ACCEPTED, media_type=DICOM_JSON)
-    if all(status is Status.OUT_OF_RESOURCES for _, status in failed):
-        later = {"Retry-After": RETRY_AFTER_SECONDS}
-        return JSONResponse(content, HTTPStatus.SERVICE_UNAVAILABLE, later, media_type=DICOM_JSON)
-    return JSONResponse(content, HTTPStatus.CONFLICT, media_type=DICOM_JSON)
-
-
-def _reason(status: Status) -> dict[str, Any]:
-    return {"00081197": {"vr": "US", "Value": [int(status)]}}
-
-
-def _reference(header: Header) -> dict[str, Any]:
-    return {
-        "00081150": {"vr": "UI", "Value": [header.sop_class_uid]},
-        "00081155": {"vr": "UI", "Value": [header.sop_instance_uid]},
-    }
+def _answer(response: StoreResponse) -> Response:
+    """Return the HTTP answer of PS3.18 Table 10.5.3-1."""
+    later = {}
+    if not response.failed:
+        status = HTTPStatus.OK
+    elif response.stored:
+        status = HTTPStatus.ACCEPTED
+    elif response.lacks_room_alone:
+        status, later = HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": RETRY_AFTER_SECONDS}
+    else:
+        status = HTTPStatus.CONFLICT
+    return JSONResponse(response.module(), status, later, media_type=DICOM_JSON)

@@ -16,8 +16,9 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
+from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from gateway.errors import Reject
-from gateway.imaging.codecs import SUPPORTED_TRANSFER_SYNTAXES, register_codecs
+from gateway.imaging.codecs import register_codecs
 from gateway.imaging.decode import decode
 from gateway.records import Reason
 from tests.unit.imaging.tiny_image import everything, grey, ramp, reread, tiny_image
@@ -69,7 +70,7 @@ def test_all_accepted_transfer_syntaxes_are_shown_here() -> None:
         uid.DeflatedExplicitVRLittleEndian,
     }
     shown = {syntax for syntax, *_ in (*LOSSLESS.values(), *LOSSY.values())} | native | {uid.RLELossless}
-    assert shown == set(SUPPORTED_TRANSFER_SYNTAXES)
+    assert shown == set(TRANSFER_SYNTAXES)
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 16])
@@ -276,7 +277,7 @@ def test_damaged_streams_are_rejected(name: str) -> None:
     assert caught.value.reason is Reason.UNDECODABLE
 
 
-@pytest.mark.parametrize("syntax", [s for s in SUPPORTED_TRANSFER_SYNTAXES if uid.UID(s).is_encapsulated])
+@pytest.mark.parametrize("syntax", [s for s in TRANSFER_SYNTAXES if uid.UID(s).is_encapsulated])
 def test_random_bytes_are_rejected(syntax: str) -> None:
     ds = tiny_image(ramp(12), 12)
     noise = np.random.default_rng(0).bytes(500)

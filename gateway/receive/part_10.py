@@ -1,18 +1,27 @@
-"""Part 10 files that came by HTTP (PS3.10 7.1): where the data set begins and how it is encoded."""
+"""Part 10 files (PS3.10 section 7.1) at the door: taken apart as they arrive, and begun as they are kept.
+
+Called by adapters of protocols that carry files, by `POST /predict`, and by `Intake`. No pixel is decoded.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydicom.uid import UID
+from pynetdicom.dsutils import create_file_meta, encode_file_meta
+
 from gateway.dicom.elements import Elements
 from gateway.dicom.octets import InMemory
 from gateway.dicom.statuses import Refuse, Status
+from gateway.dicom.uid import is_uid
 from gateway.dicom.unreadable import Unreadable
-from gateway.receive.data_set import Header, read_header
-from gateway.receive.presentation import SOP_CLASSES, TRANSFER_SYNTAXES
+from gateway.receive.data_set import UNKNOWN, Header, Identity
+from gateway.receive.incoming import Encoded, Sender
+from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 PREAMBLE = 128
 MARK_BYTES = _BEGIN = PREAMBLE + 4
+_MARK = b"DICM"
 _GROUP_LENGTH = bytes.fromhex("02000000") + b"UL" + bytes.fromhex("0400")
 _META_GROUP = 0x0002
 _MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
@@ -22,12 +31,12 @@ _TRANSFER_SYNTAX_UID = 0x00020010
 
 @dataclass(frozen=True, slots=True)
 class FileMeta:
-    """What the File Meta Information says of the data set after it, empty where it says nothing.
+    """The values of the File Meta Information that the gateway needs; empty where the file has none.
 
     Attributes
     ----------
     end
-        Where the data set begins, in bytes from the begin of the file.
+        Offset of the data set, in bytes from the begin of the file.
     """
 
     sop_class_uid: str
@@ -36,18 +45,32 @@ class FileMeta:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Part10:
-    """A whole file whose data set has been walked through once."""
+class ArrivedFile:
+    """A Part 10 file that a sender offers: an `Incoming`.
 
-    transfer_syntax_uid: str
-    header: Header
-    data: memoryview
+    The file meta information names the instance only until the data set has been read.
+    """
+
+    def __init__(self, content: memoryview, sender: Sender) -> None:
+        self._content = content
+        self.sender = sender
+        self.claimed = UNKNOWN
+
+    def encoded(self) -> Encoded:
+        """Return the data set of the file; `Refuse` as `read_file_meta`."""
+        meta = read_file_meta(self._content)
+        if is_uid(meta.sop_class_uid) and is_uid(meta.sop_instance_uid):
+            self.claimed = Identity(meta.sop_class_uid, meta.sop_instance_uid)
+        return data_set_in(self._content, meta)
+
+    def check(self, header: Header) -> None:
+        """Take the identity from the data set: a file says nothing else that could differ."""
+        self.claimed = header.identity
 
 
 def is_part_10(content: bytes | memoryview) -> bool:
     """Tell whether the bytes begin as a Part 10 file."""
-    return bytes(content[PREAMBLE:_BEGIN]) == b"DICM"
+    return bytes(content[PREAMBLE:_BEGIN]) == _MARK
 
 
 def read_file_meta(content: memoryview) -> FileMeta:
@@ -80,28 +103,22 @@ def read_file_meta(content: memoryview) -> FileMeta:
     )
 
 
-def read_part_10(content: memoryview, meta: FileMeta | None = None) -> Part10:
-    """Take a file apart, without decoding a pixel.
+def data_set_in(content: memoryview, meta: FileMeta) -> Encoded:
+    """Return the data set that follows the File Meta Information, without a copy."""
+    return Encoded(meta.transfer_syntax_uid, content[meta.end :])
 
-    Parameters
-    ----------
-    meta
-        Its File Meta Information, where that has been read already.
 
-    Raises
-    ------
-    Refuse
-        With C-STORE's status for what is wrong with it (PS3.18 Table I.2-2).
-    """
-    meta = meta or read_file_meta(content)
-    if meta.transfer_syntax_uid not in TRANSFER_SYNTAXES:
-        reason = f"transfer syntax {meta.transfer_syntax_uid[:64]} is not supported"
-        raise Refuse(Status.TRANSFER_SYNTAX_NOT_SUPPORTED, reason)
-    data = content[meta.end :]
-    header = read_header(data, meta.transfer_syntax_uid)
-    if header.sop_class_uid not in SOP_CLASSES:
-        raise Refuse(Status.SOP_CLASS_NOT_SUPPORTED, "the SOP Class is not accepted")
-    return Part10(meta.transfer_syntax_uid, header, data)
+def file_head(identity: Identity, transfer_syntax_uid: str, source_ae_title: str) -> bytes:
+    """Return preamble and File Meta Information for a received data set."""
+    meta = create_file_meta(
+        sop_class_uid=UID(identity.sop_class_uid),
+        sop_instance_uid=UID(identity.sop_instance_uid),
+        transfer_syntax=UID(transfer_syntax_uid),
+        implementation_uid=UID(IMPLEMENTATION_CLASS_UID),
+        implementation_version=IMPLEMENTATION_VERSION_NAME,
+    )
+    meta.SourceApplicationEntityTitle = source_ae_title
+    return bytes(PREAMBLE) + _MARK + encode_file_meta(meta)
 
 
 def _end(content: memoryview) -> int:

@@ -7,7 +7,10 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from gateway.dicom.octets import MAX_INFLATED_BYTES
 from gateway.dicom.statuses import Refuse, Status
-from gateway.web.api.part_10 import read_file_meta, read_part_10
+from gateway.receive.data_set import Header
+from gateway.receive.incoming import Sender
+from gateway.receive.intake import examine
+from gateway.receive.part_10 import ArrivedFile, read_file_meta
 from tests.support.sources import dx, encoded
 
 
@@ -31,6 +34,10 @@ def bomb() -> bytes:
     return begun + b"".join(deflater.compress(zeros) for _ in range(rounds)) + deflater.flush()
 
 
+def examined(content: memoryview) -> Header:
+    return examine(ArrivedFile(content, Sender("TESTS", "CXR_GATEWAY", "")))[1]
+
+
 DEFLATED = transfer_syntax(DeflatedExplicitVRLittleEndian)
 EXPLICIT = transfer_syntax(ExplicitVRLittleEndian)
 
@@ -39,18 +46,18 @@ def test_a_whole_file_is_read() -> None:
     source = dx()
     meta = read_file_meta(memoryview(encoded(source)))
     assert (meta.sop_class_uid, meta.sop_instance_uid) == (source.SOPClassUID, source.SOPInstanceUID)
-    assert read_part_10(memoryview(encoded(source))).header.sop_instance_uid == source.SOPInstanceUID
+    assert examined(memoryview(encoded(source))).sop_instance_uid == source.SOPInstanceUID
 
 
 def test_a_bomb_is_not_inflated_whatever_length_is_told() -> None:
     deflated = bomb()
     assert len(deflated) < MAX_INFLATED_BYTES // 900
     with pytest.raises(Refuse) as refused:
-        read_part_10(part_10(DEFLATED, deflated))
+        examined(part_10(DEFLATED, deflated))
     assert refused.value.status is Status.INFLATES_TOO_FAR
     for length in (0, 1, len(DEFLATED) - 1, len(DEFLATED) + 1, len(DEFLATED + deflated), 2**32 - 1):
         with pytest.raises(Refuse) as refused:
-            read_part_10(part_10(DEFLATED, deflated, length=length))
+            examined(part_10(DEFLATED, deflated, length=length))
         assert refused.value.status is Status.NOT_PARSABLE
 
 
@@ -68,5 +75,5 @@ def test_only_the_meta_group_stands_there() -> None:
 
 def test_another_transfer_syntax_is_named_as_the_reason() -> None:
     with pytest.raises(Refuse) as refused:
-        read_part_10(part_10(transfer_syntax("1.2.3"), b"x"))
+        examined(part_10(transfer_syntax("1.2.3"), b"x"))
     assert refused.value.status is Status.TRANSFER_SYNTAX_NOT_SUPPORTED
