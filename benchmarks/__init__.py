@@ -2,7 +2,11 @@
 
 MODEL        the bare network on ready tensors                       model.py
 DECODE       stored values to tensor, beside pydicom and Pillow      decode.py
+PREDICT      `gateway predict` on a folder                           predict.py
 RECEIVE      C-STORE to disk, beside DCMTK's storescp                receive.py
 END TO END   C-STORE to the SR in a receiving storescp, and memory   end_to_end.py
-WEB          pages with 100,000 images, while images are received     web.py
+DURABILITY   the same gateway with and without fsync                 durability.py
+DELIVER      results to a PACS after an outage, beside dcmsend       delivery.py
+RESTART      start after kill -9 to the first answer                 restart.py
+WEB          pages with 100,000 images, while images are received    web.py
 """

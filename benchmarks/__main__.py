@@ -1,4 +1,4 @@
-"""`make bench`: measure everything once and print it."""
+"""`make bench`: runs all measurements and prints the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DCMTK's programs, the independent peers of the measurements."""
+"""Runs DCMTK's storescp and dcmsend, the independent peers of the measurements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROGRAMS = ("storescp", "dcmsend")
 
 @dataclass(frozen=True, slots=True)
 class StoreScp:
-    """A Storage SCP on loopback."""
+    """A running storescp on loopback."""
 
     port: int
     pid: int
@@ -28,7 +28,7 @@ def missing() -> list[str]:
 
 @contextmanager
 def storescp(folder: Path, *options: str, port: int | None = None) -> Iterator[StoreScp]:
-    """Run a storescp, on any free port unless told, that writes the bytes to `folder` as they come."""
+    """Run a storescp, on a free port by default, that writes received bytes to `folder`."""
     port = port or free_port()
     common = ["--max-pdu", "131072", "--bit-preserving", "-q", "-od", str(folder)]
     with subprocess.Popen(["storescp", *common, *options, str(port)]) as process:
@@ -40,13 +40,13 @@ def storescp(folder: Path, *options: str, port: int | None = None) -> Iterator[S
 
 
 def dcmsend(port: int, folder: Path) -> list[str]:
-    """Return the command that sends a folder on one association."""
+    """Return the command that sends a folder over one association."""
     options = ["-q", "-aec", "CXR_GATEWAY", "--scan-directories", "--no-uid-checks"]
     return ["dcmsend", *options, "127.0.0.1", str(port), str(folder)]
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody uses now."""
+    """Return a free port on loopback."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 

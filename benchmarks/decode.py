@@ -1,4 +1,4 @@
-"""DECODE: from stored values to the model's input, beside the way that most examples go."""
+"""DECODE: from stored values to the model's input, beside pydicom's functions and Pillow."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def measure(effort: Effort) -> list[Figure]:
 
 
 def obvious(ds: Dataset) -> NDArray[Any]:
-    """Return the model's input the way of most examples: pydicom, floats, Pillow."""
+    """Return the model's input as most examples compute it: pydicom, floats, Pillow."""
     ds._pixel_array = None  # pydicom keeps the array between calls
     shown = apply_voi_lut(apply_modality_lut(ds.pixel_array, ds), ds)
     grey = 1 - (shown / 4095)

@@ -1,6 +1,6 @@
-"""DELIVER: how fast the results of a night leave once the PACS is back, beside DCMTK's dcmsend.
+"""DELIVER: rate of delivery to a PACS after an outage, beside DCMTK's dcmsend.
 
-Both send the same SRs and SCs to a storescp, one association each; the rate is that of arrivals.
+Both send the same SRs and SCs to a storescp over one association; the rate is that of arrivals.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SOON = {"first_retry_seconds": 0.5, "longest_retry_seconds": 0.5}
 
 
 def measure(root: Path, effort: Effort) -> list[Figure]:
-    """Answer images while the PACS is away, then measure how fast it gets the results."""
+    """Answer images while the PACS is down, then measure the rate of arrivals."""
     folder = root / "delivery"
     pacs, again = folder / "pacs", folder / "again"
     for each in (pacs, again):

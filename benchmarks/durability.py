@@ -1,6 +1,6 @@
-"""DURABILITY: what the promise costs, the same gateway with and without a single fsync.
+"""DURABILITY: cost of durable writes, measured with the same gateway with and without fsync.
 
-Receiving is the rate of 0x0000, end to end the rate of SRs in the PACS.
+The rates are those of 0x0000 responses and of SRs in the PACS.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ VOLATILE = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).with_name("volatil
 
 
 def measure(root: Path, effort: Effort) -> list[Figure]:
-    """Measure both gateways with four senders, as fast as they can."""
+    """Measure both gateways with four senders at full speed."""
     durable = _course(root / "durable", effort, {})
     volatile = _course(root / "volatile", effort, VOLATILE)
     return [

@@ -1,7 +1,8 @@
-"""END TO END: from the modality's C-STORE to the SR in the PACS, the real gateway between them.
+"""END TO END: from the modality's C-STORE to the SR in the PACS, through the real gateway.
 
-Throughput: from the first C-STORE to the last SR, senders as fast as they can. Latency: from the 0x0000
-at the sender to the SR in the receiving storescp, senders paced, so that no queue builds up.
+Throughput is measured from the first C-STORE to the last SR, with senders at full speed. Latency is measured
+from the 0x0000 at the sender to the SR in the receiving storescp, with paced senders, so that no queue builds
+up.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from benchmarks.stopwatch import peak_mb
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 
 SENDERS = (1, 4)
-LOAD = 0.5  # of the throughput, where the time of an answer and not of the queue is measured
-LEAD_SECONDS = 0.2  # from telling the senders to the first C-STORE
+LOAD = 0.5  # share of the throughput at which latency is measured
+LEAD_SECONDS = 0.2  # delay before the first C-STORE
 PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """When things happened to images, in seconds since 1970, by SOP Instance UID of the image."""
+    """Times of one run, in seconds since 1970; acknowledgements and SRs by SOP Instance UID of the image."""
 
     started: float
     acknowledged: dict[str, float]
@@ -41,16 +42,16 @@ class Course:
 
     @property
     def images_per_second(self) -> float:
-        """From the first C-STORE to the last SR."""
+        """The rate from the first C-STORE to the last SR."""
         return len(self.arrived) / (max(self.arrived.values()) - self.started)
 
     @property
     def acknowledged_per_second(self) -> float:
-        """From the first C-STORE to the last 0x0000."""
+        """The rate from the first C-STORE to the last 0x0000."""
         return len(self.acknowledged) / (max(self.acknowledged.values()) - self.started)
 
     def latency_ms(self, percentile: float) -> float:
-        """From the acknowledgement to the SR."""
+        """Return a percentile of the time from acknowledgement to SR, in ms."""
         waits = [self.arrived[uid] - at for uid, at in self.acknowledged.items()]
         return 1000 * float(np.percentile(waits, percentile))
 
@@ -67,7 +68,7 @@ def measure(root: Path, effort: Effort, bare: BareModel, storescp_mb: float) -> 
 
 @contextmanager
 def hospital(root: Path, environment: dict[str, str] | None = None) -> Iterator[tuple[GatewayProcess, Path]]:
-    """Run a gateway that delivers to a storescp; yield it and the folder of what arrives."""
+    """Run a gateway that delivers to a storescp; yield the gateway and the folder of arrivals."""
     pacs = root / "pacs"
     pacs.mkdir()
     with (
@@ -79,7 +80,7 @@ def hospital(root: Path, environment: dict[str, str] | None = None) -> Iterator[
 
 
 def gateway_of_pacs(root: Path, port: int, **settings: Any) -> AbstractContextManager[GatewayProcess]:
-    """Run a gateway that delivers to a node at that port, and nowhere else."""
+    """Run a gateway whose only destination is a node at `port`."""
     address = {"ae_title": "PACS", "host": "127.0.0.1", "port": port}
     destinations = [{"name": "pacs", "kind": "dicom"} | address]
     routes = [{"calling_ae_title": "*", "to": ["pacs"]}]
@@ -107,7 +108,7 @@ def _figures(
 def run(
     folder: Path, gateway: GatewayProcess, pacs: Path, senders: int, images: int, rate: float | None = None
 ) -> Course:
-    """Send so many images, `rate` a second over all senders or as fast as they can; wait for every SR."""
+    """Send images, `rate` a second over all senders or at full speed; wait for every SR."""
     files = write_radiographs(folder, images)
     step = 1 / rate if rate else 0.0
     sending = [Sender(gateway.node, step * senders, share) for share in shares(files, senders)]
@@ -136,13 +137,13 @@ def _results(pacs: Path) -> list[Path]:
 
 
 def _arrivals(pacs: Path) -> dict[str, float]:
-    """Return when each image's SR was last written to, to the kernel's tick (at most 4 ms early)."""
+    """Return the time of the last write to each image's SR, up to 4 ms early (the kernel's tick)."""
     reports = [path for path in _results(pacs) if path.name.startswith("SR")]
     return {_evidence(path): path.stat().st_mtime for path in reports}
 
 
 def _evidence(report: Path) -> str:
-    """Return the one image that the SR references (PS3.3 C.17.2.3)."""
+    """Return the SOP Instance UID of the image that the SR references (PS3.3 C.17.2.3)."""
     (study,) = dcmread(report).CurrentRequestedProcedureEvidenceSequence
     (series,) = study.ReferencedSeriesSequence
     (image,) = series.ReferencedSOPSequence

@@ -1,4 +1,4 @@
-"""One measured value and what it is held against."""
+"""A measured value and its yardstick."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """What a figure is compared with: measured in the same run, in the same unit."""
+    """A value for comparison, measured in the same run and unit."""
 
     name: str
     value: float
@@ -30,20 +30,20 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much of everything is measured.
+    """Size of the measurements.
 
     Attributes
     ----------
     repeats
-        Of a single call; the shortest counts, since other work on the machine only adds.
+        Repetitions of a single call; the shortest counts, since other work only adds time.
     rounds
-        Of receiving; the best counts.
+        Rounds of receiving; the best counts.
     received
         Images per sender and round of receiving.
     answered
-        Images in all, per run end to end.
+        Images per end-to-end run, over all senders.
     predicted
-        Files in the folder that `gateway predict` reads.
+        Files for `gateway predict`.
     """
 
     repeats: int

@@ -1,4 +1,4 @@
-"""One line on what the figures were measured on."""
+"""Describes the machine of the measurements in one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.worker.revision import SOFTWARE_VERSION
 
 
 def describe(folder: Path, model: ModelIdentity, *, on_gpu: bool) -> str:
-    """Say which machine and model, how fast the disk under `folder` syncs, and when."""
+    """Return machine, model, fsync time under `folder`, load and date in words."""
     device = torch.cuda.get_device_name() if on_gpu else f"{torch.get_num_threads()} torch threads"
     cores = len(os.sched_getaffinity(0))
     now = datetime.now(UTC)

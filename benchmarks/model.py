@@ -1,4 +1,4 @@
-"""MODEL: the bare network on ready tensors, what everything else is held against."""
+"""MODEL: the bare network on ready tensors, the yardstick of other measurements."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PASSES = 4  # of the largest batch; smaller ones are repeated `Effort.repeats` t
 
 @dataclass(frozen=True, slots=True)
 class BareModel:
-    """What the network does alone on this machine.
+    """Speed and memory of the network alone.
 
     Attributes
     ----------
     images_per_second
-        By batch size.
+        Rate by batch size.
     peak_mb
-        Memory of a process that only runs the model, up to batches of 4 images.
+        Peak memory, in MB, of a process that only runs the model, up to batches of 4 images.
     """
 
     images_per_second: dict[int, float]
@@ -40,7 +40,7 @@ class BareModel:
 
 
 def measure(predictor: Predictor, effort: Effort) -> BareModel:
-    """Measure each batch size; call it before anything else takes memory in this process."""
+    """Measure each batch size; call it first, before other work takes memory in this process."""
     small, middle, large = BATCHES
     _images_per_second(predictor, small, 2)  # the first passes are several times as slow
     rates = {size: _images_per_second(predictor, size, effort.repeats) for size in (small, middle)}

@@ -1,4 +1,4 @@
-"""PREDICT: `gateway predict` on a folder, its start included, beside the bare network on ready tensors."""
+"""PREDICT: `gateway predict` on a folder, start included, beside the bare network on ready tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks.figure import Effort, Figure, Yardstick
 from benchmarks.model import BareModel
-from tests.support.sources import chest_pixels
+from gateway.proof.images import chest_pixels
 
 SIDE = 1024
 
@@ -24,15 +24,15 @@ def measure(root: Path, effort: Effort, bare: BareModel) -> list[Figure]:
     write_pictures(folder, effort.predicted)
     command = [sys.executable, "-m", "gateway", "predict", str(folder)]
     start = time.perf_counter()
-    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     rate = effort.predicted / (time.perf_counter() - start)
-    assert len([json.loads(line) for line in told.splitlines()]) == effort.predicted
+    assert len([json.loads(line) for line in output.splitlines()]) == effort.predicted
     yardstick = Yardstick("bare model, batch 4", bare.images_per_second[4])
     return [Figure(f"gateway predict, {effort.predicted} JPEG files", rate, "images/s", yardstick)]
 
 
 def write_pictures(folder: Path, count: int) -> None:
-    """Write so many grey JPEG files, no two alike."""
+    """Write `count` grey JPEG files, all different."""
     folder.mkdir()
     chest = chest_pixels(SIDE, SIDE) // 16
     for number in range(count):

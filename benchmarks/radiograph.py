@@ -1,4 +1,4 @@
-"""The radiograph that is decoded, received and answered: DX, 2500 × 2048, 12 bits in 16, 10 MB."""
+"""Makes the radiographs of all measurements: DX, 2500 × 2048, 12 bits in 16, 10 MB."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from tests.support.sources import chest_pixels, dx
+from gateway.proof.images import noisy_chest_pixels
+from tests.support.sources import dx
 
 ROWS, COLUMNS = 2500, 2048
+NOISE = 20.0  # of 4095
 MB = ROWS * COLUMNS * 2 / 1e6
 
 
 def radiograph(**overrides: Any) -> Dataset:
-    """Return one with UIDs of its own; overrides by keyword as for `tests.support.sources.dx`."""
+    """Return a radiograph with new UIDs; overrides by keyword as for `tests.support.sources.dx`."""
     return dx(pixels=_pixels(), ImagerPixelSpacing=[0.14, 0.14], **overrides)
 
 
 def write_radiographs(folder: Path, count: int) -> list[Path]:
-    """Write `count` of them, each named by its SOP Instance UID, and let the disk come to rest."""
+    """Write `count` radiographs, each named by its SOP Instance UID, and sync the disk."""
     folder.mkdir(parents=True)
     ds = radiograph()
     files = [_write(ds, folder) for _ in range(count)]
@@ -34,7 +36,7 @@ def write_radiographs(folder: Path, count: int) -> list[Path]:
 
 
 def shares(files: Sequence[Path], senders: int) -> list[list[Path]]:
-    """Deal the files out to so many senders."""
+    """Return the files divided among the senders."""
     return [list(files[number::senders]) for number in range(senders)]
 
 
@@ -48,5 +50,4 @@ def _write(ds: Dataset, folder: Path) -> Path:
 
 @cache
 def _pixels() -> NDArray[np.uint16]:
-    noise = np.random.default_rng(0).normal(0, 20, (ROWS, COLUMNS))
-    return np.clip(chest_pixels(ROWS, COLUMNS) + noise, 0, 4095).astype(np.uint16)
+    return noisy_chest_pixels(np.random.default_rng(0), ROWS, COLUMNS, NOISE)

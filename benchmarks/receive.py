@@ -1,4 +1,4 @@
-"""RECEIVE: rate of receiving 10 MB radiographs, every one fsynced, beside DCMTK's storescp, which does not.
+"""RECEIVE: rate of receiving 10 MB radiographs with fsync, beside DCMTK's storescp without fsync.
 
 The senders are DCMTK's dcmsend.
 """
@@ -37,7 +37,7 @@ def measure(root: Path, effort: Effort) -> list[Figure]:
 
 
 def storescp_peak_mb(root: Path, effort: Effort) -> float:
-    """Return the memory that a storescp needs for one association."""
+    """Return the peak memory of a storescp for one association, in MB."""
     batch = root / "sender"
     write_radiographs(batch, effort.received)
     with _emptied(root / "dcmtk") as folder, storescp(folder) as listener:
@@ -77,7 +77,7 @@ def _kept(folder: Path) -> list[Path]:
 
 @contextmanager
 def _gateway(folder: Path) -> Iterator[StoreScp]:
-    """Run the gateway's receiving role alone."""
+    """Run the gateway's receiver alone."""
     config = folder / "gateway.yaml"
     config.write_text(yaml.safe_dump({"data_dir": str(folder / "var"), "scp": {"port": 0}}))
     command = [sys.executable, "-m", "gateway", "receive", "--supervised", "--config", str(config)]
@@ -85,8 +85,8 @@ def _gateway(folder: Path) -> Iterator[StoreScp]:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
-        told = dict(word.split("=", 1) for word in process.stdout.readline().split()[1:])
-        yield StoreScp(int(told["port"]), process.pid)
+        ready = dict(word.split("=", 1) for word in process.stdout.readline().split()[1:])
+        yield StoreScp(int(ready["port"]), process.pid)
         process.terminate()
 
 

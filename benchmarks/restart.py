@@ -1,4 +1,4 @@
-"""RESTART: from the start after kill -9 to the first answer, beside a process that only loads the model."""
+"""RESTART: time from the start after kill -9 to the first answer, beside one that only loads the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.figure import Effort, Figure, Yardstick
 from benchmarks.radiograph import write_radiographs
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 
-LEFT = 8  # images acknowledged and not answered when the power goes
+LEFT = 8  # images acknowledged before the kill
 BARE = """
 import numpy as np
 from gateway.worker.pipeline import open_predictor
@@ -21,7 +21,7 @@ open_predictor(load_settings()).predict(np.zeros((1, 3, 224, 224), np.float32))
 
 
 def measure(root: Path, effort: Effort) -> list[Figure]:
-    """Kill a gateway that has work, and measure how long the next one takes; the fastest counts."""
+    """Kill a gateway with pending work, and measure the next start; the fastest counts."""
     gateway_s = min(_first_answer_s(root / f"restart-{number}") for number in range(effort.rounds))
     bare_s = min(_bare_s() for _ in range(effort.rounds))
     yardstick = Yardstick("load the model, answer once", bare_s)

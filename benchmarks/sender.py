@@ -1,8 +1,8 @@
-"""A modality in a process of its own: sends files and tells when each was acknowledged.
+"""A sender in a process of its own: sends files and records the time of each acknowledgement.
 
 `python -m benchmarks.sender AE_TITLE HOST PORT SECONDS FILE…` prints `ready`, reads the time of its first
-C-STORE from standard input, sends one file every SECONDS (0: as fast as it can) and prints a JSON object:
-the time of each 0x0000, in seconds since 1970, by SOP Instance UID (the file's name).
+C-STORE from standard input, sends one file every SECONDS (0: at full speed) and prints a JSON object: the
+time of each 0x0000, in seconds since 1970, by SOP Instance UID (the file's name).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gateway.deliver.storage_scu import DicomNode
 
 
 class Sender:
-    """One sender; `start` lets it go, `acknowledged` waits for its end."""
+    """One sender process; `start` starts sending, `acknowledged` waits for its end."""
 
     def __init__(self, node: DicomNode, seconds: float, files: Sequence[Path]) -> None:
         node_arguments = [node.ae_title, node.host, str(node.port)]
@@ -33,20 +33,20 @@ class Sender:
         assert self._process.stdout.readline().strip() == "ready"
 
     def start(self, at: float) -> None:
-        """Let it send its first file at this time."""
+        """Send the first file at the time `at`, in seconds since 1970."""
         assert self._process.stdin
         self._process.stdin.write(f"{at}\n")
         self._process.stdin.flush()
 
     def acknowledged(self) -> dict[str, float]:
-        """Return when each file was answered 0x0000, by SOP Instance UID."""
-        told, _ = self._process.communicate()
+        """Return the time of each 0x0000, in seconds since 1970, by SOP Instance UID."""
+        output, _ = self._process.communicate()
         assert self._process.returncode == 0, "a sender failed"
-        return {str(uid): float(at) for uid, at in json.loads(told).items()}
+        return {str(uid): float(at) for uid, at in json.loads(output).items()}
 
 
 def main() -> None:
-    """Send as told by the arguments."""
+    """Send the files of the arguments; print the times."""
     ae_title, host, port, seconds, *files = sys.argv[1:]
     node = DicomNode(ae_title, host, int(port), "BENCHMARK")
     print("ready", flush=True)
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def send(node: DicomNode, files: Sequence[Path], start: float, seconds: float) -> dict[str, float]:
-    """Send each file when it is due; return when it was acknowledged, by SOP Instance UID."""
+    """Send each file when it is due; return the time of each 0x0000, by SOP Instance UID."""
     acknowledged = {}
     _sleep_until(start)
     for number, sent in enumerate(send_files(files, node), 1):

@@ -1,4 +1,4 @@
-"""Times of single calls, and the memory that a process has needed."""
+"""Measures the time of single calls and the peak memory of a process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def shortest_ms(call: Callable[[], object], repeats: int) -> float:
-    """Return the shortest duration of `call` in ms: other work on the machine only adds."""
+    """Return the shortest duration of `call` in ms; other work on the machine only adds time."""
     durations = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -19,7 +19,7 @@ def shortest_ms(call: Callable[[], object], repeats: int) -> float:
 
 
 def peak_mb(pid: int | str = "self") -> float:
-    """Return the largest resident memory that the process has had so far, in MB."""
+    """Return the peak resident memory of a process so far, in MB."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found, f"/proc/{pid}/status has no VmHWM"
     return int(found[1]) * 1024 / 1e6

@@ -1,4 +1,4 @@
-"""The figures as a table for a terminal or a Markdown file, or as JSON."""
+"""Formats the figures as a table for a terminal, as Markdown or as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from benchmarks.figure import Figure
 
-WIDTH = 120  # where no terminal says how wide it is
+WIDTH = 120  # without a terminal
 NOTES = (
     "Images are DX, 2500 × 2048, 12 bits in 16, 10 MB; the gateway answers each with an SR and an SC.",
     "End to end, the senders and the receiving storescp share the cores with the gateway; the bare model "
@@ -22,11 +22,11 @@ NOTES = (
     "0x0000 to SR is measured at half of the full speed: the time of an answer, not of the queue.",
 )
 BEGIN, END = "<!-- figures of `make bench` -->", "<!-- end of the figures -->"
-HEADER = ("what", "gateway", "yardstick", "", "ratio")
+HEADER = ("figure", "gateway", "yardstick", "", "ratio")
 
 
 def print_table(machine: str, figures: Sequence[Figure], *, markdown: bool) -> None:
-    """Print machine and figures; Markdown is ready to be pasted."""
+    """Print machine and figures, as a table or as Markdown."""
     if markdown:
         print(_markdown(machine, figures))
         return
@@ -49,7 +49,7 @@ def write_document(document: Path, machine: str, figures: Sequence[Figure]) -> N
 
 
 def to_json(machine: str, figures: Sequence[Figure]) -> str:
-    """Return everything, unrounded."""
+    """Return machine and figures, unrounded, as JSON."""
     lines = [asdict(figure) | {"ratio": figure.ratio} for figure in figures]
     return json.dumps({"machine": machine, "figures": lines}, indent=2) + "\n"
 

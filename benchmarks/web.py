@@ -1,7 +1,7 @@
-"""WEB: the worklist with 100,000 images in the ledger while a modality sends and the model answers.
+"""WEB: response times of pages with 100,000 images in the ledger while images are received and answered.
 
-Each page is asked for as a browser does it, over one connection. The newest page renews itself every two
-seconds in every browser; the others are what people ask for by hand.
+Each page is requested over one connection, as by a browser. Browsers reload the first page every two seconds;
+the other pages are opened by hand.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ANSWER = {
 
 
 def measure(root: Path, effort: Effort) -> list[Figure]:
-    """Measure pages while images come."""
+    """Measure pages while images are received."""
     fill(root / "var", IMAGES)
     files = write_radiographs(root / "sent", max(20, effort.answered))
     with running(root, web={"enabled": True, "port": 0}) as gateway:
@@ -53,7 +53,7 @@ def measure(root: Path, effort: Effort) -> list[Figure]:
 
 
 def p95_ms(url: str, effort: Effort) -> float:
-    """Return the 95th percentile of the time to a whole answer."""
+    """Return the 95th percentile of the time to a complete response, in ms."""
     durations = []
     with requests.Session() as session:
         session.get(url, timeout=30)  # the first one after a start reads the template
@@ -66,7 +66,7 @@ def p95_ms(url: str, effort: Effort) -> float:
 
 
 def fill(data_dir: Path, images: int) -> None:
-    """Write so many answered and delivered images of the last year into a ledger."""
+    """Write answered and delivered images of the last year into a new ledger."""
     data_dir.mkdir(parents=True)
     engine = open_engine(f"sqlite:///{data_dir / 'gateway.sqlite'}")
     upgrade(engine)
@@ -82,7 +82,7 @@ def fill(data_dir: Path, images: int) -> None:
 
 @contextmanager
 def _receiving(gateway: GatewayProcess, files: list[Path]) -> Iterator[None]:
-    """Send one image after the other for as long as the block lasts, the same ones again at the end."""
+    """Send images one after another, repeatedly, within the block."""
     over = threading.Event()
 
     def send() -> None:

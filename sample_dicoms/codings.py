@@ -1,4 +1,4 @@
-"""What is done to a plain object at the end: its VOI transformation, its polarity, its coding, its border."""
+"""Final changes of an object: VOI transformation, polarity, transfer syntax, border. `samples` calls them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, RLELossless
 from sample_dicoms.radiograph import film_curve
 from sample_dicoms.solids import Array
 
-BLACK, WHITE = 400, 3600  # stored values that the window shows as black and as white
+BLACK, WHITE = 400, 3600  # stored values displayed black and white
 PADDING = 4095
 Stored = NDArray[np.uint16]
 
 
 def to_stored(brightness: Array) -> Stored:
-    """Return the stored values for brightness from 0 to 1."""
+    """Return stored values, 12 bits, for brightness 0–1."""
     return np.round(BLACK + (WHITE - BLACK) * brightness).astype(np.uint16)
 
 
 def straight(value: Array) -> Array:
-    """Return balanced values from −4 to 4 as 0 to 1."""
+    """Map balanced values from −4 to 4 linearly to 0–1."""
     return np.clip(value / 8 + 0.5, 0, 1)
 
 
 def window(ds: Dataset) -> None:
-    """Declare the window that shows the image as meant (PS3.3 C.11.2.1.2)."""
+    """Add the window of the image (PS3.3 C.11.2.1.2)."""
     ds.WindowCenter, ds.WindowWidth = (BLACK + WHITE) / 2 + 0.5, WHITE - BLACK + 1
 
 
 def inverse(ds: FileDataset) -> None:
-    """Turn into MONOCHROME1: low values are white."""
+    """Convert to MONOCHROME1: low values are white."""
     rewrite(ds, (4095 - stored_values(ds)).astype(np.uint16))
     ds.PhotometricInterpretation, ds.PresentationLUTShape = "MONOCHROME1", "INVERSE"
     window(ds)
@@ -42,7 +42,7 @@ def inverse(ds: FileDataset) -> None:
 
 
 def jpeg_lossless(ds: FileDataset) -> None:
-    """Code as JPEG Lossless, first-order prediction (1.2.840.10008.1.2.4.70)."""
+    """Compress as JPEG Lossless, first-order prediction (1.2.840.10008.1.2.4.70)."""
     window(ds)
     frame = imagecodecs.jpeg8_encode(stored_values(ds), lossless=True, predictor=1, bitspersample=12)
     ds.PixelData = encapsulate([bytes(frame)])
@@ -52,19 +52,19 @@ def jpeg_lossless(ds: FileDataset) -> None:
 
 
 def jpeg_2000(ds: FileDataset) -> None:
-    """Code as JPEG 2000 without loss (1.2.840.10008.1.2.4.90)."""
+    """Compress as JPEG 2000 lossless (1.2.840.10008.1.2.4.90)."""
     window(ds)
     ds.compress(JPEG2000Lossless, generate_instance_uid=False)
 
 
 def rle(ds: FileDataset) -> None:
-    """Code as RLE (1.2.840.10008.1.2.5)."""
+    """Compress as RLE Lossless (1.2.840.10008.1.2.5)."""
     window(ds)
     ds.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
 
 
 def voi_lut(ds: FileDataset) -> None:
-    """Replace the window by a table: the image is stored linear, the S of film is in the table."""
+    """Add a VOI LUT with the film curve; the stored values are linear."""
     brightness = film_curve(8 * (np.arange(4096) - BLACK) / (WHITE - BLACK) - 4)
     entries = np.round(brightness * 4095).astype("<u2")
     item = Dataset()
@@ -76,7 +76,7 @@ def voi_lut(ds: FileDataset) -> None:
 
 
 def collimate(ds: FileDataset) -> None:
-    """Put a border of padding round a slightly turned field."""
+    """Add a border of padding around a slightly rotated field."""
     window(ds)
     rows, columns = ds.Rows, ds.Columns
     y, x = np.mgrid[:rows, :columns]
@@ -94,13 +94,13 @@ def collimate(ds: FileDataset) -> None:
 
 
 def truncate(ds: FileDataset) -> None:
-    """Lose the lower part of the pixels, and say nothing of it: fewer bytes than rows and columns ask for."""
+    """Cut the lower part of Pixel Data off: fewer bytes than Rows and Columns require."""
     window(ds)
     ds.PixelData = ds.PixelData[: ds.Rows * 6 // 10 * ds.Columns * 2]
 
 
 def stored_values(ds: Dataset) -> Stored:
-    """Return the stored values of an uncompressed object, shape (rows, columns)."""
+    """Return the stored values of an uncompressed object, uint16, shape (rows, columns)."""
     return np.frombuffer(ds.PixelData, "<u2").reshape(ds.Rows, ds.Columns)
 
 

@@ -1,6 +1,6 @@
-"""`make demo`: sends every sample to a gateway of its own and checks what came of it.
+"""`make demo`: sends every sample to a gateway of its own and compares the outcomes with `expected.yaml`.
 
-Exit status 0 only if each file ends as `expected.yaml` says.
+The exit status is 0 if every file ends as expected, else 1.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class SampleOutcome:
-    """What came of one sample."""
+    """Final state of one sample, its answer or reason, and the paths of its results."""
 
     file: str
     state: str
@@ -72,7 +72,7 @@ def main() -> int:
 
 @contextmanager
 def gateway_process() -> Iterator[None]:
-    """Run `gateway serve` on its embedded defaults, but for a data directory and port of its own."""
+    """Run `gateway serve` with default settings, except for its own data directory and port."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GATEWAY_")}
     environment |= {"GATEWAY_DATA_DIR": str(DATA_DIR), "GATEWAY_SCP__PORT": "0"}
     (DATA_DIR / "log").mkdir(parents=True)
@@ -86,7 +86,7 @@ def gateway_process() -> Iterator[None]:
 
 
 def ready_node() -> DicomNode | None:
-    """Return where the gateway listens, once it is ready."""
+    """Return the address of the gateway once it is ready, else None."""
     log = DATA_DIR / "log" / "gateway.jsonl"
     for event in map(json.loads, log.read_text().splitlines() if log.exists() else []):
         if event["event"] == "ready":
@@ -95,7 +95,7 @@ def ready_node() -> DicomNode | None:
 
 
 def demonstrate(files: list[Path], node: DicomNode) -> list[SampleOutcome]:
-    """Send all files over one association and wait for what comes of them."""
+    """Send all files over one association and wait for their outcomes."""
     sent = {each.file: each for each in send_files(files, node)}
     database, ledger = open_database(Settings(data_dir=DATA_DIR))
     images = Images(ledger)
@@ -105,7 +105,7 @@ def demonstrate(files: list[Path], node: DicomNode) -> list[SampleOutcome]:
 
 
 def outcome_of(sent: Sent, images: Images) -> SampleOutcome | None:
-    """Return what came of one file, or None while it is being worked on."""
+    """Return the outcome of one file, or None while it is being processed."""
     if not sent.stored:
         return SampleOutcome(sent.file.name, "refused", sent.problem)
     uid = str(dcmread(sent.file, stop_before_pixels=True).SOPInstanceUID)
@@ -119,7 +119,7 @@ def outcome_of(sent: Sent, images: Images) -> SampleOutcome | None:
 
 
 def as_expected(outcome: SampleOutcome, entry: dict[str, Any]) -> bool:
-    """Compare with the entry of `expected.yaml`."""
+    """Tell whether the outcome matches its entry of `expected.yaml`."""
     if outcome.state != entry["state"]:
         return False
     if outcome.state == "refused":
@@ -132,7 +132,7 @@ def as_expected(outcome: SampleOutcome, entry: dict[str, Any]) -> bool:
 
 
 def table_of(outcomes: list[SampleOutcome], wrong: list[str]) -> Table:
-    """Lay the outcomes out for a person."""
+    """Return the table of the outcomes; unexpected ones are red."""
     table = Table(box=None)
     for heading in ("file", "state", "answer or reason", "P(pneumonia)", "SR", "SC"):
         table.add_column(heading, overflow="fold")
@@ -143,11 +143,11 @@ def table_of(outcomes: list[SampleOutcome], wrong: list[str]) -> Table:
 
 
 def wait_for(look: Callable[[], T | None]) -> T:
-    """Return what `look` finds; give up with a sentence when it takes too long."""
+    """Return the first result of `look`; exit with a message after `PATIENCE_SECONDS`."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (found := look()) is None:
         if time.monotonic() > deadline:
-            sys.exit(f"the gateway does not get on; its log is in {DATA_DIR / 'log'}")
+            sys.exit(f"the gateway makes no progress; see its log in {DATA_DIR / 'log'}")
         time.sleep(0.1)
     return found
 

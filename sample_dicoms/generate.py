@@ -1,6 +1,6 @@
-"""Write the sample DICOM files: python -m sample_dicoms.generate [--into FOLDER] [FILE …]
+"""Writes the sample DICOM files: python -m sample_dicoms.generate [--into FOLDER] [FILE …]
 
-Without names it writes all of them and the contact sheet preview.png. The same code writes the same bytes:
+Without names, all samples and the contact sheet preview.png are written. The same code writes the same bytes:
 UIDs, dates and noise are fixed.
 """
 

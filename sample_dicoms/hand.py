@@ -1,4 +1,4 @@
-"""A left hand of simple solids, palm on the detector."""
+"""A left hand of simple solids, palm on the detector. `samples` projects it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PALM: tuple[Solid, ...] = (
 
 
 def hand_paths(view: View) -> Paths:
-    """Project the hand: lengths in mm, shape (rows, columns)."""
+    """Return the path lengths through the hand, mm, shape (rows, columns)."""
     tissue = united_length([*PALM, *_flesh()], view)
     bones = [bone for joints in FINGERS.values() for bone in _bones(joints)]
     bones += [

@@ -1,4 +1,4 @@
-"""The lungs: their outline, their airways and their vessels."""
+"""The lungs of the phantom: outline, airways and vessels. `thorax` projects them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HILAR_FAN = ((0.35, 1.0), (0.8, 0.7), (1.0, 0.1), (0.9, -0.5), (0.6, -0.9), (0.3
 
 
 def lung_of(side: int) -> Stack:
-    """Return one pleural cavity; heart, mediastinum and diaphragm are taken out of it elsewhere."""
+    """Return one pleural cavity; `thorax` subtracts heart, mediastinum and diaphragm."""
     outlines = [  # z, inner and outer distance from the midline, centre y, half depth
         (-66, 70, 136, 40, 36),
         (-30, 22, 142, 14, 74),
@@ -37,7 +37,7 @@ def lung_of(side: int) -> Stack:
 
 
 def airways() -> list[Tube]:
-    """Return trachea and main bronchi, full of air."""
+    """Return trachea and main bronchi, filled with air."""
     return [
         Tube([(0, -4, 300), (0, 8, 250), (-1, 16, 200), (-3, 20, 156)], [9, 9.5, 9.5, 9], (1, 1, 1)),
         Tube([(-3, 20, 158), (-16, 20, 140), (-34, 20, 124)], [6.5, 6.5, 5]),

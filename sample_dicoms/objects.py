@@ -1,4 +1,4 @@
-"""Complete CR and DX objects (PS3.3 A.2, A.26) around a matrix of stored values. Synthetic throughout."""
+"""Builds complete CR and DX objects (PS3.3 A.2, A.26) around stored values; all data are synthetic."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ SOP_CLASSES = {
 
 @dataclass(frozen=True)
 class SampleHeader:
-    """What the header of one sample says; the rest is the same for all.
+    """Attributes of one sample; all other attributes are equal in all samples.
 
-    `study` names the examination: samples that share it share patient and study. `processed` is False for
-    an image For Processing.
+    `study` names the examination: samples with the same name share patient and study. `processed` is False
+    for an image For Processing.
     """
 
     file: str
@@ -52,7 +52,7 @@ class SampleHeader:
 
 
 def uid(name: str) -> UID:
-    """Return a UID under 2.25 (PS3.5 B.2) that depends on `name` alone."""
+    """Return the UID of `name` under 2.25 (PS3.5 B.2)."""
     return UID(f"2.25.{uuid.uuid5(NAMESPACE, name).int}")
 
 

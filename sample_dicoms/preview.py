@@ -1,4 +1,4 @@
-"""A contact sheet of the samples, as a viewer shows them."""
+"""Draws the contact sheet preview.png of the samples as displayed by a viewer. `generate` calls it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ WIDTH, HEIGHT, CAPTION, COLUMNS = 240, 232, 14, 4
 
 
 def contact_sheet(files: list[Path]) -> Image.Image:
-    """Return the images of complete files side by side, each over its name."""
+    """Return the images of complete files side by side, each above its name."""
     rows = -(-len(files) // COLUMNS)
     sheet = Image.new("L", (COLUMNS * WIDTH, rows * (HEIGHT + CAPTION)))
     draw = ImageDraw.Draw(sheet)
     for number, file in enumerate(files):
         x, y = number % COLUMNS * WIDTH, number // COLUMNS * (HEIGHT + CAPTION)
-        picture = Image.fromarray(shown(file))
-        picture.thumbnail((WIDTH - 4, HEIGHT - 4))
-        sheet.paste(picture, (x + (WIDTH - picture.width) // 2, y + (HEIGHT - picture.height) // 2))
+        thumbnail = Image.fromarray(shown(file))
+        thumbnail.thumbnail((WIDTH - 4, HEIGHT - 4))
+        sheet.paste(thumbnail, (x + (WIDTH - thumbnail.width) // 2, y + (HEIGHT - thumbnail.height) // 2))
         draw.text((x + WIDTH // 2, y + HEIGHT), file.name, fill=255, anchor="ma")
     return sheet
 
 
 def shown(file: Path) -> NDArray[np.uint8]:
-    """Return what a viewer shows, 0 black to 255 white, shape (rows, columns)."""
+    """Return the displayed image, uint8, 0 black to 255 white, shape (rows, columns)."""
     ds = dcmread(file)
     stored = ds.pixel_array
     grey = apply_voi_lut(stored, ds).astype(np.float64)

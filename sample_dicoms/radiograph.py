@@ -1,4 +1,4 @@
-"""What the rays leave on the detector, and how a modality turns that into a picture."""
+"""Simulates X-ray exposure of a detector, and a modality's processing of the signal. `samples` calls it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BEAM = (
 
 @dataclass(frozen=True)
 class Paths:
-    """Lengths along each ray, mm, shape (rows, columns): body, the lung and compact bone in it, lead."""
+    """Path lengths of each ray, mm, shape (rows, columns): body, lung and compact bone within it, lead."""
 
     tissue: Array
     lung: Array

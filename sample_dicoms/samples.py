@@ -1,4 +1,4 @@
-"""The samples: which phantom, under which header, in which coding."""
+"""The list of samples: header, phantom and coding of each. `generate` and the tests build them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FINE, MEDIUM, COARSE = 0.45, 0.5, 0.75  # pixel pitch, mm: what keeps the folder
 
 @dataclass(frozen=True)
 class SampleFile:
-    """One file: its header, phantom and pixel pitch in mm; what is done to the plain object at the end."""
+    """One file: header, phantom, pixel pitch in mm, final change of the object, and tone curve."""
 
     header: SampleHeader
     thorax: Thorax | None
@@ -42,7 +42,7 @@ class SampleFile:
 
 
 def pneumonia(centre: Vector, seed: int) -> tuple[tuple[Ellipsoid, float], ...]:
-    """Return a cloud of consolidated regions about a point."""
+    """Return a cluster of consolidated regions around a point, mm."""
     rng = np.random.default_rng(seed)
     places = np.asarray(centre) + rng.normal(0, 1, (16, 3)) * (22, 20, 22)
     return tuple(
@@ -88,7 +88,7 @@ SAMPLES = [
 
 
 def build(sample: SampleFile) -> FileDataset:
-    """Return the complete object of a sample, as it is written."""
+    """Return the complete object of a sample."""
     seed = sum(sample.header.file.encode())
     log_signal = density(exposure(paths_of(sample), sample.spacing, seed))
     if not sample.header.processed:
@@ -101,14 +101,14 @@ def build(sample: SampleFile) -> FileDataset:
 
 
 def encoded(sample: SampleFile) -> bytes:
-    """Return the bytes of the file."""
+    """Return the bytes of a sample's Part 10 file."""
     buffer = BytesIO()
     build(sample).save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
 
 
 def view_of(sample: SampleFile) -> View:
-    """Return the detector for a sample, mm."""
+    """Return the detector for a sample."""
     if sample.thorax is None:
         return _detector(sample.spacing, 176, 240, -86, 196)
     if not sample.thorax.frontal:
@@ -123,6 +123,6 @@ def _detector(
 
 
 def paths_of(sample: SampleFile) -> Paths:
-    """Project the sample's solids."""
+    """Return the path lengths through the sample's solids."""
     view = view_of(sample)
     return hand_paths(view) if sample.thorax is None else sample.thorax.paths(view)

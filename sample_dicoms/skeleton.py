@@ -1,4 +1,4 @@
-"""The bones of the trunk: ribs, breastbone, shoulders and spine."""
+"""The bones of the phantom's trunk: ribs, sternum, shoulders and spine. `thorax` projects them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VERTEBRA_PITCH = 22.5
 
 
 def tubular_bones(shoulders: bool) -> Iterator[tuple[Tube, float]]:
-    """Yield every tubular bone with the thickness of its wall, mm."""
+    """Yield every tubular bone with its wall thickness, mm."""
     for side in SIDES:
         yield from ((rib(side, number), 1.8) for number in range(1, 13))
         yield clavicle(side), 1.4
@@ -25,12 +25,12 @@ def tubular_bones(shoulders: bool) -> Iterator[tuple[Tube, float]]:
 
 
 def vertebra_z(number: int) -> float:
-    """Return the height of a thoracic vertebra, 1 to 12; 13 and on are lumbar, 0 and below cervical."""
+    """Return the z of a vertebra, mm: 1–12 are thoracic, 13 and above lumbar, 0 and below cervical."""
     return 238 - VERTEBRA_PITCH * (number - 1)
 
 
 def rib(side: int, number: int) -> Tube:
-    """Return a rib from its vertebra round the chest wall to its cartilage."""
+    """Return a rib from its vertebra along the chest wall to its cartilage."""
     start, drop = vertebra_z(number) + 4 + 2 * side, 22 + 9.0 * min(number, 8)
     end = {1: 150, 2: 150, 11: 95, 12: 70}.get(number, 146 - 2 * max(number - 6, 0))
     angles = np.radians(np.linspace(16, end, 24))
@@ -50,7 +50,7 @@ def clavicle(side: int) -> Tube:
 
 
 def shoulder_blade(side: int) -> Iterator[tuple[Tube, float]]:
-    """Yield the borders and the blade of a scapula that is turned out of the lung."""
+    """Yield the borders and the blade of a scapula rotated out of the lung fields."""
     upper, lower, socket = np.array([112, 88, 222]), np.array([146, 92, 84]), np.array([168, 40, 196])
     below, above = np.array([170, 40, 182]), np.array([170, 40, 212])
     yield _line(side, upper, lower, 2.4), 1.0
@@ -93,7 +93,7 @@ def _arch(z: float, width: float) -> Iterator[Tube]:
 
 
 def _spine_y(z: float) -> float:
-    """How far back the vertebral bodies stand: the curve of the spine."""
+    """Return the y of the vertebral bodies at `z`, mm: the curve of the spine."""
     return float(np.interp(z, (-130, -40, 110, 200, 330), (44, 54, 64, 50, 20)))
 
 

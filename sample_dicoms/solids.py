@@ -1,4 +1,4 @@
-"""Simple solids and the lengths that parallel X-rays travel through them.
+"""Simple solids and the path lengths of parallel X-rays through them. The phantom is built from them.
 
 Coordinates are patient-based, in millimetres: x to the patient's left, y to the back, z to the head.
 """
@@ -18,7 +18,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class View:
-    """Where the detector stands: its size, its pixels and the direction of the beam.
+    """Position, size and pixels of the detector, and the direction of the beam.
 
     Attributes
     ----------
@@ -52,16 +52,16 @@ class View:
 
 
 class Solid(Protocol):
-    """A convex body: each ray crosses it once, or not at all."""
+    """A convex body: each ray crosses it at most once."""
 
     def crossing(self, view: View) -> tuple[Array, Array]:
-        """Return where each ray enters and leaves, mm, shape (rows, columns); equal where it misses."""
+        """Return entry and exit of each ray, mm, shape (rows, columns); equal where a ray misses."""
         ...
 
 
 @dataclass(frozen=True)
 class Ellipsoid:
-    """An ellipsoid, turned about x, then y, then z by `turn` degrees."""
+    """An ellipsoid, rotated about x, then y, then z by `turn` degrees."""
 
     centre: Vector
     semi_axes: Vector
@@ -90,8 +90,8 @@ class Ellipsoid:
 class Stack:
     """Superellipses stacked along z: a torso, a lung.
 
-    Each section is (z, centre x, centre y, half width, half depth), from the feet upwards; between them
-    the outline is smooth, or straight where `edged`.
+    Each section is (z, centre x, centre y, half width, half depth), mm, from the feet upwards. Between
+    sections the outline is smooth, or straight if `edged`.
     """
 
     sections: Sequence[tuple[float, float, float, float, float]]
@@ -106,7 +106,7 @@ class Stack:
         return smooth_curve(table[:, 0], table[:, 1:], z).T
 
     def contains(self, points: Array) -> NDArray[np.bool_]:
-        """Tell which points, shape (n, 3), lie inside."""
+        """Return bool (n,): whether each of the points, shape (n, 3), lies inside."""
         sections = self.at(points[:, 2])
         aside = np.abs(points[:, :2].T - sections[:2]) / np.maximum(sections[2:], 1e-9)
         inside: NDArray[np.bool_] = (aside**self.exponent).sum(axis=0) < 1

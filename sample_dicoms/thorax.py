@@ -1,4 +1,4 @@
-"""A thorax of simple solids: what is tissue, what is air and what is bone along each ray."""
+"""A thorax of simple solids: path lengths in tissue, air and bone along each ray. `samples` projects it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,18 @@ from sample_dicoms.tubes import Tube, tube_length
 
 @dataclass(frozen=True)
 class Thorax:
-    """One synthetic person; `seed` draws the vessels, the rest is fixed anatomy.
+    """One synthetic thorax.
 
-    `heart` scales the heart; `opacities` are regions where fluid replaces a share (0–1) of the air; in a
-    lateral view the arms are up, out of the beam, and there is no marker.
+    Attributes
+    ----------
+    seed
+        Seed of the vessels; all other anatomy is fixed.
+    heart
+        Scale of the heart.
+    opacities
+        Regions with the share, 0–1, of air replaced by fluid.
+    frontal
+        False for a lateral view: the arms are out of the beam, and there is no marker.
     """
 
     seed: int = 1
@@ -27,7 +35,7 @@ class Thorax:
     frontal: bool = True
 
     def paths(self, view: View) -> Paths:
-        """Project everything: lengths in mm, shape (rows, columns)."""
+        """Return the path lengths, mm, shape (rows, columns)."""
         body = united_length(self._body(), view)
         air = self._air(view)
         vessels = tube_length(vessel_trees(self.seed), view)
@@ -54,7 +62,7 @@ class Thorax:
         return [TORSO, NECK, *(SHOULDERS + ARMS if self.frontal else ())]
 
     def _displacing(self) -> list[Solid]:
-        """What takes the lungs' room: heart, great vessels, mediastinum, all that is under the diaphragm."""
+        """Return the solids inside the lung outlines: heart, great vessels, mediastinum, diaphragm."""
         h = self.heart
         ventricles = Ellipsoid((20 + 6 * h, -22, 44), (66 * h, 56 * h, 48 * h), (0, 32, 0))
         base = Ellipsoid((8, -14, 84), (42 * h, 50, 44))

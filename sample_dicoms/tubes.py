@@ -1,4 +1,4 @@
-"""Bent rods of varying radius, and the lengths that parallel X-rays travel through them."""
+"""Bent rods of varying radius and the path lengths of parallel X-rays through them: ribs and vessels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sample_dicoms.solids import Array, Vector, View, smooth_curve
 
 @dataclass(frozen=True)
 class Tube:
-    """A bent rod of varying radius through some points: a rib, a vessel.
+    """A bent rod of varying radius through given points, mm.
 
     `flatten` scales the radius along x, y and z.
     """
@@ -22,14 +22,14 @@ class Tube:
     flatten: Vector = (1.0, 1.0, 1.0)
 
     def thinner(self, by: float) -> Tube:
-        """Return the tube inside a wall of that thickness, mm."""
+        """Return the tube inside a wall of thickness `by`, mm."""
         return Tube(self.points, [max(radius - by, 0.1) for radius in self.radii], self.flatten)
 
 
 def tube_length(tubes: Iterable[Tube], view: View) -> Array:
-    """Return the length of each ray inside the tubes, mm; overlaps add up.
+    """Return the path length of each ray through the tubes, mm; overlaps add up.
 
-    A tube is laid out as overlapping blobs of its own volume, so that any direction of the beam will do.
+    A tube is approximated by overlapping ellipsoids of its volume, for any direction of the beam.
     """
     blobs = [_blobs(tube, view.spacing) for tube in tubes]
     centres, axes, weights = (np.concatenate(part) for part in zip(*blobs, strict=True))
@@ -71,7 +71,7 @@ def _blobs(tube: Tube, pixel: float) -> tuple[Array, Array, Array]:
     at = (np.arange(count) + 0.5) * step
     centres = smooth_curve(knots, points, at)
     true = np.interp(at, knots, tube.radii)[:, np.newaxis] * np.asarray(tube.flatten)
-    axes = np.maximum(true, 1.2 * pixel)  # thinner than a pixel: as wide as one, and as much less dense
+    axes = np.maximum(true, 1.2 * pixel)  # thinner tubes become one pixel wide and less dense
     heading = np.gradient(centres, axis=0)
     heading /= np.linalg.norm(heading, axis=1, keepdims=True)
     reach = 1 / np.sqrt(((heading / true) ** 2).sum(axis=1))

@@ -1,4 +1,4 @@
-"""Takes durability away from a gateway; Python imports this at start when its folder is on PYTHONPATH."""
+"""Disables fsync in a gateway; Python imports this file at its start when the folder is on PYTHONPATH."""
 
 import os
 from typing import Any
@@ -7,7 +7,7 @@ from sqlalchemy import Pool, event
 
 
 def _leave_it_to_the_kernel(_: int) -> None:
-    """Return at once: the bytes reach the disk some time."""
+    """Return at once; the kernel writes later."""
 
 
 @event.listens_for(Pool, "checkout")

@@ -1,13 +1,15 @@
-"""`gateway prove`: kills a real gateway again and again, then shows that nothing was lost or answered twice.
+"""`gateway prove`: kills a real gateway again and again, then checks that no image is lost or answered twice.
 
-images.py      synthetic radiographs
-senders.py     send each image until it is acknowledged, as modalities do
-serving.py     the gateway's processes, started, killed and started again
-server.py      the PostgreSQL server, killed, too, where that is asked for
-plan.py        where and when to kill
-injection.py   runs inside the gateway's processes, through armed/sitecustomize.py: kills where it was ordered
-archive.py     the Storage SCP at the other end, which keeps the list of what arrived
+`gateway prove` and the acceptance tests load this package; nothing else in the gateway imports it.
+
+images.py      computed radiographs
+senders.py     senders that repeat each image until it is acknowledged
+serving.py     the gateway's processes: started, killed and restarted
+server.py      the PostgreSQL server, optionally killed, too
+plan.py        the kills: victims, points and times
+injection.py   carries out orders to kill inside the gateway's processes, through armed/sitecustomize.py
+archive.py     the Storage SCP that records the delivered results
 conduct.py     the experiment
-reconcile.py   what senders were told, what the ledger holds and what arrived: one verdict
-report.py      the table
+reconcile.py   compares acknowledgements, ledger and archive
+report.py      the table of the findings
 """

@@ -1,4 +1,4 @@
-"""The Storage SCP at the other end: takes every result and keeps the list of what arrived."""
+"""The destination of the proof: a Storage SCP that accepts every result and records its arrival."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ AE_TITLE = "ARCHIVE"
 
 
 class Archive:
-    """What arrived, in order; `port` is where it listens on loopback."""
+    """The recorded arrivals, in order; `port` is its port on loopback."""
 
     def __init__(self) -> None:
         self.arrivals: list[ArchivedObject] = []
         self.port = 0
 
     def answer_c_store(self, event: Event) -> int:
-        """Note the object, answer 0x0000."""
+        """Record the object and answer 0x0000."""
         command = cast(C_STORE, event.request)
         content = cast(BytesIO, command.DataSet).getvalue()
         self.arrivals.append(
@@ -44,7 +44,7 @@ class Archive:
         return 0x0000
 
     def complete(self) -> int:
-        """Return how many images have results of two kinds here."""
+        """Return the number of images with results of both kinds."""
         kinds: dict[str, set[str]] = defaultdict(set)
         for arrival in list(self.arrivals):
             kinds[arrival.source].add(arrival.sop_class_uid)
@@ -53,7 +53,7 @@ class Archive:
 
 @contextmanager
 def listening_archive() -> Iterator[Archive]:
-    """Run an archive for the length of a block."""
+    """Run an archive within a block."""
     archive = Archive()
     ae = ApplicationEntity(AE_TITLE)
     ae.supported_contexts = StoragePresentationContexts
@@ -67,7 +67,7 @@ def listening_archive() -> Iterator[Archive]:
 
 
 def source_of(result: Dataset) -> str:
-    """Return the SOP Instance UID of the image that an SR or SC is about."""
+    """Return the SOP Instance UID of the source image of an SR or SC."""
     if "SourceImageSequence" in result:
         return str(result.SourceImageSequence[0].ReferencedSOPInstanceUID)
     (study,) = result.CurrentRequestedProcedureEvidenceSequence

@@ -1,4 +1,7 @@
-"""The experiment: images come in, processes are killed, everything settles, three lists are compared."""
+"""The experiment: sends images, kills processes, waits until no work is left, and compares three lists.
+
+`gateway prove` calls `conduct`. The experiment uses a data directory, a database and a port of its own.
+"""
 
 from __future__ import annotations
 
@@ -27,16 +30,16 @@ from gateway.store.queries.images import Images
 
 LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 180.0
-LOST_SECONDS = 30.0  # after which an image that does not arrive is not waited for with the next
-AHEAD = 8  # images that may be on their way at any time
-SHARE_WHILE_KILLING = 0.8  # of the images; the others are for kills that would find none
+LOST_SECONDS = 30.0  # without progress for so long, more images are released
+AHEAD = 8  # images in flight at any time
+SHARE_WHILE_KILLING = 0.8  # share of the images for planned kills; the others are for starved kills
 SENDERS_WAIT_SECONDS = 5.0
 UNDER_WAY = {State.RECEIVED, State.INFERRED}
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """How much is sent and killed, and with which seed; `database_kills` are of the server."""
+    """Size and seed of the experiment; `database_kills` are kills of the PostgreSQL server."""
 
     images: int
     kills: int
@@ -47,18 +50,18 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What came of it.
+    """Findings of an experiment.
 
     Attributes
     ----------
     kills
-        What was killed, in the order of each lane.
+        Kills that were carried out, in the order of each lane.
     verdict
-        Of the three lists.
+        Comparison of the three lists.
     mishaps
-        Sentences: what ended without being killed, and what the log calls a bug.
+        Sentences: processes that ended without a kill, and bugs in the log.
     seconds
-        How long it took.
+        Duration of the experiment.
     """
 
     kills: tuple[Kill, ...]
@@ -68,14 +71,14 @@ class Findings:
 
     @property
     def proven(self) -> bool:
-        """Nothing was lost or answered twice, and nothing ended by itself."""
+        """Whether no image was lost or answered twice, and no process ended by itself."""
         return self.verdict.holds and not self.mishaps
 
 
 def settings_for_proof(
     given: Settings, data_dir: Path, database: str, archive_port: int, seed: int
 ) -> Settings:
-    """Return settings that keep the given model and nothing else: no real peer, folder or database."""
+    """Return settings with the given model; peers, folders and database are those of the proof."""
     port = free_port(random.Random(seed))  # noqa: S311 - keeps no secret
     destination = DicomDestination(
         name="archive", kind="dicom", ae_title=AE_TITLE, host="127.0.0.1", port=archive_port
@@ -102,20 +105,20 @@ def conduct(
     Parameters
     ----------
     given
-        Only the model is taken from them.
+        Settings of the caller; only the model is used.
     database
         `sqlite` or the URL of a PostgreSQL database without images.
     folder
-        For everything that is written.
+        Empty folder for all files.
     tell
-        Hears how much is done, 0–1.
+        Called with the finished share, 0–1.
 
     Raises
     ------
     ConfigurationError
-        When the database cannot be opened or is in use.
+        When the database cannot be opened or holds images.
     GatewayError
-        When the gateway ends by itself or does not get on.
+        When the gateway ends by itself or makes no progress.
     """
     begun = time.monotonic()
     (folder / "images").mkdir()
@@ -146,7 +149,7 @@ class _Run:
         tell: Callable[[float], None],
     ) -> None:
         if recorded.states():
-            raise ConfigurationError("--database: holds images; the proof needs a database of its own")
+            raise ConfigurationError("--database: the database holds images; name an empty database")
         self._experiment = experiment
         self._archive = archive
         self._recorded = recorded
@@ -166,7 +169,7 @@ class _Run:
         ]
 
     def to_its_end(self) -> tuple[tuple[Kill, ...], tuple[str, ...]]:
-        """Send and kill until all is settled; return what was killed and what went wrong besides."""
+        """Send and kill until no work is left; return the kills and the mishaps."""
         self._serving.start()
         self.senders.start()
         try:
@@ -198,7 +201,7 @@ class _Run:
                 self._tell(sum(progress) / (self._kills + 2 * self._experiment.images))
             elif self._quiet_seconds() > PATIENCE_SECONDS:
                 raise GatewayError(
-                    f"the gateway does not get on: nothing happened for {PATIENCE_SECONDS:g} s"
+                    f"the gateway makes no progress: nothing happened for {PATIENCE_SECONDS:g} s"
                 )
 
     def _quiet_seconds(self) -> float:
@@ -215,7 +218,7 @@ class _Run:
         return tuple(kill for lane in self._lanes for kill in lane.carried_out)
 
     def _all_killed(self) -> bool:
-        """Let images in as kills go on, and more where an order finds none."""
+        """Release images as kills proceed, more where an order starves; return whether all kills are done."""
         killed, acknowledged, complete = self._progress()
         images, kills = self._experiment.images, max(1, self._kills)
         self.senders.release(AHEAD + int(SHARE_WHILE_KILLING * images * killed / kills))
@@ -231,11 +234,11 @@ class _Run:
             return False
         try:
             return not UNDER_WAY.intersection(self._recorded.states())
-        except Retry:  # the server is being started again
+        except Retry:  # the database server is restarting
             return False
 
     def _expected_ends(self) -> set[int]:
-        """A role that is started while the database is away says so and ends."""
+        """Return the expected exit statuses: a role that starts without its database ends by itself."""
         return {-signal.SIGKILL, 1, NO_DATABASE} if self._experiment.database_kills else {-signal.SIGKILL}
 
     def _mishaps_in_log(self) -> Iterator[str]:

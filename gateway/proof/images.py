@@ -1,4 +1,4 @@
-"""Small synthetic radiographs, each with pixels and a study of its own."""
+"""Makes computed chest radiographs: small files for the proof, and the pixels of tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -13,24 +13,34 @@ from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEn
 from gateway.records import uid_from
 
 SIDE = 128
+NOISE = 80.0  # of 4095
 
 
 def write_images(folder: Path, count: int, seed: int) -> Iterator[tuple[str, Path]]:
-    """Write `count` radiographs; yield the SOP Instance UID and file of each."""
+    """Write `count` radiographs, each with its own pixels and study; yield the UID and file of each."""
     chance = np.random.default_rng(seed)
     for number in range(count):
-        ds = _radiograph(UID(uid_from(f"prove|{seed}|{number}")), _pixels(chance))
+        pixels = noisy_chest_pixels(chance, SIDE, SIDE, NOISE)
+        ds = _radiograph(UID(uid_from(f"prove|{seed}|{number}")), pixels)
         path = folder / f"{number}.dcm"
         ds.save_as(path, enforce_file_format=True)
         yield str(ds.SOPInstanceUID), path
 
 
-def _pixels(chance: np.random.Generator) -> NDArray[np.uint16]:
-    """Return 12-bit pixels, shape (SIDE, SIDE): a bright body, two darker lungs, noise."""
-    y, x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
+def chest_pixels(rows: int = 96, columns: int = 80) -> NDArray[np.uint16]:
+    """Return 12-bit pixels, shape (rows, columns): a bright body with two darker lungs."""
+    y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
     lungs = np.exp(-(((np.abs(x) - 0.42) / 0.28) ** 2) - (y / 0.55) ** 2)
-    body = 1.4 - np.hypot(x, 0.8 * y) - 0.7 * lungs + chance.normal(0, 0.02, x.shape)
-    return np.asarray(4095 * np.clip(body, 0, 1), np.uint16)
+    body = np.clip(1.6 - np.hypot(x, 0.8 * y), 0, 1)
+    return np.asarray(4095 * np.clip(body - 0.7 * lungs, 0, 1), np.uint16)
+
+
+def noisy_chest_pixels(
+    chance: np.random.Generator, rows: int, columns: int, deviation: float
+) -> NDArray[np.uint16]:
+    """Return `chest_pixels` with Gaussian noise: no two images are equal."""
+    noise = chance.normal(0, deviation, (rows, columns))
+    return np.clip(chest_pixels(rows, columns) + noise, 0, 4095).astype(np.uint16)
 
 
 def _radiograph(uid: UID, pixels: NDArray[np.uint16]) -> Dataset:

@@ -1,7 +1,9 @@
-"""Runs inside the gateway's processes, which know nothing of it: kills where it was ordered.
+"""Carries out orders to kill inside the gateway's processes. `armed/sitecustomize.py` installs it at their
+start.
 
-An order is a file named after a point (`work.decode.before`) that holds the kill's number, the passage
-at which it is due, and the victim. Whoever carries it out moves the file first, so that it happens once.
+An order is a file named after a point (`work.decode.before`) with the kill's number, the passage at which the
+kill is due, and the victim. A process moves the file before it kills, so that each order is carried out once.
+The gateway's own code has no hooks for the proof.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ ORDERS = "CXR_PROVE_ORDERS"
 
 
 class Orders:
-    """The folder through which the experiment and the armed processes speak."""
+    """The folder of orders, shared by the experiment and the armed processes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -31,21 +33,21 @@ class Orders:
         self._carried_out.mkdir(parents=True, exist_ok=True)
 
     def give(self, kill: Kill) -> None:
-        """Order a kill at a point."""
+        """Order a kill at its point."""
         draft = self._folder / "draft"
         draft.write_text(f"{kill.number} {kill.passage} {kill.victim}")
         draft.rename(self._folder / str(kill.point))
 
     def withdraw(self, kill: Kill) -> bool:
-        """Take an order back; False if it was carried out meanwhile."""
+        """Withdraw an order; return False if it was carried out meanwhile."""
         return self._move(str(kill.point), "withdrawn")
 
     def is_carried_out(self, kill: Kill) -> bool:
-        """Tell whether somebody has killed for it."""
+        """Tell whether the order was carried out."""
         return (self._carried_out / str(kill.number)).exists()
 
     def due(self, point: str) -> tuple[str, int, str] | None:
-        """Return the number, passage and victim ordered for a point."""
+        """Return number, passage and victim of the order at a point, or None."""
         try:
             number, passage, victim = (self._folder / point).read_text().split()
         except FileNotFoundError:
@@ -53,7 +55,7 @@ class Orders:
         return number, int(passage), victim
 
     def carry_out(self, point: str, number: str) -> bool:
-        """Take an order on; False if another process has it."""
+        """Claim an order; return False if another process has claimed it."""
         return self._move(point, f"carried-out/{number}")
 
     def _move(self, point: str, name: str) -> bool:
@@ -65,7 +67,7 @@ class Orders:
 
 
 class Injection:
-    """Counts passages of points in this process and kills when one is due."""
+    """Counts passages of points in this process, and kills when an order is due."""
 
     def __init__(self, orders: Orders, role: str) -> None:
         self._orders = orders
@@ -74,7 +76,7 @@ class Injection:
         self._one_at_a_time = threading.Lock()
 
     def around(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `function` with a point before and one after it."""
+        """Return `function` with a point before and a point after each call."""
 
         @wraps(function)
         def passing(*arguments: Any, **named: Any) -> Any:
@@ -86,7 +88,7 @@ class Injection:
         return passing
 
     def pass_by(self, stage: str) -> None:
-        """Die here if that is ordered."""
+        """Carry out an order that is due at this point."""
         point = f"{self._role}.{stage}"
         with self._one_at_a_time:
             order = self._orders.due(point)
@@ -99,7 +101,7 @@ class Injection:
 
 
 def kill(supervisor: int, victim: str) -> bool:
-    """Send SIGKILL to one role of that supervisor, to it or to all; False if the victim is not there."""
+    """Send SIGKILL to one role, to the supervisor, or to all; return False without a victim."""
     if victim == ITSELF:
         os.kill(os.getpid(), signal.SIGKILL)
     roles = roles_of(supervisor)
@@ -107,7 +109,7 @@ def kill(supervisor: int, victim: str) -> bool:
         RECEIVE: [pid for pid, role in roles.items() if role == RECEIVE],
         WORK: [pid for pid, role in roles.items() if role == WORK],
         SERVE: [supervisor],
-        ALL: [supervisor, *sorted(roles, key=lambda pid: pid == os.getpid())],  # oneself last
+        ALL: [supervisor, *sorted(roles, key=lambda pid: pid == os.getpid())],  # this process last
     }[victim]
     return sum(_end(pid) for pid in pids) > 0
 
@@ -121,7 +123,7 @@ def roles_of(supervisor: int) -> dict[int, str]:
 
 
 def arm() -> None:
-    """Put points into this process, if it is a receiver or a worker under proof."""
+    """Install points in this process, if it is a receiver or a worker under proof."""
     role = next((word for word in (RECEIVE, WORK) if word in sys.orig_argv[:4]), None)
     if ORDERS not in os.environ or role is None:
         return
@@ -132,7 +134,7 @@ def arm() -> None:
 
 
 def _arm_commits(injection: Injection) -> None:
-    """Put points around every commit of a transaction that has written."""
+    """Install points around every commit of a transaction with changes."""
     from sqlalchemy import Engine, event
     from sqlalchemy.engine.default import DefaultDialect
 
@@ -169,7 +171,7 @@ def _arm_worker(injection: Injection) -> None:
 
 
 def _text(path: Path) -> str:
-    """Read a file of /proc; nothing of a process that has ended meanwhile."""
+    """Return the text of a file of /proc; empty for a process that has ended."""
     try:
         return path.read_text()
     except (FileNotFoundError, ProcessLookupError):

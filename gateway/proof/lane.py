@@ -1,4 +1,4 @@
-"""The kills of one role, one after the other."""
+"""The kills of one role, in order. `conduct` runs one lane for each of receiver, worker and database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.proof.serving import Serving
 
 
 class Lane:
-    """One kill is due at a time; `carried_out` are those before it."""
+    """Kills of one lane, one due at a time; `carried_out` lists the finished kills."""
 
     def __init__(self, kills: Iterable[Kill], orders: Orders, serving: Serving) -> None:
         self._waiting = iter(kills)
@@ -25,13 +25,14 @@ class Lane:
 
     @property
     def ended(self) -> bool:
-        """No kill is left."""
+        """Whether no kill is left."""
         return self._kill is None
 
     def look(self, *, starved: bool, acknowledged: int) -> None:
-        """Go on to the next kill if this one is done; where no image will pass its point, kill now.
+        """Advance to the next kill if the current kill is done.
 
-        A database is killed just after an acknowledgement: what it has not written yet is lost then.
+        A starved kill, whose point no image will pass, is carried out at once. A database is killed just
+        after an acknowledgement, so that unwritten data would be lost.
         """
         is_new = acknowledged > self._acknowledged
         self._acknowledged = acknowledged

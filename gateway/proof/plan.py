@@ -1,4 +1,4 @@
-"""Where and when to kill: the same seed, the same plan."""
+"""Plans the kills: victims, points and times. The same seed gives the same plan."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ class Kill:
     Attributes
     ----------
     number
-        Unique in its plan.
+        Unique number in the plan.
     lane
         `receive`, `work` or `database`: one kill of each lane is due at a time.
     victim
-        `itself` (who passes the point), `receive`, `work`, `serve` (the supervisor), `all` or `database`.
+        `itself` (the process that passes the point), `receive`, `work`, `serve` (the supervisor), `all` or
+        `database`.
     point
-        `ROLE.STAGE.SIDE`; None for a moment in time.
+        `ROLE.STAGE.SIDE`; None for a kill at a time.
     passage
-        At which passage of the point, from 1.
+        Passage of the point at which the kill is due, from 1.
     wait_seconds
-        Without a point: how long after the lane's last kill.
+        Delay after the lane's last kill, for a kill without a point.
     """
 
     number: int
@@ -49,7 +50,7 @@ class Kill:
 
 
 def plan_kills(kills: int, seed: int, database_kills: int = 0) -> list[Kill]:
-    """Return the kills in order: of a hundred, 68 where or when the receiver works; and those of a server."""
+    """Return the kills in order, 68 of 100 at the receiver, followed by those of the database server."""
     chance = random.Random(seed)  # noqa: S311 - repeatable, keeps no secret
     deck = _decks(chance)
     planned = [_kill(number, *next(deck), chance) for number in range(kills)]
@@ -60,7 +61,7 @@ def plan_kills(kills: int, seed: int, database_kills: int = 0) -> list[Kill]:
 
 
 def _decks(chance: random.Random) -> Iterator[tuple[str | None, str]]:
-    """Yield (point, victim) for ever. Receivers are back sooner than workers, so they die more often."""
+    """Yield (point, victim) for ever. Receivers restart faster than workers and are killed more often."""
     while True:
         at_points = RECEIVE_POINTS * 8 + STAGES_OF_WORK + DURABILITY_OF_WORK * 2
         victims = [SERVE, ALL] * 2 + [ITSELF] * (len(at_points) - 4)

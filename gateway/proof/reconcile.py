@@ -1,4 +1,4 @@
-"""What senders were told, what the ledger holds, what arrived: three lists, one verdict."""
+"""Compares three lists: acknowledged images, rows of the ledger, and results in the archive. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class ArchivedObject:
-    """One C-STORE at the destination; `sha256` is of the encoded data set, `source` the image's UID."""
+    """One C-STORE at the archive; `sha256` is of the encoded data set, `source` the image's UID."""
 
     sop_instance_uid: str
     sop_class_uid: str
@@ -31,7 +31,7 @@ class ArchivedObject:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """The verdict; `lost` and `duplicated` are sentences, one for each case."""
+    """The result of a comparison; `lost` and `duplicated` hold one sentence for each case."""
 
     acknowledged: int
     answered: int
@@ -41,7 +41,7 @@ class Reconciliation:
 
     @property
     def holds(self) -> bool:
-        """Nothing was lost and nothing was answered twice."""
+        """Whether no image was lost or answered twice."""
         return not self.lost and not self.duplicated
 
 
@@ -53,14 +53,14 @@ def reconcile(
     Parameters
     ----------
     acknowledged
-        SOP Instance UIDs of images whose sender was told 0x0000.
+        SOP Instance UIDs of the images that were answered 0x0000.
 
     Returns
     -------
-    An acknowledged image is *answered* when the ledger has it as delivered and each result that the
-    ledger names has arrived, else *lost*. *Duplicated* are two objects of one SOP class for one image, an
-    object that came with different bytes, and two rows for one image. The same object sent again is
-    allowed, and counted as *resent*.
+    An acknowledged image is *answered* when its row is `delivered` and all results of the row have arrived,
+    else *lost*. *Duplicated* are two objects of one SOP class for one image, an object that arrived with
+    different bytes, and two rows for one image. An object that arrived again unchanged is allowed, and
+    counted as *resent*.
     """
     rows: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:

@@ -1,4 +1,4 @@
-"""The findings as a table."""
+"""Formats the findings as a table and as sentences. `gateway prove` prints them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = {RECEIVE: "receiver", WORK: "worker", SERVE: "supervisor", ALL: "all at 
 
 
 def table_of(findings: Findings) -> Table:
-    """Return the table that ends the proof."""
+    """Return the table of kills and counts."""
     verdict = findings.verdict
     table = Table(box=None, show_header=False)
     table.add_column()
@@ -37,14 +37,14 @@ def table_of(findings: Findings) -> Table:
 
 
 def kinds_of(kills: tuple[Kill, ...]) -> list[tuple[str, int]]:
-    """Count the kills by point and side, then by victim."""
+    """Return the number of kills by point and side, then by victim."""
     places = Counter(_place(kill) for kill in kills)
     victims = Counter(NAMES[kill.lane if kill.victim == ITSELF else kill.victim] for kill in kills)
     return [*sorted(places.items()), *((f"of them, {name}", count) for name, count in victims.items())]
 
 
 def cases_of(findings: Findings) -> list[str]:
-    """Return the first of what must not be, one sentence each."""
+    """Return the first `MOST_CASES` failures, one sentence each."""
     verdict = findings.verdict
     cases = [f"lost: {case}" for case in verdict.lost]
     cases += [f"duplicated: {case}" for case in verdict.duplicated]

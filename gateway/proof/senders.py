@@ -1,4 +1,4 @@
-"""Senders that send each image until it is acknowledged, as modalities do."""
+"""Senders that repeat each image until it is acknowledged, as modalities do. `conduct` runs them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PAUSE_SECONDS = 0.1
 
 
 class Senders:
-    """Several senders at once; each has its own share of the images.
+    """Concurrent senders; each has its own share of the images.
 
     Parameters
     ----------
     images
-        SOP Instance UID of each file, in the order of sending.
+        File → SOP Instance UID, in the order of sending.
     """
 
     def __init__(self, images: Mapping[Path, str], node: DicomNode, count: int) -> None:
@@ -36,25 +36,25 @@ class Senders:
 
     @property
     def acknowledged(self) -> set[str]:
-        """SOP Instance UIDs of what the gateway said it has stored."""
+        """The SOP Instance UIDs of acknowledged images."""
         return {self._images[file] for file in self._acknowledged.copy()}
 
     @property
     def released(self) -> int:
-        """How many images may be sent by now."""
+        """The number of images that may be sent now."""
         return self._released
 
     def release(self, count: int) -> None:
-        """Let the first `count` images be sent, at least."""
+        """Release at least the first `count` images."""
         self._released = min(max(self._released, count), len(self._images))
 
     def start(self) -> None:
-        """Start sending what is released."""
+        """Start sending released images."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Send nothing more."""
+        """Stop sending."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
@@ -67,7 +67,7 @@ class Senders:
                 self._stopping.wait(PAUSE_SECONDS)
 
     def _send_once(self, files: Sequence[Path]) -> bool:
-        """Send over one association; False if nobody listens now."""
+        """Send over one association; return False if the gateway does not accept or loses the association."""
         try:
             for sent in send_files(files, self._node):
                 if sent.stored:

@@ -1,4 +1,4 @@
-"""The PostgreSQL server under proof: killed with all its processes, started again by whoever runs it."""
+"""The PostgreSQL server under proof: killed with all its processes; its operator restarts it."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from gateway.errors import ConfigurationError
 
 
 class PostgresServer:
-    """A server on this machine (Linux).
+    """A PostgreSQL server on this machine (Linux).
 
     Parameters
     ----------
     engine
-        Connects to it.
+        Engine that connects to the server.
 
     Raises
     ------
     ConfigurationError
-        If it is not PostgreSQL, or runs on another machine.
+        If the server is not PostgreSQL, or runs on another machine.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         if engine.dialect.name != "postgresql" or not self._processes():
-            raise ConfigurationError("--database-kills: needs --database with a PostgreSQL on this machine")
+            raise ConfigurationError(
+                "--database-kills: name a PostgreSQL server on this machine with --database"
+            )
 
     def kill(self) -> bool:
-        """Send SIGKILL to the server and its processes; False if it is away."""
+        """Send SIGKILL to the server and its processes; return False if it does not run."""
         try:
             processes = self._processes()
         except sa.exc.DBAPIError:
@@ -43,7 +45,7 @@ class PostgresServer:
         return bool(processes)
 
     def _processes(self) -> list[int]:
-        """Return the process IDs, the server's own first: a backend's parent, and its other children."""
+        """Return the process IDs of the server and its children, the server first."""
         with self._engine.connect() as connection:
             backend = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
         try:

@@ -1,4 +1,4 @@
-"""The gateway under proof: `gateway serve` with armed roles, started again when it was killed."""
+"""The gateway under proof: `gateway serve` with armed roles, restarted after kills. `conduct` runs it."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from gateway.proof.server import PostgresServer
 from gateway.settings import Settings
 
 ARMED = Path(__file__).parent / "armed"
-PORTS = range(20_000, 32_000)  # below those that systems give to clients: nobody takes it while we are down
+PORTS = range(20_000, 32_000)  # below ephemeral ports: the port stays free while the gateway is down
 STOP_SECONDS = 90
-NO_DATABASE = 2  # the exit status of a gateway that is started while its database is away
+NO_DATABASE = 2  # exit status of a gateway that starts without its database
 
 
 class Serving:
-    """One gateway.
+    """One gateway process with its roles.
 
     Parameters
     ----------
     settings
-        Complete: nothing of the caller's own settings or environment gets through.
+        Complete settings; the caller's environment variables are not passed on.
     folder
-        For the settings file and the standard error.
+        Folder for the settings file and the standard error.
     orders
         Folder of the orders to kill.
     server
-        Of the database, where that is killed, too.
+        Database server, where it is killed, too.
     """
 
     def __init__(
@@ -57,23 +57,23 @@ class Serving:
         self._process: subprocess.Popen[bytes]
 
     def start(self) -> None:
-        """Start it, without waiting until it is ready."""
+        """Start the gateway; return before it is ready."""
         with self._stderr.open("ab") as stderr:
             self._process = subprocess.Popen(self._command, stderr=stderr, env=self._environment)
 
     def kill(self, victim: str) -> bool:
-        """Send SIGKILL to a role, the supervisor, all or the database; False if the victim is not there."""
+        """Send SIGKILL to a role, the supervisor, all or the database; return False without a victim."""
         if victim == DATABASE:
             return self._server is not None and self._server.kill()
         return kill(self._process.pid, victim)
 
     def revive(self) -> None:
-        """Start it again if it was killed, or found no database, which is killed, too.
+        """Restart the gateway if it was killed, or ended for want of a killed database.
 
         Raises
         ------
         GatewayError
-            If it ended by itself.
+            If the gateway ended by itself.
         """
         status = self._process.poll()
         if status == -signal.SIGKILL or (status == NO_DATABASE and self._server):
@@ -82,24 +82,24 @@ class Serving:
             raise GatewayError(f"the gateway ended by itself with status {status}: see {self._stderr}")
 
     def stop(self) -> int:
-        """Ask it to end; return its exit status."""
+        """Stop the gateway with SIGTERM; return its exit status."""
         self._process.terminate()
         return self._process.wait(STOP_SECONDS)
 
     def end(self) -> None:
-        """Leave nothing running."""
+        """Kill all remaining processes."""
         if self._process.poll() is None:
             self.kill(ALL)
             self._process.wait()
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Yield the log's events."""
+        """Yield the events of the log."""
         for line in self._log.read_text().splitlines():
             yield json.loads(line)
 
 
 def free_port(chance: random.Random) -> int:
-    """Return a port on loopback that nobody listens on."""
+    """Return a free port on loopback."""
     while True:
         port = chance.choice(PORTS)
         with socket.socket() as trial:

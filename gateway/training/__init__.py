@@ -1,1 +1,5 @@
-"""How the network is trained: `train` reads a recipe and writes a model with its card, figures and plots."""
+"""Training and evaluation of the model: `gateway train` and `gateway evaluate` load this package lazily.
+
+Nothing else in the gateway imports it. `train` reads a recipe and writes weights, card, figures and plots.
+The same recipe, images and seed give the same model on the same hardware.
+"""

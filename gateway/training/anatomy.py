@@ -1,4 +1,7 @@
-"""Radiographs of limbs, joints, skulls and bellies, computed: bones are tubes and shells in soft tissue."""
+"""Computes radiographs of other body parts: limbs, joints, skulls, pelvises, abdomens and lateral chests.
+
+`negatives` calls it. Bones are tubes and shells in soft tissue; every draw comes from the given generator.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,17 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-Depth = NDArray[np.float64]  # (side, side): how much absorbs along each ray
+Depth = NDArray[np.float64]  # (side, side): absorption along each ray
 
 
 def bones(rng: np.random.Generator, side: int) -> Depth:
-    """Return the radiograph of a random part of the body that is no chest: bright is dense, 0 to about 1."""
+    """Return the radiograph of a random body part other than the chest; 0 to about 1, dense is bright."""
     canvas = RayGrid(rng, side)
     return _seen(_PARTS[int(rng.integers(len(_PARTS)))](rng, canvas), rng)
 
 
 class RayGrid:
-    """A square of rays, -1 to 1, turned and stretched at random; shapes are drawn as depths."""
+    """A square grid of rays, coordinates -1 to 1, rotated and scaled at random; methods return depths."""
 
     def __init__(self, rng: np.random.Generator, side: int) -> None:
         rows, columns = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
@@ -31,7 +34,7 @@ class RayGrid:
         self.y = (rows * np.cos(angle) - columns * np.sin(angle)) * zoom + rng.normal(0, 0.12)
 
     def tube(self, start: tuple[float, float], end: tuple[float, float], r0: float, r1: float) -> Depth:
-        """A solid rod from `start` to `end`, whose radius goes from `r0` to `r1`."""
+        """Return a solid rod from `start` to `end`; its radius changes from `r0` to `r1`."""
         (ax, ay), (bx, by) = start, end
         length = (bx - ax) ** 2 + (by - ay) ** 2
         along = np.clip(((self.x - ax) * (bx - ax) + (self.y - ay) * (by - ay)) / length, 0, 1)
@@ -40,7 +43,7 @@ class RayGrid:
         return cast(Depth, 2 * np.sqrt(np.maximum(radius**2 - apart**2, 0)))
 
     def bone(self, start: tuple[float, float], end: tuple[float, float], radius: float) -> Depth:
-        """A hollow rod with thicker ends: dense at its edges."""
+        """Return a hollow rod with thicker ends, dense at its edges."""
         shell = self.tube(start, end, radius, radius) - 0.8 * self.tube(
             start, end, radius * 0.7, radius * 0.7
         )
@@ -48,7 +51,7 @@ class RayGrid:
         return 4 * np.maximum(shell, 0.6 * heads)
 
     def ball(self, centre: tuple[float, float], rx: float, ry: float) -> Depth:
-        """An ellipsoid."""
+        """Return an ellipsoid."""
         inside = 1 - ((self.x - centre[0]) / rx) ** 2 - ((self.y - centre[1]) / ry) ** 2
         return cast(Depth, 2 * min(rx, ry) * np.sqrt(np.maximum(inside, 0)))
 

@@ -1,4 +1,8 @@
-"""Random changes made to training images, a whole batch at once on the device that trains."""
+"""Augments training images at random, a whole batch at once on the training device.
+
+`objectives`, `average` and `finish` call it. Every draw comes from one generator, so a seed repeats a
+training.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ Change = Callable[[Tensor], Tensor]
 class Augmenter:
     """Turns stored images into training views; every draw comes from `generator`.
 
-    Call it with uint8 images, shape (n, 224, 224): the views are float32 (n, 1, size, size), -1–1.
+    The images are uint8 (n, 224, 224); the views are float32 (n, 1, size, size), -1 to 1.
     """
 
     def __init__(self, ranges: Augmentation, size: int, generator: Generator) -> None:
@@ -38,7 +42,7 @@ class Augmenter:
         return x.clamp(0, 1) * 2 - 1
 
     def mix(self, views: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Blend each view, and its target, with another's (Zhang et al. 2018) where the recipe says so."""
+        """Blend each view and target with another (mixup, Zhang et al. 2018), if the recipe sets `mixup`."""
         if not self._ranges.mixup:
             return views, targets
         alpha = torch.full((len(views), 2), self._ranges.mixup, device=self._device)
@@ -49,7 +53,7 @@ class Augmenter:
         return across * views + (1 - across) * views[other], share * targets + (1 - share) * targets[other]
 
     def _other(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return another image for each, and how far to go towards it."""
+        """Return another image for each image, and the share of its look, 0–1."""
         order = torch.randperm(len(x), generator=self._generator, device=self._device)
         return x[order], self._uniform(len(x))[:, None]
 
@@ -74,7 +78,7 @@ class Augmenter:
         return x
 
     def _window(self, n: int) -> Tensor:
-        """Return n affine maps from the view's coordinates to the image's."""
+        """Return n affine maps from view to image coordinates."""
         r = self._ranges
         angle = torch.deg2rad(self._uniform(n, -r.rotation, r.rotation))
         zoom = self._uniform(n, *r.zoom)
@@ -89,21 +93,21 @@ class Augmenter:
         return torch.stack(rows, dim=1).view(n, 2, 3)
 
     def _displacement(self, grid: Tensor) -> Tensor:
-        """Return smooth waves, one along each axis: other proportions of the body."""
+        """Return smooth displacements, one wave along each axis: other body proportions."""
         shape = (len(grid), 1, 1, 2)
         most, length, phase = (self._uniform(2 * len(grid)).view(shape) for _ in range(3))
         waves: Tensor = self._ranges.warp * most * torch.sin(torch.pi * ((0.5 + length) * grid + 2 * phase))
         return waves
 
     def _normalise_locally(self, x: Tensor) -> Tensor:
-        """Divide out brightness and contrast of the neighbourhood, at a random scale."""
+        """Normalise brightness and contrast by the neighbourhood, at a random scale."""
         half = int(self._size * (0.05 + 0.2 * self._number()))
         mean = neighbourhood(x, half)
         spread = (neighbourhood(x * x, half) - mean * mean).clamp(min=1e-4).sqrt()
         return (0.5 + 0.2 * (x - mean) / (spread + 0.05)).clamp(0, 1)
 
     def _change_detail(self, x: Tensor) -> Tensor:
-        """Scale what a random coarser resolution would lose: by 0 it is blurred, above 1 sharpened."""
+        """Scale the detail that a random coarser resolution lacks: 0 blurs, above 1 sharpens."""
         small = max(8, int(self._size * (0.35 + 0.6 * self._number())))
         low = interpolate(x, size=(small, small), mode="bilinear", antialias=True)
         coarse = interpolate(low, size=x.shape[-2:], mode="bilinear")
@@ -111,7 +115,7 @@ class Augmenter:
         return (coarse + gain * (x - coarse)).clamp(0, 1)
 
     def _replace_margins(self, x: Tensor) -> Tensor:
-        """Cover margins of up to a sixth of each side with grey, black or another image."""
+        """Replace margins of up to a sixth of each side by grey, black or another image."""
         n = len(x)
         place = torch.linspace(0, 1, self._size, device=self._device)
         left, right, top, bottom = (self._uniform(n, -0.05, 0.16)[:, None] for _ in range(4))
@@ -124,7 +128,7 @@ class Augmenter:
         return inside * x + (1 - inside) * outside
 
     def _blank(self, x: Tensor) -> Tensor:
-        """Cover one rectangle, a tenth to a third of the side, with a grey."""
+        """Replace one rectangle, a tenth to a third of the side, by a grey value."""
         n = len(x)
         place = torch.arange(self._size, device=self._device)[None]
         hidden = []

@@ -1,4 +1,4 @@
-"""One network out of several that started from the same weights: the mean of their weights."""
+"""Averages the weights of networks with the same start (model soup). `train` calls it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gateway.training.objectives import Features
 
 
 def mean_of(networks: Sequence[nn.Module]) -> nn.Module:
-    """Return a network whose weights are the means of those of `networks` (Wortsman et al. 2022).
+    """Return a network with the mean weights of `networks` (Wortsman et al. 2022).
 
-    What its normalisations remember of the images no longer fits: `renormalise` has to follow.
+    The running statistics of its normalisations are invalid until `renormalise`.
     """
     mean = copy.deepcopy(networks[0])
     others = [network.state_dict() for network in networks]
@@ -26,7 +26,7 @@ def mean_of(networks: Sequence[nn.Module]) -> nn.Module:
 
 @torch.no_grad()
 def renormalise(network: nn.Module, views: Iterable[Tensor], features: Features) -> None:
-    """Estimate means and variances of all batch normalisations anew, over batches of training views."""
+    """Estimate the running statistics of all batch normalisations anew from batches of training views."""
     normalisations = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for module in normalisations:
         module.reset_running_stats()

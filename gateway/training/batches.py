@@ -1,4 +1,4 @@
-"""Batches with a fixed share of each source and class."""
+"""Draws training batches with a fixed share of each source and class. `train` calls it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from gateway.training.samples import CLASSES, Sample
 
 
 class Batches:
-    """Draws indices of training samples: a weighted share of each (source, class), at random within it."""
+    """Draws indices of training samples: a weighted share of each (source, class), at random within it.
+
+    Raises
+    ------
+    ConfigurationError
+        The training part holds images of one class only.
+    """
 
     def __init__(
         self, samples: list[Sample], sources: tuple[DataSource, ...], batch: int, generator: Generator

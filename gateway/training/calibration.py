@@ -1,4 +1,7 @@
-"""One temperature for the log-odds, kept only where it helps on images unlike those that it was fitted to."""
+"""Fits the temperature of the log-odds (Guo et al. 2017). `finish` calls it.
+
+The temperature is kept only if it reduces the calibration error on images unlike those that it was fitted on.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,19 @@ from gateway.training.evaluation.shifts import SHIFTS
 from gateway.training.image_set import ImageSet
 from gateway.training.validation import borrow_most, other_class
 
-WORTH = 0.9  # the error must fall at least to this share of what it was
-SHIFTED = ("as it is", "closer", "darker", "local contrast")  # the temperature must help on these
+WORTH = 0.9  # the error must fall at least to this share
+SHIFTED = ("as it is", "closer", "darker", "local contrast")  # shifts that the temperature is tested on
 TEMPERATURES = np.exp(np.linspace(-1.5, 1.5, 121))
 
 Odds = NDArray[np.float64]
 
 
 def calibrate(network: nn.Module, image_set: ImageSet, progress: Progress) -> float | None:
-    """Fit on half of the validation images, with looks of the other class; try on the others, shifted."""
+    """Return the temperature, or None where it does not help.
+
+    Half of the validation images, with looks of the other class, fit the temperature. The other half,
+    shifted, tests it.
+    """
     rows = image_set.draw("validation")
     fitted, tried = rows[::2], rows[1::2]
     odds = describe(network, _borrowed(image_set, fitted)).log_odds.double().numpy()
@@ -35,7 +42,7 @@ def calibrate(network: nn.Module, image_set: ImageSet, progress: Progress) -> fl
 
 
 def choose_temperature(fitted_on: tuple[Odds, Labels], tried_on: tuple[Odds, Labels]) -> float | None:
-    """Return the temperature that is best on one set of log-odds and labels, if it helps on the other."""
+    """Return the best temperature for the first set of log-odds and labels, if it helps on the second."""
     odds, labels = fitted_on
     losses = [_loss(odds / t, labels) for t in TEMPERATURES]
     best = float(TEMPERATURES[int(np.argmin(losses))])

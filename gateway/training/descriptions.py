@@ -1,4 +1,4 @@
-"""What a trained network makes of stored images: log-odds and descriptions."""
+"""Runs a trained network over an image set. `finish` and `calibration` call it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ class Described(NamedTuple):
 
 @torch.inference_mode()
 def describe(network: nn.Module, pixels: NDArray[np.uint8], shift: Shift | None = None) -> Described:
-    """Run a network in evaluation mode over images, uint8 (n, 224, 224), changed by `shift`."""
+    """Return log-odds and descriptions of images, uint8 (n, 224, 224), after `shift`.
+
+    `network` must be in evaluation mode; `shift` takes and returns float (n, 1, 224, 224), 0–1.
+    """
     device = next(network.parameters()).device
     odds, descriptions = [], []
     for start in range(0, len(pixels), BATCH):

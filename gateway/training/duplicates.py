@@ -1,18 +1,18 @@
-"""Copies of one picture under several names, found by what they show."""
+"""Finds copies of one image under several file names by correlation of thumbnails. `train` calls it."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 28  # thumbnails of 28 × 28: 8 × 8 pixels averaged to one
-ALIKE = 0.998  # correlation of two thumbnails at which they are one picture
+SIDE = 28  # side of a thumbnail: 8 × 8 pixels averaged to one
+ALIKE = 0.998  # least correlation of two copies
 
 
 def first_copies(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Mark, among images of shape (n, 224, 224), those of which no earlier one is a copy.
+    """Return bool (n,): whether each image of uint8 (n, 224, 224) is the first of its copies.
 
-    A copy may be compressed or resized differently, and brighter or of another contrast.
+    Copies may differ in compression, size, brightness and contrast.
     """
     thumbnails = _thumbnails(pixels)
     first = np.ones(len(pixels), np.bool_)
@@ -25,7 +25,7 @@ def first_copies(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return one row of length 1 and mean 0 for each image: their products are correlations."""
+    """Return one row of norm 1 and mean 0 for each image: products of rows are correlations."""
     step = pixels.shape[1] // SIDE
     rows = [
         image.reshape(SIDE, step, SIDE, step).mean(axis=(1, 3), dtype=np.float32).ravel() for image in pixels

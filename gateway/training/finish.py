@@ -1,4 +1,7 @@
-"""From trained weights to a model: detector, calibration, card, figures on images never used before."""
+"""Turns trained weights into a model: detector, calibration, card and figures. `train` calls it last.
+
+The figures come from images that no earlier step used.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +27,15 @@ from gateway.training.publish import publish
 from gateway.training.recipe import Augmentation, Recipe
 
 WEIGHTS_NAME = "model.safetensors"
-PER_GROUP = 500  # training images of each source and class that are described
-FAMILIAR = Augmentation(  # how frontal chests of other hospitals may differ: no reason to abstain
+PER_GROUP = 500  # training images of each source and class for fitting the detector
+FAMILIAR = Augmentation(  # differences between hospitals, from which the model must not abstain
     rotation=8, zoom=(0.8, 1.1), aspect=0.2, shift=0.04, shear=0.03, warp=0.02, spectrum=0.5, tones=0.5,
     local_contrast=0.1, frame=0.1, resolution=0.5, gamma=0.2, contrast=0.2, brightness=0.05, noise=0.03,
 )  # fmt: skip
 
 
 def finish(recipe: Recipe, network: nn.Module, image_set: ImageSet, progress: Progress) -> None:
-    """Write model, card and figures of `network`, which is in evaluation mode, to the recipe's folder."""
+    """Write weights, card and figures of `network`, in evaluation mode, to the recipe's folder."""
     detector, abstention = _detector(network, image_set, progress)
     temperature = calibrate(network, image_set, progress)
     _write_weights(network, detector, recipe.out / WEIGHTS_NAME)
@@ -65,7 +68,7 @@ def _familiar(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _write_weights(network: nn.Module, detector: Detector, path: Path) -> None:
-    """Half precision: half the size, and the log-odds move by less than a thousandth."""
+    """Write weights in half precision: half the size; the log-odds change by less than 0.001."""
     tensors = dict(network.state_dict()) | detector.tensors()
     kept = {name: t for name, t in tensors.items() if not name.endswith("num_batches_tracked")}
     save_file({name: tensor.half().cpu().contiguous() for name, tensor in kept.items()}, path)

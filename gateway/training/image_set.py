@@ -1,4 +1,4 @@
-"""The images of a recipe, decoded, and ways to draw from them."""
+"""The image set of a recipe: samples with decoded pixels, and draws from them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from gateway.training.samples import Part, Sample
 
 @dataclass(frozen=True)
 class ImageSet:
-    """The images of a recipe: what each is, and uint8 pixels (n, 224, 224)."""
+    """n images of a recipe: their samples, and their pixels, uint8 (n, 224, 224)."""
 
     samples: list[Sample]
     pixels: NDArray[np.uint8]
 
     def draw(self, part: Part, most: int | None = None) -> NDArray[np.intp]:
-        """Return the indices of all images, or of at most `most` of each source and class."""
+        """Return sorted indices of the images of a part, at most `most` of each source and class.
+
+        The draw is the same every time.
+        """
         rng = np.random.default_rng(0)
         groups: dict[tuple[str, int], list[int]] = {}
         for i, sample in enumerate(self.samples):
@@ -30,15 +33,15 @@ class ImageSet:
         return np.sort(np.concatenate(chosen))
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-        """Return the classes, 0 or 1, of some images."""
+        """Return the classes, 0 or 1, of the images `rows`."""
         return np.array([self.samples[i].label for i in rows], np.int64)
 
     def sources(self, rows: NDArray[np.intp]) -> NDArray[np.str_]:
-        """Return the names of the sources of some images."""
+        """Return the source names of the images `rows`."""
         return np.array([self.samples[i].source for i in rows])
 
     def groups(self, rows: NDArray[np.intp]) -> Tensor:
-        """Return one number for each source and class, int64 (n,)."""
+        """Return a group number for each of the images `rows`, int64 (n,): one for each source and class."""
         names = [(self.samples[i].source, self.samples[i].label) for i in rows]
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         return torch.tensor([numbers[name] for name in names])

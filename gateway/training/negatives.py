@@ -1,4 +1,7 @@
-"""Images that are no frontal chest radiograph, made up: what the model must learn to refuse."""
+"""Makes out-of-distribution negatives: images that are not frontal chest radiographs.
+
+`finish` fits the detector to them; `publish` measures the share of each kind that gets no answer.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,7 @@ from PIL import Image
 from gateway.training.anatomy import bones, lateral_chest
 
 Grey = NDArray[np.uint8]  # (224, 224)
-Maker = Callable[
-    [Grey, np.random.Generator], Grey
-]  # from a chest radiograph, which it may use, to a negative
+Maker = Callable[[Grey, np.random.Generator], Grey]  # from a chest radiograph to a negative
 
 SIDE = 224
 
@@ -35,7 +36,7 @@ def _inverted(chest: Grey, _: np.random.Generator) -> Grey:
 
 
 def _detail(chest: Grey, rng: np.random.Generator) -> Grey:
-    """A window of a ninth to a quarter of the side."""
+    """Return a window of a ninth to a quarter of the side."""
     side = int(SIDE * rng.uniform(0.11, 0.27))
     top, left = rng.integers(0, SIDE - side, 2)
     window = Image.fromarray(chest[top : top + side, left : left + side])
@@ -50,14 +51,14 @@ def _shuffled(chest: Grey, rng: np.random.Generator) -> Grey:
 
 
 def _one_side(chest: Grey, rng: np.random.Generator) -> Grey:
-    """One half of the chest, stretched to the full width: as wide as a lateral view is deep."""
+    """Return one half of the chest, stretched to the full width, like a lateral view."""
     start = int(rng.integers(0, 2)) * SIDE // 2
     half = Image.fromarray(np.ascontiguousarray(chest[:, start : start + SIDE // 2]))
     return np.asarray(half.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
 def _superimposed(chest: Grey, rng: np.random.Generator) -> Grey:
-    """Both lungs on top of each other, stretched to the full width, as from the side."""
+    """Return both lungs superimposed and stretched to the full width, like a lateral view."""
     left, right = chest[:, : SIDE // 2], chest[:, : SIDE // 2 - 1 : -1]
     both = left * 0.5 + np.roll(right, int(rng.integers(-8, 9)), axis=0) * 0.5
     both = both[:, ::-1] if rng.random() < 0.5 else both
@@ -77,14 +78,14 @@ def _flat(_: Grey, rng: np.random.Generator) -> Grey:
 
 
 def _noise(_: Grey, rng: np.random.Generator) -> Grey:
-    """Noise whose spectrum falls by a random power: from white to cloudy."""
+    """Return noise with a power-law spectrum of random exponent: from white to cloudy."""
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE))) + 1 / SIDE
     spectrum = np.fft.fft2(rng.normal(size=(SIDE, SIDE))) / frequency ** rng.uniform(0, 2.5)
     return _stretch(np.fft.ifft2(spectrum).real)
 
 
 def _pattern(_: Grey, rng: np.random.Generator) -> Grey:
-    """Bars, a checkerboard, rings or grey steps, as on a test chart."""
+    """Return bars, a checkerboard, rings or grey steps, as on a test chart."""
     rows, columns = np.mgrid[0:SIDE, 0:SIDE]
     period = int(rng.integers(4, 60))
     shapes = [
@@ -97,7 +98,7 @@ def _pattern(_: Grey, rng: np.random.Generator) -> Grey:
 
 
 def _photograph(_: Grey, rng: np.random.Generator) -> Grey:
-    """Overlapping objects of all sizes, lit from one side (the dead leaves model of natural images)."""
+    """Return overlapping objects of all sizes, lit from one side (dead leaves model of natural images)."""
     rows, columns = np.mgrid[0:SIDE, 0:SIDE]
     scene = np.zeros((SIDE, SIDE))
     for _leaf in range(120):
@@ -120,7 +121,7 @@ def _grey(values: NDArray[np.float64]) -> Grey:
 
 
 def _stretch(values: NDArray[np.float64]) -> Grey:
-    """Bring the values between their 0.5 and 99.5 percentiles to 0–255."""
+    """Scale the values between their 0.5 and 99.5 percentiles to 0–255."""
     low, high = np.percentile(values, [0.5, 99.5])
     return _grey((values - low) / max(high - low, 1e-6) * 255)
 
@@ -141,7 +142,7 @@ NEGATIVES: dict[str, Maker] = {
     "photograph": _photograph,
     "bones": _bones,
 }
-"""Kind → its maker."""
+"""Kind of negative → function that makes one."""
 
 
 def make_negatives(chests: NDArray[np.uint8], kind: str, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""What a stage minimises: each objective turns a batch of stored images and labels into a loss."""
+"""Training objectives: each turns a batch of stored images and labels into a loss. `stage` minimises it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ from gateway.training.augmentation import Augmenter
 from gateway.training.recipe import TrainingStage
 
 Features = Callable[..., Tensor]
-Teacher = tuple[nn.Module, int]  # a trained network and the size of the images that it was trained on
+Teacher = tuple[nn.Module, int]  # a trained network and the side of its training images, in pixels
 
 
 class Objective(Protocol):
-    """`module` holds what is trained and what must survive a kill; `after_step` follows each step."""
+    """A loss with its module.
+
+    `module` holds the trained parameters and the state of a checkpoint.
+    """
 
     module: nn.Module
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean loss of uint8 images (n, 224, 224) with labels (n,), 0 or 1."""
+        """Return the mean loss of images, uint8 (n, 224, 224), with labels, (n,), 0 or 1."""
 
     def after_step(self) -> None:
-        """Follow the step."""
+        """Update the state after a step of the optimiser."""
 
 
 class Classify:
@@ -56,7 +59,7 @@ class Classify:
 
 
 class Distil(Classify):
-    """Imitation of the teachers' mean log-odds on the same view (Beyer et al. 2022), beside the labels."""
+    """Distillation: the teachers' mean log-odds on the same view (Beyer et al. 2022), and the labels."""
 
     LABELS = 0.3  # share of the labels in the target
 
@@ -89,7 +92,7 @@ class Distil(Classify):
 
 
 class Contrast:
-    """Two views of one image agree, views of different images do not (MoCo v3, Chen et al. 2021)."""
+    """Contrastive learning: views of one image agree, others differ (MoCo v3, Chen et al. 2021)."""
 
     TEMPERATURE = 0.2
     MOMENTUM = 0.99
@@ -126,7 +129,7 @@ def _log_odds(network: nn.Module, views: Tensor, features: Features) -> Tensor:
 
 
 def _disagreement(asked: Tensor, keys: Tensor) -> Tensor:
-    """Return the cross-entropy of telling each image's own key from all others in the batch."""
+    """Return the cross-entropy of picking each image's own key among all keys of the batch."""
     asked, keys = normalize(asked.float(), dim=1), normalize(keys.float(), dim=1)
     alike = asked @ keys.T / Contrast.TEMPERATURE
     return cross_entropy(alike, torch.arange(len(alike), device=alike.device))

@@ -1,4 +1,4 @@
-"""Fits the detector of what is no frontal chest radiograph to a trained network's descriptions."""
+"""Fits the out-of-distribution detector to descriptions of a trained network. `finish` calls it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,22 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from gateway.model.abstention import Detector
 from gateway.model.card import Abstention
 
-DIMENSIONS = 128  # of the space in which distances are measured
-KEPT = 0.993  # share of the validation images of each source and class that either limit lets through
+DIMENSIONS = 128  # dimensions in which distances are measured
+KEPT = 0.993  # share of the validation images of each source and class within each limit
 
 
 def fit_detector(chests: Tensor, groups: Tensor, negatives: Tensor) -> Detector:
-    """Fit to descriptions of chest radiographs, (n, D), in `groups`, (n,), and of negatives, (m, D)."""
+    """Return a detector for chest radiographs.
+
+    Parameters
+    ----------
+    chests
+        float32 (n, D): descriptions of chest radiographs.
+    groups
+        int64 (n,): number of the source and class of each.
+    negatives
+        float32 (m, D): descriptions of out-of-distribution negatives.
+    """
     mean, scale = chests.mean(dim=0), chests.std(dim=0) + 1e-3
     standard, other = (chests - mean) / scale, (negatives - mean) / scale
     weight, bias = _linear_classifier(standard, other)
@@ -24,14 +34,14 @@ def fit_detector(chests: Tensor, groups: Tensor, negatives: Tensor) -> Detector:
 
 
 def limits(scores: Tensor, groups: Tensor) -> Abstention:
-    """Return the limits that let `KEPT` of every group of validation images through; `scores` is (n, 2)."""
+    """Return the limits that keep the share `KEPT` of every group; `scores` is float32 (n, 2)."""
     of_groups = [torch.quantile(scores[groups == g], KEPT, dim=0) for g in set(groups.tolist())]
     distance, outlier = torch.stack(of_groups).amax(dim=0).tolist()
     return Abstention(distance=round(distance, 3), outlier=round(outlier, 3))
 
 
 def _whitening(standard: Tensor, groups: Tensor) -> Tensor:
-    """Return the leading axes within groups, (D, k), each divided by its standard deviation."""
+    """Return the leading axes of variance within groups, (D, k), divided by the standard deviation."""
     within = standard.clone()
     for g in set(groups.tolist()):
         within[groups == g] -= standard[groups == g].mean(dim=0)
@@ -42,7 +52,7 @@ def _whitening(standard: Tensor, groups: Tensor) -> Tensor:
 
 
 def _linear_classifier(chests: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
-    """Logistic regression of negatives against chests, with L2 decay, both sides weighing the same."""
+    """Fit a logistic regression of negatives against chests, with L2 decay and equal total weights."""
     x = torch.cat([chests, negatives]).clamp(-10, 10)
     y = torch.cat([torch.zeros(len(chests)), torch.ones(len(negatives))])
     share = torch.where(y == 0, 0.5 / len(chests), 0.5 / len(negatives))

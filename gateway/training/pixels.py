@@ -1,4 +1,7 @@
-"""Decoded images as one array, each seen once through the gateway's own preprocessing."""
+"""Decodes the recipe's image files to one array with the gateway's own resizing. `train` calls it.
+
+A cache in the output folder makes the next start fast; its key is the list of files and sizes.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,16 @@ from PIL import Image
 from gateway.errors import ConfigurationError
 from gateway.imaging.preprocess import resize
 
-Progress = Callable[[int, int, str], None]  # done, of how many, what
+Progress = Callable[[int, int, str], None]  # done, total, activity
 
 
 def load_pixels(paths: Sequence[Path], cache: Path, progress: Progress) -> NDArray[np.uint8]:
-    """Decode image files to uint8 (n, 224, 224); kept in the folder `cache` for the next time.
+    """Return image files decoded to uint8 (n, 224, 224), read from or written to the folder `cache`.
 
     Raises
     ------
     ConfigurationError
-        A file is not an image; the first such file is named.
+        A file is not a readable image; the first such file is named.
     """
     key = hashlib.sha256("\n".join(f"{path}|{path.stat().st_size}" for path in paths).encode()).hexdigest()
     kept = cache / f"{key[:16]}.npy"
@@ -43,6 +46,6 @@ def _decode(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             grey = np.asarray(image.convert("L"))
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's ways of saying that it is no image
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises any of these for unreadable images
         raise ConfigurationError(f"{path} is not a readable image: {error}") from error
     return np.rint(resize(grey) * 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What is known of a finished model: its figures, as JSON, in its card, as a document and as plots."""
+"""Measures a finished model and writes its figures: JSON, card, document, plots. `finish` calls it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from gateway.training.negatives import NEGATIVES, make_negatives
 from gateway.training.recipe import Recipe
 from gateway.training.samples import Sample
 
-PER_KIND = 50  # images of each kind of negative
+PER_KIND = 50  # negatives of each kind
 METRICS_NAME = "metrics.json"
 REFUSED_NAME = "refused.json"
 DOCUMENT_NAME = "MODEL_CARD.md"
 
 
 def publish(recipe: Recipe, card: ModelCard, samples: list[Sample], progress: Progress) -> None:
-    """Measure the model in the recipe's folder on images that it never saw; write what came out beside it."""
+    """Measure the model in the recipe's folder on images not used in training; write the figures there."""
     write_card(card, recipe.out / CARD_NAME)
     predictor = Predictor.open(recipe.out, device=recipe.device)
     sets = _never_trained_on(recipe, samples)

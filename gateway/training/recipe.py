@@ -1,4 +1,7 @@
-"""The recipe of a model: sources, split, augmentations and stages, read from YAML."""
+"""The recipe of a model, read from YAML: sources, split, augmentations and stages.
+
+`train` reads it. A recipe that is read is valid: unknown keys and names are errors, all reported at once.
+"""
 
 from __future__ import annotations
 
@@ -21,20 +24,20 @@ class _Frozen(BaseModel):
 
 
 class DataSource(_Frozen):
-    """One data set: a folder whose sub-folders are classes.
+    """One data set: a folder with one sub-folder or more for each class.
 
     Attributes
     ----------
     folder
-        Where the publisher's archive was unpacked; relative to `Recipe.root`.
+        Folder of the publisher's unpacked archive, relative to `Recipe.root`.
     classes
         Sub-folder of `folder` → class.
     weights
-        Class → its share of each batch, in any unit; a class that is not named is not drawn.
+        Class → share of each batch, in any unit; other classes are not drawn.
     patient
-        Regular expression whose first group, found in the file's stem, names the patient.
+        Regular expression for the stem of a file name; the first group is the patient.
     validation, heldout
-        Shares of the patients that are kept for choosing the model, and for measuring the chosen one.
+        Shares of the patients, 0–1, for choosing the model and for measuring the chosen model.
     """
 
     name: str
@@ -91,7 +94,7 @@ class Augmentation(_Frozen):
 
 
 class Teacher(_Frozen):
-    """A network to imitate: a stage or a file of weights, and the size of the images that it is shown."""
+    """A network to imitate: a stage or a file of weights, and the side of its images in pixels."""
 
     weights: str
     size: Positive
@@ -107,19 +110,19 @@ class TrainingStage(_Frozen):
         the mean of `teachers` on the same view), or `average` (no training: the mean of the weights of
         `members`, whose normalisations are estimated anew over `samples` views).
     start
-        Stage, or file of weights, whose weights this one starts from; null: random initialisation.
+        Stage, or file of weights, to start from; null: random initialisation.
     teachers
-        Whom `distil` imitates, each at its own size.
+        Networks that `distil` imitates.
     members
-        Stages, or files of weights, that `average` averages; they should have had the same `start`.
+        Stages, or files of weights, that `average` averages; they should have the same `start`.
     seed
-        Added to the recipe's: stages that are to differ in nothing but chance differ in it.
+        Added to the recipe's seed; stages that differ only in it differ only by chance.
     sources
-        Names of the sources drawn from; empty: all.
+        Names of the sources; empty: all.
     size
         Side of the images in pixels.
     samples
-        Images seen in all; with `seconds`, whichever ends first, and the schedule follows it.
+        Total number of images; with `seconds`, the stage ends at whichever comes first.
     rate, warm_up, weight_decay
         Peak of the cosine learning rate, its warm-up as a share of the stage, L2 decay of the weights.
     average
@@ -147,18 +150,18 @@ class TrainingStage(_Frozen):
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """Names of all stages and files whose weights this stage needs."""
+        """The stages and files whose weights this stage needs."""
         start = (self.start,) if self.start else ()
         return *start, *(teacher.weights for teacher in self.teachers), *self.members
 
 
 def is_file(name: str) -> bool:
-    """Whether weights are named by a file's path and not by their stage."""
+    """Tell whether `name` is the path of a weights file, not the name of a stage."""
     return "." in name
 
 
 class Test(_Frozen):
-    """A set that no training image, patient or hospital visit is in; measured once, at the end."""
+    """A test set without images, patients or visits of the training; measured once, at the end."""
 
     name: str
     folder: Path
@@ -166,7 +169,7 @@ class Test(_Frozen):
 
 
 class Recipe(_Frozen):
-    """What `gateway train` reads; see `config/train.yaml` for every key with its comment."""
+    """The settings of `gateway train`; `config/train.yaml` explains every key."""
 
     name: str
     version: str

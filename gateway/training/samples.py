@@ -1,4 +1,7 @@
-"""The images of a recipe's sources: found, checked and split by patient before any time is spent on them."""
+"""Lists the images of a recipe's sources and splits them by patient. `train` calls it first.
+
+Every problem is reported before training begins. A patient is in one part only.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ CLASSES = ("Normal", "Pneumonia")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image file: where it is, its class (0 Normal, 1 Pneumonia), whose it is and what it serves for."""
+    """One image file with its source, class (0 Normal, 1 Pneumonia), patient and part of the split."""
 
     path: Path
     source: str
@@ -34,7 +37,7 @@ def find_samples(recipe: Recipe) -> list[Sample]:
     Raises
     ------
     ConfigurationError
-        A folder is missing or empty, a name tells no patient, or only one class is there.
+        A folder is missing or empty, a file name has no patient, or only one class exists.
     """
     samples = [sample for source in recipe.sources for sample in _of_source(recipe, source)]
     if len({sample.label for sample in samples}) < 2:
@@ -43,7 +46,7 @@ def find_samples(recipe: Recipe) -> list[Sample]:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return the PNG and JPEG files in `folder`, sorted."""
+    """Return the PNG and JPEG files in `folder`, sorted; raise ConfigurationError where there are none."""
     if not folder.is_dir():
         raise ConfigurationError(f"no folder {folder}")
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
@@ -53,7 +56,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def check_split(samples: Iterable[Sample]) -> None:
-    """Refuse a split that has one patient in two parts."""
+    """Raise ConfigurationError where one patient is in two parts."""
     parts: dict[tuple[str, str], Sample] = {}
     for sample in samples:
         first = parts.setdefault((sample.source, sample.patient), sample)
@@ -69,13 +72,13 @@ def _of_source(recipe: Recipe, source: DataSource) -> Iterator[Sample]:
         for path in image_files(recipe.root / source.folder / folder):
             found = re.search(source.patient, path.stem)
             if not found:
-                raise ConfigurationError(f"{path}: its name tells no patient by {source.patient!r}")
+                raise ConfigurationError(f"{path}: the file name has no patient by {source.patient!r}")
             patient = found.group(1)
             yield Sample(path, source.name, CLASSES.index(name), patient, _part(recipe.seed, source, patient))
 
 
 def _part(seed: int, source: DataSource, patient: str) -> Part:
-    """Assign a patient by hash: the same whatever else is in the folder."""
+    """Assign a patient to a part by hash, independent of other files."""
     digest = hashlib.sha256(f"{seed}|{source.name}|{patient}".encode()).digest()
     place = int.from_bytes(digest[:8], "big") / 2**64
     if place < source.validation:

@@ -1,4 +1,7 @@
-"""One stage of a training: the loop, its schedule, its moving average, and how it resumes after a kill."""
+"""Runs one stage of a training: loop, schedule, moving average and checkpoint. `train` calls it.
+
+A killed stage resumes from its checkpoint, at most a minute old.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,13 @@ SAVE_EVERY = 60.0  # seconds
 
 
 class StageRun:
-    """Trains `network` as `stage` says; what a kill must not lose is saved in `folder` every minute."""
+    """Trains `network` by `stage`; writes a checkpoint to `folder` every `SAVE_EVERY` seconds.
+
+    Attributes
+    ----------
+    average
+        Network with the moving average of the weights: the result of the stage.
+    """
 
     def __init__(
         self,
@@ -42,7 +51,7 @@ class StageRun:
         self._resume()
 
     def run(self, pixels: Tensor, labels: Tensor, progress: Progress) -> list[float]:
-        """Train to the end of the schedule; return the mean loss of each hundredth of it."""
+        """Train to the end of the schedule; return the mean loss of each hundredth of the schedule."""
         self._objective.module.train()
         recent: list[Tensor] = []
         for done in self._clock():
@@ -58,7 +67,7 @@ class StageRun:
 
     @property
     def seen(self) -> int:
-        """Images drawn so far."""
+        """The number of images drawn so far."""
         return self._steps * self._stage.batch
 
     @property
@@ -66,7 +75,7 @@ class StageRun:
         return self._folder / "checkpoint.pt"
 
     def _clock(self) -> Iterator[float]:
-        """Yield the share of the schedule that is done, before each step, and save now and then."""
+        """Yield the finished share of the schedule before each step; write checkpoints in between."""
         begun = saved = 0.0
         while (done := self._done()) < 1:
             yield done
@@ -96,7 +105,7 @@ class StageRun:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Move the average; early on it follows faster, so that it never remembers the start."""
+        """Update the moving average; early steps weigh more, so the initial weights fade."""
         decay = min(self._stage.average, (1 + self._steps) / (10 + self._steps))
         torch._foreach_lerp_(_tensors(self.average), _tensors(self._network), 1 - decay)
 
@@ -131,7 +140,7 @@ def _schedule(done: float, warm_up: float) -> float:
 
 
 def _optimiser(stage: TrainingStage, module: nn.Module) -> torch.optim.Optimizer:
-    """Weights of convolutions and linear layers decay; biases and normalisations do not."""
+    """Return the optimiser; biases and normalisations have no weight decay."""
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": stage.weight_decay},

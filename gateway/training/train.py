@@ -1,4 +1,8 @@
-"""`gateway train`: from a recipe to a trained network, stage by stage."""
+"""`gateway train`: trains the stages of a recipe in order and writes the model.
+
+Finished stages are not repeated, and an interrupted stage resumes. Errors in recipe, images or weights are
+reported before training begins.
+"""
 
 from __future__ import annotations
 
@@ -36,15 +40,15 @@ from gateway.training.validation import summary, validate
 
 
 def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
-    """Train the model that the recipe `config` describes; return the folder with what came out.
+    """Train the model of the recipe `config`; return the output folder.
 
-    A stage that is finished is not repeated, and one that was interrupted goes on where it was. With names in
-    `stages` only those are trained, so that several devices can share the work.
+    Names in `stages` restrict the training to these stages, so that several devices can share the work; no
+    model is written then.
 
     Raises
     ------
     ConfigurationError
-        The recipe, a folder, an image or a weights file is not what it should be; said before any training.
+        The recipe, a folder, an image or a weights file is unusable; raised before training begins.
     """
     require_matplotlib()
     recipe = read_recipe(config)
@@ -53,7 +57,7 @@ def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
         raise ConfigurationError(f"recipe {config} has no stage {', '.join(unknown)}")
     samples = find_samples(recipe)
     check_split(samples)
-    _try_what_comes_later(recipe, progress)
+    _check_later_files(recipe, progress)
     training = Training(recipe, samples, progress)
     training.run(stages)
     if not stages:
@@ -62,7 +66,7 @@ def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
 
 
 class Training:
-    """The stages of one recipe over one set of images, which stay on the device."""
+    """The stages of one recipe over one image set, which stays on the training device."""
 
     def __init__(self, recipe: Recipe, samples: list[Sample], progress: Progress) -> None:
         self._recipe, self._progress = recipe, progress
@@ -76,14 +80,14 @@ class Training:
         progress(len(kept), len(samples), "images kept after removing copies")
 
     def run(self, only: Sequence[str] = ()) -> None:
-        """Train every stage, or those named in `only`, that is not finished yet."""
+        """Train every unfinished stage, or those named in `only`."""
         for stage in self._recipe.stages:
             wanted = not only or stage.name in only
             if wanted and not (self._folder(stage.name) / "report.json").exists():
                 self._train(stage)
 
     def trained(self, name: str) -> nn.Module:
-        """Return the network of a finished stage, or of a file of weights, in evaluation mode."""
+        """Return the network of a finished stage, or of a weights file, in evaluation mode."""
         network = build_network()
         self._load(network, name)
         placed = cast(Any, network).to(self._device, memory_format=torch.channels_last)
@@ -157,8 +161,8 @@ class Training:
         return self._recipe.out / name
 
 
-def _try_what_comes_later(recipe: Recipe, progress: Progress) -> None:
-    """Refuse now what would otherwise be refused after hours: weights to start from, and the test set."""
+def _check_later_files(recipe: Recipe, progress: Progress) -> None:
+    """Read weights files and test set now, whose errors would otherwise appear after hours."""
     for name in dict.fromkeys(name for stage in recipe.stages for name in stage.weights if is_file(name)):
         _load(build_network(), Path(name))
     if recipe.test:

@@ -1,4 +1,4 @@
-"""The network as training sees it: pooled features."""
+"""Pooled features of the network: the part of the forward pass that training compiles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def features(network: nn.Module, images: Tensor) -> Tensor:
-    """Return the pooled features, (n, 2048), of `images`, (n, 1 or 3, rows, columns)."""
+    """Return the pooled features, (n, 2048), of `images`, float (n, 1 or 3, rows, columns), -1 to 1."""
     net = cast(Any, network)
     x = images.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
     x = net.maxpool(net.relu(net.bn1(net.conv1(x))))

@@ -1,4 +1,7 @@
-"""A stage's network on validation images: as they are, shifted, and with the look of the other class."""
+"""Validates the network of a stage on validation images: unchanged, shifted, and with borrowed looks.
+
+`train` calls it after every stage; the report chooses among stages.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from gateway.training.samples import Sample
 
 
 def borrow_most(images: Tensor, others: Tensor) -> Tensor:
-    """Give images most of the spectrum and the tones of others; shapes as for `match_spectrum`."""
+    """Return images with most of the spectrum and tones of others; shapes as for `match_spectrum`."""
     return match_tones(match_spectrum(images, others, 0.7), others, 0.7)
 
 
@@ -28,7 +31,7 @@ BORROWED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "tones of the other class": match_tones,
     "both, most of the way": borrow_most,
 }
-"""What an image takes from one of the other class: no disease, but what else tells the classes apart."""
+"""Looks borrowed from the other class: they change no disease, only other differences of the classes."""
 
 Report = dict[str, dict[str, dict[str, float]]]  # source → shift → figure → value
 
@@ -37,7 +40,7 @@ Report = dict[str, dict[str, dict[str, float]]]  # source → shift → figure �
 def scores_of(
     network: nn.Module, images: Tensor, size: int, features: Features, batch: int = 256
 ) -> NDArray[np.float64]:
-    """Return P(pneumonia) of images, float (n, 1, 224, 224), 0–1, brought to `size`."""
+    """Return P(pneumonia), float64 (n,), of images, float (n, 1, 224, 224), 0–1, resized to `size`."""
     network.eval()
     scores = []
     for x in torch.split(images, batch):
@@ -51,7 +54,10 @@ def scores_of(
 def validate(
     network: nn.Module, samples: list[Sample], pixels: Tensor, size: int, features: Features
 ) -> Report:
-    """Measure accuracy at 0.5 and AUC for every source and change; `pixels` are those of `samples`."""
+    """Return accuracy, sensitivity and specificity at 0.5, and AUC, for every source and change.
+
+    `pixels` is uint8 (n, 224, 224), in the order of `samples`.
+    """
     labels = np.array([sample.label for sample in samples], np.int64)
     sources = np.array([sample.source for sample in samples])
     report: Report = {}
@@ -68,7 +74,7 @@ def validate(
 
 
 def other_class(sources: NDArray[np.str_], labels: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Return for each image one of the other class and the same source, or itself where there is none."""
+    """Return for each image the index of one of the other class and the same source, else its own index."""
     rng = np.random.default_rng(0)
     partners = np.arange(len(labels))
     for source in sorted(set(sources.tolist())):
@@ -80,7 +86,7 @@ def other_class(sources: NDArray[np.str_], labels: NDArray[np.int64]) -> NDArray
 
 
 def summary(report: Report) -> dict[str, float]:
-    """Return for each source the mean accuracy and AUC over the shifts, and over the borrowed looks."""
+    """Return the mean accuracy and AUC of each source over the shifts, and over the borrowed looks."""
     return {
         f"{source} {kind} {key}": round(float(np.mean([changes[name][key] for name in names])), 4)
         for source, changes in report.items()

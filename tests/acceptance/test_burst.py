@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from pydicom.uid import DigitalXRayImageStorageForPresentation
 
+from gateway.proof.images import chest_pixels
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.receiving import RawPeer, data_set_of
-from tests.support.sources import chest_pixels, dx, encoded
+from tests.support.sources import dx, encoded
 
 IMAGES = 300
 SENDERS = 8

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from pydicom import dcmread
 
+from gateway.proof.images import chest_pixels
 from gateway.settings import Settings
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
@@ -17,7 +18,7 @@ from gateway.store.opening import open_database
 from gateway.store.queries.images import Images
 from gateway.store.schema import instances
 from tests.support.gateway_process import GatewayProcess, running, wait_for
-from tests.support.sources import chest_pixels, dx, encoded
+from tests.support.sources import dx, encoded
 from tests.support.storage_peer import storage_peer
 
 IMAGES = 10

@@ -23,6 +23,7 @@ from pydicom.encaps import encapsulate
 from pynetdicom.sop_class import Verification
 
 from gateway.dicom.statuses import Status
+from gateway.proof.images import chest_pixels
 from gateway.settings import Settings
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
@@ -39,7 +40,7 @@ from tests.support.receiving import (
     p_data,
     pdu,
 )
-from tests.support.sources import chest_pixels, cr, dx, encoded, item
+from tests.support.sources import cr, dx, encoded, item
 
 EXPLICIT, IMPLICIT = uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian
 SETTLED = ("delivered", "ineligible", "failed")

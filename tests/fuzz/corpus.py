@@ -17,8 +17,9 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification
 
 from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
+from gateway.proof.images import chest_pixels
 from tests.support.receiving import Receiver, data_set_of
-from tests.support.sources import chest_pixels, cr, encoded
+from tests.support.sources import cr, encoded
 
 SAMPLES = Path(__file__).parents[2] / "sample_dicoms"
 PYDICOM = Path(pydicom.__file__).parent / "data"

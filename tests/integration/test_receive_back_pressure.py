@@ -6,8 +6,9 @@ from pathlib import Path
 from pydicom.uid import DigitalXRayImageStorageForPresentation, generate_uid
 
 from gateway.dicom.statuses import Status
+from gateway.proof.images import chest_pixels
 from tests.support.receiving import A_ASSOCIATE_RJ, RawPeer, c_store_command, data_set_of, p_data, receiving
-from tests.support.sources import chest_pixels, dx, encoded
+from tests.support.sources import dx, encoded
 
 LARGE = chest_pixels(1000, 1000)  # 2 MB where 1 MiB is allowed
 SENDERS = 4

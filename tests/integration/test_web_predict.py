@@ -24,6 +24,7 @@ from gateway.dicom.octets import MAX_INFLATED_BYTES
 from gateway.errors import ConfigurationError
 from gateway.imaging.image_pixel import MAX_MEGAPIXELS
 from gateway.model.predictor import Predictor
+from gateway.proof.images import chest_pixels
 from gateway.settings import Model, Settings
 from gateway.web.api import oracle, prediction
 from gateway.web.api.oracle import Oracle
@@ -31,7 +32,7 @@ from gateway.web.site import Site
 from gateway.worker import predict
 from tests.support.gateway_process import PATIENCE_SECONDS
 from tests.support.site import Browser, browsing, site_in
-from tests.support.sources import chest_pixels, dx, encoded
+from tests.support.sources import dx, encoded
 
 WAITING = 2
 

@@ -19,6 +19,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from gateway.proof.images import chest_pixels
+
 CHEST = {"CodeValue": "51185008", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Chest"}
 POSTERO_ANTERIOR = {
     "CodeValue": "272479007",
@@ -39,14 +41,6 @@ def item(**attributes: Any) -> Dataset:
         if value is not None:
             setattr(ds, keyword, value)
     return ds
-
-
-def chest_pixels(rows: int = 96, columns: int = 80) -> NDArray[np.uint16]:
-    """Return 12-bit pixels, shape (rows, columns): a bright body with two darker lungs."""
-    y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
-    lungs = np.exp(-(((np.abs(x) - 0.42) / 0.28) ** 2) - (y / 0.55) ** 2)
-    body = np.clip(1.6 - np.hypot(x, 0.8 * y), 0, 1)
-    return np.asarray(4095 * np.clip(body - 0.7 * lungs, 0, 1), np.uint16)
 
 
 def cr(**overrides: Any) -> Dataset:

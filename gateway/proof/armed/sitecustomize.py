@@ -1,4 +1,4 @@
-"""Arms a process of the gateway; Python imports this file at start when its folder is on PYTHONPATH."""
+"""Arms a process of the gateway: Python imports this file at its start when the folder is on PYTHONPATH."""
 
 from gateway.proof.injection import arm
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 
+from gateway.dicom import header
 from gateway.dicom.part_10 import read_file
 from gateway.telemetry.audit.message import Subject
 
@@ -34,7 +35,4 @@ def subject_of_data_set(ds: Dataset) -> Subject:
 
 
 def _text(ds: Dataset, keyword: str) -> str:
-    try:
-        return str(ds.get(keyword) or "")[:_MAX_CHARACTERS]
-    except Exception:  # a value that cannot be decoded
-        return ""
+    return "\\".join(header.texts(ds, keyword))[:_MAX_CHARACTERS]

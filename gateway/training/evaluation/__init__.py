@@ -1,1 +1,4 @@
-"""How good a model is: figures with intervals, by data set and subgroup, and plots of them."""
+"""Evaluation: figures of a model with intervals, by data set and subgroup, and plots.
+
+`gateway evaluate` and training call it.
+"""

@@ -1,4 +1,7 @@
-"""Gives one image the look of another: the same anatomy from another detector, exposure and processing."""
+"""Gives one image the look of another: the same anatomy from another detector, exposure and processing.
+
+`augmentation` and `validation` call it.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,21 @@ from functools import cache
 import torch
 from torch import Tensor
 
-RINGS = 24  # of the spectrum, spaced by octaves
-GAIN = 3.0  # most that a ring is strengthened or weakened
-KNOTS = (0.0, 0.02, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95, 0.99, 1.0)  # quantiles that a tone curve joins
-STRAIGHT = 0.1  # of each tone curve: keeps flat areas from being torn apart
+RINGS = 24  # rings of the spectrum, spaced by octaves
+GAIN = 3.0  # largest factor of a ring
+KNOTS = (0.0, 0.02, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.95, 0.99, 1.0)  # quantiles on a tone curve
+STRAIGHT = 0.1  # linear share of each tone curve: limits the contrast of flat areas
 
 
 def match_spectrum(images: Tensor, others: Tensor, share: Tensor | float = 1.0) -> Tensor:
-    """Give images the power of others at each spatial frequency; where things are, their phases, stays.
+    """Return images with the power of others at each spatial frequency; phases, the positions, stay.
 
     Parameters
     ----------
     images, others
         float (n, 1, side, side), 0–1.
     share
-        How far to go, 0 (not at all) to 1, for all or for each, (n, 1).
+        Strength, 0–1, for all images or each, (n, 1).
 
     Returns
     -------
@@ -41,7 +44,7 @@ def match_spectrum(images: Tensor, others: Tensor, share: Tensor | float = 1.0) 
 
 
 def match_tones(images: Tensor, others: Tensor, share: Tensor | float = 1.0) -> Tensor:
-    """Give images the grey values of others by one rising curve each, as a window or another exposure would.
+    """Return images with the grey values of others by one rising curve each, like another window.
 
     Parameters and result are as for `match_spectrum`.
     """
@@ -63,7 +66,7 @@ def _power(spectrum: Tensor, rings: Tensor) -> Tensor:
 
 @cache
 def _rings(side: int, device: torch.device) -> Tensor:
-    """Return how much each coefficient of `rfft2` belongs to each ring, (side · (side // 2 + 1), RINGS)."""
+    """Return the weight of each coefficient of `rfft2` in each ring, (side · (side // 2 + 1), RINGS)."""
     rows = torch.fft.fftfreq(side, device=device)[:, None]
     columns = torch.fft.rfftfreq(side, device=device)[None]
     octaves = (torch.hypot(rows, columns) * side).clamp(min=1).log2().flatten()

@@ -1,4 +1,7 @@
-"""A folder of labelled images: PNG, JPEG or DICOM, one sub-folder for each class."""
+"""Finds and reads labelled images: PNG, JPEG or DICOM, in one sub-folder for each class.
+
+`gateway evaluate` and training call it.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,12 @@ KNOWN: dict[str, Class] = {
     "Normal": "Normal",
     "Pneumonia": "Pneumonia",
 }
-"""Sub-folders that are recognised: Kermany's, the Radiography Database's and the classes' own names."""
+"""Recognised sub-folders: Kermany's, the Radiography Database's and the class names."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """An image file, its class (0 Normal, 1 Pneumonia), and the subgroup that it is reported under."""
+    """An image file with its class (0 Normal, 1 Pneumonia) and its subgroup in reports."""
 
     path: Path
     label: int
@@ -42,12 +45,12 @@ class LabelledImage:
 
 
 def find_labelled(folder: Path, classes: Mapping[str, Class] | None = None) -> list[LabelledImage]:
-    """List the images below `folder`, by the sub-folders named in `classes` (None: those that are known).
+    """List the images in the sub-folders of `folder` named in `classes` (None: `KNOWN`).
 
     Raises
     ------
     ConfigurationError
-        No such folder, a class folder without images, or images of one class only.
+        A folder is missing or empty, or only one class has images.
     """
     if not folder.is_dir():
         raise ConfigurationError(f"no folder {folder}")
@@ -59,12 +62,12 @@ def find_labelled(folder: Path, classes: Mapping[str, Class] | None = None) -> l
 
 
 def load_input(path: Path) -> NDArray[np.float32]:
-    """Return the model's input, float32 (3, 224, 224), of a picture or DICOM file.
+    """Return the model's input, float32 (3, 224, 224), -1 to 1, of a PNG, JPEG or DICOM file.
 
     Raises
     ------
     ConfigurationError
-        The file is neither, or is damaged.
+        The file is not readable as such an image.
     """
     try:
         if path.suffix.lower() in PICTURES:
@@ -75,7 +78,7 @@ def load_input(path: Path) -> NDArray[np.float32]:
 
 
 def subgroup_of(path: Path, of: str) -> str:
-    """Return `bacterial` or `viral` where the file's name says so (Kermany's), else the class."""
+    """Return `bacterial` or `viral` by the file name (Kermany's), else the class `of`."""
     for word, kind in (("_bacteria_", "bacterial"), ("_virus_", "viral")):
         if word in path.stem:
             return kind

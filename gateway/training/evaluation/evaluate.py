@@ -1,4 +1,4 @@
-"""`gateway evaluate`: every figure of a model on one data set."""
+"""`gateway evaluate`: computes the figures of a model on one data set."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def evaluate(
     classes: Mapping[str, Class] | None = None,
     device: str = "auto",
     threads: int | None = None,
-    progress: Progress = lambda done, total, what: None,  # noqa: ARG005
+    progress: Progress = lambda done, total, activity: None,  # noqa: ARG005
 ) -> dict[str, Any]:
     """Measure a model on a folder of labelled images.
 
@@ -43,14 +43,14 @@ def evaluate(
     dataset
         A folder with one sub-folder of PNG, JPEG or DICOM files for each class.
     classes
-        Sub-folder → class; None recognises Kermany's and the Radiography Database's names, and the classes'.
+        Sub-folder → class; None: Kermany's, the Radiography Database's and the class names.
     progress
-        Called with images done, images in all, and what is being done.
+        Called with the number of images done, their total, and the activity.
 
     Raises
     ------
     ConfigurationError
-        The model, the folder or an image cannot be used; images are named.
+        The model, the folder or an image is unusable; the first unusable image is named.
     """
     images = find_labelled(dataset, classes)
     predictor = Predictor.open(model, device=device, threads=threads)
@@ -60,7 +60,7 @@ def evaluate(
 def evaluate_images(
     predictor: Predictor, images: Sequence[LabelledImage], progress: Progress
 ) -> dict[str, Any]:
-    """Return the figures of `evaluate` for images that are already found."""
+    """Return the figures of `evaluate` for a list of images."""
     measured, changes = measure_files(predictor, [image.path for image in images], progress)
     return report(predictor.card, predictor.identity.threshold, images, measured, changes)
 
@@ -72,7 +72,7 @@ def report(
     measured: Measured,
     changes: NDArray[np.float32],
 ) -> dict[str, Any]:
-    """Turn measurements into figures; images that the model abstains on count by their score all the same."""
+    """Return figures of measurements; images with abstention are counted by their score."""
     rng = np.random.default_rng(0)
     labels = np.array([image.label for image in images], np.int64)
     scores = np.array([card.probability(float(odds)) for odds in measured.log_odds])
@@ -102,7 +102,7 @@ def _confusion(labels: Labels, positive: NDArray[np.bool_]) -> dict[str, int]:
 def _calibration(
     card: ModelCard, labels: Labels, measured: Measured, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Expected calibration error without and with the card's calibration, beside its finite-sample floor."""
+    """Return the calibration error without and with the card's calibration, and its finite-sample floor."""
     plain: Scores = 1 / (1 + np.exp(-measured.log_odds.astype(np.float64)))
     calibrated = np.array([card.probability(float(odds)) for odds in measured.log_odds])
     return {
@@ -122,7 +122,7 @@ def _abstained(card: ModelCard, measured: Measured) -> float | None:
 
 
 def _subgroups(images: Sequence[LabelledImage], positive: NDArray[np.bool_]) -> dict[str, dict[str, float]]:
-    """Share of right answers among the images of each subgroup."""
+    """Return the number of images and the accuracy of each subgroup."""
     right = positive == np.array([image.label == 1 for image in images])
     names = np.array([image.subgroup for image in images])
     return {
@@ -132,6 +132,6 @@ def _subgroups(images: Sequence[LabelledImage], positive: NDArray[np.bool_]) -> 
 
 
 def _occlusion(changes: NDArray[np.float32]) -> dict[str, float]:
-    """Mean absolute change of the log-odds when the map's hottest tenth, or a random tenth, is hidden."""
+    """Return the mean absolute change of the log-odds when the hottest, or a random, tenth is hidden."""
     hottest, random = changes.mean(axis=0).tolist()
     return {"hottest tenth": hottest, "random tenth": random}

@@ -1,4 +1,4 @@
-"""Figures of a binary classifier, with bootstrap intervals. Arrays in, numbers out."""
+"""Figures of a binary classifier, with bootstrap intervals. `evaluate` and `validation` call it. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Estimate(TypedDict):
 
 
 def at_threshold(threshold: float) -> dict[str, Figure]:
-    """Return the figures that need an answer, Pneumonia from `threshold` on; a share of nothing is 0."""
+    """Return the figures at a threshold, Pneumonia at and above it; a share of an empty set is 0."""
 
     def share(part: Callable[[Labels, NDArray[np.bool_]], NDArray[np.bool_]]) -> Figure:
         def of(labels: Labels, scores: Scores) -> float:
@@ -51,7 +51,7 @@ def at_threshold(threshold: float) -> dict[str, Figure]:
 
 
 def auc(labels: Labels, scores: Scores) -> float:
-    """Return the area under the ROC curve: the chance that a pneumonia scores above a normal, ties half."""
+    """Return the area under the ROC curve, ties counted half; NaN where a class is missing."""
     positive = labels == 1
     n, m = int(positive.sum()), int((~positive).sum())
     if not n or not m:

@@ -1,4 +1,4 @@
-"""A predictor over many images: decoding runs ahead while the network works."""
+"""Runs a predictor over many image files; decoding runs ahead of the network. `evaluate` calls it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from gateway.model.predictor import Measured, Predictor
 from gateway.training.evaluation.dataset import load_input
 
-Progress = Callable[[int, int, str], None]  # done, of how many, what
+Progress = Callable[[int, int, str], None]  # done, total, activity
 Inputs = NDArray[np.float32]  # (n, 3, 224, 224)
 
 BATCH = 16
-CELLS = 5  # of the activation map's 49: a tenth
+CELLS = 5  # a tenth of the 49 cells of an activation map
 
 
 def load_batches(paths: Sequence[Path]) -> Iterator[Inputs]:
-    """Yield the model's inputs in batches, each decoded while the one before is used."""
+    """Yield inputs, float32 (n, 3, 224, 224), in batches; the next batch is decoded meanwhile."""
     groups = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
     with ThreadPoolExecutor(1, "decode") as decoder:
         ahead = decoder.submit(_load, groups[0])
@@ -33,12 +33,12 @@ def load_batches(paths: Sequence[Path]) -> Iterator[Inputs]:
 def measure_files(
     predictor: Predictor, paths: Sequence[Path], progress: Progress
 ) -> tuple[Measured, NDArray[np.float32]]:
-    """Measure image files; also how far the log-odds move when parts of the image are hidden.
+    """Measure image files, and the change of the log-odds when parts of the image are hidden.
 
     Returns
     -------
-    The measurements, and float32 (n, 2): the absolute change of the log-odds when the hottest tenth of the
-    activation map is hidden, and when a random tenth is.
+    The measurements, and float32 (n, 2): absolute change of the log-odds when the hottest tenth of the
+    activation map is hidden, and when a random tenth is hidden.
     """
     rng = np.random.default_rng(0)
     measured, changes = [], []

@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: the card and its figures, for a person to read."""
+"""Writes MODEL_CARD.md: the card and its figures as a document. `publish` calls it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ def model_card(
 ) -> str:
     """Return the text of MODEL_CARD.md.
 
-    `metrics` is by data set, each as `evaluate` returns it; `refused` by kind of image that is no frontal
-    chest radiograph, the share that gets no answer.
+    Parameters
+    ----------
+    metrics
+        Data set → figures of `evaluate`.
+    refused
+        Kind of out-of-distribution negative → share without an answer, 0–1.
+    procedure, limits
+        Texts of the recipe.
     """
     parts = [
         f"# {card.name} {card.version}",

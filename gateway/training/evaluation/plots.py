@@ -1,4 +1,4 @@
-"""Figures of a model as PNG files."""
+"""Draws the figures of a model as PNG files with matplotlib. `publish` and `gateway evaluate` call it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GRID = np.linspace(0, 1, 201)
 
 
 def require_matplotlib() -> None:
-    """Raise ConfigurationError where plots cannot be drawn: to be called before any time is spent."""
+    """Raise ConfigurationError where matplotlib is missing; call it before long work."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -31,7 +31,7 @@ def require_matplotlib() -> None:
 def draw_plots(metrics: dict[str, Any], title: str, folder: Path) -> None:
     """Write ROC curve, precision–recall curve, confusion matrix and reliability diagram of one data set.
 
-    `metrics` is what `evaluate` returns.
+    `metrics` comes from `evaluate`; the files lie in `folder`.
     """
     labels = np.array(metrics["scores"]["label"])
     scores = np.array(metrics["scores"]["p_pneumonia"])
@@ -62,7 +62,7 @@ def draw_losses(losses: dict[str, list[float]], folder: Path) -> None:
 def draw_activation(
     inputs: NDArray[np.float32], activation: NDArray[np.float32], titles: list[str], path: Path
 ) -> None:
-    """Write images, float32 (n, 3, 224, 224), with their class activation maps, (n, 7, 7), laid over them."""
+    """Write images, float32 (n, 3, 224, 224), overlaid with their class activation maps, (n, 7, 7)."""
     figure = _figure(width=2.2 * len(inputs), height=2.6)
     most = float(np.abs(activation).max())
     for i, (image, cells, title) in enumerate(zip(inputs, activation, titles, strict=True)):

@@ -1,4 +1,7 @@
-"""Fixed changes of a validation image: a set that is unlike the training images, to choose models on."""
+"""Fixed changes of validation images, unlike training images, for the choice among models.
+
+`validation` and `calibration` call it.
+"""
 
 from __future__ import annotations
 
@@ -75,4 +78,4 @@ SHIFTS: dict[str, Shift] = {
     "low resolution": _low_resolution(80),
     "noise": _noise,
 }
-"""Name → what is done to images, float (n, 1, rows, columns), 0–1."""
+"""Name → change of images, float (n, 1, rows, columns), 0–1."""

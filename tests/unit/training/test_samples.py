@@ -81,7 +81,7 @@ def test_nothing_starts_without_both_classes(tmp_path: Path, radiographs: Radiog
     radiographs(tmp_path / "NORMAL", 2, 1)
     with pytest.raises(ConfigurationError, match="one class only"):
         find_samples(recipe(tmp_path, classes={"NORMAL": "Normal"}))
-    with pytest.raises(ConfigurationError, match="tells no patient"):
+    with pytest.raises(ConfigurationError, match="has no patient"):
         find_samples(recipe(tmp_path, classes={"NORMAL": "Normal"}, patient="^person(.*)"))
 
 
