@@ -3,7 +3,7 @@
 An exception in an association's thread closes the connection; pynetdicom would leave it open for ever.
 
 Private names of pynetdicom used here: `Association._abort_blocking`, `_is_paused`, `_kill`,
-`_reactor_checkpoint`, `_sent_abort`.
+`_reactor_checkpoint`.
 """
 
 from __future__ import annotations

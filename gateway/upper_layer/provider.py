@@ -3,9 +3,9 @@
 `association` creates one provider, with one thread, for each connection. The end of the thread, by whatever
 cause, ends the connection. Every end other than a release has exactly one `Ending`.
 
-Private names of pynetdicom used here: `DULServiceProvider._is_transport_event`, `_kill_thread`, `_recv_pdu`,
-`_send`, `Association._kill`, `AssociationSocket._shutdown_socket`, and the actions' names in
-`fsm.TRANSITION_TABLE`.
+Private names of pynetdicom used here: `DULServiceProvider._is_transport_event`, `_read_pdu_data`,
+`_recv_pdu`, `_send`, `AssociationSocket._shutdown_socket`, `Timer._start_time`, `_end_time`, and the actions'
+names in `fsm.TRANSITION_TABLE`.
 """
 
 from __future__ import annotations

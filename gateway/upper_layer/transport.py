@@ -3,7 +3,7 @@
 No memory is allocated for a claimed length before it is checked. pynetdicom waits without limit for the rest
 of a PDU and for a peer that does not read, and allocates the claimed length.
 
-Private names of pynetdicom used here: `AssociationSocket._ready`, `_is_connected`, `_shutdown_socket`.
+Private name of pynetdicom used here: `AssociationSocket._shutdown_socket`.
 """
 
 from __future__ import annotations
