@@ -187,7 +187,7 @@ def listening(abstract_syntaxes: list[str]) -> Iterator[tuple[DicomNode, dict[st
 
 def test_statuses_that_are_received() -> None:
     """Every status there is, by the first row that matches it."""
-    rows = [(literals(row["Status"])[0], row["What becomes of the result"]) for row in table("7-9")]
+    rows = [(literals(row["Status"])[0], row["Outcome of the result"]) for row in table("7-9")]
     for status in range(0x10000):
         stated = next(end for pattern, end in rows if matches(pattern, f"{status:04X}"))
         assert stated == verdict_of(status).value, f"0x{status:04X}"
