@@ -1,4 +1,7 @@
-"""Threads that a role cannot do without. When one has ended or hangs, the role ends, and is started again."""
+"""Vital threads: a role with a vital thread that has ended or hangs ends itself, to be started again.
+
+Couriers, collectors, log writers and watchers are vital. Each role asks `failed_vital` with its heartbeat.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from time import monotonic
 
 
 class Vital(threading.Thread):
-    """One of them, from its start until `release_vital`.
+    """A thread that must run from its start until its release.
 
     Parameters
     ----------
     hangs_seconds
-        It hangs when it has not called `note_progress` for so long.
+        The thread counts as hanging when its last `note_progress` is older.
     """
 
     def __init__(self, run: Callable[[], None], name: str, hangs_seconds: float = float("inf")) -> None:
@@ -23,21 +26,21 @@ class Vital(threading.Thread):
         self._heard_at = monotonic()
 
     def start(self) -> None:
-        """Start it; from now on it must not end."""
+        """Start the thread; from now on it must not end."""
         super().start()
         _vital.append(self)
 
     def note_progress(self) -> None:
-        """Say that it has got on."""
+        """Note that the thread makes progress."""
         self._heard_at = monotonic()
 
     def release(self) -> None:
-        """Let it end."""
+        """Allow the thread to end."""
         with suppress(ValueError):  # all have been released
             _vital.remove(self)
 
     def problem(self) -> str | None:
-        """Return how it fails, None while it does not."""
+        """Return the failure in words, None while the thread is well."""
         if not self.is_alive():
             return "has ended"
         silent = monotonic() - self._heard_at
@@ -48,10 +51,10 @@ _vital: list[Vital] = []  # of this process
 
 
 def failed_vital() -> dict[str, str]:
-    """Return what is wrong with vital threads, by name."""
+    """Return the failure of each failed vital thread of this process, by name."""
     return {each.name: problem for each in _vital if (problem := each.problem())}
 
 
 def release_vital() -> None:
-    """Let them end: the process stops in order."""
+    """Allow every vital thread to end: the process stops in order."""
     _vital.clear()

@@ -1,4 +1,7 @@
-"""TLS by PS3.15 B.12 (BCP 195: RFC 8996, RFC 9325): 1.2 with forward secrecy and AEAD, or 1.3."""
+"""TLS contexts for every listener and client, by PS3.15 B.12 (BCP 195: RFC 8996, RFC 9325).
+
+TLS 1.2 with forward secrecy and AEAD, or 1.3. A renewed certificate counts from the next connection.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,17 @@ CIPHERS_OF_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"  # RFC 9325 4.2; those of 1.3 are
 
 
 def server_context(tls: TLS, setting: str = "scp.tls") -> ssl.SSLContext:
-    """Return a server's side; given a CA, both sides show certificates.
+    """Return the context of a server; given a CA, both sides show certificates.
 
     Parameters
     ----------
     setting
-        Where the files are named, for the error's text.
+        The settings key that names the files, for error texts: `scp.tls`, `web.tls`.
 
     Raises
     ------
     ConfigurationError
-        When a file cannot be read or does not fit.
+        If a file cannot be read, or key and certificate do not belong together.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _apply_profile(context)
@@ -41,12 +44,12 @@ def server_context(tls: TLS, setting: str = "scp.tls") -> ssl.SSLContext:
 
 
 def client_context(tls: ClientTLS) -> ssl.SSLContext:
-    """Return a client's side for one connection: a renewed certificate counts from the next one.
+    """Return the context of a client, for one connection.
 
     Raises
     ------
     ConfigurationError
-        When a file cannot be read or does not fit.
+        If a file cannot be read, or key and certificate do not belong together.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _apply_profile(context)
@@ -63,14 +66,14 @@ def client_context(tls: ClientTLS) -> ssl.SSLContext:
 
 
 class ReloadingContext:
-    """A server's context, read anew when one of its files has changed.
+    """The context of a server, read again when one of its files has changed.
 
-    Looking costs three calls of `stat` for each connection; a signal would have to reach the right process.
+    Each connection costs three calls of `stat`; a signal would have to reach the right process.
 
     Raises
     ------
     ConfigurationError
-        When the files cannot be used at the start.
+        If the files cannot be used at the start.
     """
 
     def __init__(self, tls: TLS, setting: str = "scp.tls") -> None:
@@ -80,7 +83,7 @@ class ReloadingContext:
         self._context = server_context(tls, setting)
 
     def current(self) -> ssl.SSLContext:
-        """Return the newest context that could be read: half a renewal changes nothing yet."""
+        """Return the newest context that could be read; half a renewal changes nothing."""
         with self._lock:
             stamp = self._stamp()
             if stamp != self._seen:
@@ -106,7 +109,7 @@ def reloading_context(tls: TLS, setting: str) -> ssl.SSLContext:
     Raises
     ------
     ConfigurationError
-        When the files cannot be used at the start.
+        If the files cannot be used at the start.
     """
     newest = ReloadingContext(tls, setting)
 
@@ -127,7 +130,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def problem_of(error: BaseException | None) -> str:
-    """Return what went wrong in a handshake, as a person says it."""
+    """Return the cause of a failed handshake in words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the peer's certificate is refused: {error.verify_message}"
     if isinstance(error, ssl.SSLError):

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway.deliver.outcome import Outcome, Verdict
+from gateway.files.atomic import write_durably
 from gateway.files.folders import make_folder, sync_folder
 from gateway.settings import FolderDestination
 from gateway.store.entries import PendingDelivery
-from gateway.store.spool import write_durably
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 

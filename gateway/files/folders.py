@@ -1,4 +1,4 @@
-"""Folders whose names survive a power cut."""
+"""Folders that survive a power cut: every part that makes a folder makes it here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and what is missing above it, each name on disk when this returns.
+    """Make a folder and its missing parents; each name is on disk when this returns.
 
     Raises
     ------

@@ -1,4 +1,7 @@
-"""A file to which several processes append: whole lines, and never into one that was moved away."""
+"""A file to which several processes append whole lines; the log and the audit trail are such files.
+
+Anything may rotate the file by renaming it: the next line begins a new one under the old name.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,7 @@ from gateway.files.folders import make_folder
 
 
 class LineFile:
-    """Appends lines to `path`; where the name has come to mean another file, to that one.
-
-    A single write per line keeps lines whole. So anything may rotate the file by renaming it.
+    """Appends lines to the file that `path` names now. A single write per line keeps lines whole.
 
     Raises
     ------
@@ -26,19 +27,19 @@ class LineFile:
         self._open()
 
     def append(self, line: bytes) -> int:
-        """Write one line; return how large the file has become.
+        """Write one line; return the size of the file in bytes.
 
         Raises
         ------
         OSError
-            If the disk does not take it: rather no line than half of one.
+            If the disk does not take the whole line; no part of it stays then.
         """
         with self._lock:
             self._follow()
             return self._write(line)
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         os.close(self._descriptor)
 
     def _open(self) -> None:
@@ -53,7 +54,7 @@ class LineFile:
             self._open()
 
     def is_current(self) -> bool:
-        """Tell whether the name still means the file that is open."""
+        """Tell whether the path still names the open file."""
         try:
             return self.path.stat().st_ino == self._inode
         except FileNotFoundError:

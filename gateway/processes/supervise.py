@@ -15,6 +15,7 @@ from functools import partial
 
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.files.folders import make_folder
+from gateway.files.lock import open_lock, try_lock
 from gateway.processes.lifetime import READY
 from gateway.settings import SCP, Settings
 from gateway.store.opening import open_database
@@ -22,7 +23,6 @@ from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event, open_log
 from gateway.telemetry.role_status import RoleStatusFile
 from gateway.threads import Vital, failed_vital
-from gateway.worker.worker_id import try_lock
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
@@ -97,7 +97,7 @@ class Supervisor:
     def _lock(self, name: str, seconds: float) -> int:
         path = self._settings.directory.run / name
         with self._settings.directory.writing():
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            descriptor = open_lock(path)
         deadline = time.monotonic() + seconds
         while not try_lock(descriptor):
             if time.monotonic() > deadline:

@@ -1,19 +1,18 @@
-"""A secret that is made once and kept in a file of its own."""
+"""Secret keys, each made once and kept in a file that its owner alone may read."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
+from gateway.files.atomic import OWNER_READS, create_once
 from gateway.files.folders import make_folder
 
 KEY_BYTES = 32
 
 
 def key_in(file: Path) -> bytes:
-    """Return the key; it is made where there is none, and is the same for all who come at once.
+    """Return the key of a file, which is made where it is missing; all callers get the same key.
 
     Raises
     ------
@@ -22,10 +21,5 @@ def key_in(file: Path) -> bytes:
     """
     if not file.exists():
         make_folder(file.parent)
-        with tempfile.NamedTemporaryFile(dir=file.parent) as draft:  # readable by this user alone
-            draft.write(os.urandom(KEY_BYTES))
-            draft.flush()
-            os.fsync(draft.fileno())
-            with suppress(FileExistsError):
-                os.link(draft.name, file)
+        create_once(file, [os.urandom(KEY_BYTES)], mode=OWNER_READS)
     return file.read_bytes()

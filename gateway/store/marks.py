@@ -6,7 +6,6 @@ they are elsewhere: readers and writers wait.
 
 from __future__ import annotations
 
-import os
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from gateway.errors import ConfigurationError, Retry
+from gateway.files.atomic import create_once
 from gateway.files.data_directory import DataDirectory
-from gateway.files.folders import make_folder, sync_folder
+from gateway.files.folders import make_folder
 from gateway.store.ledger import Ledger
 from gateway.store.schema import folders, instances, results
 
@@ -130,13 +130,5 @@ def _read(root: Path) -> str:
 
 def _write(root: Path) -> str:
     """Mark the folder; the first of several marks stays."""
-    draft = root / f"{MARK}-{uuid.uuid4().hex}"
-    with draft.open("x", encoding="ascii") as file:
-        file.write(f"{uuid.uuid4()}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    with suppress(FileExistsError):
-        (root / MARK).hardlink_to(draft)
-    draft.unlink()
-    sync_folder(root)
+    create_once(root / MARK, [f"{uuid.uuid4()}\n".encode("ascii")])
     return _read(root)

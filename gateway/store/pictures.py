@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+
+from gateway.files.atomic import replace_file
 
 _FULL_AFTER_CLEANING = 0.9
 
@@ -46,13 +47,11 @@ class Pictures:
 
     def keep(self, source: Path, kind: Kind, content: bytes) -> Path | None:
         """Keep a picture; return None where it cannot be kept, or its file has gone meanwhile."""
-        path, temporary = self._path(source, kind), self._folder / uuid.uuid4().hex
+        path = self._path(source, kind)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(content)
-            temporary.replace(path)
+            replace_file(path, content)
         except OSError:
-            temporary.unlink(missing_ok=True)
             return None
         if not source.exists():
             path.unlink(missing_ok=True)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
-import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import Retry
+from gateway.files.atomic import Buffer, create_once
 from gateway.files.folders import make_folder, sync_folder
 from gateway.store.ledger import Ledger
 from gateway.store.marks import Mark, mark_of
-
-Buffer = bytes | bytearray | memoryview
 
 
 class Spool:
@@ -80,20 +77,11 @@ class Spool:
         """
         self.check()
         path = self.path_for(name)
-        if not path.exists():
-            self._write(path, parts)
-        sync_folder(path.parent)  # also for a twin that another thread has linked but not yet synced
+        if path.exists():
+            sync_folder(path.parent)  # of a twin that another thread has linked but not synced yet
+        else:
+            create_once(path, parts, drafts=self._incoming)
         return path
-
-    def _write(self, path: Path, parts: Iterable[Buffer]) -> None:
-        temporary = self._incoming / uuid.uuid4().hex
-        try:
-            write_durably(temporary, parts)
-            path.hardlink_to(temporary)  # a rename would replace the file of a faster twin
-        except FileExistsError:
-            return
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def remove_leftovers(self, older_than_seconds: float = 3600) -> None:
         """Delete what killed processes left half-written."""
@@ -119,18 +107,3 @@ def open_spool(root: Path, ledger: Ledger) -> Spool:
         See `mark_of`.
     """
     return Spool(root, mark_of(root, ledger))
-
-
-def write_durably(path: Path, parts: Iterable[Buffer]) -> None:
-    """Write and fsync one file."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
-        for part in parts:
-            _write_all(descriptor, part)
-        os.fsync(file.fileno())
-
-
-def _write_all(descriptor: int, part: Buffer) -> None:
-    view = memoryview(part)
-    while view:
-        view = view[os.write(descriptor, view) :]

@@ -1,1 +1,1 @@
-"""Tells operators what happens: log, audit trail, role status."""
+"""What operators see of a running gateway: log, events, audit trail, role status."""

@@ -1,4 +1,8 @@
-"""Lines on their way to a place that may be slow, full or read by nobody: whoever has told goes on."""
+"""A queue of lines in front of a slow, full or unread file: no caller waits for it longer than it says.
+
+The log uses one for its file and one for standard error. Lines are written in order; lines beyond
+`MOST_LINES` are dropped and counted.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,16 @@ MOST_LINES = 10_000
 
 
 class LineQueue:
-    """Writes lines in order, in a thread of its own. What does not fit is dropped and counted.
+    """Writes lines in order, in a thread of its own.
 
     Parameters
     ----------
     write
-        Called with each line; it may hang, and what it raises is lost with the line.
+        Called with each line. It may hang; an exception is lost with its line.
     tell_dropped
-        Makes the line that says how many are missing.
+        Makes the line that states the number of missing lines.
+    name
+        Of the thread.
     """
 
     def __init__(
@@ -35,7 +41,7 @@ class LineQueue:
         Vital(self._run, name).start()
 
     def put(self, line: bytes, wait_seconds: float = 0) -> None:
-        """Hand on a line, and wait a moment until it is written, but not while those before it hang."""
+        """Add a line. Wait up to `wait_seconds` until it is written, but not while an earlier line hangs."""
         with self._changed:
             if len(self._lines) >= MOST_LINES:
                 self._dropped += 1
@@ -47,7 +53,7 @@ class LineQueue:
                 self._is_stuck = not self._wait_until_written(self._put, wait_seconds)
 
     def flush(self, seconds: float) -> None:
-        """Wait until everything is written, so long at most."""
+        """Wait up to `seconds` until every line is written."""
         with self._changed:
             self._wait_until_written(self._put, seconds)
 

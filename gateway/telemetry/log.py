@@ -1,7 +1,8 @@
 """The log: one JSON object a line in `DataDirectory.log`, a short readable line on stderr.
 
-Events carry UIDs and AE titles; patient names, patient IDs and accession numbers never come here. Telling
-never stops what tells: not on a full or hanging disk, and not where nobody reads stderr.
+Every part calls `log_event`; each process opens its log once. Fields are UIDs, AE titles, codes and figures,
+never patient names, patient IDs or accession numbers. A call returns within `WAIT_SECONDS` also on a full or
+hanging disk, or where nobody reads stderr, and raises nothing.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def open_log(
 
 
 def _silence_libraries() -> None:
-    """Libraries quote the values that they stumble over: a name in a bad character set, for one."""
+    """Libraries quote malformed values in their messages: a patient name in a bad character set, for one."""
     warnings.simplefilter("ignore")
     for name in ("pydicom", "highdicom"):
         logging.getLogger(name).disabled = True
@@ -103,17 +104,17 @@ _listeners: list[Listener] = []
 
 
 def listen(listener: Listener) -> None:
-    """Let `listener` hear every event of this process, after it was written; it raises nothing."""
+    """Call `listener` with every event of this process, after it was written. The listener must not raise."""
     _listeners.append(listener)
 
 
 def listen_no_more(listener: Listener) -> None:
-    """End what `listen` began."""
+    """Remove a listener."""
     _listeners.remove(listener)
 
 
 def flush_log() -> None:
-    """Wait a moment until stderr has what was told: before an exit that waits for nothing."""
+    """Wait a moment until stderr has every line: before an exit that waits for nothing."""
     with suppress(Exception):
         sys.stderr.flush()
 
@@ -146,7 +147,7 @@ class _Tee:
 
 
 def readable(event: str, role: str, fields: structlog.typing.EventDict) -> str:
-    """Return an event as one short line for a terminal: the time is local, and the file has all of it."""
+    """Return an event as one short line for a terminal, in local time; the file has every field."""
     words = [
         f"{key}={value:.3f}" if isinstance(value, float) else f"{key}={value}"
         for key, value in sorted(fields.items(), key=lambda field: field[0] == "sop_instance_uid")
@@ -157,7 +158,7 @@ def readable(event: str, role: str, fields: structlog.typing.EventDict) -> str:
 
 
 class _Stderr(io.TextIOBase):
-    """Standard error of a role, for whatever writes to it: the pipe behind it may be read by nobody."""
+    """Standard error of a role, which never blocks: the pipe behind it may be read by nobody."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

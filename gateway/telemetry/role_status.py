@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from gateway.files.atomic import replace_file
+
 SILENT_SECONDS = 12.0  # more than two pulses missed
 
 
@@ -47,9 +49,7 @@ class RoleStatusFile:
                 "supervisor": os.getpid(),
                 "roles": {name: asdict(each) for name, each in self._roles.items()},
             }
-            temporary = self._path.with_suffix(".new")
-            temporary.write_text(json.dumps(content))
-            temporary.replace(self._path)
+            replace_file(self._path, json.dumps(content).encode())
 
     def close(self) -> None:
         """Remove the file: no supervisor watches the roles any more."""

@@ -6,7 +6,6 @@ process has a name: its machine, its process ID, and when it was started.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 from datetime import timedelta
@@ -15,6 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gateway.files.folders import make_folder
+from gateway.files.lock import open_lock, try_lock
 from gateway.store.ledger import Ledger, now
 from gateway.store.schema import executors
 
@@ -37,7 +37,7 @@ def take_name(folder: Path, ledger: Ledger) -> str:
     number = 1
     while True:
         name = f"{socket.gethostname()}-{number}"
-        descriptor = os.open(folder / f"worker-{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        descriptor = open_lock(folder / f"worker-{name}.lock")
         if try_lock(descriptor) and _register(name, ledger):
             _locks.append(descriptor)
             return name
@@ -50,15 +50,6 @@ def has_name(name: str, ledger: Ledger) -> bool:
     query = sa.select(executors.c.life).where(executors.c.executor_id == name)
     with ledger.transaction() as connection:
         return connection.scalars(query).first() in (None, life())
-
-
-def try_lock(descriptor: int) -> bool:
-    """Lock the open file for this process and those that inherit it; False if another holds it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def life(pid: int | None = None) -> str:

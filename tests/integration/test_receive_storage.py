@@ -34,13 +34,14 @@ from pynetdicom.sop_class import Verification
 from gateway.dicom.statuses import Status
 from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from gateway.errors import ConfigurationError
+from gateway.files.atomic import Buffer
 from gateway.processes.receiver import storage_scp
 from gateway.receive.storage_scp import MAXIMUM_PDU_SIZE
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Received
 from gateway.settings import SCP
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
-from gateway.store.spool import Buffer, Spool
+from gateway.store.spool import Spool
 from tests.support.gateway_process import PATIENCE_SECONDS
 from tests.support.receiving import A_ABORT, RawPeer, Receiver, data_set_of, receiving
 from tests.support.sources import cr, dx, encoded

@@ -1,1 +1,1 @@
-"""The audit trail (PS3.15 A.5): who received, sent, saw and refused what. Only here are patients named."""
+"""The audit trail (PS3.15 A.5): receptions, transfers, views and refusals. Only the audit trail names patients."""

@@ -1,4 +1,8 @@
-"""Feeds a syslog collector from the trail's files: what it could not take yesterday it gets today."""
+"""Forwards the audit trail's files to a syslog collector (PS3.15 A.6).
+
+The trail starts one forwarder per process. Entries that the collector could not take stay in the files and
+are sent once it is back: at least once, in order.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ import os
 import threading
 import time
 from contextlib import suppress
-from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from gateway.errors import Retry
+from gateway.files.atomic import replace_file
+from gateway.files.lock import open_lock, try_lock
 from gateway.settings import Syslog
 from gateway.telemetry.audit.syslog import Collector
 from gateway.telemetry.events import Event
@@ -25,7 +30,7 @@ DAY_SETTLES_SECONDS = 60.0  # so long after midnight a process may still write t
 
 
 class Forwarder:
-    """A thread that sends what the files hold, in order, and remembers how far it came.
+    """A thread that sends the lines of the files in order, and keeps its position in a file.
 
     One process of all that share the folder does it: the one that holds the lock. After a crash, or where an
     acknowledgement is missing, messages are sent again: at least once, never less.
@@ -45,7 +50,7 @@ class Forwarder:
         self._thread.start()
 
     def stop(self) -> None:
-        """Send what is left if the collector is there, then end."""
+        """Send the remaining lines if the collector is there, then end."""
         self._thread.release()
         self._stopping.set()
         self._thread.join(STOP_SECONDS)
@@ -84,10 +89,8 @@ class Forwarder:
 
     def _leads(self) -> bool:
         if self._lock is None:
-            descriptor = os.open(self._folder / "syslog.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            try:
-                flock(descriptor, LOCK_EX | LOCK_NB)
-            except BlockingIOError:
+            descriptor = open_lock(self._folder / "syslog.lock")
+            if not try_lock(descriptor):
                 os.close(descriptor)
                 return False
             self._lock = descriptor
@@ -134,6 +137,4 @@ class Forwarder:
         return min(self._names(), default=""), 0
 
     def _write_position(self, name: str, offset: int) -> None:
-        temporary = self._position.with_suffix(".part")
-        temporary.write_text(json.dumps({"file": name, "offset": offset}))
-        temporary.replace(self._position)
+        replace_file(self._position, json.dumps({"file": name, "offset": offset}).encode())

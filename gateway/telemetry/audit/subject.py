@@ -1,4 +1,4 @@
-"""Whom a data set is about."""
+"""The subject of an audit entry: the patient, study and instance of a data set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LAST_TAG = 0x0020000D  # Study Instance UID
 
 
 def subject_of(path: Path) -> Subject:
-    """Return whom a Part 10 file is about; what cannot be read stays empty."""
+    """Return the subject of a Part 10 file; fields that cannot be read stay empty."""
     try:
         return subject_of_data_set(read_file(path, up_to=_LAST_TAG))
     except Exception:  # gone from the spool, or whatever a sender called DICOM
@@ -23,7 +23,7 @@ def subject_of(path: Path) -> Subject:
 
 
 def subject_of_data_set(ds: Dataset) -> Subject:
-    """Return whom a data set is about; what it does not say stays empty."""
+    """Return the subject of a data set; missing fields stay empty."""
     return Subject(
         _text(ds, "StudyInstanceUID"),
         _text(ds, "SOPClassUID"),

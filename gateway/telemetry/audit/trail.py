@@ -1,7 +1,8 @@
 """The trail itself: `audit-YYYYMMDD.log` in `DataDirectory.audit`, one file a day (UTC), one message a line.
 
-Call `viewed`, `exported` and their like where the events happen. They never raise and never wait for anything
-but the local disk; before `open_trail` they do nothing. A `Forwarder` feeds a syslog collector from them.
+Callers use `viewed`, `exported` and the other functions at the end of this module, or hand one of them to a
+store session, which calls it after the commit. The functions never raise and wait for the local disk alone;
+before `open_trail` they do nothing. A `Forwarder` sends the files to a syslog collector.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Trail:
         *args: _Arguments.args,
         **kwargs: _Arguments.kwargs,
     ) -> None:
-        """Write one message. Whatever goes wrong is told in the log and ends nothing."""
+        """Write one message; a failure is logged as `audit_failed` and raises nothing."""
         try:
             message = build(self._source, datetime.now(UTC), *args, **kwargs)
             line = syslog_line(message, xml_of(message, self._source), self._source.host)
@@ -74,7 +75,7 @@ class Trail:
             log_bug(Event.AUDIT_FAILED, audit_event=build.__name__)
 
     def close(self) -> None:
-        """Send what is left if the collector is there now; the files keep the rest for the next start."""
+        """Send the remaining lines if the collector is there now; the files keep them for the next start."""
         if self._forwarder:
             self._forwarder.stop()
         self._file.close()
@@ -89,7 +90,7 @@ class Trail:
         return self._file
 
     def _delete_old(self, today: date) -> None:
-        """Delete files that are older than they must be kept and that no collector waits for."""
+        """Delete files that are older than `keep_days` and completely forwarded."""
         if self._keep_days is None:
             return
         first_kept = f"audit-{today - timedelta(days=self._keep_days):%Y%m%d}.log"

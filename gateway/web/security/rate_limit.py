@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from threading import Lock
 
+from gateway.web.bounded import Bounded
+
 _MOST_CLIENTS = 10_000
 
 
@@ -13,7 +15,7 @@ class RateLimit:
 
     def __init__(self, per_minute: int) -> None:
         self._most = float(per_minute)
-        self._buckets: dict[str, tuple[float, float]] = {}  # what is left, and when that was so
+        self._buckets = Bounded[str, tuple[float, float]](_MOST_CLIENTS)  # tokens left, and since when
         self._lock = Lock()
 
     def take(self, client: str) -> float:
@@ -22,7 +24,7 @@ class RateLimit:
             left = self._left(client)
             if left < 1:
                 return (1 - left) * 60 / self._most
-            self._keep(client, left - 1)
+            self._buckets[client] = left - 1, time.monotonic()
             return 0.0
 
     def is_exhausted(self, client: str) -> bool:
@@ -33,9 +35,3 @@ class RateLimit:
     def _left(self, client: str) -> float:
         left, at = self._buckets.get(client, (self._most, time.monotonic()))
         return min(self._most, left + (time.monotonic() - at) * self._most / 60)
-
-    def _keep(self, client: str, left: float) -> None:
-        self._buckets.pop(client, None)
-        self._buckets[client] = left, time.monotonic()
-        if len(self._buckets) > _MOST_CLIENTS:
-            del self._buckets[next(iter(self._buckets))]

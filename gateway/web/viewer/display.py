@@ -9,6 +9,7 @@ from anyio import CapacityLimiter, to_thread
 from gateway.errors import Retry
 from gateway.sandbox.process import SpareProcess
 from gateway.store.pictures import Kind, Pictures
+from gateway.web.bounded import Bounded
 from gateway.web.viewer.rendering import begin, render
 
 WAIT_SECONDS = 30.0
@@ -30,7 +31,7 @@ class Display:
         self.process = SpareProcess("pictures", begin)
         self._alone = CapacityLimiter(1)  # its own thread: what waits here keeps no other request waiting
         self._waiting = 0
-        self._unshowable: dict[Path, None] = {}
+        self._unshowable = Bounded[Path, None](_MOST_REMEMBERED)
         pictures.make_room()
 
     async def picture(self, source: Path, kind: Kind) -> Path | None:
@@ -76,10 +77,5 @@ class Display:
         except (OSError, MemoryError):  # the disk's or the machine's fault, not the image's
             return None
         except Exception:  # its process was lost, or whatever a decoder says: there is no picture
-            self._remember(source)
+            self._unshowable[source] = None
             return None
-
-    def _remember(self, source: Path) -> None:
-        self._unshowable[source] = None
-        if len(self._unshowable) > _MOST_REMEMBERED:
-            del self._unshowable[next(iter(self._unshowable))]

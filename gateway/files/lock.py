@@ -1,0 +1,30 @@
+"""Locks between processes: a file that one process holds until it closes the file or ends.
+
+Supervisor, workers, the log and the audit forwarder lock with it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+
+def open_lock(path: Path) -> int:
+    """Open a lock file, made where it is missing; return its descriptor, which no child inherits by itself.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file for this process and those that inherit it; return False if another holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,61 @@
+"""Atomic writes and locks: whole files, the first or the last writer wins, one holder."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.files.atomic import OWNER_READS, create_once, replace_file
+from gateway.files.lock import open_lock, try_lock
+
+
+def test_the_last_writer_of_a_state_file_wins(tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    replace_file(file, b"first")
+    replace_file(file, b"second")
+    assert file.read_bytes() == b"second"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_full_disk_leaves_a_state_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    file = tmp_path / "state.json"
+    replace_file(file, b"first")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            replace_file(file, b"second")
+    assert file.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_first_writer_of_a_key_wins(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    create_once(file, [b"fir", b"st"], mode=OWNER_READS)
+    create_once(file, [b"second"], mode=OWNER_READS)
+    assert file.read_bytes() == b"first"
+    assert stat.S_IMODE(file.stat().st_mode) == OWNER_READS
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_cannot_be_read_leaves_no_file(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output"):
+        create_once(tmp_path / "key", broken())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_has_one_holder_until_it_is_closed(tmp_path: Path) -> None:
+    first, second = open_lock(tmp_path / "lock"), open_lock(tmp_path / "lock")
+    assert try_lock(first)
+    assert not try_lock(second)
+    os.close(first)
+    assert try_lock(second)
+    os.close(second)
