@@ -18,7 +18,7 @@ from gateway.telemetry.log import log_event
 CIPHERS_OF_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"  # RFC 9325 4.2; those of 1.3 are all of this kind
 
 
-def server_context(tls: TLS, setting: str = "scp.tls") -> ssl.SSLContext:
+def server_context(tls: TLS, setting: str) -> ssl.SSLContext:
     """Return the context of a server; given a CA, both sides show certificates.
 
     Parameters
@@ -76,7 +76,7 @@ class ReloadingContext:
         If the files cannot be used at the start.
     """
 
-    def __init__(self, tls: TLS, setting: str = "scp.tls") -> None:
+    def __init__(self, tls: TLS, setting: str) -> None:
         self._tls, self._setting = tls, setting
         self._lock = Lock()
         self._seen = self._stamp()

@@ -79,7 +79,7 @@ def certificate(settings: Settings) -> Iterator[Finding]:
     """Read the listener's certificate and key, and those shown to destinations."""
     if settings.scp.tls is not None:
         try:
-            server_context(settings.scp.tls)
+            server_context(settings.scp.tls, "scp.tls")
         except ConfigurationError as error:
             yield wrong("listener's TLS", str(error), "here: the files under scp.tls")
         else:

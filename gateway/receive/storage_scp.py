@@ -128,7 +128,7 @@ class StorageSCP:
 
     def _bound(self) -> listener.Listener:
         bind, port = self._settings.bind, self._settings.port
-        tls = ReloadingContext(self._settings.tls) if self._settings.tls else None
+        tls = ReloadingContext(self._settings.tls, "scp.tls") if self._settings.tls else None
         try:
             server = self._ae.make_server(
                 (bind, port),

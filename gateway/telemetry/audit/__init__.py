@@ -1,1 +1,1 @@
-"""The audit trail (PS3.15 A.5): receptions, transfers, views and refusals. Only the audit trail names patients."""
+"""The audit trail (PS3.15 A.5): receptions, transfers, views, refusals. Patients are named only here."""
