@@ -1,1 +1,1 @@
-"""Reads the settings file and reports every problem in it at once."""
+"""Reads settings from file and environment, and reports all problems at once. Every command calls it."""

@@ -1,4 +1,7 @@
-"""What is wrong with settings, in words: pydantic's findings by key, with what may have been meant."""
+"""Problems of settings in words: pydantic's errors by key, with suggestions for misspelt keys.
+
+`settings_file` calls it. Values of secret keys are never quoted.
+"""
 
 from __future__ import annotations
 
@@ -51,19 +54,19 @@ _FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem: which key, and what is wrong."""
+    """One problem: the key, and a text without full stop."""
 
     key: Location
     text: str
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """Return what is wrong within sections; values are quoted unless they may be secret."""
+    """Return the problems within sections; values are quoted unless they may be secret."""
     return [_problem(found, key) for found in error.errors(include_url=False) if (key := _key(found["loc"]))]
 
 
 def problem_across(line: str) -> Problem:
-    """Return a problem between sections, which comes as `key: sentence`."""
+    """Return a problem between sections from a line `key: sentence`."""
     name, _, text = line.partition(": ")
     return Problem(tuple(int(each) if each.isdecimal() else each for each in name.split(".")), text)
 
@@ -75,7 +78,7 @@ def _problem(found: ErrorDetails, key: Location) -> Problem:
 
 
 def _key(location: Location) -> Location:
-    """Leave out the kinds of destinations that pydantic puts between number and key."""
+    """Remove the kinds of destinations that pydantic inserts between number and key."""
     pairs = zip(("", *location), location, strict=False)
     return tuple(each for before, each in pairs if not (isinstance(before, int) and each in _TAGS))
 
@@ -104,7 +107,7 @@ def _meant(name: str, names: list[str]) -> str:
 
 
 def _names(key: Location) -> list[str]:
-    """Return the settings that there are beside a key."""
+    """Return the names of all settings in the section of a key."""
     models: list[type[BaseModel]] = [Settings]
     for each in key[:-1]:
         if not isinstance(each, int):

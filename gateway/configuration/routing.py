@@ -1,4 +1,4 @@
-"""Senders for whose results the configured routes have no destination: for `config check` and the doctor."""
+"""Finds senders without a route. `gateway config check` and `gateway doctor` report them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gateway.settings import Settings
 
 
 def gaps(settings: Settings) -> Iterator[str]:
-    """Yield the senders whose images would be answered and their results kept, but delivered nowhere."""
+    """Yield the senders whose images are answered, but whose results have no destination."""
     for peer in settings.scp.peers:
         if not settings.destinations_for(peer.ae_title):
             yield peer.ae_title

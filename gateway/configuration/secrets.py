@@ -1,4 +1,4 @@
-"""Settings as they may be printed: every secret in them replaced, whichever form it has."""
+"""Removes secrets from settings. `gateway config show` prints the result."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sqlalchemy.exc import ArgumentError
 HIDDEN = "********"
 SECRET_KEYS = {"token", "password", "bearer_token"}
 PLAIN_PARAMETERS = {"sslmode", "host", "hostaddr", "port", "connect_timeout", "application_name", "dbname"}
-"""Of a database URL: every other may be, or lead to, a secret."""
+"""Parameters of a database URL that are printed; all others may hold secrets."""
 
 
 def without_secrets(content: Any, key: str = "") -> Any:
-    """Return settings, as `model_dump` gives them, without a password, token or key."""
+    """Return settings, as returned by `model_dump`, with passwords and tokens replaced by `HIDDEN`."""
     if isinstance(content, dict):
         return {name: without_secrets(value, name) for name, value in content.items()}
     if isinstance(content, list):
@@ -28,7 +28,7 @@ def without_secrets(content: Any, key: str = "") -> Any:
 def _url_without_secrets(text: str) -> str:
     try:
         url = make_url(text)
-    except (ArgumentError, ValueError):  # the port is no number: nobody can tell its parts apart
+    except (ArgumentError, ValueError):  # the URL cannot be parsed
         return f"{urlsplit(text).scheme}://{HIDDEN}"
     query = {name: value if name in PLAIN_PARAMETERS else HIDDEN for name, value in url.query.items()}
     hidden = url.set(query=query)

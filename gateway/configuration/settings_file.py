@@ -1,4 +1,7 @@
-"""The settings file and the environment become one frozen `Settings`; all problems are told at once."""
+"""Reads the settings file and the environment into one frozen `Settings`; reports all problems at once.
+
+Every command calls `load_settings`; `gateway config check` calls `check_settings`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from gateway.errors import ConfigurationError
 from gateway.settings import MAX_NAME, Section, Settings
 
 DEFAULT_FILE = Path("config/gateway.yaml")
-_STAND_INS: dict[str, dict[str, Any]] = {  # for faulty items, so that the others are still compared
+_STAND_INS: dict[str, dict[str, Any]] = {  # replace faulty items, so that the others are still checked
     "destinations": {"name": "a faulty one", "kind": "folder", "path": "x"},
     "routes": {"calling_ae_title": "*", "to": []},
 }
@@ -32,14 +35,14 @@ _S = TypeVar("_S", bound=Section)
 def load_settings(file: Path | None = None) -> Settings:
     """Read the settings from `file`, `GATEWAY_CONFIG` or `config/gateway.yaml`, under the environment.
 
-    Without any file the embedded defaults serve. Relative paths are taken under `data_dir`. That itself is
-    relative to the folder of the file, or to the folder above one that is called `config`; without a file, or
-    where the environment states it, to the working directory.
+    Without a file, the defaults apply. Relative paths are relative to `data_dir`. A relative `data_dir` in a
+    file is relative to the folder of the file, or to its parent where the folder is called `config`. Without
+    a file, or from the environment, `data_dir` is relative to the working directory.
 
     Raises
     ------
     ConfigurationError
-        Naming every problem by its key and line, all in one go.
+        All problems at once, each with its key and line.
     """
     settings, problems = _read(_content(file))
     if problems:
@@ -48,7 +51,7 @@ def load_settings(file: Path | None = None) -> Settings:
 
 
 def check_settings(file: Path | None = None) -> None:
-    """Raise `ConfigurationError` with every problem of the settings, missing files too."""
+    """Raise `ConfigurationError` with all problems of the settings, including missing files."""
     found = _content(file)
     settings, problems = _read(found)
     problems += [_told(each, found) for each in (*_missing_files(settings), *_crossed(settings))]
@@ -57,7 +60,7 @@ def check_settings(file: Path | None = None) -> None:
 
 
 def file_in_use(file: Path | None = None) -> Path | None:
-    """Return the file that `load_settings` reads, None where the embedded defaults serve."""
+    """Return the file that `load_settings` reads, or None where the defaults apply."""
     named = file or (Path(os.environ["GATEWAY_CONFIG"]) if os.environ.get("GATEWAY_CONFIG") else None)
     return named or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
 
@@ -68,7 +71,7 @@ def _content(file: Path | None) -> YamlFile:
 
 
 def _at_home(file: YamlFile) -> dict[str, Any]:
-    """Return what the file states, its data directory absolute."""
+    """Return the content of the file with an absolute `data_dir`."""
     data_dir = file.content.get("data_dir", Settings.model_fields["data_dir"].default)
     if not isinstance(data_dir, str | Path):
         return file.content
@@ -78,7 +81,7 @@ def _at_home(file: YamlFile) -> dict[str, Any]:
 
 
 def _read(file: YamlFile) -> tuple[Settings, list[str]]:
-    """Return the settings and what is wrong with them; what is wrong is left out of them."""
+    """Return the settings without faulty values, and all problems."""
     problems = [Problem(key, f"is stated more than once, also in line {line}") for key, line in file.repeated]
     environment, unreadable = _environment()
     problems += [Problem((name,), "must hold JSON") for name in unreadable]
@@ -93,7 +96,7 @@ def _read(file: YamlFile) -> tuple[Settings, list[str]]:
 
 
 def _environment() -> tuple[dict[str, Any], list[str]]:
-    """Return what the environment states, and the settings whose variable cannot be read."""
+    """Return the settings in the environment, and the names of unreadable variables."""
     source, unreadable = EnvSettingsSource(Settings), list[str]()
     while True:
         try:
@@ -106,7 +109,7 @@ def _environment() -> tuple[dict[str, Any], list[str]]:
 
 
 class _Stated(Settings):
-    """Settings of what is stated alone: the environment has been merged already."""
+    """Settings from the given values only: the environment is merged already."""
 
     @classmethod
     def settings_customise_sources(
@@ -121,7 +124,7 @@ class _Stated(Settings):
 
 
 class _Partial(_Stated):
-    """Settings without the faulty values, whether or not the others fit together."""
+    """Settings without faulty values, not checked across sections."""
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> Self:
@@ -137,7 +140,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 
 def _partial(content: dict[str, Any], faulty: list[Location]) -> tuple[Settings, list[Problem]]:
-    """Return the settings without the faulty values, and in what the others do not fit together."""
+    """Return the settings without the faulty values, and the problems across sections of the others."""
     for key in [each for each in faulty if each]:
         content = _without(content, key)
     settings = _Partial(**content)
@@ -146,7 +149,7 @@ def _partial(content: dict[str, Any], faulty: list[Location]) -> tuple[Settings,
 
 
 def _without(content: Any, key: Location) -> Any:
-    """Return `content` without the value at `key`, or with a stand-in where it is in a list."""
+    """Return `content` without the value at `key`, or with a stand-in within a list."""
     head, *rest = key
     if not isinstance(content, dict) or head not in content:
         return content
@@ -166,7 +169,7 @@ def _is_name(value: object) -> bool:
 
 
 def _is_about(key: Location, faulty: list[Location]) -> bool:
-    """Tell whether a comparison met a value that has been left out."""
+    """Tell whether a problem concerns a value that was removed."""
     return any(each[: len(key)] == key or key[: len(each)] == each for each in faulty)
 
 
@@ -184,23 +187,23 @@ def _where(key: Location, file: YamlFile) -> str:
 
 
 def _missing_files(settings: Settings) -> Iterator[Problem]:
-    """Files that a start would look for in vain; folders for results are made."""
+    """Yield the files that do not exist or cannot be read; folders for results are created."""
     for key, path in _paths(settings, ()):
         is_read = key[-1] in ("certificate", "key", "ca") or key == ("model", "path")
         if is_read and not os.access(path, os.R_OK):
-            told = "cannot be read" if path.exists() else "does not exist"
-            yield Problem(key, f"{path} {told}")
+            fault = "cannot be read" if path.exists() else "does not exist"
+            yield Problem(key, f"{path} {fault}")
 
 
 def _crossed(settings: Settings) -> Iterator[Problem]:
-    """Find bounds that never count, because another one comes first."""
+    """Yield limits without effect, because another limit applies first."""
     delivery, scp = settings.delivery, settings.scp
     if delivery.first_retry_seconds > delivery.longest_retry_seconds:
-        told = f"is more than delivery.longest_retry_seconds, {delivery.longest_retry_seconds:g}"
-        yield Problem(("delivery", "first_retry_seconds"), told)
+        text = f"is more than delivery.longest_retry_seconds, {delivery.longest_retry_seconds:g}"
+        yield Problem(("delivery", "first_retry_seconds"), text)
     if scp.reject_below_disk_mb > scp.min_free_disk_mb:
-        told = f"is more than scp.min_free_disk_mb, {scp.min_free_disk_mb}"
-        yield Problem(("scp", "reject_below_disk_mb"), told)
+        text = f"is more than scp.min_free_disk_mb, {scp.min_free_disk_mb}"
+        yield Problem(("scp", "reject_below_disk_mb"), text)
 
 
 def _paths(section: BaseModel, key: Location) -> Iterator[tuple[Location, Path]]:
@@ -235,7 +238,7 @@ def _absolute(settings: Settings) -> Settings:
 
 
 def _below(root: Path, section: _S) -> _S:
-    """Return the section with every path in it absolute."""
+    """Return the section with absolute paths."""
     paths = {name: root / value for name, value in section if isinstance(value, Path)}
     sections = {name: _below(root, value) for name, value in section if isinstance(value, Section)}
     return section.model_copy(update=paths | sections)

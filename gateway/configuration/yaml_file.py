@@ -1,4 +1,4 @@
-"""A YAML file with the line of each of its keys."""
+"""Reads a YAML file with the line of each key. `settings_file` names lines in problems."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Location = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class YamlFile:
-    """What a file holds.
+    """Content of a file.
 
     Attributes
     ----------
     lines
-        On which line each key or list item stands, by where it is (`("scp", "peers", 0)`).
+        Line of each key or list item, by location (`("scp", "peers", 0)`).
     repeated
-        Keys that are stated more than once, with the line of the later one: YAML readers keep one in silence.
+        Repeated keys, with the line of the later; YAML readers keep one of them silently.
     """
 
     path: Path
@@ -33,12 +33,12 @@ class YamlFile:
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a file of keys and values.
+    """Read a YAML file of keys and values.
 
     Raises
     ------
     ConfigurationError
-        If it cannot be read or is something else. No line of it is quoted: there may be passwords in it.
+        If the file cannot be read, or is not YAML. No line is quoted: the file may hold passwords.
     """
     try:
         text = path.read_text(encoding="utf-8")

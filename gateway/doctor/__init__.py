@@ -1,1 +1,4 @@
-"""`gateway doctor`: has this gateway all it needs, here and at its peers, and if not, what to change."""
+"""`gateway doctor`: checks this gateway and its peers, and says what to change on which side.
+
+The checks store nothing, send no images and change no state.
+"""

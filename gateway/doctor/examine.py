@@ -1,4 +1,4 @@
-"""The examination, in the order in which an image passes."""
+"""Runs the checks in the order of the data path. `gateway doctor` prints the findings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXAMINED = (disk, database, processes, listener, certificate, peers, model, dest
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Yield what each part looks like, as soon as it is known.
+    """Yield the findings of each check as soon as they are known.
 
     Nothing is changed or made; a C-ECHO and a search are all that is sent.
     """

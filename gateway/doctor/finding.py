@@ -1,4 +1,4 @@
-"""What an examination finds."""
+"""The finding of a check: one line of `gateway doctor`, one object of `gateway doctor --json`."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     GOOD = "good"
-    DOUBTFUL = "doubtful"  # it works, but perhaps not as meant
+    DOUBTFUL = "doubtful"  # it works, perhaps not as intended
     WRONG = "wrong"  # images or results are held up
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the table.
+    """One finding; the attributes are the keys of `gateway doctor --json`.
 
     Attributes
     ----------
     what
-        Was examined: `disk`, `listener`, `destination pacs`, …
+        Name of the check: `disk`, `listener`, `destination pacs`, …
     told
-        What is the case, in a few words.
+        The state in a few words.
     advice
-        What to change, and on which side; empty where all is good.
+        The change to make, and the side (here, there, between); empty for a good finding.
     """
 
     what: str
@@ -35,15 +35,15 @@ class Finding:
 
 
 def good(what: str, told: str) -> Finding:
-    """Return a finding that needs nothing."""
+    """Return a good finding."""
     return Finding(what, Verdict.GOOD, told)
 
 
 def doubtful(what: str, told: str, advice: str) -> Finding:
-    """Return a finding that somebody should look at."""
+    """Return a doubtful finding, with advice."""
     return Finding(what, Verdict.DOUBTFUL, told, advice)
 
 
 def wrong(what: str, told: str, advice: str) -> Finding:
-    """Return a finding that must be mended."""
+    """Return a finding that holds up images or results, with advice."""
     return Finding(what, Verdict.WRONG, told, advice)

@@ -1,4 +1,4 @@
-"""The classifier: opens, is what its card says, answers."""
+"""Checks the model: card, weights, one prediction and its time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import ConfigurationError
 from gateway.settings import Settings
 
-SLOW_SECONDS = 1.0  # the promise for a whole answer
+SLOW_SECONDS = 1.0  # the target for a whole answer
 
 
 def model(settings: Settings) -> Iterator[Finding]:
-    """Open the model and let it answer for a grey square."""
+    """Yield the findings on the model after two predictions of a grey square."""
     from gateway.worker.pipeline import open_predictor
 
     try:
@@ -29,10 +29,10 @@ def model(settings: Settings) -> Iterator[Finding]:
     predictor.predict(square)
     seconds = time.perf_counter() - start
     identity = predictor.identity
-    told = f"{identity.name} {identity.version} answers in {1000 * seconds:.0f} ms"
+    text = f"{identity.name} {identity.version} answers in {1000 * seconds:.0f} ms"
     if seconds > SLOW_SECONDS:
-        yield doubtful("model", told, "here: model.device: cuda, more cores, or fewer other programs")
+        yield doubtful("model", text, "here: model.device: cuda, more cores, or fewer other programs")
     else:
-        yield good("model", told)
+        yield good("model", text)
     if predictor.card.abstention is None:
         yield doubtful("model", "it never abstains: its card has no limits", "here: a model with abstention")

@@ -1,4 +1,4 @@
-"""The roles of a gateway that runs on this machine."""
+"""Checks the roles of the gateway that runs on this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.telemetry.role_status import read_role_status
 
 
 def processes(settings: Settings) -> Iterator[Finding]:
-    """Read what the supervisor says of each role."""
+    """Yield the role status of each role, from the supervisor's file."""
     roles = read_role_status(settings.directory.role_status)
     for name, role in sorted(roles.items()):
         if role.state == "starting":

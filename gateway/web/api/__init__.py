@@ -1,1 +1,1 @@
-"""The HTTP interface for programs: predict, STOW-RS, health, metrics."""
+"""The HTTP API: `POST /predict`, STOW-RS, `/api`, health and metrics. The application mounts it."""

@@ -1,4 +1,4 @@
-"""`/docs`: the API's description, from files of our own so that it also works without the internet."""
+"""`/docs`: the API's description with Swagger UI from local files; it works without the internet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.web.site import Site
 
 
 def routes(site: Site) -> APIRouter:
-    """Return `/docs`; `/openapi.json` is the application's own."""
+    """Return the route `/docs`; FastAPI serves `/openapi.json`."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/docs", response_class=HTMLResponse)

@@ -1,4 +1,8 @@
-"""The parts of multipart bodies (RFC 2046 5.1.1): Part 10 files (PS3.18 10.5.1 and 8.6), or forms."""
+"""Finds the parts of multipart bodies (RFC 2046 5.1.1) without copying them: Part 10 files (PS3.18 10.5.1),
+forms.
+
+STOW-RS and `POST /predict` call it.
+"""
 
 from __future__ import annotations
 
@@ -9,35 +13,35 @@ from typing import NamedTuple
 from gateway.web.body import Body
 
 MOST_PARTS = 2000
-"""In one body; as many images in a study fill the largest body with 128 KiB each."""
+"""Limit on parts of one body: as many images of 128 KiB fill the largest body."""
 MOST_HEAD_BYTES = 4096
 """Of one part."""
 
 
-class NotMultipart(Exception):  # noqa: N818 - reads as what the body is
-    """The body is cut or has no parts: nothing in it counts as sent."""
+class NotMultipart(Exception):  # noqa: N818 - describes the body
+    """The body is truncated or has no parts; no part counts as received."""
 
 
-class TooManyParts(Exception):  # noqa: N818 - reads as what is wrong
-    """More than `MOST_PARTS`."""
+class TooManyParts(Exception):  # noqa: N818 - describes the body
+    """The body has more parts than `MOST_PARTS`."""
 
 
 class Part(NamedTuple):
-    """One part: its headers as they came, and where its content lies."""
+    """One part: its headers, and begin and end of its content in the body."""
 
     head: bytes
     begin: int
     end: int
 
     def field(self) -> tuple[str, str]:
-        """Return the form field's name and the file's name (RFC 7578 4.2), empty where not stated."""
+        """Return the names of form field and file (RFC 7578 4.2), empty where absent."""
         headers = BytesHeaderParser().parsebytes(self.head)
         name = headers.get_param("name", "", "Content-Disposition")
         return str(name), headers.get_filename("")
 
 
 def boundary_of(content_type: str) -> str | None:
-    """Return the boundary of a body of DICOM files, empty if none is named, None for another media type."""
+    """Return the boundary of a body of DICOM files, empty where absent, None for another media type."""
     header = _header(content_type)
     root = header.get_param("type", "")
     if header.get_content_type() != "multipart/related" or str(root).lower() != "application/dicom":
@@ -46,7 +50,7 @@ def boundary_of(content_type: str) -> str | None:
 
 
 def form_boundary_of(content_type: str) -> str | None:
-    """Return the boundary of a form with files, None for another media type."""
+    """Return the boundary of a form with files, or None for another media type."""
     header = _header(content_type)
     return header.get_boundary("") if header.get_content_type() == "multipart/form-data" else None
 
@@ -89,7 +93,7 @@ def _part(body: Body, begin: int, end: int) -> Part:
 
 
 def _after_first(body: Body, delimiter: bytes) -> int:
-    """Return where the first delimiter ends; it may begin the body, or stand after a preamble."""
+    """Return the end of the first delimiter, at the begin of the body or after a preamble."""
     dashes = delimiter[2:]
     if body.read(0, len(dashes)) == dashes:
         begin = 0

@@ -1,1 +1,1 @@
-"""Decides who may do what on the web, and records it."""
+"""Authentication, sessions, rate limits, request checks and audit of the web pages and the API."""

@@ -1,4 +1,8 @@
-"""Who may ask: a token or a user with a password; on loopback, by default, everybody who is really there."""
+"""Authentication by a token or by users with passwords; without either, local clients have access.
+
+`Guard` asks `Access` about every request, the sign-in page about every attempt. Wrong secrets are limited to
+`FAILURES_PER_MINUTE` for each client and are audited.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from gateway.web.security.rate_limit import RateLimit
 from gateway.web.security.sessions import COOKIE, Sessions
 
 FAILURES_PER_MINUTE = 10
-TOKEN_HOLDER = "token"  # noqa: S105 - the name of whoever shows the token and tells no other
+TOKEN_HOLDER = "token"  # noqa: S105 - the reader's name where the token came without a name
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _OWN_SITES = {"same-origin", "none"}
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -26,14 +30,14 @@ _MOST_KNOWN = 1000
 
 
 class Access:
-    """Decides about each request.
+    """Authenticates requests.
 
     Parameters
     ----------
     key_file
-        For the sessions' key.
+        File of the sessions' key.
     turned_away
-        Told of each request with a wrong secret, and of the name it came with.
+        Called with each request that has a wrong secret, and the given name.
     """
 
     def __init__(
@@ -43,20 +47,20 @@ class Access:
         self._turned_away = turned_away
         self.sessions = Sessions(settings, key_file)
         self._failures = RateLimit(FAILURES_PER_MINUTE)
-        self._known: dict[bytes, None] = {}  # digests of what was right: scrypt is slow on purpose
+        self._known: dict[bytes, None] = {}  # digests of verified passwords: scrypt is slow on purpose
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody has to sign in."""
+        """Whether the settings name neither token nor users."""
         return not (self._settings.token or self._settings.users)
 
     @property
     def user_names(self) -> list[str]:
-        """Who can sign in with a password of their own."""
+        """The names of the users with passwords."""
         return [user.name for user in self._settings.users]
 
     def reader(self, request: Request) -> str | None:
-        """Return who asks, an empty name where nobody has to say; None: it is not known."""
+        """Return the authenticated reader, empty where authentication is off; None: unauthenticated."""
         if self.is_open:
             return ""
         kind, _, credentials = request.headers.get("authorization", "").partition(" ")
@@ -65,7 +69,7 @@ class Access:
         return self.sessions.reader(request.cookies.get(COOKIE, ""))
 
     def sign_in(self, request: Request, name: str, secret: str) -> str | None:
-        """Return the name under which somebody is signed in, None where name and secret are not right."""
+        """Return the reader's name, or None where name or secret is wrong or the client is locked out."""
         client = client_of(request)
         if self._failures.is_exhausted(client):
             return None
@@ -76,14 +80,14 @@ class Access:
         return reader
 
     def is_locked_out(self, request: Request) -> bool:
-        """Tell whether this client has been wrong too often in the last minute."""
+        """Tell whether the client exceeded `FAILURES_PER_MINUTE`."""
         return self._failures.is_exhausted(client_of(request))
 
     def is_foreign(self, request: Request) -> bool:
-        """Tell whether another site makes a browser ask (cross-site request forgery, DNS rebinding)."""
+        """Tell whether another site caused the request (cross-site request forgery, DNS rebinding)."""
         try:
             return self._comes_from_elsewhere(request)
-        except ValueError:  # no address at all
+        except ValueError:  # the address cannot be parsed
             return True
 
     def _comes_from_elsewhere(self, request: Request) -> bool:
@@ -97,14 +101,14 @@ class Access:
             return site not in _OWN_SITES
         if origin is not None:
             return urlsplit(origin).netloc != host
-        return COOKIE in request.cookies  # every browser that sends cookies says where a request comes from
+        return COOKIE in request.cookies  # browsers that send cookies also send the origin
 
     def _is_own_host(self, host: str) -> bool:
         name = urlsplit(f"//{host}").hostname
         return name in _LOOPBACK or name == self._settings.bind
 
     def _authorized(self, request: Request, kind: str, credentials: str) -> str | None:
-        if kind == "bearer":  # the right token opens, however often others were wrong from this address
+        if kind == "bearer":  # failures of others at the same address do not lock the token out
             return TOKEN_HOLDER if self._is_token(credentials) else self.sign_in(request, "", credentials)
         if kind != "basic":
             return None
@@ -138,5 +142,5 @@ class Access:
 
 
 def client_of(request: Request) -> str:
-    """Return the client's address."""
+    """Return the client's address, empty where unknown."""
     return request.client.host if request.client else ""

@@ -1,4 +1,7 @@
-"""Around every request: who asks, from which site, how much is sent, what browsers may do with the answer."""
+"""Middleware around every request: authentication, origin, size and pace of bodies, security headers.
+
+The web application installs it. No page, file or API call is reached without it.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,12 @@ from gateway.web.security.access import Access
 OPEN_PATHS = ("/static/", "/health/", "/login")
 FILE_PATHS = ("/predict", "/dicomweb/")
 MOST_FORM_BYTES = 64 << 10
-"""A sign-in or a reader's comment; each byte may become a field of 200 bytes."""
+"""Limit on forms, in bytes: a sign-in or a comment; each byte may become a field of 200 bytes."""
 BODY_SECONDS = 300.0
-"""The longest that one upload may take to come: 256 MB over 7 Mbit/s."""
+"""Longest time for an upload to arrive, in seconds: 256 MB over 7 Mbit/s."""
 FORM_SECONDS = 30.0
 SILENT_SECONDS = 20.0
-"""The longest pause within a body."""
+"""Longest pause within a body, in seconds."""
 CLOSE = {"Connection": "close"}
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]*)(:[0-9]{1,5})?")
 POLICY = (
@@ -34,20 +37,20 @@ POLICY = (
 
 
 class Guard:
-    """Lets nobody in who is not known, and no other site's requests."""
+    """Refuses unauthenticated requests and requests caused by other sites."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
         self._access = access
-        self._threads = CapacityLimiter(4)  # its own: who works holds up nobody who comes in
+        self._threads = CapacityLimiter(4)  # separate threads: running requests must not delay authentication
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer it with a refusal."""
+        """Pass the request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        if request.headers.get("authorization"):  # scrypt takes its time, and a wrong secret is audited
+        if request.headers.get("authorization"):  # scrypt is slow, and wrong secrets are audited
             refusal = await to_thread.run_sync(self._refusal, request, limiter=self._threads)
         else:
             refusal = self._refusal(request)
@@ -67,14 +70,18 @@ class Guard:
     def _to_sign_in(self, request: Request) -> Response:
         if self._access.is_locked_out(request):
             wait = {"Retry-After": "60"}
-            return problem(HTTPStatus.TOO_MANY_REQUESTS, "wrong too often; wait a minute", wait)
+            return problem(
+                HTTPStatus.TOO_MANY_REQUESTS, "too many wrong passwords or tokens: wait a minute", wait
+            )
         if request.headers.get("hx-request"):
             return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": "/login"})
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             target = quote(request.scope["path"], safe="/")
             return RedirectResponse(f"/login?next={target}", HTTPStatus.SEE_OTHER)
         challenge = {"WWW-Authenticate": 'Bearer realm="gateway"'}
-        return problem(HTTPStatus.UNAUTHORIZED, "show the token or sign in", challenge)
+        return problem(
+            HTTPStatus.UNAUTHORIZED, "authentication required: send the token or sign in", challenge
+        )
 
 
 class UnequivocalRequests:
@@ -106,17 +113,17 @@ def _equivocal(scope: Scope) -> str | None:
         if scope["http_version"] != "1.1":
             return "Transfer-Encoding belongs to HTTP/1.1"
     if not _HOST.fullmatch(headers.get("host", "")):
-        return "the Host header is no HOST or HOST:PORT"
+        return "the Host header must be HOST or HOST:PORT"
     return None
 
 
 class Upload:
-    """Ends a request whose body is larger than it may be, or too slow.
+    """Refuses requests with too large or too slow bodies.
 
     Parameters
     ----------
     most_bytes
-        To the paths that take files; the others take forms.
+        Limit for `FILE_PATHS`; other paths accept `MOST_FORM_BYTES`.
     """
 
     def __init__(self, app: ASGIApp, most_bytes: int) -> None:
@@ -124,7 +131,7 @@ class Upload:
         self._files = (most_bytes, BODY_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on while its body is small enough and comes."""
+        """Pass the request on while its body stays within size and pace."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -140,7 +147,7 @@ class Upload:
 
 
 class _Body:
-    """One request's body; its time runs from when it is first asked for."""
+    """The body of one request; its time runs from the first read."""
 
     def __init__(self, receive: Receive, most_bytes: int, seconds: float) -> None:
         self._receive = receive
@@ -149,7 +156,7 @@ class _Body:
         self._deadline: float | None = None
 
     async def receive(self) -> Message:
-        """Return the next piece; after the last one, wait for whatever comes."""
+        """Return the next message of the body; after the last, wait without limit."""
         if self._got < 0:
             return await self._receive()
         self._deadline = self._deadline or monotonic() + self._seconds
@@ -167,10 +174,10 @@ class _Body:
         return message
 
 
-class _TooLarge(HTTPException):  # FastAPI's own: any other would become 400 while a form is read
+class _TooLarge(HTTPException):  # FastAPI answers other exceptions with 400 while it reads a form
     def __init__(self, most: int) -> None:
-        told = f"{most >> 20} MB" if most >> 20 else f"{most >> 10} kB"
-        detail = f"more than {told} are not taken in one request"
+        limit = f"{most >> 20} MB" if most >> 20 else f"{most >> 10} kB"
+        detail = f"more than {limit} are not taken in one request"
         super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, CLOSE)
 
 
@@ -181,7 +188,7 @@ class _TooSlow(HTTPException):
 
 
 class SafeHeaders:
-    """Tells browsers to load nothing from elsewhere, to run nothing inline and to keep no page."""
+    """Adds security headers: browsers load nothing from other sites, run nothing inline and cache no page."""
 
     def __init__(self, app: ASGIApp, *, frames: str = "'none'") -> None:
         self._app = app
@@ -194,7 +201,7 @@ class SafeHeaders:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the headers to the answer."""
+        """Add the headers to the response."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -208,5 +215,5 @@ class SafeHeaders:
 
 
 def problem(status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> Response:
-    """Return an error as the API tells it."""
+    """Return an error response of the API: a JSON object with `detail`."""
     return JSONResponse({"detail": detail}, status, headers)

@@ -1,4 +1,4 @@
-"""Passwords as they are kept: salted scrypt (RFC 7914), from the standard library."""
+"""Hashes and verifies passwords with salted scrypt (RFC 7914). `hash-password` and `Access` call it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _MEMORY = 64 * 1024 * 1024
 
 
 def hash_password(password: str) -> str:
-    """Return what the settings keep in place of `password`: `scrypt$COST$SALT$HASH`."""
+    """Return the hash of `password` for the settings: `scrypt$COST$SALT$HASH`."""
     salt = os.urandom(16)
     return f"scrypt${_COST}${salt.hex()}${_hash(password, salt, _COST).hex()}"
 
 
 def is_password(password: str, kept: str) -> bool:
-    """Tell whether `password` is the one that `kept` was made from."""
+    """Tell whether `password` matches the hash `kept`."""
     _, cost, salt, expected = kept.split("$")
     given = _hash(password, bytes.fromhex(salt), int(cost))
     return hmac.compare_digest(given, bytes.fromhex(expected))

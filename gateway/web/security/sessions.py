@@ -1,4 +1,4 @@
-"""Who has signed in: a cookie that only this gateway can have written, and that ends by itself."""
+"""Sessions: a signed cookie with reader and expiry. `Access` verifies it, the sign-in page sets it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ COOKIE = "gateway_session"
 
 
 class Sessions:
-    """Signed cookies. Whoever is no longer in the settings, or has another password, is signed out.
+    """Signed cookies; removing a user or changing a password ends the user's sessions.
 
     Parameters
     ----------
     key_file
-        The key; made at first use, readable by the gateway's own user alone.
+        File of the signing key; created at first use, readable only by the gateway's user.
     """
 
     def __init__(self, settings: Web, key_file: Path) -> None:
@@ -29,17 +29,17 @@ class Sessions:
 
     @property
     def seconds(self) -> int:
-        """How long a session lasts."""
+        """The duration of a session, in seconds."""
         return round(self._settings.session_hours * 3600)
 
     def begin(self, reader: str) -> str:
-        """Return the cookie's value for somebody who has just shown who they are."""
+        """Return the cookie's value for an authenticated reader."""
         name = base64.urlsafe_b64encode(reader.encode()).decode()
         content = f"{name}.{int(time.time()) + self.seconds}"
         return f"{content}.{self._signature(reader, content)}"
 
     def reader(self, cookie: str) -> str | None:
-        """Return whose session it is, None where there is none any more."""
+        """Return the reader of a valid cookie, or None where it is forged, expired or malformed."""
         try:
             name, ends, signature = cookie.split(".")
             reader = base64.urlsafe_b64decode(name).decode()

@@ -1,4 +1,4 @@
-"""`/login` and `/logout`."""
+"""The pages `/login` and `/logout`: they set and delete the session cookie."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCKED_OUT = "Wrong too often. Wait a minute."
 
 
 def routes(site: Site) -> APIRouter:
-    """Return the sign-in page and what it sends to."""
+    """Return the routes of `/login` and `/logout`."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/login", response_class=HTMLResponse)
@@ -67,6 +67,6 @@ def routes(site: Site) -> APIRouter:
 
 
 def _own(target: str) -> str:
-    """Return `target` if it is a path of this site."""
+    """Return `target` if it is a path of this site, else `/`."""
     is_path = target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable()
     return target if is_path else "/"
