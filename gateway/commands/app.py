@@ -1,7 +1,7 @@
 """The `gateway` command: one table of all commands, and the exit status of each failure.
 
 Entry point of the installed script and of `python -m gateway`. Commands import their part of the gateway when
-they run, so that `gateway --help` loads neither torch nor a database.
+they run, so that `gateway --help` loads neither the model nor the store.
 """
 
 from __future__ import annotations

@@ -21,18 +21,17 @@ from gateway.receive.memory import Memory, return_what_is_freed
 from gateway.receive.refusals import (
     AUDITED_PER_ADDRESS,
     LINES_PER_ADDRESS,
-    Refusals,
+    RefusalReporter,
     audit_refusal,
     log_refusal,
 )
-from gateway.receive.repeats import Repeats
 from gateway.receive.storage_scp import StorageSCP
 from gateway.settings import SCP, Settings
 from gateway.store.commitments import Commitments
 from gateway.store.ledger import Ledger
-from gateway.store.refusals import RefusalRecorder
-from gateway.store.refusals import Refusals as RefusalTable
+from gateway.store.refusals import RefusalRecorder, Refusals
 from gateway.store.spool import Spool
+from gateway.telemetry.repeats import Repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,15 @@ def build(settings: Settings, _: sa.Engine, ledger: Ledger) -> Receiver:
     marks = open_marks(settings, ledger)
     spool = Spool(settings.directory.spool, marks.received)
     scp = storage_scp(settings.scp, spool, ledger)
-    return Receiver(settings, scp, RefusalRecorder(RefusalTable(ledger)))
+    return Receiver(settings, scp, RefusalRecorder(Refusals(ledger)))
 
 
 def storage_scp(settings: SCP, spool: Spool, ledger: Ledger) -> StorageSCP:
     """Build the listener over a spool and a ledger that are ready to be used."""
     capacity = Capacity(settings, spool, ledger)
-    refusals = Refusals(Repeats(log_refusal, LINES_PER_ADDRESS), Repeats(audit_refusal, AUDITED_PER_ADDRESS))
+    refusals = RefusalReporter(
+        Repeats(log_refusal, LINES_PER_ADDRESS), Repeats(audit_refusal, AUDITED_PER_ADDRESS)
+    )
     hosts = Hosts(peer.host for peer in settings.peers)
     connections = Connections(settings, hosts if settings.peers else None)
     return StorageSCP(

@@ -1,4 +1,7 @@
-"""The receiver's end of an association: which requests are served, and how much of them may be in memory.
+"""The gateway's end of an association that a peer has requested.
+
+Made by `listener` for each connection. Serves C-ECHO, C-STORE and N-EVENT-REPORT one at a time, aborts the
+association on any other message, and reads no further while the receiver's memory is full.
 
 Private names of pynetdicom used here: `Association._serve_request`.
 """
@@ -12,10 +15,10 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dimse_primitives import C_ECHO, C_STORE, N_EVENT_REPORT
 
-from gateway.receive.association import who
+from gateway.receive.association import peer_fields
 from gateway.receive.command import is_refused
 from gateway.receive.memory import Memory
-from gateway.receive.refusals import Refusals
+from gateway.receive.refusals import RefusalReporter
 from gateway.telemetry.events import Event
 from gateway.upper_layer.association import Association
 from gateway.upper_layer.endings import Ending
@@ -25,11 +28,11 @@ _SERVED = (C_ECHO, C_STORE, N_EVENT_REPORT)
 
 
 class Acceptor(Association):
-    """An association that a peer requests of the gateway."""
+    """An association that a peer has requested."""
 
     dimse: ArrivingMessages
 
-    def __init__(self, ae: ApplicationEntity, memory: Memory, refusals: Refusals) -> None:
+    def __init__(self, ae: ApplicationEntity, memory: Memory, refusals: RefusalReporter) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self._memory = memory
         self._refusals = refusals
@@ -38,7 +41,7 @@ class Acceptor(Association):
         self.dul.on_ending = self._tell
 
     def may_read(self) -> bool:
-        """Tell whether more is read: not before a request is answered, and only while there is memory."""
+        """Tell whether more may be read: no request is being answered, and memory is left."""
         return not self._is_serving and super().may_read() and self._memory.has_room(self)
 
     def _serve_request(self, msg: Any, context_id: int) -> None:
@@ -54,16 +57,16 @@ class Acceptor(Association):
             self._is_serving = False
 
     def _tell(self, ending: Ending) -> None:
-        """Tell how the connection ended, but for mere probes."""
+        """Report how the connection ended, unless it was a mere probe."""
         if ending.by_peer and ending.silent:
             return
         is_rejected = not (ending.by_peer or ending.associated)
         event = Event.ASSOCIATION_REJECTED if is_rejected else Event.ASSOCIATION_ABORTED
-        self._refusals.tell(event, ending.cause, who(self))
+        self._refusals.tell(event, ending.cause, peer_fields(self))
 
 
 class ArrivingMessages(Messages):
-    """Messages that count against the memory for images under way."""
+    """Messages whose fragments count against the memory for images under way."""
 
     def __init__(self, assoc: Acceptor, memory: Memory) -> None:
         super().__init__(assoc)

@@ -1,4 +1,7 @@
-"""Who may associate (PS3.8 9.3.4): titles, addresses, and how many at once."""
+"""Admission of associations (PS3.8 9.3.4) by AE titles, addresses, free disk, and number.
+
+Called by `storage_scp` for each A-ASSOCIATE-RQ. A rejection is reported once, and repetitions are counted.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pynetdicom.events import Event as PynetdicomEvent
 from gateway.receive.capacity import Capacity
 from gateway.receive.connections import Connections
 from gateway.receive.hosts import Hosts, plain
-from gateway.receive.refusals import Refusals
+from gateway.receive.refusals import RefusalReporter
 from gateway.settings import SCP, Peer
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
@@ -24,7 +27,7 @@ _SERVICE_USER, _TITLES = 1, (3, 7)  # source and reasons that name a node (PS3.8
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An A-ASSOCIATE-RJ: result, source and reason of PS3.8 Table 9-21, and why in words."""
+    """An A-ASSOCIATE-RJ: result, source and reason of PS3.8 Table 9-21, and the cause in words."""
 
     result: int
     source: int
@@ -33,7 +36,7 @@ class Rejection:
 
     @property
     def is_audited(self) -> bool:
-        """Tell whether a node was turned away for who it says it is."""
+        """Tell whether the audit trail records the rejection: the node's AE title was not accepted."""
         return self.source == _SERVICE_USER and self.diagnostic in _TITLES
 
 
@@ -55,7 +58,12 @@ class Admission:
     """Accepts or rejects association requests."""
 
     def __init__(
-        self, settings: SCP, capacity: Capacity, connections: Connections, hosts: Hosts, refusals: Refusals
+        self,
+        settings: SCP,
+        capacity: Capacity,
+        connections: Connections,
+        hosts: Hosts,
+        refusals: RefusalReporter,
     ) -> None:
         self._settings = settings
         self._capacity = capacity
@@ -65,16 +73,16 @@ class Admission:
         self._lock = Lock()
 
     def decide(self, event: PynetdicomEvent) -> None:
-        """Reject what may not associate; everything else goes on to the presentation contexts."""
+        """Reject a request that is not admitted; an admitted one goes on to its presentation contexts."""
         assoc = cast(Association, event.assoc)
         try:
             rejection = self._rejection(assoc)
         except Exception:
-            log_bug(Event.FAILED, **who(assoc))
+            log_bug(Event.FAILED, **peer_fields(assoc))
             rejection = TEMPORARY_CONGESTION
         if rejection is not None:
             self._refusals.tell(
-                Event.ASSOCIATION_REJECTED, rejection.why, who(assoc), audited=rejection.is_audited
+                Event.ASSOCIATION_REJECTED, rejection.why, peer_fields(assoc), audited=rejection.is_audited
             )
             assoc.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)
             assoc.kill()
@@ -96,7 +104,7 @@ class Admission:
     def _admit(self, assoc: Association) -> Rejection | None:
         connection = self._connections.of(assoc.dul.transport.socket)
         if connection is None:
-            return LIMIT_EXCEEDED  # it had to go for another one meanwhile
+            return LIMIT_EXCEEDED  # closed meanwhile to make room for another connection
         with self._lock:
             associated = self._connections.associated()
             if len(associated) >= self._settings.max_associations:
@@ -111,7 +119,10 @@ class Admission:
 def why_unknown(
     peers: tuple[Peer, ...], hosts: Hosts, calling_ae_title: str, address: str
 ) -> Rejection | None:
-    """Tell why no peer has this title *and* this address; without any peers everybody is known."""
+    """Return the rejection of a sender that no entry of `scp.peers` names by title *and* address, else None.
+
+    Without any peers every sender is known.
+    """
     named = dict.fromkeys(peer.host for peer in peers if peer.ae_title == calling_ae_title)
     found = {host: hosts.addresses(host) for host in named}
     if not peers or any(address in (addresses or ()) for addresses in found.values()):
@@ -122,8 +133,8 @@ def why_unknown(
     return CALLING_NOT_RECOGNISED
 
 
-def who(assoc: PynetdicomAssociation) -> dict[str, str]:
-    """Return the AE titles, as far as they are known, and the address, as log and ledger name them."""
+def peer_fields(assoc: PynetdicomAssociation) -> dict[str, str]:
+    """Return the peer's address and, if known, AE titles under the names of log and ledger."""
     titles = cast(Association, assoc).dul.titles
     known = {"calling_ae_title": titles.calling, "called_ae_title": titles.called} if titles else {}
     return known | {"peer_address": assoc.requestor.address}
@@ -131,4 +142,4 @@ def who(assoc: PynetdicomAssociation) -> dict[str, str]:
 
 def log_opened(event: PynetdicomEvent) -> None:
     """Log an accepted association."""
-    log_event(Event.ASSOCIATION_OPENED, **who(event.assoc))
+    log_event(Event.ASSOCIATION_OPENED, **peer_fields(event.assoc))

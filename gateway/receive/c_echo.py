@@ -1,4 +1,4 @@
-"""Verification (PS3.4 Annex A): whoever may associate is told that the gateway is alive."""
+"""Verification (PS3.4 Annex A): every admitted peer learns that the gateway is alive."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from gateway.dicom.statuses import Refuse, Status
-from gateway.receive.association import who
+from gateway.receive.association import peer_fields
 from gateway.receive.data_set import Header, Identity
 from gateway.receive.incoming import Encoded, Sender
 from gateway.receive.intake import Intake
@@ -47,7 +47,7 @@ class StoreRequest:
         """Take a request out of pynetdicom's event, without a copy of the data set."""
         command = cast(C_STORE, event.request)
         return cls(
-            Sender(**who(event.assoc)),
+            Sender(**peer_fields(event.assoc)),
             Identity(str(command.AffectedSOPClassUID), str(command.AffectedSOPInstanceUID)),
             str(event.context.abstract_syntax),
             str(event.context.transfer_syntax),

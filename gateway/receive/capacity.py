@@ -1,4 +1,7 @@
-"""Whether one more image may come: space on the disk and in the queue."""
+"""The limits on disk space and on queued images, checked before an image is kept.
+
+Called by `Intake` for each image and by `Admission` for each association.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.spool import Spool
 
 COUNT_LASTS_SECONDS = 1.0
-"""How long a count of the queue is used: one query a second, not one per image."""
+"""Seconds for which a count of the queue is used: one query a second instead of one for each image."""
 
 
 class Capacity:
@@ -27,14 +30,22 @@ class Capacity:
         self._counted_at = float("-inf")
 
     def is_exhausted(self) -> bool:
-        """Tell whether the disk is so full that not even an association is worth it."""
+        """Tell whether free disk space is below `reject_below_disk_mb`: associations are rejected."""
         try:
             return self._spool.free_mb() < self._settings.reject_below_disk_mb
-        except Retry:  # the sender of an image is told why
+        except Retry:  # `check` gives the sender of an image the reason
             return False
 
     def check(self) -> None:
-        """Raise `Refuse` (A700) where an image has no room, `Retry` where spool or ledger are away."""
+        """Check that one more image has room.
+
+        Raises
+        ------
+        Refuse
+            OUT_OF_RESOURCES, if the disk is nearly full or too many images wait for their answer.
+        Retry
+            If spool or ledger are away.
+        """
         if self._spool.free_mb() < self._settings.min_free_disk_mb:
             raise Refuse(Status.OUT_OF_RESOURCES, "the disk is nearly full")
         if self._count() >= self._settings.max_queued_images:

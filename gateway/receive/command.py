@@ -1,7 +1,7 @@
-"""The command set of a C-STORE request (PS3.7 9.3.1.1), checked before pynetdicom drops what it dislikes.
+"""Checks the command set of a C-STORE request (PS3.7 9.3.1.1) before pynetdicom sees it.
 
-pynetdicom gives no answer to a request without data set, aborts on a SOP class that it does not know, on a
-UID that is too long and on a Priority that is none. The sender shall hear why instead.
+Called by `acceptor`. pynetdicom leaves a request without data set unanswered, and aborts on an unknown SOP
+class, on a long UID and on an invalid Priority. Here the sender gets a status and the reason instead.
 
 Private names of pynetdicom used here: `Association._accepted_cx`.
 """
@@ -17,7 +17,7 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from gateway.dicom.statuses import Refuse, Status
 from gateway.dicom.uid import is_uid
-from gateway.receive.association import who
+from gateway.receive.association import peer_fields
 from gateway.receive.sop_classes import SOP_CLASSES
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
@@ -26,7 +26,7 @@ MEDIUM, PRIORITIES = 0, (0, 1, 2)  # PS3.7 9.3.1.1: medium, high, low
 
 
 def is_refused(assoc: Association, message: DIMSEMessage) -> bool:
-    """Refuse a C-STORE request whose command cannot be served; tell whether that was so."""
+    """Refuse a C-STORE request whose command is invalid; return True if the request was refused."""
     command = message.command_set
     if not isinstance(message, C_STORE_RQ) or not isinstance(command.get("MessageID"), int):
         return False
@@ -36,7 +36,7 @@ def is_refused(assoc: Association, message: DIMSEMessage) -> bool:
     try:
         _check(message, str(assoc._accepted_cx[context_id].abstract_syntax))
     except Refuse as refusal:
-        log_event(Event.REFUSED, status=str(refusal.status), reason=refusal.reason, **who(assoc))
+        log_event(Event.REFUSED, status=str(refusal.status), reason=refusal.reason, **peer_fields(assoc))
         assoc.dimse.send_msg(_response(command, refusal), context_id)
         return True
     return False

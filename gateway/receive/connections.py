@@ -1,8 +1,9 @@
-"""Every accepted connection, from accept until its socket is closed: limits hold before anybody is known.
+"""The accepted connections of the DICOM port, from accept until the socket is closed.
 
-A connection without an association is nameless. When there are too many, the oldest nameless one goes: a
-flood drops itself, and a sender, which associates within milliseconds, gets its turn. Where `scp.peers` has
-addresses, those of strangers go first.
+Called by `listener` for each connection and by `Admission` for each association. The number of connections is
+limited before a peer is known. A connection without an association is nameless; beyond the limit the oldest
+nameless connection is closed, so a flood drops itself and a sender, which associates within milliseconds, is
+served. Where `scp.peers` names addresses, connections from other addresses are closed first.
 """
 
 from __future__ import annotations
@@ -19,12 +20,22 @@ from gateway.settings import SCP
 from gateway.upper_layer.association import Association
 
 CONNECTIONS_PER_ASSOCIATION = 3
-"""Connections held for each association that is allowed: probes come beside senders."""
+"""Connections for each association that is allowed: probes come beside senders."""
 
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """One accepted connection; `association` once TLS is agreed on, `is_admitted` once it is accepted."""
+    """One accepted connection.
+
+    Attributes
+    ----------
+    accepted_at
+        Seconds of the monotonic clock.
+    association
+        Set once TLS is agreed on.
+    is_admitted
+        True once the association is accepted.
+    """
 
     socket: socket.socket
     address: str
@@ -45,7 +56,7 @@ class Connection:
         return self.is_open and self.is_admitted and not is_over
 
     def cut(self) -> None:
-        """End the connection without a line of its own; its own thread closes it."""
+        """End the connection without a log line; its own thread closes the socket."""
         if self.association is not None:
             self.association.dul.close()
         with suppress(OSError):
@@ -58,7 +69,7 @@ class Connections:
     Parameters
     ----------
     hosts
-        The addresses of `scp.peers`; None where anybody may send.
+        The addresses of `scp.peers`; None where every address may send.
     """
 
     def __init__(self, settings: SCP, hosts: Hosts | None) -> None:
@@ -69,9 +80,10 @@ class Connections:
         self._lock = Lock()
 
     def accept(self, accepted: socket.socket, address: str) -> tuple[Connection | None, Connection | None]:
-        """Take a new connection in; return it, and the one that had to go for it.
+        """Take in a new connection; return it and the connection that was closed for it.
 
-        The new one is None where only associations and connections of `scp.peers` could go for it.
+        The new connection is None, and refused, where only associations and connections of `scp.peers` could
+        be closed for it.
         """
         new = Connection(accepted, address, monotonic())
         with self._lock:
@@ -87,7 +99,7 @@ class Connections:
             return new, victim
 
     def of(self, accepted: socket.socket | None) -> Connection | None:
-        """Return the connection of a socket, None where it had to go already."""
+        """Return the connection of a socket, None where it has been closed for another."""
         with self._lock:
             return self._open.get(accepted) if accepted is not None else None
 
@@ -102,7 +114,7 @@ class Connections:
             return [each for each in self._open.values() if each.is_open and not each.is_associated]
 
     def _victim(self, new: Connection, nameless: list[Connection]) -> Connection | None:
-        """Return the connection that goes for a new one, None where there is room or nobody to go."""
+        """Return the connection to close for a new one, None where there is room or nothing to close."""
         of_same = [each for each in nameless if each.address == new.address]
         if len(of_same) >= self._nameless_per_address:
             return of_same[0]

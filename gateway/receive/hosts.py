@@ -1,6 +1,7 @@
-"""The addresses of `scp.peers`: looked up in the background, remembered while the DNS is away.
+"""The addresses of the hosts in `scp.peers`, looked up in the background.
 
-An association waits a bounded time for a name that was never resolved, and no time for one that was.
+Called by `Admission` and `Connections`. The last addresses stay in use while DNS does not answer. Only a name
+that was never resolved makes an association wait, and for a bounded time.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from threading import Condition, Thread
 from time import monotonic
 
 FRESH_SECONDS = 60.0
-"""After so long a name is looked up anew: it may move."""
+"""Age in seconds at which a name is looked up again: its address may have changed."""
 
 WAIT_SECONDS = 5.0
-"""How long an association waits for a name that was never resolved."""
+"""Seconds for which an association waits for a name that was never resolved."""
 
 
 @dataclass(slots=True)
@@ -27,20 +28,20 @@ class _Answer:
 
 
 class Hosts:
-    """The configured hosts, and the addresses they had when they were last resolved."""
+    """The configured hosts with the addresses of their last resolution."""
 
     def __init__(self, hosts: Iterable[str]) -> None:
         self._answers = {host: _Answer() for host in hosts}
         self._changed = Condition()
 
     def prepare(self) -> None:
-        """Begin to look every host up."""
+        """Begin to look up every host."""
         with self._changed:
             for host in self._answers:
                 self._refresh(host)
 
     def addresses(self, host: str) -> frozenset[str] | None:
-        """Return the addresses of a host, None when it cannot be resolved; waits a bounded time."""
+        """Return the addresses of a host, None where it cannot be resolved; waits at most `WAIT_SECONDS`."""
         with self._changed:
             answer = self._answers[host]
             self._refresh(host)
@@ -49,14 +50,14 @@ class Hosts:
             return answer.addresses
 
     def are_known(self, address: str) -> bool:
-        """Tell whether an address is that of any host, as far as is known now; waits for nothing."""
+        """Tell whether a host is known to have this address; never waits."""
         with self._changed:
             for host in self._answers:
                 self._refresh(host)
             return any(address in (answer.addresses or ()) for answer in self._answers.values())
 
     def _refresh(self, host: str) -> None:
-        """Look a host up where its answer is old and nobody does yet; the caller holds the lock."""
+        """Start a lookup if the answer is old and none is pending; the caller holds the lock."""
         answer = self._answers[host]
         if answer.is_pending or monotonic() - answer.at < FRESH_SECONDS:
             return
@@ -81,7 +82,7 @@ class Hosts:
 
 
 def plain(address: str) -> str:
-    """Return an IPv4 address that came through an IPv6 socket as IPv4."""
+    """Return an address without its zone; an IPv4-mapped IPv6 address becomes IPv4."""
     parsed = ip_address(address.partition("%")[0])
     mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
     return str(mapped or parsed)

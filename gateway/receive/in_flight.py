@@ -1,4 +1,7 @@
-"""Which associations owe a C-STORE response: what a stop waits for."""
+"""The associations that owe a C-STORE response: a stop waits until every response has left.
+
+Called by `storage_scp`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pynetdicom.events import Event
 
 
 class InFlight:
-    """The associations whose request is being served and not yet answered on the wire."""
+    """The associations whose request is served but not yet answered on the wire."""
 
     def __init__(self) -> None:
         self._owing: set[Association] = set()

@@ -1,7 +1,7 @@
-"""The listening socket: accepts connections within limits, shakes hands, hands over to associations.
+"""The listening socket of the DICOM port: accepts connections within limits and makes associations of them.
 
-pynetdicom does the TLS handshake of one peer while all others wait, and counts nobody before their
-association.
+Started by `storage_scp`. It replaces two habits of pynetdicom's server: the TLS handshake of one peer would
+make all others wait, and connections would not be counted before their association.
 
 Private names of pynetdicom used here: `RequestHandler._create_association`, `Association._server`,
 `AssociationServer._handlers`; of socketserver: `BaseServer._handle_request_noblock`.
@@ -24,7 +24,7 @@ from gateway.receive.acceptor import Acceptor
 from gateway.receive.connections import Connection, Connections
 from gateway.receive.hosts import plain
 from gateway.receive.memory import Memory
-from gateway.receive.refusals import Refusals
+from gateway.receive.refusals import RefusalReporter
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
 from gateway.tls import ReloadingContext, problem_of
@@ -66,13 +66,13 @@ class Handover(RequestHandler):
 
 
 class Listener(ThreadedAssociationServer):
-    """The listening socket; what follows is shared by its connections and set once, before it serves."""
+    """The listening socket; its attributes are shared by all connections and set once, before it serves."""
 
     request_queue_size = 128
     daemon_threads = True  # a TLS handshake keeps no stop waiting
     memory: Memory
     connections: Connections
-    refusals: Refusals
+    refusals: RefusalReporter
     tls: ReloadingContext | None
     message_timeout: float
 
@@ -95,7 +95,7 @@ class Listener(ThreadedAssociationServer):
         return accepted, address
 
     def _handle_request_noblock(self) -> None:
-        """Take one connection; whatever goes wrong with it, the next one is taken."""
+        """Take one connection; no error in it keeps the next one from being taken."""
         try:
             super()._handle_request_noblock()  # type: ignore[misc] # not in the stubs
         except Exception as error:
@@ -126,8 +126,7 @@ class Listener(ThreadedAssociationServer):
         super().finish_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Tell of a connection that failed before its association, such as a TLS handshake; not mere
-        probes."""
+        """Report a connection that failed before its association, such as in TLS; not a mere probe."""
         error = sys.exc_info()[1]
         if isinstance(error, (ssl.SSLEOFError, ConnectionError)):
             return
@@ -137,7 +136,7 @@ class Listener(ThreadedAssociationServer):
         )
 
     def service_actions(self) -> None:
-        """Tell what has been counted."""
+        """Report the counts of repeated refusals whose minute is over."""
         super().service_actions()
         self.refusals.flush()
 

@@ -1,4 +1,7 @@
-"""How much of the images under way may be in memory: beyond it the network waits."""
+"""The limit on bytes of unanswered messages in memory: beyond it the network waits.
+
+Called by `acceptor` for each fragment and by `storage_scp` for each response.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ _LARGE_BYTES = 1024 * 1024
 
 
 def return_what_is_freed() -> None:
-    """Have the C library map each large block on its own and unmap it when it is freed.
+    """Make the C library (glibc) return each large block to the system when the block is freed.
 
-    Else it learns to keep large blocks in the arenas of its many threads, where they add up.
+    By default glibc keeps large blocks in the arenas of its many threads, where they add up.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none, and no such arenas
     if mallopt:
@@ -23,10 +26,10 @@ def return_what_is_freed() -> None:
 
 
 class Memory:
-    """Counts what the associations hold of messages that are not answered yet.
+    """Counts the bytes that associations hold of messages that are not answered yet.
 
-    Beyond the limit only the association that began first reads on: it comes to its end, and so does the next
-    one, where all together would wait for ever, each with half a message.
+    Beyond the limit only the association that began first reads on. So one message after the other is
+    completed; otherwise all associations could wait for ever, each with half a message.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -47,6 +50,6 @@ class Memory:
             return self._total < self._limit_bytes or next(iter(self._held)) is assoc
 
     def release(self, event: Event) -> None:
-        """Note that a response has left, or that the connection has gone: its message is done with."""
+        """Note that a response has left or the connection has gone: the message needs no memory now."""
         with self._lock:
             self._total -= self._held.pop(event.assoc, 0)

@@ -1,22 +1,24 @@
-"""Tells who was turned away or cut off, and why: in the log, and in the audit trail what concerns
-security."""
+"""Reports rejected and aborted connections: all in the log, those that concern security in the audit trail.
+
+Called by `listener`, `association` and `acceptor`. Repetitions are counted instead of written.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.receive.repeats import Message, Repeats
 from gateway.telemetry.audit import trail
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
+from gateway.telemetry.repeats import Message, Repeats
 
 LINES_PER_ADDRESS = 100
 AUDITED_PER_ADDRESS = 10
-"""Different refusals of one address that are told within a minute; the others are counted."""
+"""Different refusals of one address that are written within a minute; all others are counted."""
 
 
-class Refusals:
-    """Tells each refusal once, and its repetitions once a minute.
+class RefusalReporter:
+    """Reports each refusal once, and its repetitions once a minute.
 
     Titles and causes are clean already (`gateway.peer_text`).
 
@@ -31,7 +33,7 @@ class Refusals:
         self._audit = audit
 
     def tell(self, event: Event, why: str, about: Mapping[str, str], *, audited: bool = False) -> None:
-        """Tell that a connection was refused or ended.
+        """Report that a connection was refused or ended.
 
         Parameters
         ----------
@@ -40,7 +42,7 @@ class Refusals:
         about
             Titles as far as they are known, and `peer_address`.
         audited
-            Whether a node was turned away for who it is.
+            Whether the node was rejected for its identity.
         """
         address = about["peer_address"]
         self._log.note(address, {"event": event, "why": why, **about})
@@ -49,7 +51,7 @@ class Refusals:
             self._audit.note(address, {"peer": peer, "peer_address": address, "why": why})
 
     def flush(self, *, everything: bool = False) -> None:
-        """Tell the counts of the minutes that are over, or of all."""
+        """Write the counts of the minutes that are over, or all counts."""
         self._log.flush(everything=everything)
         self._audit.flush(everything=everything)
 

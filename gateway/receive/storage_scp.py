@@ -25,7 +25,7 @@ from gateway.receive.hosts import Hosts
 from gateway.receive.in_flight import InFlight
 from gateway.receive.memory import Memory
 from gateway.receive.presentation import contexts_for, offer
-from gateway.receive.refusals import Refusals
+from gateway.receive.refusals import RefusalReporter
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.settings import SCP
 from gateway.threads import Vital
@@ -65,7 +65,7 @@ class StorageSCP:
         hosts: Hosts,
         connections: Connections,
         admission: Admission,
-        refusals: Refusals,
+        refusals: RefusalReporter,
         c_store: CStore,
         answer_report: AnswerReport,
         in_flight: InFlight,

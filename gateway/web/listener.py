@@ -19,9 +19,9 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from time import monotonic
 from typing import Any, Protocol
 
-from gateway.receive.repeats import Message, Repeats
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
+from gateway.telemetry.repeats import Message, Repeats
 
 MOST_CONNECTIONS = 200
 MOST_FROM_ONE_ADDRESS = 100

@@ -1,7 +1,7 @@
-"""Thins out messages that repeat: the first of its kind is told at once, the others once a minute with their
-count.
+"""Thins out repeated messages: the first of a kind is written at once, the others once a minute as a count.
 
-A stranger who tries a hundred times a second would else fill log and audit trail.
+Used for refused connections of the DICOM port and of the web port: a peer that tries a hundred times a second
+does not fill log and audit trail.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from time import monotonic
 
 WINDOW_SECONDS = 60.0
 MAX_KINDS = 1000
-"""Kinds of message that are told apart at the same time; all others count as one."""
+"""Kinds of message that are counted separately at one time; all others count as one kind."""
 
 Message = Mapping[str, str]
 
@@ -26,14 +26,14 @@ class _Kind:
 
 
 class Repeats:
-    """Passes messages on to `tell`, with how often each was repeated since it was told last.
+    """Passes messages on to `tell`, each with the number of its repetitions since the last time.
 
     Parameters
     ----------
     tell
-        Takes a message and a count: 0 for one that has just come.
+        Takes a message and a count; the count is 0 for a message that has just come.
     kinds_per_address
-        How many different messages of one address are told apart within a minute.
+        Different messages of one address that are counted separately within a minute.
     """
 
     def __init__(self, tell: Callable[[Message, int], None], kinds_per_address: int) -> None:
@@ -43,7 +43,7 @@ class Repeats:
         self._lock = Lock()
 
     def note(self, address: str, message: Message) -> None:
-        """Tell a message of this address, unless an equal one was told less than a minute ago."""
+        """Pass a message of this address on, unless an equal one was passed on less than a minute ago."""
         now = monotonic()
         with self._lock:
             key = self._key(address, message)
@@ -55,7 +55,7 @@ class Repeats:
         self._tell(message, 0)
 
     def flush(self, *, everything: bool = False) -> None:
-        """Tell the counts of the minutes that are over, or of all."""
+        """Pass on the counts of the minutes that are over, or all counts."""
         now = monotonic()
         with self._lock:
             over = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.receive import repeats
-from gateway.receive.repeats import Repeats
+from gateway.telemetry import repeats
+from gateway.telemetry.repeats import Repeats
 
 STRANGER = {"why": "unknown", "calling_ae_title": "STRANGER"}
 

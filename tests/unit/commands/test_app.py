@@ -1,0 +1,108 @@
+"""The command line as a whole: its table, its exit statuses, and what it loads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway import __version__
+from gateway.commands import app as command_line
+from gateway.commands.app import COMMANDS, CONFIG_COMMANDS, app, main
+from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet, Retry
+from tests.support.gateway_process import PATIENCE_SECONDS
+
+HEAVY = ("torch", "gateway.store", "pynetdicom", "fastapi", "gateway.training", "gateway.proof", "matplotlib")
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """The commands change the umask of their process, which here is that of the tests."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
+def test_every_command_has_its_line_in_the_help() -> None:
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "140"}).output
+    for name, command in COMMANDS.items():
+        first_line = (command.__doc__ or "").splitlines()[0]
+        assert f" {name} " in shown
+        assert first_line in shown
+    assert " config " in shown
+
+
+@pytest.mark.parametrize(
+    "arguments", [[name] for name in COMMANDS] + [["config", name] for name in CONFIG_COMMANDS]
+)
+def test_every_command_explains_its_options(arguments: list[str]) -> None:
+    done = CliRunner().invoke(app, [*arguments, "--help"])
+    assert done.exit_code == 0
+    assert "Usage" in done.output
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["version"]])
+def test_the_version_is_printed(arguments: list[str]) -> None:
+    done = CliRunner().invoke(app, arguments)
+    assert (done.exit_code, done.output) == (0, f"{__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ConfigurationError("scp.port: no number"), 2),
+        (NoGatewayYet("var: no gateway has run here yet"), 1),
+        (Retry("the database is locked"), 1),
+        (GatewayError("1.2.3: nothing to retry"), 1),
+    ],
+)
+def test_a_known_problem_is_one_line_and_an_exit_status(
+    error: GatewayError, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command_line, "app", _raising(error))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == status
+    assert capsys.readouterr().err == f"gateway: {error}\n"
+
+
+def test_every_line_of_a_problem_is_marked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command_line, "app", _raising(ConfigurationError("first\nsecond [not markup]")))
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err.splitlines() == ["gateway: first", "gateway: second [not markup]"]
+
+
+def test_the_table_of_commands_loads_nothing_heavy() -> None:
+    code = f"import sys, gateway.commands.app; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        timeout=PATIENCE_SECONDS,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_wrong_usage_is_told_with_status_2() -> None:
+    runner = CliRunner()
+    assert runner.invoke(app, ["send", "file.dcm"]).exit_code == 2
+    assert runner.invoke(app, ["list", "--limit", "0"]).exit_code == 2
+    assert runner.invoke(app, ["nothing"]).exit_code == 2
+
+
+def _raising(error: GatewayError) -> Callable[[], None]:
+    def run() -> None:
+        raise error
+
+    return run
