@@ -24,6 +24,7 @@ from gateway.telemetry.log import log_bug, log_event, open_log
 from gateway.telemetry.role_status import RoleStatusFile
 from gateway.threads import Vital, failed_vital
 
+GATEWAY = (sys.executable, "-m", "gateway")
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 SUPERVISOR_ENDS_SECONDS = 3.0
@@ -40,11 +41,16 @@ class Supervisor:
     ----------
     arguments
         What the roles are started with beyond their name (`--config FILE`).
+    command
+        Starts a role, followed by its name.
     """
 
-    def __init__(self, settings: Settings, arguments: Sequence[str]) -> None:
+    def __init__(
+        self, settings: Settings, arguments: Sequence[str], command: Sequence[str] = GATEWAY
+    ) -> None:
         self._settings = settings
         self._arguments = list(arguments)
+        self._command = list(command)
         self._needed = ["receive", *(f"work {number}" for number in range(settings.workers))]
         self._names = [*self._needed, *(["web"] if settings.web.enabled else [])]
         self._status = RoleStatusFile(settings.directory.role_status)
@@ -116,6 +122,7 @@ class Supervisor:
                 child = self._spawn(name)
                 has_served = self._wait_until_ready(name, child)
                 status = self._outlive(name, child) if has_served else child.wait()
+                _close_pipes(child)
                 if self._stop.is_set() or self._is_wrong(name, status):
                     return
                 delay = FIRST_DELAY if has_served else delay
@@ -152,7 +159,7 @@ class Supervisor:
     def _spawn(self, name: str) -> subprocess.Popen[str]:
         self._status.note(name, "starting")
         child = subprocess.Popen(
-            [sys.executable, "-m", "gateway", name.split()[0], "--supervised", *self._arguments],
+            [*self._command, name.split()[0], "--supervised", *self._arguments],
             stdin=subprocess.PIPE,  # the parent watchdog: the role ends when this end is gone
             stdout=subprocess.PIPE,
             text=True,
@@ -216,6 +223,11 @@ class Supervisor:
                 child.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 child.kill()
+
+
+def _close_pipes(child: subprocess.Popen[str]) -> None:
+    for pipe in filter(None, (child.stdin, child.stdout)):
+        pipe.close()
 
 
 def check_port_is_free(scp: SCP) -> None:

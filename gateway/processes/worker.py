@@ -19,6 +19,7 @@ from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import flush_log, log_bug
+from gateway.worker.answerer import Answerer
 from gateway.worker.engine import BATCHES_IN_FLIGHT, Engine
 from gateway.worker.isolation import Isolation
 from gateway.worker.pipeline import Pipeline, open_pipeline
@@ -32,6 +33,7 @@ class Worker:
     settings: Settings
     pipeline: Pipeline
     engine: Engine
+    isolation: Isolation
     worker_id: str
 
     def start(self) -> Mapping[str, object]:
@@ -48,6 +50,7 @@ class Worker:
     def stop(self) -> None:
         """Claim nothing more, finish what is in hand; see `Role`."""
         self.engine.stop()
+        self.isolation.close()
 
 
 def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
@@ -57,7 +60,7 @@ def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
     worker_id = take_name(directory.run, ledger)
     pipeline.warm_up()
     pictures = Pictures(directory.viewer_cache, settings.web.cache_mb << 20)
-    stopping = threading.Event()
+    stopping, isolation = threading.Event(), Isolation(settings, marks)
     engine = Engine(
         settings,
         database,
@@ -66,9 +69,9 @@ def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
         marks,
         worker_id=worker_id,
         outbox=Outbox(ledger),
-        isolation=Isolation(settings, marks),
+        answerer=Answerer(ledger, pipeline, isolation),
         couriers=couriers_of(settings, ledger, worker_id),
         cleaner=Cleaner(settings.retention, ledger, [m.root for m in marks], pictures, marks, stopping),
         stopping=stopping,
     )
-    return Worker(settings, pipeline, engine, worker_id)
+    return Worker(settings, pipeline, engine, isolation, worker_id)

@@ -1,7 +1,9 @@
-"""Durable execution: claims batches of images, answers them, resumes after a kill.
+"""Durable execution of a worker: claims batches of images, has them answered, resumes after a kill.
 
-The only file that imports DBOS. The ledger decides what is done: a workflow that runs twice finds
-nothing left to do, so it may always be run again.
+The only file that imports DBOS; the worker's composition root builds and starts it. A batch is a DBOS
+workflow of the same ID, enqueued in the transaction that claims its images. So DBOS knows every batch that
+the ledger knows, and recovers those of a killed worker. The ledger decides what is done: a workflow that runs
+twice finds nothing left to do. `_watch` has one job for each failure beyond that; the job names its failure.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -21,10 +23,8 @@ from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowHandle
 
 from gateway.deliver.couriers import Couriers
 from gateway.errors import Retry
-from gateway.records import Reason, State
 from gateway.settings import Settings
 from gateway.store.database import errors_are_for_later
-from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger, now
 from gateway.store.marks import Marks
 from gateway.store.outbox import Outbox
@@ -32,18 +32,14 @@ from gateway.store.retention import Cleaner
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 from gateway.threads import Vital
-from gateway.worker import settle
-from gateway.worker.isolation import Isolation
-from gateway.worker.pipeline import End, Pipeline, Settled, bug
+from gateway.worker.answerer import RETRY_SECONDS, Answerer
+from gateway.worker.pipeline import Pipeline
 from gateway.worker.worker_id import SILENT_SECONDS, has_name, life
 
 APPLICATION_VERSION = "1"  # of the workflows: another one only where old rows could not be resumed
 ANSWERS = "answers"  # the queue of batches; whichever worker is free takes the next
 POLL_SECONDS = 0.05
 BATCHES_IN_FLIGHT = 2  # one is encoded while the next is in the network
-ATTEMPTS_TOGETHER = 3  # begun so often without an end, a batch holds suspects
-DEATHS = 2  # an image that ended its own process so often is poison
-RETRY_SECONDS = 5.0
 BEAT_SECONDS = 5.0
 HANGS_SECONDS = 600.0  # a batch, or a suspect image, that has taken so long never ends
 KEEP_FINISHED = timedelta(hours=1)  # workflows that have ended; the ledger keeps what they did
@@ -59,9 +55,13 @@ class Engine:
     Parameters
     ----------
     database
-        The ledger's engine; the workflows live in the same database.
+        The ledger's; the workflows live in the same one.
     marks
         Of the folders of images and results: where one is not mounted, work waits.
+    answerer
+        Answers a batch.
+    outbox
+        Holds the deliveries that a lost worker had in hand.
     worker_id
         Unique among running workers, and the same again when this one is restarted: what it left
         undone is then resumed at once. See `gateway.worker.worker_id`.
@@ -79,7 +79,7 @@ class Engine:
         *,
         worker_id: str,
         outbox: Outbox,
-        isolation: Isolation,
+        answerer: Answerer,
         couriers: Couriers,
         cleaner: Cleaner,
         stopping: threading.Event,
@@ -90,7 +90,7 @@ class Engine:
         self._outbox = outbox
         self._pipeline = pipeline
         self._marks = marks
-        self._isolation = isolation
+        self._answerer = answerer
         self._worker_id = worker_id
         self._running: dict[str, float] = {}  # when each workflow in this process last got on, by ID
         self._stopping = stopping
@@ -137,13 +137,12 @@ class Engine:
             self._ledger.beat(self._worker_id, life())
         DBOS.destroy(workflow_completion_timeout_sec=round(self._settings.shutdown_seconds))
         self._couriers.join(deadline)
-        self._isolation.close()
 
     def _register_workflows(self) -> None:
         @DBOS.workflow(name="answer", max_recovery_attempts=None)
         def answer(batch: str) -> None:
             with self._noted():
-                self._answer(batch)
+                self._answerer.answer(batch, self._note_progress)
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
@@ -219,7 +218,7 @@ class Engine:
     # --- what was left
 
     def _watch(self) -> None:
-        """Say that this worker lives; take up what others, or DBOS, have left."""
+        """Record the worker's heartbeat; take up what others, or DBOS, have left."""
         self._end_if_hung()
         self._beat()
         for worker_id in self._ledger.silent_executors(SILENT_SECONDS):
@@ -229,13 +228,22 @@ class Engine:
         self._forget_finished()
 
     def _end_if_hung(self) -> None:
-        """End this process if a batch does not get on: begun anew too often, its images are suspects."""
+        """End this process where a batch does not get on.
+
+        The failure: a decoder or a forward pass that never returns. Its thread cannot be ended, and the
+        role's heartbeat goes on. The batch is begun anew; begun too often, its images are suspects.
+        """
         got_on = min(self._running.copy().values(), default=time.monotonic())
         if time.monotonic() - got_on > HANGS_SECONDS:
             log_event(Event.WORKER_HANGS, worker_id=self._worker_id, silent_seconds=HANGS_SECONDS)
             os._exit(1)
 
     def _beat(self) -> None:
+        """Tell workers of other machines that this one lives; end it where its ID was given to another.
+
+        The failure: a machine that went silent. On the same machine, the supervisor notices a dead or stopped
+        role sooner, by the role's heartbeat (`Lifetime`); that one may not wait for a database that is away.
+        """
         if not has_name(self._worker_id, self._ledger):
             log_event(Event.NAME_TAKEN, worker_id=self._worker_id)
             os._exit(1)  # this worker was silent for so long that its work was given to another
@@ -243,7 +251,11 @@ class Engine:
             log_event(Event.CLOCK_SET_BACK, worker_id=self._worker_id)
 
     def _take_over(self, worker_id: str) -> None:
-        """Resume what a worker had begun that is not heard of any more."""
+        """Resume what a silent worker had begun.
+
+        The failure: its machine is lost, or its supervisor does not start it again. DBOS recovers the
+        workflows of a worker only in a worker of the same ID.
+        """
         left = _workflows(executor_id=worker_id, status="PENDING")
         DBOS.resume_workflows(left)
         self._outbox.release(worker_id, interrupted=True)
@@ -251,7 +263,11 @@ class Engine:
         log_event(Event.TAKEN_OVER, worker_id=worker_id, workflows=len(left))
 
     def _resume_lost(self) -> None:
-        """Resume what counts as begun here and does not run: its end could not be written (a full disk)."""
+        """Resume what counts as begun here and does not run.
+
+        The failure: the end of a workflow could not be written, as on a full disk. It would count as running
+        for ever, and two of them would leave this worker without work.
+        """
         begun_before = (now() - timedelta(seconds=SILENT_SECONDS)).isoformat()
         begun = _workflows(executor_id=self._worker_id, status="PENDING", dequeued_before=begun_before)
         lost = [workflow_id for workflow_id in begun if workflow_id not in self._running]
@@ -260,7 +276,11 @@ class Engine:
             log_event(Event.RESUMED, workflows=len(lost))
 
     def _free_orphans(self) -> None:
-        """Release images whose workflow ended without them, as after a database that went away."""
+        """Release images whose workflow has ended without them.
+
+        The failure: the database went away while a batch was worked on, and its images could not be released
+        either. The workflow ends with that error; nothing would ever claim the images again.
+        """
         batches = self._ledger.open_batches()
         if not batches:
             return
@@ -269,58 +289,14 @@ class Engine:
             self._ledger.release(batch, RETRY_SECONDS, keep_count=True)
 
     def _forget_finished(self) -> None:
+        """Delete workflows that ended long ago: DBOS keeps all, and each worker searches them.
+
+        The failure: a table that grows by a row for each batch, for as long as the gateway runs.
+        """
         ended_before = (now() - KEEP_FINISHED).isoformat()
         ended = _workflows(status=["SUCCESS", "ERROR"], completed_before=ended_before, limit=FORGET_AT_ONCE)
         if ended:
             DBOS.delete_workflows(ended)
-
-    # --- answering
-
-    def _answer(self, batch: str) -> None:
-        """Answer what the batch holds; what cannot be answered now is left to a later batch."""
-        try:
-            instances = self._ledger.begin_batch(batch)
-            if any(instance.attempts > ATTEMPTS_TOGETHER for instance in instances):
-                settled = sum(self._answer_isolated(instance) for instance in instances)
-            else:
-                settled = self._record(self._pipeline.answer(instances))
-            if settled < len(instances):
-                self._ledger.release(batch, RETRY_SECONDS)
-        except Retry as error:
-            log_event(Event.WAITING, reason=str(error))
-            self._ledger.release(batch, RETRY_SECONDS)
-        except Exception:
-            log_bug(Event.BUG, batch=batch)
-            self._ledger.release(batch, RETRY_SECONDS, keep_count=True)
-
-    def _answer_isolated(self, instance: StoredInstance) -> bool:
-        """Find the image that does harm; the others of its batch are answered on the way."""
-        try:
-            self._record([self._settle_alone(instance)])
-        except Retry as error:
-            log_event(Event.WAITING, sop_instance_uid=instance.sop_instance_uid, reason=str(error))
-            return False
-        except Exception:
-            self._record([Settled(instance, bug(instance))])
-        return True
-
-    def _settle_alone(self, instance: StoredInstance) -> Settled:
-        self._note_progress()
-        while (settled := self._isolation.answer(instance)) is None:
-            if self._ledger.count_death(instance.id) >= DEATHS:
-                detail = f"its own process ended {DEATHS} times while this image was worked on"
-                return Settled(instance, End(State.FAILED, Reason.POISON, detail))
-        return settled
-
-    def _record(self, outcomes: Sequence[Settled]) -> int:
-        """One transaction: answers, results, and what is to be delivered.
-
-        Returns how many images have come to their end or answer.
-        """
-        with self._ledger.session() as session:
-            for outcome in outcomes:
-                settle.record(outcome, self._ledger, session)
-        return len(outcomes)
 
 
 def _workflows(**which: Any) -> list[str]:

@@ -7,6 +7,7 @@ import threading
 
 from pydicom.dataset import Dataset
 
+import gateway.worker.answerer
 import gateway.worker.engine
 import gateway.worker.isolation
 import gateway.worker.pipeline
@@ -23,5 +24,5 @@ def hanging(ds: Dataset, *limits: float) -> GreyImage:
 
 gateway.worker.pipeline.decode = hanging  # type: ignore[attr-defined]
 gateway.worker.engine.HANGS_SECONDS = 40.0  # longer than the process for suspects takes to start
-gateway.worker.engine.ATTEMPTS_TOGETHER = 1
+gateway.worker.answerer.ATTEMPTS_TOGETHER = 1
 gateway.worker.isolation.ANSWER_SECONDS = 4.0

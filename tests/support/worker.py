@@ -1,0 +1,60 @@
+"""A worker's parts over a real ledger and spool, with a model that answers at once."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from gateway.model.predictor import Predictor
+from gateway.records import Label, ModelIdentity, Prediction
+from gateway.settings import FolderDestination, Settings
+from gateway.store.ledger import Ledger
+from gateway.store.marks import Marks, marks_of
+from gateway.store.spool import Spool
+from gateway.worker.pipeline import Pipeline
+from tests.support.ledger_rows import received
+from tests.support.sources import dx, encoded
+
+
+class FakePredictor(Predictor):
+    """Says Normal of every image; counts the images of each forward pass."""
+
+    def __init__(self) -> None:
+        self.identity = ModelIdentity("fake", "1", "0" * 64, 0.5, "none", "none")
+        self.passes: list[int] = []
+
+    @property
+    def on_gpu(self) -> bool:
+        return False
+
+    def predict(self, images: NDArray[np.float32]) -> list[Prediction]:
+        self.passes.append(len(images))
+        activation = np.zeros((7, 7), np.float32)
+        return [Prediction(Label.NORMAL, 0.1, None, activation, self.identity) for _ in images]
+
+
+def settings_in(folder: Path, **changes: Any) -> Settings:
+    """Return settings whose only destination is a folder."""
+    outbox = FolderDestination(name="outbox", kind="folder", path=folder / "outbox")
+    return Settings(**{"data_dir": folder, "destinations": (outbox,)} | changes)
+
+
+def pipeline_in(settings: Settings, ledger: Ledger) -> tuple[Pipeline, Marks]:
+    """Return a pipeline with the fake model, and the marks of its folders."""
+    marks = marks_of(settings.directory, ledger)
+    results = Spool(settings.directory.results, marks.results)
+    return Pipeline(settings, FakePredictor(), marks.received, results), marks
+
+
+def receive(ledger: Ledger, folder: Path, number: int = 1, source: Dataset | bytes | None = None) -> Path:
+    """Receive one image, by default a radiograph that is answered; return its file."""
+    content = source if isinstance(source, bytes) else encoded(source or dx(SOPInstanceUID=f"1.2.{number}"))
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = Spool(folder / "spool").keep(f"{sha256}.dcm", [content])
+    ledger.record_received(received(folder, number, path=path, sha256=sha256))
+    return path

@@ -1,0 +1,48 @@
+"""A role's process: it tells its supervisor that it lives, and ends with it."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+ROLE = """
+from gateway.processes import lifetime
+lifetime.HEARTBEAT_SECONDS = 0.01
+lifetime.log_event = lambda *_, **__: None
+life = lifetime.Lifetime(supervised=True)
+life.announce(port=4242)
+life.wait()
+print("drained", flush=True)
+"""
+
+
+@pytest.fixture
+def role() -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", ROLE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def test_a_role_tells_that_it_serves_and_then_that_it_lives(role: subprocess.Popen[str]) -> None:
+    assert role.stdout
+    assert role.stdout.readline() == "ready port=4242\n"
+    assert role.stdout.readline() == "\n"
+
+
+def test_a_role_drains_when_it_is_told_to_end(role: subprocess.Popen[str]) -> None:
+    assert role.stdout
+    role.stdout.readline()
+    role.send_signal(signal.SIGTERM)
+    assert role.stdout.read().strip() == "drained"
+    assert role.wait() == 0
+
+
+def test_a_role_ends_with_its_supervisor(role: subprocess.Popen[str]) -> None:
+    assert role.stdin
+    assert role.stdout
+    role.stdout.readline()
+    role.stdin.close()
+    assert role.wait() == 1

@@ -1,0 +1,127 @@
+"""The supervisor: a role that dies or hangs is started again; one that never could serve ends the gateway."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from gateway.errors import ConfigurationError
+from gateway.processes import supervise
+from gateway.processes.supervise import Supervisor
+from gateway.settings import SCP, Settings, Web
+from gateway.telemetry.role_status import read_role_status
+from gateway.threads import release_vital
+from tests.support.gateway_process import PATIENCE_SECONDS
+
+ROLE = """
+import os, sys, threading
+from pathlib import Path
+name, fault = sys.argv[1], sys.argv[-1]
+begun = Path(sys.argv[-2]) / f"{{name}}-begun"
+first = not begun.exists()
+begun.write_text(str(os.getpid()))
+if fault == "wrong" and name == "work":
+    sys.exit(2)
+print("ready worker_id=here-1", flush=True)
+if fault == "dies" and name == "work" and first:
+    sys.exit(7)
+silent = fault == "hangs" and name == "work" and first
+while not os.environ.get("NEVER"):
+    threading.Event().wait(0.05)
+    if not silent:
+        os.write(1, b"\\n")
+"""
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    release_vital()
+    yield
+    release_vital()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    structlog.reset_defaults()
+
+
+def supervise_until(folder: Path, fault: str, condition: Callable[[Settings], object]) -> list[str]:
+    """Run a supervisor over scripts until the condition holds; return the logged events."""
+    script = folder / "role.py"
+    script.write_text(ROLE.format())
+    settings = Settings(data_dir=folder / "var", scp=SCP(port=0), web=Web(enabled=False), shutdown_seconds=1)
+    supervisor = Supervisor(settings, [str(folder), fault], [sys.executable, str(script)])
+    ended = threading.Event()
+
+    def end() -> None:
+        pause = threading.Event()
+        for _ in range(round(PATIENCE_SECONDS / 0.05)):
+            if ended.is_set() or condition(settings):
+                break
+            pause.wait(0.05)
+        if not ended.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    ending = threading.Thread(target=end)
+    with pytest.MonkeyPatch.context() as patch, capture_logs() as log:
+        patch.setattr(supervise, "open_log", lambda *_, **__: None)
+        ending.start()
+        try:
+            supervisor.run()
+        finally:
+            ended.set()
+            ending.join()
+    return [line["event"] for line in log]
+
+
+def statuses(settings: Settings) -> dict[str, str]:
+    return {name: role.state for name, role in read_role_status(settings.directory.role_status).items()}
+
+
+def all_serve(settings: Settings) -> bool:
+    return statuses(settings) == {"receive": "serving", "work 0": "serving"}
+
+
+def test_roles_are_started_watched_and_ended(tmp_path: Path) -> None:
+    events = supervise_until(tmp_path, "", all_serve)
+    assert events == ["ready", "stopped"]
+    for name in ("receive", "work"):
+        pid = int((tmp_path / f"{name}-begun").read_text())
+        assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_role_that_dies_is_started_again(tmp_path: Path) -> None:
+    died = []
+
+    def is_back(settings: Settings) -> bool:
+        died.extend(state for state in statuses(settings).values() if state == "dead")
+        return bool(died) and all_serve(settings)
+
+    assert "role_died" in supervise_until(tmp_path, "dies", is_back)
+
+
+def test_a_role_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "HUNG_SECONDS", 2.0)
+    first: list[str] = []
+
+    def is_replaced(settings: Settings) -> bool:
+        begun = tmp_path / "work-begun"
+        if not first and begun.exists():
+            first.append(begun.read_text())
+        return bool(first) and begun.read_text() not in ("", first[0]) and all_serve(settings)
+
+    events = supervise_until(tmp_path, "hangs", is_replaced)
+    assert "role_hangs" in events
+    assert "role_died" in events
+
+
+def test_a_role_that_can_never_serve_ends_the_gateway(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="a role of the gateway cannot start"):
+        supervise_until(tmp_path, "wrong", lambda _: False)

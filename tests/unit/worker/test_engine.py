@@ -1,0 +1,183 @@
+"""The engine over SQLite: it answers what arrives, and each of its repairs mends the failure it names."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from dbos import DBOS
+from structlog.testing import capture_logs
+
+from gateway.processes.couriers import couriers_of
+from gateway.store.database import open_engine
+from gateway.store.ledger import Ledger, now
+from gateway.store.outbox import Outbox
+from gateway.store.pictures import Pictures
+from gateway.store.retention import Cleaner
+from gateway.worker import engine as engines
+from gateway.worker.answerer import Answerer
+from gateway.worker.engine import Engine
+from gateway.worker.isolation import Isolation
+from tests.support.gateway_process import wait_for
+from tests.support.ledger_rows import state
+from tests.support.worker import pipeline_in, receive, settings_in
+
+WORKER = "here-1"
+
+
+@contextmanager
+def running(ledger: Ledger, folder: Path) -> Iterator[Engine]:
+    """Run an engine, with a watch that only the test calls."""
+    settings = settings_in(folder, shutdown_seconds=5)
+    pipeline, marks = pipeline_in(settings, ledger)
+    database, stopping = open_engine(settings.database_url), threading.Event()
+    pictures = Pictures(settings.directory.viewer_cache, 1)
+    engine = Engine(
+        settings,
+        database,
+        ledger,
+        pipeline,
+        marks,
+        worker_id=WORKER,
+        outbox=Outbox(ledger),
+        answerer=Answerer(ledger, pipeline, Isolation(settings, marks)),
+        couriers=couriers_of(settings, ledger, WORKER),
+        cleaner=Cleaner(settings.retention, ledger, [], pictures, marks, stopping),
+        stopping=stopping,
+    )
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop()
+        database.dispose()
+
+
+@pytest.fixture
+def engine(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setattr(engines, "BEAT_SECONDS", 3600.0)
+    with running(ledger, tmp_path) as engine:
+        yield engine
+
+
+def execute(ledger: Ledger, statement: str) -> None:
+    with ledger.transaction() as connection:
+        connection.execute(sa.text(statement))
+
+
+def until_delivered(ledger: Ledger, tick: Callable[[], None] = lambda: None) -> None:
+    def is_delivered() -> bool:
+        tick()
+        return state(ledger)[0] == "delivered"
+
+    wait_for(is_delivered)
+
+
+def test_what_arrives_is_answered_and_delivered(engine: Engine, ledger: Ledger, tmp_path: Path) -> None:
+    assert engine
+    receive(ledger, tmp_path)
+    until_delivered(ledger)
+    assert len([path for path in (tmp_path / "outbox").rglob("*") if path.is_file()]) == 2
+
+
+def test_images_whose_workflow_ended_without_them_are_released(
+    engine: Engine, ledger: Ledger, tmp_path: Path
+) -> None:
+    """The database went away while a batch was worked on: its workflow ended, its images stayed in it."""
+    execute(ledger, "UPDATE destinations SET name = name")  # the database is there
+    engine._stopping.set()
+    receive(ledger, tmp_path)
+    with ledger.transaction() as connection:
+        assert ledger.claim(connection, f"{WORKER}:ended", 1)
+    engine._free_orphans()
+    assert ledger.open_batches() == []
+    assert state(ledger) == ("received", None)
+
+
+def test_a_workflow_whose_end_could_not_be_written_is_run_again(
+    engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full: two of these would leave the worker without work."""
+    (ended,) = DBOS.list_workflows()
+    execute(
+        ledger,
+        "UPDATE workflow_status SET status = 'PENDING', output = NULL, completed_at = NULL,"
+        " started_at_epoch_ms = 0",
+    )
+    monkeypatch.setattr(engines, "SILENT_SECONDS", 0.0)
+    with capture_logs() as log:
+        engine._resume_lost()
+    assert [line["event"] for line in log] == ["resumed"]
+    wait_for(lambda: DBOS.get_workflow_status(ended.workflow_id).status == "SUCCESS")
+
+
+def test_what_a_silent_worker_has_begun_is_taken_over(engine: Engine, ledger: Ledger, tmp_path: Path) -> None:
+    ledger.beat("lost-1", "a life")
+    execute(ledger, "UPDATE workflow_status SET executor_id = 'lost-1', status = 'PENDING', output = NULL")
+    assert len(DBOS.list_workflows(executor_id="lost-1", status="PENDING")) == 1
+    with capture_logs() as log:
+        engine._take_over("lost-1")
+    assert [(line["event"], line["worker_id"], line["workflows"]) for line in log] == [
+        ("taken_over", "lost-1", 1)
+    ]
+    wait_for(lambda: not DBOS.list_workflows(status=["PENDING", "ENQUEUED"]))
+    receive(ledger, tmp_path)
+    until_delivered(ledger)
+
+
+def test_workflows_that_ended_long_ago_are_forgotten(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(DBOS.list_workflows()) == 1
+    engine._forget_finished()
+    assert len(DBOS.list_workflows()) == 1
+    monkeypatch.setattr(engines, "KEEP_FINISHED", timedelta(seconds=-60))
+    engine._forget_finished()
+    assert DBOS.list_workflows() == []
+
+
+class Ended(BaseException):
+    """The process would have ended."""
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(status: int) -> None:
+        raise Ended(status)
+
+    monkeypatch.setattr(engines.os, "_exit", end)
+
+
+@pytest.mark.usefixtures("ends")
+def test_a_worker_whose_batch_does_not_get_on_ends(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine._end_if_hung()  # nothing is in hand
+    monkeypatch.setattr(engines, "HANGS_SECONDS", -1.0)
+    engine._running["batch"] = 0.0
+    with capture_logs() as log, pytest.raises(Ended):
+        engine._end_if_hung()
+    assert log[0]["event"] == "worker_hangs"
+    engine._running.clear()
+
+
+@pytest.mark.usefixtures("ends")
+def test_a_worker_whose_id_was_given_to_another_ends(engine: Engine, ledger: Ledger) -> None:
+    execute(ledger, "UPDATE executors SET life = 'boot namespace 1 1'")
+    with capture_logs() as log, pytest.raises(Ended):
+        engine._beat()
+    assert log[0]["event"] == "name_taken"
+
+
+def test_a_clock_that_was_set_back_lets_nothing_wait(engine: Engine, ledger: Ledger, tmp_path: Path) -> None:
+    receive(ledger, tmp_path)
+    with ledger.transaction() as connection:
+        later = now() + timedelta(hours=5)
+        connection.execute(
+            sa.text("UPDATE executors SET beat_at = :later"), {"later": later.replace(tzinfo=None)}
+        )
+    with capture_logs() as log:
+        engine._beat()
+    assert "clock_set_back" in [line["event"] for line in log]
+    until_delivered(ledger)
