@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from gateway.deliver.routing import route_of
 from gateway.model.predictor import Predictor
 from gateway.records import Label, ModelIdentity, Prediction
 from gateway.settings import FolderDestination, Settings
 from gateway.store.ledger import Ledger
 from gateway.store.marks import Marks, marks_of
 from gateway.store.spool import Spool
-from gateway.worker.pipeline import Pipeline
+from gateway.worker.encode import Encoder
+from gateway.worker.pipeline import Pipeline, result_rules
 from tests.support.ledger_rows import received
 from tests.support.sources import dx, encoded
 
@@ -48,7 +50,8 @@ def pipeline_in(settings: Settings, ledger: Ledger) -> tuple[Pipeline, Marks]:
     """Return a pipeline with the fake model, and the marks of its folders."""
     marks = marks_of(settings.directory, ledger)
     results = Spool(settings.directory.results, marks.results)
-    return Pipeline(settings, FakePredictor(), marks.received, results), marks
+    encoder = Encoder(result_rules(settings), results, route_of(settings))
+    return Pipeline(settings, FakePredictor(), marks.received, encoder), marks
 
 
 def receive(ledger: Ledger, folder: Path, number: int = 1, source: Dataset | bytes | None = None) -> Path:
