@@ -22,18 +22,21 @@ from benchmarks.radiograph import write_radiographs
 from benchmarks.sender import Sender
 from gateway.store.database import open_engine
 from gateway.store.migrate import upgrade
-from gateway.store.schema import deliveries, events, instances, results
+from gateway.store.schema import answers, deliveries, events, instances, results
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 
 IMAGES = 100_000
 AT_ONCE = 5_000
 SECONDS_BETWEEN_IMAGES = 0.5
-MODEL = {"name": "CXR ResNet-50", "version": "1", "threshold": 0.5, "weights_sha256": "0" * 64}
-ANSWER = {
-    "model": MODEL,
-    "activation": [[0.1234] * 7] * 7,
-    "steps": ["a step in words"] * 5,
-    "abstained": None,
+MODEL = {
+    "device_uid": "2.25.7",
+    "model_name": "CXR ResNet-50",
+    "model_version": "1",
+    "threshold": 0.5,
+    "weights_sha256": "0" * 64,
+    "negative": "Normal",
+    "positive": "Pneumonia",
+    "finding": "Pneumonia",
 }
 
 
@@ -73,9 +76,12 @@ def fill(data_dir: Path, images: int) -> None:
     for first in range(1, images + 1, AT_ONCE):
         rows = [_image(number, images) for number in range(first, min(first + AT_ONCE, images + 1))]
         with engine.begin() as connection:
+            answered = [row for row in rows if row["label"]]
             connection.execute(sa.insert(instances), rows)
-            connection.execute(sa.insert(results), [_result(row) for row in rows])
-            connection.execute(sa.insert(deliveries), [_delivery(row) for row in rows])
+            connection.execute(sa.insert(answers), [_answer(row) for row in answered])
+            connection.execute(sa.update(instances).where(_is_answered()).values(answer_id=instances.c.id))
+            connection.execute(sa.insert(results), [_result(row) for row in answered])
+            connection.execute(sa.insert(deliveries), [_delivery(row) for row in answered])
             connection.execute(sa.insert(events), [_event(row) for row in rows])
     engine.dispose()
 
@@ -135,8 +141,7 @@ def _image(number: int, images: int) -> dict[str, Any]:
         "state_at": at + timedelta(seconds=1),
         "reason": None if answered else ("lateral" if number % 1000 == 0 else "not_chest"),
         "label": (None, "Normal", "Normal", "Pneumonia", "Normal")[number % 5],
-        "p_pneumonia": number % 97 / 97 if answered else None,
-        "answer": ANSWER if answered else None,
+        "score": number % 97 / 97 if answered else None,
         "study_description": "Chest PA",
         "scanner": f"Maker Model {number % 5}",
         "brightness": number % 89 / 89,
@@ -145,12 +150,25 @@ def _image(number: int, images: int) -> dict[str, Any]:
     }
 
 
+def _is_answered() -> sa.ColumnElement[bool]:
+    return instances.c.label.is_not(None) & instances.c.answer_id.is_(None)
+
+
+def _answer(row: dict[str, Any]) -> dict[str, Any]:
+    told = {"id": row["id"], "instance_id": row["id"], "label": row["label"], "score": row["score"]}
+    made = {"steps": ["a step in words"] * 5, "repaired": [], "activation": [[0.1234] * 7] * 7}
+    return MODEL | told | made | {"created_at": row["state_at"]}
+
+
 def _result(row: dict[str, Any]) -> dict[str, Any]:
     number = row["id"]
     return {
         "id": number,
         "instance_id": number,
+        "answer_id": number,
         "kind": "sr",
+        "media_type": "application/dicom",
+        "name": f"2.25.{number}.dcm",
         "sop_class_uid": "1.2.840.10008.5.1.4.1.1.88.34",
         "sop_instance_uid": f"2.25.{number}",
         "path": f"results/00/2.25.{number}.dcm",
@@ -162,7 +180,7 @@ def _result(row: dict[str, Any]) -> dict[str, Any]:
 
 def _delivery(row: dict[str, Any]) -> dict[str, Any]:
     times = dict.fromkeys(("state_at", "not_before", "begun_at"), row["state_at"])
-    return times | {"result_id": row["id"], "destination": "outbox", "state": "delivered", "open": False}
+    return times | {"result_id": row["id"], "destination": "outbox", "state": "stored", "open": False}
 
 
 def _event(row: dict[str, Any]) -> dict[str, Any]:

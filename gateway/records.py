@@ -57,12 +57,16 @@ class Reason(StrEnum):
     NOT_ROUTED = "not_routed"  # answered, but no route says where its results go
 
 
-class Label(StrEnum):
-    """The gateway's answer for one image."""
+class Presence(StrEnum):
+    """Whether the finding that a model looks for is there, by the model's answer."""
 
-    NORMAL = "Normal"
-    PNEUMONIA = "Pneumonia"
-    UNDETERMINED = "Undetermined"  # the model abstains; `Prediction.reason` says why
+    PRESENT = "present"
+    ABSENT = "absent"  # of the finding: no model judges that a chest is normal
+    UNDETERMINED = "undetermined"  # the model abstains; `Prediction.reason` says why
+
+
+UNDETERMINED = "Undetermined"
+"""The label of an abstention, whatever a model calls its classes."""
 
 
 SR, SC = "sr", "sc"
@@ -164,8 +168,22 @@ class GreyImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """The finding that a model looks for, as a code of a coding scheme (PS3.3 8.8)."""
+
+    code: str
+    scheme: str
+    meaning: str
+
+    @property
+    def in_sentence(self) -> str:
+        """The meaning within a sentence: `pneumonia`, but `COVID-19 pneumonia`."""
+        return in_sentence(self.meaning)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """Which model answered.
+    """Which model answered, and between which classes it decides.
 
     Attributes
     ----------
@@ -174,9 +192,13 @@ class ModelIdentity:
     weights_sha256
         Hexadecimal SHA-256 of the weights file.
     threshold
-        P(pneumonia) at and above which the answer is Pneumonia, 0–1.
+        Score at and above which the finding counts as present, 0–1.
     calibration
         How logits became a probability, in words (`none`, `temperature 1.31`).
+    negative, positive
+        Names of the classes without and with the finding.
+    finding
+        As on the model card.
     abstention
         Limits beyond which the model gives no answer, in words.
     """
@@ -186,7 +208,25 @@ class ModelIdentity:
     weights_sha256: str
     threshold: float
     calibration: str
+    negative: str
+    positive: str
+    finding: Finding
     abstention: str = "none"
+
+    def presence(self, score: float | None) -> Presence:
+        """Return what a score says of the finding; None is an abstention."""
+        if score is None:
+            return Presence.UNDETERMINED
+        return Presence.PRESENT if score >= self.threshold else Presence.ABSENT
+
+    def label(self, score: float | None) -> str:
+        """Return the class that a score stands for."""
+        names = {Presence.PRESENT: self.positive, Presence.ABSENT: self.negative}
+        return names.get(self.presence(score), UNDETERMINED)
+
+    def probabilities(self, score: float | None) -> dict[str, float] | None:
+        """Return both classes' probabilities by name, 0–1, or None of an abstention."""
+        return probabilities(self.negative, self.positive, score)
 
     @property
     def device_uid(self) -> str:
@@ -196,29 +236,36 @@ class ModelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The model's answer for one image.
+    """A model's answer for one image.
 
     Attributes
     ----------
-    label
-        The answer.
-    p_pneumonia
-        Calibrated P(pneumonia), 0–1; None where the model abstains.
+    score
+        Calibrated probability of the finding, 0–1; None where the model abstains.
     reason
         Why the model abstains, one sentence; None otherwise.
     activation
-        Class activation map of the pneumonia logit over the whole image, float32, unbounded and signed:
-        positive where the region speaks for pneumonia. Shape (7, 7), its mean plus the bias is the logit;
+        Class activation map of the finding's logit over the whole image, float32, unbounded and signed:
+        positive where the region speaks for the finding. Shape (7, 7), its mean plus the bias is the logit;
         (56, 56) where black margins were not shown to the model, 0 in them.
     model
         Which model answered.
     """
 
-    label: Label
-    p_pneumonia: float | None
+    score: float | None
     reason: str | None
     activation: NDArray[np.float32]
     model: ModelIdentity
+
+    @property
+    def presence(self) -> Presence:
+        """Whether the finding is there."""
+        return self.model.presence(self.score)
+
+    @property
+    def label(self) -> str:
+        """The class, or `Undetermined`."""
+        return self.model.label(self.score)
 
 
 class Stage(StrEnum):
@@ -232,11 +279,16 @@ class Stage(StrEnum):
     DELIVER = "deliver"  # from the answer until a destination has the result
 
 
-def probabilities(p_pneumonia: float | None) -> dict[str, float] | None:
-    """Return both classes' probabilities, 0–1, or None where the model abstains."""
-    if p_pneumonia is None:
+def in_sentence(meaning: str) -> str:
+    """Return a term without its capital, unless it begins with an abbreviation."""
+    return meaning if meaning[1:2].isupper() else meaning[:1].lower() + meaning[1:]
+
+
+def probabilities(negative: str | None, positive: str | None, score: float | None) -> dict[str, float] | None:
+    """Return the probabilities of two classes by name, 0–1; None where there is no score."""
+    if negative is None or positive is None or score is None:
         return None
-    return {Label.NORMAL.value: 1 - p_pneumonia, Label.PNEUMONIA.value: p_pneumonia}
+    return {negative: 1 - score, positive: score}
 
 
 def uid_from(name: str) -> str:

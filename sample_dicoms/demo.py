@@ -110,12 +110,12 @@ def outcome_of(sent: Sent, images: Images) -> SampleOutcome | None:
         return SampleOutcome(sent.file.name, "refused", sent.problem)
     uid = str(dcmread(sent.file, stop_before_pixels=True).SOPInstanceUID)
     version = next(iter(images.versions(uid)), None)
-    if version is None or version["state"] not in LAST_STATES:
+    if version is None or version.state not in LAST_STATES:
         return None
-    paths = {result["kind"]: str(Path(result["path"]).relative_to(DATA_DIR)) for result in version["results"]}
-    probability = f"{version['probabilities']['Pneumonia']:.3f}" if version["probabilities"] else ""
-    answer_or_reason = version["label"] or version["reason"]
-    return SampleOutcome(sent.file.name, version["state"], answer_or_reason, probability, **paths)
+    paths = {result.kind: str(result.path.relative_to(DATA_DIR)) for result in version.results}
+    probability = "" if version.score is None else f"{version.score:.3f}"
+    answer_or_reason = version.label or version.reason
+    return SampleOutcome(sent.file.name, version.state, answer_or_reason, probability, **paths)
 
 
 def as_expected(outcome: SampleOutcome, entry: dict[str, Any]) -> bool:

@@ -7,70 +7,71 @@ from datetime import datetime
 from typing import Any
 
 from gateway.peer_text import clean
+from gateway.records import in_sentence
+from gateway.store.queries.views import AnswerView, ImageView
+from gateway.store.refusals import RefusalView
 
 LONGEST_LINE = 10_000
 
 
-def account_of(instance: dict[str, Any]) -> str:
+def account_of(image: ImageView) -> str:
     """Return the lines that answer: what happened to this image, and why; safe for a terminal."""
-    lines = [*_head(instance), *_answer(instance), *_results(instance), *_events(instance), ""]
+    lines = [*_head(image), *_answer(image), *_results(image), *_events(image), ""]
     return "\n".join(clean(line, LONGEST_LINE) for line in lines)
 
 
-def _head(instance: dict[str, Any]) -> Iterator[str]:
-    yield f"image      {instance['sop_instance_uid']}"
-    yield f"study      {instance['study_instance_uid']}"
-    yield f"from       {instance['calling_ae_title']} at {local(instance['received_at'])}"
-    gone = _deleted(instance["source_deleted_at"])
-    yield f"file       {instance['source']} ({instance['size_bytes']:,} bytes){gone}"
-    yield f"state      {instance['state']} since {local(instance['state_at'])}"
-    if instance["reason"]:
-        yield f"reason     {instance['reason']}: {instance['detail']}"
+def _head(image: ImageView) -> Iterator[str]:
+    yield f"image      {image.sop_instance_uid}"
+    yield f"study      {image.study_instance_uid}"
+    yield f"from       {image.calling_ae_title} at {local(image.received_at)}"
+    gone = _deleted(image.source_deleted_at)
+    yield f"file       {image.source} ({image.size_bytes:,} bytes){gone}"
+    yield f"state      {image.state} since {local(image.state_at)}"
+    if image.reason:
+        yield f"reason     {image.reason}: {image.detail}"
 
 
-def _answer(instance: dict[str, Any]) -> Iterator[str]:
-    record = instance["answer"]
-    if not record:
+def _answer(image: ImageView) -> Iterator[str]:
+    if not image.answer:
         return
-    yield f"answer     {instance['label']}{_score(instance)}"
-    if record["abstained"]:
-        yield f"           {record['abstained']}"
-    model = record["model"]
-    yield f"model      {model['name']} {model['version']}, weights {model['weights_sha256'][:16]}…"
-    if record["repaired"]:
-        yield f"repaired   left empty, since malformed in the image: {', '.join(record['repaired'])}"
-    yield from (f"{'pixels' if n == 0 else '':<10} {step}" for n, step in enumerate(record["steps"]))
+    for answer in (image.answer, *image.others):
+        yield f"answer     {answer.label}{_score(answer)}"
+        if answer.abstained:
+            yield f"           {answer.abstained}"
+        model = answer.model
+        yield f"model      {model.name} {model.version}, weights {(model.weights_sha256 or '?')[:16]}…"
+    if image.answer.repaired:
+        yield f"repaired   left empty, since malformed in the image: {', '.join(image.answer.repaired)}"
+    yield from (f"{'pixels' if n == 0 else '':<10} {step}" for n, step in enumerate(image.answer.steps))
 
 
-def _score(instance: dict[str, Any]) -> str:
-    if not instance["probabilities"]:
+def _score(answer: AnswerView) -> str:
+    if answer.score is None:
         return ""
-    threshold = instance["answer"]["model"]["threshold"]
-    return f", P(pneumonia) {instance['probabilities']['Pneumonia']:.3f}, threshold {threshold:g}"
+    threshold = "" if answer.model.threshold is None else f", threshold {answer.model.threshold:g}"
+    return f", P({in_sentence(answer.model.finding)}) {answer.score:.3f}{threshold}"
 
 
 def _deleted(time: datetime | None) -> str:
     return f", deleted at {local(time)}" if time else ""
 
 
-def _results(instance: dict[str, Any]) -> Iterator[str]:
-    for result in instance["results"]:
-        earlier = " (superseded)" if result["superseded_at"] else ""
-        yield f"{result['kind'].upper():<10} {result['path']}{earlier}{_deleted(result['deleted_at'])}"
-    for delivery in instance["deliveries"]:
-        error = f": {delivery['last_error']}" if delivery["last_error"] else ""
-        tries = f"{delivery['attempts']} attempt{'' if delivery['attempts'] == 1 else 's'}"
-        what = f"{delivery['kind'].upper()} to {delivery['destination']}"
-        yield f"delivery   {what}: {delivery['state']}, {tries}{error}"
+def _results(image: ImageView) -> Iterator[str]:
+    for result in image.results:
+        earlier = " (superseded)" if result.superseded_at else ""
+        yield f"{result.kind.upper():<10} {result.path}{earlier}{_deleted(result.deleted_at)}"
+    for delivery in image.deliveries:
+        error = f": {delivery.last_error}" if delivery.last_error else ""
+        tries = f"{delivery.attempts} attempt{'' if delivery.attempts == 1 else 's'}"
+        what = f"{delivery.kind.upper()} to {delivery.destination}"
+        yield f"delivery   {what}: {delivery.state}, {tries}{error}"
 
 
-def _events(instance: dict[str, Any]) -> Iterator[str]:
-    for event in instance["events"]:
-        told = {
-            key: value for key, value in event.items() if key not in ("time", "event") and value is not None
-        }
+def _events(image: ImageView) -> Iterator[str]:
+    for event in image.events:
+        told = {key: value for key, value in event.data.items() if value is not None}
         data = " ".join(f"{key}={shown(value)}" for key, value in told.items())
-        yield f"{event['time'].astimezone():%H:%M:%S.%f}"[:12] + f"  {event['event']:<16} {data}"
+        yield f"{event.time.astimezone():%H:%M:%S.%f}"[:12] + f"  {event.event:<16} {data}"
 
 
 def shown(value: Any) -> Any:
@@ -80,14 +81,14 @@ def shown(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-def refusal_of(row: dict[str, Any]) -> str:
+def refusal_of(row: RefusalView) -> str:
     """Return one refusal as a line, for `gateway refusals` and `gateway show`."""
-    status = f" {row['status']}" if row["status"] else ""
-    times = f", {row['times']} times since {local(row['first_at'])}" if row["times"] > 1 else ""
-    image = f" {row['sop_instance_uid']}" if row["sop_instance_uid"] else ""
-    who = f"{row['calling_ae_title'] or '?'}@{row['peer_address'] or '?'}"
-    what = row["event"].replace("_", " ")
-    return f"{local(row['last_at'])}  {what}{status}  {who}{image}: {row['reason']}{times}"
+    status = f" {row.status}" if row.status else ""
+    times = f", {row.times} times since {local(row.first_at)}" if row.times > 1 else ""
+    image = f" {row.sop_instance_uid}" if row.sop_instance_uid else ""
+    who = f"{row.calling_ae_title or '?'}@{row.peer_address or '?'}"
+    what = row.event.replace("_", " ")
+    return f"{local(row.last_at)}  {what}{status}  {who}{image}: {row.reason}{times}"
 
 
 def local(time: datetime) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from gateway.commands.opening import open_ledger, versions_of
 from gateway.commands.options import AsJson, Config
 from gateway.errors import GatewayError, NoGatewayYet
 from gateway.records import State
+
+if TYPE_CHECKING:
+    from gateway.store.queries.views import ImageRow
 
 
 def list_instances(
@@ -23,24 +27,26 @@ def list_instances(
 ) -> None:
     """List received images, newest first."""
     from gateway.commands.history import local
+    from gateway.store.queries.document import row_document
     from gateway.store.queries.images import Images
 
     ledger = open_ledger(config)[1]
     rows = Images(ledger).newest(limit=limit, state=state, study_instance_uid=study)
     if as_json:
-        print_json(rows)
+        print_json([row_document(row) for row in rows])
         return
     for row in rows:
-        outcome = " ".join(filter(None, (row["label"], row["reason"])))
+        outcome = " ".join(filter(None, (row.label, row.reason)))
         sys.stdout.write(
-            f"{local(row['received_at'])}  {row['calling_ae_title']:<16}  {row['state']:<10}  "
-            f"{outcome:<18}  {_score(row):<5}  {row['sop_instance_uid']}\n"
+            f"{local(row.received_at)}  {row.calling_ae_title:<16}  {row.state:<10}  "
+            f"{outcome:<18}  {_score(row):<5}  {row.sop_instance_uid}\n"
         )
 
 
 def show(uid: str, as_json: AsJson = False, config: Config = None) -> None:
     """Tell what happened to one image, and why."""
     from gateway.commands.history import account_of, refusal_of
+    from gateway.store.queries.document import image_document
     from gateway.store.refusals import Refusals
 
     try:
@@ -49,7 +55,7 @@ def show(uid: str, as_json: AsJson = False, config: Config = None) -> None:
         raise GatewayError(f"{uid}: no image with this SOP Instance UID was received; {error}") from None
     versions = versions_of(ledger, uid)
     if as_json:
-        print_json(versions)
+        print_json([image_document(version) for version in versions])
         return
 
     for version in versions:
@@ -69,11 +75,11 @@ def refusals(
 
     rows = Refusals(open_ledger(config)[1]).newest(limit)
     if as_json:
-        print_json(rows)
+        print_json([asdict(row) for row in rows])
         return
     for row in rows:
         sys.stdout.write(f"{refusal_of(row)}\n")
 
 
-def _score(row: dict[str, Any]) -> str:
-    return f"{row['probabilities']['Pneumonia']:.3f}" if row["probabilities"] else ""
+def _score(row: ImageRow) -> str:
+    return "" if row.score is None else f"{row.score:.3f}"

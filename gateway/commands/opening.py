@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.commands.console import warn
 from gateway.configuration.settings_file import DEFAULT_FILE, file_in_use, load_settings
@@ -12,6 +12,7 @@ from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.store.ledger import Ledger
+    from gateway.store.queries.views import ImageView
 
 
 def open_settings(config: Path | None, *, quiet: bool = False) -> Settings:
@@ -58,7 +59,7 @@ def open_ledger_to_change(config: Path | None, command: str) -> tuple[Settings, 
     return settings, ledger
 
 
-def versions_of(ledger: Ledger, uid: str) -> list[dict[str, Any]]:
+def versions_of(ledger: Ledger, uid: str) -> list[ImageView]:
     """Return every data set that was received under a SOP Instance UID, with its history.
 
     Raises

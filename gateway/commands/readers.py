@@ -23,8 +23,8 @@ def export(
 ) -> None:
     """Write the readers' feedback as CSV, de-identified."""
     from gateway.store.export import export as write
-    from gateway.store.feedback import FeedbackBook
     from gateway.store.key_file import key_in
+    from gateway.store.queries.feedback import FeedbackQueries
     from gateway.telemetry.events import Event
     from gateway.telemetry.log import log_event, open_log
 
@@ -32,7 +32,7 @@ def export(
     key = key_in(settings.directory.export_key)
     try:
         with sys.stdout if str(file) == "-" else file.open("w", newline="", encoding="utf-8") as target:
-            count = write(FeedbackBook(ledger), target, key, comments=comments)
+            count = write(FeedbackQueries(ledger), target, key, comments=comments)
     except OSError as error:
         raise GatewayError(f"{file}: {error.strerror}") from None
     open_log(settings.directory, role="export", rules=settings.log, to_stderr=False)

@@ -103,7 +103,7 @@ class Attempt:
         try:
             self._send([each for each in claimed if each.state is DeliveryState.PENDING])
             if not self._stopping.is_set():
-                self._ask([each for each in claimed if each.state is DeliveryState.DELIVERED])
+                self._ask([each for each in claimed if each.state is DeliveryState.STORED])
         finally:
             self.in_hand = None
 
@@ -232,7 +232,7 @@ class Attempt:
         delivery, error = outcome.delivery, outcome.error or ""
         if outcome.verdict is Verdict.DELIVERED:
             audit = partial(self._audit, delivery)
-            self._outbox.record_delivered(delivery, to_be_committed=self._wants_commitment(), audit=audit)
+            self._outbox.record_stored(delivery, to_be_committed=self._wants_commitment(), audit=audit)
             return
         attempts = delivery.attempts + 1
         unsure = outcome.unsure

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway.errors import ConfigurationError
+from gateway.records import UNDETERMINED, Finding, ModelIdentity
 
 CARD_NAME = "model.yaml"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+ClassName = Annotated[str, Field(min_length=1, max_length=64)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -50,6 +52,17 @@ class Abstention(_Frozen):
     outlier: Annotated[float, Field(validation_alias=AliasChoices("outlier", "junk"))]
 
 
+class FindingCode(_Frozen):
+    """The finding that the second class stands for, as the SR codes it (PS3.3 8.8)."""
+
+    code: Annotated[str, Field(min_length=1, max_length=16)]
+    scheme: Annotated[str, Field(min_length=1, max_length=16)]
+    meaning: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+PNEUMONIA = FindingCode(code="233604007", scheme="SCT", meaning="Pneumonia")
+
+
 class TrainingData(_Frozen):
     """One data set that the weights were trained on, with its licence and citation."""
 
@@ -64,8 +77,12 @@ class ModelCard(_Frozen):
 
     Attributes
     ----------
+    classes
+        Names of the network's two outputs: without and with the finding. Answers bear these names.
+    finding
+        What the second class stands for; cards from before there was this field mean pneumonia.
     threshold
-        P(pneumonia) at and above which the answer is Pneumonia, 0–1.
+        Score at and above which the finding counts as present, 0–1.
     temperature
         Divisor of the log-odds before the logistic function; null: the log-odds are not divided.
     abstention
@@ -78,7 +95,8 @@ class ModelCard(_Frozen):
     version: str
     architecture: Literal["resnet50"] = "resnet50"
     weights: Weights
-    classes: tuple[Literal["Normal"], Literal["Pneumonia"]] = ("Normal", "Pneumonia")
+    classes: tuple[ClassName, ClassName] = ("Normal", "Pneumonia")
+    finding: FindingCode = PNEUMONIA
     input: Input = Input()
     threshold: Fraction = 0.5
     temperature: Annotated[float, Field(gt=0)] | None = None
@@ -87,6 +105,12 @@ class ModelCard(_Frozen):
     data: tuple[TrainingData, ...] = ()
     licence: str = ""
     intended_use: str = ""
+
+    @model_validator(mode="after")
+    def _classes_differ(self) -> Self:
+        if len({*self.classes, UNDETERMINED}) < 3:
+            raise ValueError(f"classes: two different names, neither of them {UNDETERMINED}")
+        return self
 
     @property
     def calibration(self) -> str:
@@ -99,8 +123,23 @@ class ModelCard(_Frozen):
         limits = self.abstention
         return "none" if limits is None else f"distance {limits.distance:g}, outlier {limits.outlier:g}"
 
+    def identity(self, threshold: float) -> ModelIdentity:
+        """Return who answers with these weights and this threshold."""
+        negative, positive = self.classes
+        return ModelIdentity(
+            name=self.name,
+            version=self.version,
+            weights_sha256=self.weights.sha256,
+            threshold=threshold,
+            calibration=self.calibration,
+            negative=negative,
+            positive=positive,
+            finding=Finding(**self.finding.model_dump()),
+            abstention=self.limits,
+        )
+
     def probability(self, log_odds: float) -> float:
-        """Return the calibrated P(pneumonia), 0–1, for the network's log-odds."""
+        """Return the calibrated probability of the finding, 0–1, for the network's log-odds."""
         return 1 / (1 + math.exp(-max(-700.0, log_odds / (self.temperature or 1.0))))
 
 

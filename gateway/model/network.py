@@ -31,10 +31,10 @@ class Output(NamedTuple):
     Attributes
     ----------
     logits
-        float32, shape (n, 2): Normal, Pneumonia.
+        float32, shape (n, 2): without the finding, with it.
     activation
         float32, shape (n, rows / 32, columns / 32): difference of the two class activation maps (Zhou et al.
-        2016); its mean plus the difference of the biases is the log-odds of pneumonia.
+        2016); its mean plus the difference of the biases is the log-odds of the finding.
     description
         float32, shape (n, `DESCRIPTION`): stages 2 to 4, each averaged over `BANDS` rows and columns.
     """
@@ -45,7 +45,7 @@ class Output(NamedTuple):
 
 
 def build_network() -> nn.Module:
-    """Return an untrained `torchvision.models.resnet50` with two outputs (Normal, Pneumonia)."""
+    """Return an untrained `torchvision.models.resnet50` with two outputs."""
     resnet50 = _torchvision_resnet().resnet50
     return cast(nn.Module, resnet50(weights=None, num_classes=2, zero_init_residual=True))
 

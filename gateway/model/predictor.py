@@ -19,7 +19,7 @@ from gateway.model.abstention import Detector, reason_to_abstain
 from gateway.model.card import CARD_NAME, ModelCard, Weights, read_card
 from gateway.model.network import fold_batch_norm, forward
 from gateway.model.weights import check_hash, decode_weights, network_with, read_bytes
-from gateway.records import Label, ModelIdentity, Prediction
+from gateway.records import Prediction
 
 SHIPPED = Path(__file__).parent / "weights"
 STATE_DICTS = {".pth", ".pt"}  # weights saved by torch; a card is optional
@@ -31,7 +31,7 @@ class Measured(NamedTuple):
     Attributes
     ----------
     log_odds
-        float32 (n,): log-odds of pneumonia, not calibrated.
+        float32 (n,): log-odds of the finding, not calibrated.
     ood
         float32 (n, 2): out-of-distribution scores, distance and outlier; zeros without a detector.
     activation
@@ -66,14 +66,7 @@ class Predictor:
         self._detector = Detector(*(part.to(device) for part in detector)) if detector else None
         self._device = device
         self.card = card
-        self.identity = ModelIdentity(
-            name=card.name,
-            version=card.version,
-            weights_sha256=card.weights.sha256,
-            threshold=threshold,
-            calibration=card.calibration,
-            abstention=card.limits,
-        )
+        self.identity = card.identity(threshold)
 
     @classmethod
     def open(
@@ -96,7 +89,7 @@ class Predictor:
         threads
             CPU threads of one forward pass, for the whole process; None: torch's default.
         threshold
-            P(pneumonia) at and above which the answer is Pneumonia, 0–1; None: the card's.
+            Score at and above which the finding counts as present, 0–1; None: the card's.
 
         Raises
         ------
@@ -148,10 +141,8 @@ class Predictor:
         distance, outlier = ood.tolist()
         reason = reason_to_abstain(float(log_odds), distance, outlier, self.card.abstention)
         if reason:
-            return Prediction(Label.UNDETERMINED, None, reason, activation, self.identity)
-        p = self.card.probability(float(log_odds))
-        label = Label.PNEUMONIA if p >= self.identity.threshold else Label.NORMAL
-        return Prediction(label, p, None, activation, self.identity)
+            return Prediction(None, reason, activation, self.identity)
+        return Prediction(self.card.probability(float(log_odds)), None, activation, self.identity)
 
 
 def find_device(name: str) -> torch.device:

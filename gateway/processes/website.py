@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from gateway.receive.capacity import Capacity
 from gateway.receive.intake import Intake
 from gateway.settings import Settings
-from gateway.store.feedback import FeedbackBook
+from gateway.store.feedback import Feedback
 from gateway.store.ledger import Ledger
 from gateway.store.pictures import Pictures
+from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
 from gateway.store.queries.statistics import Statistics
 from gateway.store.queries.traffic import Traffic
@@ -74,7 +75,8 @@ def site_of(settings: Settings, ledger: Ledger) -> Site:
         bodies=Bodies(directory.uploads, web.max_upload_mb, settings.scp.min_free_disk_mb),
         images=Images(ledger),
         worklist=Worklist(ledger),
-        feedback=FeedbackBook(ledger),
+        feedback=Feedback(ledger),
+        readings=FeedbackQueries(ledger),
         refusals=Refusals(ledger),
         traffic=Traffic(ledger),
         statistics=Statistics(ledger),

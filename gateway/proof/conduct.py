@@ -188,8 +188,8 @@ class _Run:
         """Yield the ledger's rows."""
         for uid in self._images.values():
             for row in self._recorded.versions(uid):
-                results = tuple(result["sop_instance_uid"] for result in row["results"])
-                yield Entry(uid, row["state"], row["reason"], results)
+                results = tuple(result.sop_instance_uid or "" for result in row.results)
+                yield Entry(uid, row.state, row.reason, results)
 
     def _until(self, ended: Callable[[], bool]) -> None:
         progress, self._since = self._progress(), time.monotonic()

@@ -32,7 +32,7 @@ def overlay(grey: NDArray[np.uint8], activation: NDArray[np.float32]) -> NDArray
     grey
         Shape (rows, columns), 0–255.
     activation
-        Log-odds for pneumonia by region, signed, shape (n, n).
+        Log-odds of the finding by region, signed, shape (n, n).
 
     Returns
     -------

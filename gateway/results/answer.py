@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.records import Label, ModelIdentity, Prediction
+from gateway.records import ModelIdentity, Prediction, Presence
 from gateway.results.identity import result_uid
 
 RESEARCH_BANNER = "RESEARCH ONLY - NOT FOR DIAGNOSTIC USE"
@@ -15,11 +15,6 @@ RESEARCH_SENTENCE = (
     "Research only, not for diagnostic use: this is the unverified output of an image classifier that is "
     "not a medical device. It must not influence the care of the patient."
 )
-ANSWER_IN_WORDS = {
-    Label.PNEUMONIA: "present",
-    Label.NORMAL: "absent",  # of pneumonia: the model never judges that a chest is normal
-    Label.UNDETERMINED: "undetermined",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +75,26 @@ class Answer:
 def score_in_words(prediction: Prediction) -> str:
     """Return a sentence, without its stop, that says what the score is and why it makes this answer."""
     score, threshold = percent(prediction), prediction.model.threshold
-    if score is None or prediction.p_pneumonia is None:
+    if score is None:
         return "the model gave no answer"
-    side = "at or above" if prediction.p_pneumonia >= threshold else "below"
+    side = "at or above" if prediction.presence is Presence.PRESENT else "below"
     limit = f"{side} the threshold of {100 * threshold:.4g} %"
-    return f"the model's probability of pneumonia is {score:.1f} %, {limit}"
+    return f"the model's probability of {prediction.model.finding.in_sentence} is {score:.1f} %, {limit}"
 
 
 def summary(prediction: Prediction) -> str:
     """Return the answer in one sentence, and for an abstention its reason."""
-    sentence = f"Pneumonia {ANSWER_IN_WORDS[prediction.label]}: {score_in_words(prediction)}."
+    finding = prediction.model.finding.meaning
+    sentence = f"{finding} {prediction.presence}: {score_in_words(prediction)}."
     return f"{sentence} {prediction.reason}" if prediction.reason else sentence
 
 
 def percent(prediction: Prediction) -> float | None:
-    """Return P(pneumonia) in percent with one decimal, or None where the model abstains.
+    """Return the score in percent with one decimal, or None where the model abstains.
 
     Rounding never carries the score over the threshold, so that it cannot contradict the answer.
     """
-    p, threshold = prediction.p_pneumonia, prediction.model.threshold
+    p, threshold = prediction.score, prediction.model.threshold
     if p is None:
         return None
     nearest = round(100 * p, 1)

@@ -29,19 +29,18 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from gateway.records import Label, ModelIdentity
+from gateway.records import ModelIdentity, Presence
 from gateway.results.answer import RESEARCH_SENTENCE, Answer, percent, summary
 from gateway.results.identity import tracking_uid
 from gateway.results.modules import MANUFACTURER, code_item, long_string
 
-PNEUMONIA = Code("233604007", "SCT", "Pneumonia")
 PLAIN_CHEST = Code("399208008", "SCT", "Plain X-ray of chest")
 PERCENT = Code("%", "UCUM", "Percent")
 ENGLISH = CodedConcept("en-US", "RFC5646", "English (United States)")
 ANSWER = {
-    Label.PNEUMONIA: codes.SCT.Present,
-    Label.NORMAL: codes.SCT.Absent,
-    Label.UNDETERMINED: codes.SCT.Undetermined,
+    Presence.PRESENT: codes.SCT.Present,
+    Presence.ABSENT: codes.SCT.Absent,
+    Presence.UNDETERMINED: codes.SCT.Undetermined,
 }
 MODALITY = {"CR": codes.cid29.ComputedRadiography, "DX": codes.cid29.DigitalRadiography}
 
@@ -132,15 +131,17 @@ def _image(header: Dataset) -> ImageContentItem:
 
 def _measurement_group(header: Dataset, answer: Answer) -> MeasurementsAndQualitativeEvaluations:
     prediction, model = answer.prediction, answer.model
+    finding = Code(model.finding.code, model.finding.scheme, model.finding.meaning)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
-            uid=tracking_uid(header.SOPInstanceUID, model.device_uid), identifier="Pneumonia, whole image"
+            uid=tracking_uid(header.SOPInstanceUID, model.device_uid),
+            identifier=f"{finding.meaning}, whole image",
         ),
-        finding_type=PNEUMONIA if prediction.label is Label.PNEUMONIA else None,
+        finding_type=finding if prediction.presence is Presence.PRESENT else None,
         finding_sites=[FindingSite(codes.SCT.Lung)],
         algorithm_id=_algorithm(answer),
         measurements=_score(answer),
-        qualitative_evaluations=[QualitativeEvaluation(PNEUMONIA, ANSWER[prediction.label])],
+        qualitative_evaluations=[QualitativeEvaluation(finding, ANSWER[prediction.presence])],
         source_images=[SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)],
     )
     group[0].ContentSequence.append(_comment(summary(prediction)))
@@ -148,7 +149,7 @@ def _measurement_group(header: Dataset, answer: Answer) -> MeasurementsAndQualit
 
 
 def _score(answer: Answer) -> list[Measurement]:
-    """P(pneumonia), not P(correct); none where the model abstains."""
+    """Probability of the finding, not that the answer is correct; none where the model abstains."""
     score = percent(answer.prediction)
     return [] if score is None else [Measurement(codes.DCM.CertaintyOfFinding, score, PERCENT)]
 

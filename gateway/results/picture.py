@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gateway.records import GreyImage, Label
+from gateway.records import GreyImage, Prediction, Presence
 from gateway.results.activation_overlay import colour_scale, map_range, overlay
-from gateway.results.answer import ANSWER_IN_WORDS, RESEARCH_BANNER, Answer, score_in_words
+from gateway.results.answer import RESEARCH_BANNER, Answer, score_in_words
 from gateway.results.canvas import Box, Canvas, Colour
 
 WIDTH, HEIGHT = 1280, 880  # every PACS takes it uncompressed, as 3.4 MB
@@ -28,10 +28,10 @@ _WHITE: Colour = (255, 255, 255)
 _GREY: Colour = (190, 190, 190)
 _DARK_GREY: Colour = (70, 70, 70)
 _AMBER: Colour = (255, 176, 0)
-_ANSWER_COLOUR: dict[Label, Colour] = {
-    Label.PNEUMONIA: (255, 152, 60),
-    Label.NORMAL: (150, 210, 245),
-    Label.UNDETERMINED: _WHITE,
+_ANSWER_COLOUR: dict[Presence, Colour] = {
+    Presence.PRESENT: (255, 152, 60),
+    Presence.ABSENT: (150, 210, 245),
+    Presence.UNDETERMINED: _WHITE,
 }
 
 
@@ -56,10 +56,10 @@ def picture(grey: GreyImage, answer: Answer, when: datetime) -> NDArray[np.uint8
     place = _LEFT.fitted(*grey.pixels.shape)
     radiograph = _reduced(grey.pixels, place)
     _panel(canvas, place, "Radiograph", radiograph)
-    if answer.prediction.p_pneumonia is None:
+    if answer.prediction.score is None:
         _abstention(canvas, answer.prediction.reason or "")
     else:
-        _activation(canvas, radiograph, answer.prediction.activation)
+        _activation(canvas, radiograph, answer.prediction)
     _answer(canvas, answer)
     _provenance(canvas, answer, when)
     return canvas.pixels
@@ -81,18 +81,18 @@ def _panel(canvas: Canvas, place: Box, caption: str, pixels: NDArray[np.uint8]) 
     canvas.paste(place, pixels)
 
 
-def _activation(canvas: Canvas, radiograph: NDArray[np.uint8], activation: NDArray[np.float32]) -> None:
+def _activation(canvas: Canvas, radiograph: NDArray[np.uint8], prediction: Prediction) -> None:
     place = _RIGHT.fitted(*radiograph.shape)
-    _panel(canvas, place, "Radiograph with class activation map", overlay(radiograph, activation))
-    _scale(canvas, map_range(activation))
+    _panel(canvas, place, "Radiograph with class activation map", overlay(radiograph, prediction.activation))
+    _scale(canvas, map_range(prediction.activation), prediction.model.finding.in_sentence)
 
 
-def _scale(canvas: Canvas, limit: float) -> None:
+def _scale(canvas: Canvas, limit: float, finding: str) -> None:
     bar = Box(_BELOW_RIGHT.left + 36, _BELOW_RIGHT.top + 32, _BELOW_RIGHT.width - 72, 24)
     canvas.paste(bar, colour_scale(bar.height, bar.width))
     canvas.frame(bar, _DARK_GREY)
-    canvas.line(bar.left, bar.top - 8, "against pneumonia", SMALL, _GREY, anchor="ls")
-    canvas.line(bar.left + bar.width, bar.top - 8, "for pneumonia", SMALL, _GREY, anchor="rs")
+    canvas.line(bar.left, bar.top - 8, f"against {finding}", SMALL, _GREY, anchor="ls")
+    canvas.line(bar.left + bar.width, bar.top - 8, f"for {finding}", SMALL, _GREY, anchor="rs")
     for position in (-1, -0.5, 0, 0.5, 1):
         x = bar.left + round((position + 1) / 2 * (bar.width - 1))
         canvas.fill(Box(x, bar.top + bar.height, 2, 6), _GREY)
@@ -100,7 +100,7 @@ def _scale(canvas: Canvas, limit: float) -> None:
         canvas.line(x, bar.top + bar.height + 9, tick, SMALL, _WHITE, anchor="ma")
     canvas.paragraph(
         Box(bar.left, bar.top + 68, bar.width, 84),
-        "Log-odds of pneumonia by region; their mean and a constant make the score. "
+        f"Log-odds of {finding} by region; their mean and a constant make the score. "
         "It shows what moved the model, not the outline of a finding.",
         SMALL,
         _GREY,
@@ -116,8 +116,10 @@ def _abstention(canvas: Canvas, reason: str) -> None:
 
 def _answer(canvas: Canvas, answer: Answer) -> None:
     prediction = answer.prediction
-    words = f"Pneumonia: {ANSWER_IN_WORDS[prediction.label]}"
-    canvas.line(_BELOW_LEFT.left, _BELOW_LEFT.top, words, LARGE, _ANSWER_COLOUR[prediction.label], bold=True)
+    words = f"{prediction.model.finding.meaning}: {prediction.presence}"
+    canvas.line(
+        _BELOW_LEFT.left, _BELOW_LEFT.top, words, LARGE, _ANSWER_COLOUR[prediction.presence], bold=True
+    )
     sentence = f"{score_in_words(prediction).capitalize()}."
     below = Box(_BELOW_LEFT.left, _BELOW_LEFT.top + 60, _BELOW_LEFT.width, 70)
     canvas.paragraph(below, sentence, MEDIUM, _WHITE)

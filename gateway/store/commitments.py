@@ -39,7 +39,7 @@ class Commitments:
 
     def record_asked(self, delivery: PendingDelivery, transaction_uid: str, again_in_seconds: float) -> None:
         """The destination is about to be asked; without an answer it is asked again after that time."""
-        this = (deliveries.c.id == delivery.id) & (deliveries.c.state == DeliveryState.DELIVERED)
+        this = (deliveries.c.id == delivery.id) & (deliveries.c.state == DeliveryState.STORED)
         not_before = now() + timedelta(seconds=again_in_seconds)
         values: dict[str, Any] = {"transaction_uid": transaction_uid, "not_before": not_before}
         values["asked"] = deliveries.c.asked + 1
@@ -65,7 +65,7 @@ class Commitments:
             SOP Instance UIDs that are not, with the reason in words.
         """
         asked = deliveries.c.transaction_uid == transaction_uid
-        stored = deliveries.c.open & (deliveries.c.state == DeliveryState.DELIVERED)
+        stored = deliveries.c.open & (deliveries.c.state == DeliveryState.STORED)
         with self._ledger.session() as session:
             known = sa.select(deliveries.c.id).where(asked).limit(1)
             if session.connection.scalars(known).first() is None:

@@ -1,4 +1,7 @@
-"""Frozen views of the ledger's rows."""
+"""Frozen values that workers, couriers and the receiver exchange with the store.
+
+The views for people are in `store.queries.views`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from gateway.records import DICOM, Label
+from gateway.records import DICOM, ModelIdentity
 
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 """A delivery's `not_before` that is past also for a clock that was set back."""
@@ -27,8 +30,8 @@ class DeliveryState(StrEnum):
     """Where one result stands at one destination."""
 
     PENDING = "pending"
-    DELIVERED = "delivered"
-    COMMITTED = "committed"  # delivered, and the destination has promised to keep it
+    STORED = "stored"
+    COMMITTED = "committed"  # stored, and the destination has promised to keep it
     DEAD = "dead"  # refused for good, or given up
 
 
@@ -42,8 +45,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EarlierReport:
-    """The SR of an image that is answered again."""
+    """The standing SR of an image that is answered again, and the name of the model that answered."""
 
+    model_name: str | None
     sop_class_uid: str
     sop_instance_uid: str
 
@@ -100,16 +104,33 @@ class StoredResult:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRecord:
-    """What one transaction records when an image has its answer.
+    """One model's answer to an image, with its results and where they go.
 
-    `record` is kept as JSON: model, configuration, pixel steps, abstention reason, repairs.
+    Attributes
+    ----------
+    label
+        One of the model's classes, or `Undetermined`.
+    score
+        Calibrated probability of the finding, 0–1; None where the model abstains, for the reason `abstained`.
+    configuration
+        Hash of all that the answer depends on besides the image.
+    steps, repaired
+        What was done to the pixels, in words; attributes of the image that were left empty as malformed.
+    activation
+        Class activation map in rows, four digits.
     """
 
+    model: ModelIdentity
+    label: str
+    score: float | None
+    abstained: str | None
     pixel_digest: str
-    label: Label
-    p_pneumonia: float | None
-    record: dict[str, Any]
+    configuration: str
+    software_version: str
     results: tuple[StoredResult, ...]
+    steps: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
+    activation: tuple[tuple[float, ...], ...] = ()
 
     @property
     def is_routed(self) -> bool:
@@ -121,7 +142,7 @@ class AnswerRecord:
 class PendingDelivery:
     """One result with which one destination is not done yet; `path` is absolute.
 
-    `state` is `pending` while it is to be sent, `delivered` while its storage is to be committed. The
+    `state` is `pending` while it is to be sent, `stored` while its storage is to be committed. The
     time after which it is given up counts from `begun_at`. `unsure` where an earlier attempt may have
     arrived: its end is unknown. `asked` counts requests for a commitment. `source_path` is the image's file.
     SOP class and instance are empty where the result is not DICOM.

@@ -7,15 +7,16 @@ import hashlib
 import hmac
 from typing import Any, TextIO
 
-from gateway.store.feedback import FeedbackBook
+from gateway.store.queries.feedback import FeedbackQueries
+from gateway.store.queries.views import FeedbackView
 
 COLUMNS = (
-    "image", "reader", "verdict", "read_on", "answer", "p_pneumonia", "threshold", "model_version",
+    "image", "reader", "verdict", "read_on", "answer", "score", "threshold", "model_version",
     "scanner", "calling_ae_title",
 )  # fmt: skip
 
 
-def export(readings: FeedbackBook, file: TextIO, key: bytes, *, comments: bool = False) -> int:
+def export(feedback: FeedbackQueries, file: TextIO, key: bytes, *, comments: bool = False) -> int:
     """Write each reader's last word on each image as CSV; return how many.
 
     UIDs and readers' names become keyed hashes, times become months. Comments are free text, which may say
@@ -24,27 +25,27 @@ def export(readings: FeedbackBook, file: TextIO, key: bytes, *, comments: bool =
     written = csv.writer(file)
     written.writerow([*COLUMNS, *(["comment"] if comments else [])])
     count = 0
-    for row in readings.standing():
+    for row in feedback.standing():
         written.writerow(
-            [_cell(value) for value in [*_values(row, key), *([row["comment"]] if comments else [])]]
+            [_cell(value) for value in [*_values(row, key), *([row.comment] if comments else [])]]
         )
         count += 1
     return count
 
 
-def _values(row: dict[str, Any], key: bytes) -> list[Any]:
-    score = row["p_pneumonia"]
+def _values(row: FeedbackView, key: bytes) -> list[Any]:
+    score = row.score
     return [
-        _pseudonym(row["sop_instance_uid"], key),
-        _pseudonym(row["reader"], key),
-        row["verdict"],
-        f"{row['time']:%Y-%m}",
-        row["label"],
+        _pseudonym(row.sop_instance_uid, key),
+        _pseudonym(row.reader, key),
+        row.verdict,
+        f"{row.time:%Y-%m}",
+        row.label,
         "" if score is None else f"{score:.4f}",
-        row["threshold"],
-        row["model_version"],
-        row["scanner"],
-        row["calling_ae_title"],
+        row.threshold,
+        row.model_version,
+        row.scanner,
+        row.calling_ae_title,
     ]
 
 

@@ -1,11 +1,14 @@
-"""What the gateway knows about each image: rows that are committed before anybody is told."""
+"""Rows of images: what was received, which batch holds it, how it ended, how it was answered.
+
+Receiver and workers call it. Each method commits before it returns: nobody is told of what could be lost.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +16,22 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.errors import Retry
-from gateway.records import SR, Reason, Received, Stage, State
+from gateway.records import Reason, Received, Stage, State
+from gateway.store.answers import record_answer, standing_reports, supersede
 from gateway.store.clock_setback import clear_future_times
 from gateway.store.database import errors_are_for_later, told_by
 from gateway.store.entries import (
-    AT_ONCE,
     AnsweredVersion,
     AnswerRecord,
     Arrival,
-    DeliveryState,
     EarlierReport,
     ImageIdentity,
     StoredInstance,
-    StoredResult,
-    named,
 )
 from gateway.store.outcome import NO_ROUTE, update_state
-from gateway.store.schema import deliveries, executors, instances, results
+from gateway.store.schema import answers, executors, instances
 from gateway.store.session import AuditEntry, Session, open_session
+from gateway.store.session import now as now
 from gateway.store.timings import record_timings
 from gateway.telemetry.events import Event
 
@@ -162,7 +163,7 @@ class Ledger:
         with self.transaction() as connection:
             connection.execute(sa.update(instances).where(mine).values(attempts=instances.c.attempts + 1))
             rows = connection.execute(sa.select(*_STORED).where(mine).order_by(instances.c.id)).all()
-            reports = _standing_reports(connection, [row.id for row in rows])
+            reports = standing_reports(connection, [row.id for row in rows])
             answered = self._answered(connection, {row.sop_instance_uid for row in rows})
         return [
             self._stored(
@@ -251,67 +252,26 @@ class Ledger:
         session.tell(_ENDS[state], instance, reason=reason, detail=detail)
         return True
 
-    def has_twin(self, connection: sa.Connection, instance: StoredInstance, pixel_digest: str) -> bool:
-        """Tell whether the same picture under the same UID already has its answer."""
-        query = sa.select(instances.c.id).where(
-            instances.c.sop_instance_uid == instance.sop_instance_uid,
-            instances.c.pixel_digest == pixel_digest,
-            instances.c.label.is_not(None),
-            instances.c.id != instance.id,
-        )
-        return connection.scalars(query.limit(1)).first() is not None
+    def record_answers(
+        self, session: Session, instance: StoredInstance, given: Sequence[AnswerRecord]
+    ) -> bool:
+        """Record an image's answers, one of each model, with their results and deliveries.
 
-    def record_answer(self, session: Session, instance: StoredInstance, answer: AnswerRecord) -> bool:
-        """Register the answer, its results and what is to be delivered where.
-
-        The results of an earlier answer stay, superseded. Returns False, and nothing is changed, if the image
-        already has its end or its answer.
+        The first answer is the one that worklist and report show. Earlier answers stay, superseded. Returns
+        False, and nothing is changed, if the image already has its end or its answers.
         """
-        connection = session.connection
-        if not _leave_received(
-            connection,
-            instance,
-            state=State.INFERRED,
-            pixel_digest=answer.pixel_digest,
-            label=answer.label,
-            p_pneumonia=answer.p_pneumonia,
-            answer=answer.record,
-        ):
+        connection, first = session.connection, given[0]
+        values = {"state": State.INFERRED, "label": first.label, "score": first.score}
+        if not _leave_received(connection, instance, **values):
             return False
-        score = None if answer.p_pneumonia is None else round(answer.p_pneumonia, 4)
-        session.tell(Event.INFERRED, instance, label=answer.label, p_pneumonia=score)
-        _supersede(connection, instance.id)
-        for result in answer.results:
-            result_id = self._record_result(session, instance, result)
-            for destination in result.destinations:
-                _record_delivery(connection, result_id, destination)
+        supersede(connection, instance.id)
+        shown, *_ = [record_answer(session, instance, each, self.relative) for each in given]
+        this = instances.c.id == instance.id
+        connection.execute(sa.update(instances).where(this).values(answer_id=shown))
         update_state(connection, instance.id, now())
-        if not answer.is_routed:
+        if not any(each.is_routed for each in given):
             session.tell(Event.FAILED, instance, reason=Reason.NOT_ROUTED, detail=NO_ROUTE)
         return True
-
-    def _record_result(self, session: Session, instance: StoredInstance, result: StoredResult) -> int:
-        """Register a result; one that was superseded and is the answer again stands as it was."""
-        this = results.c.name == result.path.name
-        stands = {"superseded_at": None, "file_deleted_at": None}
-        again = sa.update(results).where(this).values(stands).returning(results.c.id)
-        known: int | None = session.connection.execute(again).scalar_one_or_none()
-        if known is not None:
-            return known
-        row = {
-            "instance_id": instance.id,
-            "kind": result.kind,
-            "media_type": result.media_type,
-            "name": result.path.name,
-            "sop_class_uid": result.sop_class_uid,
-            "sop_instance_uid": result.sop_instance_uid,
-            "path": self.relative(result.path),
-            "sha256": result.sha256,
-            "created_at": now(),
-        }
-        session.tell(Event.ENCODED, instance, kind=result.kind, **named(result))
-        insert = sa.insert(results).values(row).returning(results.c.id)
-        return int(session.connection.execute(insert).scalar_one())
 
     def received_at(self, connection: sa.Connection, instance: StoredInstance) -> datetime:
         """Return when the image came."""
@@ -339,48 +299,20 @@ class Ledger:
         self, connection: sa.Connection, sop_instance_uids: set[str]
     ) -> dict[str, list[tuple[int, AnsweredVersion]]]:
         """Return the data sets under these UIDs that have an answer and a file, by UID."""
-        software = instances.c.answer["software_version"].as_string().label("software")
-        query = sa.select(instances.c.id, instances.c.sop_instance_uid, instances.c.path, software).where(
-            instances.c.sop_instance_uid.in_(sop_instance_uids),
-            instances.c.label.is_not(None),
-            instances.c.file_deleted_at.is_(None),
+        query = sa.select(
+            instances.c.id,
+            instances.c.sop_instance_uid,
+            instances.c.path,
+            answers.c.software_version.label("software"),
+        ).join_from(instances, answers, answers.c.id == instances.c.answer_id)
+        query = query.where(
+            instances.c.sop_instance_uid.in_(sop_instance_uids), instances.c.file_deleted_at.is_(None)
         )
         found: dict[str, list[tuple[int, AnsweredVersion]]] = {}
         for row in connection.execute(query):
             version = AnsweredVersion(self.absolute(row.path), row.software)
             found.setdefault(row.sop_instance_uid, []).append((row.id, version))
         return found
-
-
-def _standing_reports(
-    connection: sa.Connection, instance_ids: list[int]
-) -> dict[int, tuple[EarlierReport, ...]]:
-    """Return the SRs of images that are answered again, by image."""
-    query = sa.select(results.c.instance_id, results.c.sop_class_uid, results.c.sop_instance_uid).where(
-        results.c.instance_id.in_(instance_ids),
-        results.c.kind == SR,
-        results.c.superseded_at.is_(None),
-    )
-    rows = connection.execute(query)
-    return {row.instance_id: (EarlierReport(row.sop_class_uid, row.sop_instance_uid),) for row in rows}
-
-
-def _supersede(connection: sa.Connection, instance_id: int) -> None:
-    standing = (results.c.instance_id == instance_id) & results.c.superseded_at.is_(None)
-    connection.execute(sa.update(results).where(standing).values(superseded_at=now()))
-
-
-def _record_delivery(connection: sa.Connection, result_id: int, destination: str) -> None:
-    this = (deliveries.c.result_id == result_id) & (deliveries.c.destination == destination)
-    if connection.execute(sa.select(deliveries.c.id).where(this)).first() is None:
-        row = {"result_id": result_id, "destination": destination, "state": DeliveryState.PENDING}
-        times = {"state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
-        connection.execute(sa.insert(deliveries).values(row | times))
-
-
-def now() -> datetime:
-    """Return the time, aware, UTC."""
-    return datetime.now(UTC)
 
 
 def _leave_received(connection: sa.Connection, instance: StoredInstance, **values: Any) -> bool:

@@ -79,7 +79,19 @@ def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
             connection.exec_driver_sql(
                 "PRAGMA foreign_keys=OFF"
             )  # else dropping the old table empties others
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _begin(connection)
         yield connection
         connection.commit()
         connection.invalidate()  # back to the pool's own settings
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Take SQLite's write lock; wait for as long as another process upgrades."""
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except sa.exc.OperationalError as error:
+            if "locked" not in str(error.orig):
+                raise
+        else:
+            return

@@ -104,13 +104,13 @@ class Outbox:
 
     # --- what became of one
 
-    def record_delivered(
+    def record_stored(
         self, delivery: PendingDelivery, *, to_be_committed: bool = False, audit: AuditEntry | None = None
     ) -> None:
         """The destination has the object; with the last one the image is `delivered`."""
         values = {"attempts": deliveries.c.attempts + 1, "open": to_be_committed, "unsure": False}
         values |= {"not_before": AT_ONCE} if to_be_committed else {"last_error": None}
-        self._record(Event.DELIVERED, delivery, DeliveryState.DELIVERED, values, audit)
+        self._record(Event.DELIVERED, delivery, DeliveryState.STORED, values, audit)
 
     def record_failure(
         self, delivery: PendingDelivery, error: str, delay_seconds: float = 0, *, unsure: bool = False

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from gateway.records import Reason, State
 from gateway.store.entries import DeliveryState
-from gateway.store.schema import deliveries, instances, results
+from gateway.store.schema import answers, deliveries, instances, results
 
 NO_ROUTE = "answered, but no route matches its calling AE title; state one under routes, then gateway retry"
 
@@ -22,7 +22,8 @@ def update_state(connection: sa.Connection, instance_id: int, time: datetime) ->
     query = (
         sa.select(deliveries.c.state, deliveries.c.open, deliveries.c.destination)
         .join(results, results.c.id == deliveries.c.result_id)
-        .where(results.c.instance_id == instance_id, results.c.superseded_at.is_(None))
+        .join(answers, answers.c.id == results.c.answer_id)
+        .where(results.c.instance_id == instance_id, answers.c.superseded_at.is_(None))
     )
     rows = connection.execute(query).all()
     if any(row.open for row in rows):

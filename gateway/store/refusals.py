@@ -64,6 +64,22 @@ class Refusal:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class RefusalView:
+    """Equal refusals with how often and when they happened."""
+
+    event: str
+    status: str
+    reason: str
+    calling_ae_title: str
+    called_ae_title: str
+    peer_address: str
+    sop_instance_uid: str
+    times: int
+    first_at: datetime
+    last_at: datetime
+
+
 class Refusals:
     """The table of refusals. Methods raise `Retry` when the database is away or locked."""
 
@@ -79,20 +95,20 @@ class Refusals:
                     _insert(connection, refusal, times, at)
             _make_room(connection)
 
-    def newest(self, limit: int) -> list[dict[str, Any]]:
+    def newest(self, limit: int) -> list[RefusalView]:
         """Return refusals, the last first."""
         return self._read(_SHOWN.order_by(refusals.c.last_at.desc(), refusals.c.id.desc()).limit(limit))
 
-    def of(self, sop_instance_uid: str) -> list[dict[str, Any]]:
+    def of(self, sop_instance_uid: str) -> list[RefusalView]:
         """Return how an image was refused, the last first."""
         if not sop_instance_uid:
             return []
         wanted = _SHOWN.where(refusals.c.sop_instance_uid == sop_instance_uid)
         return self._read(wanted.order_by(refusals.c.last_at.desc()))
 
-    def _read(self, wanted: sa.Select[Any]) -> list[dict[str, Any]]:
+    def _read(self, wanted: sa.Select[Any]) -> list[RefusalView]:
         with self._ledger.transaction() as connection:
-            return [dict(row) for row in connection.execute(wanted).mappings()]
+            return [RefusalView(**row) for row in connection.execute(wanted).mappings()]
 
 
 class RefusalRecorder:

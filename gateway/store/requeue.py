@@ -18,7 +18,7 @@ from gateway.errors import GatewayError
 from gateway.records import Reason, State
 from gateway.store.entries import AT_ONCE, DeliveryState, ImageIdentity, Router
 from gateway.store.ledger import Ledger, now
-from gateway.store.schema import deliveries, destinations, instances, results
+from gateway.store.schema import answers, deliveries, destinations, instances, results
 from gateway.store.session import IDENTITY, Session
 from gateway.telemetry.events import Event
 
@@ -104,12 +104,12 @@ class Requeue:
     def reprocess(self, sop_instance_uid: str) -> None:
         """Let the version that has an answer, else the newest, be answered again."""
         versions = sa.select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)
-        best_first = versions.order_by(instances.c.label.is_(None), instances.c.id.desc())
+        best_first = versions.order_by(instances.c.answer_id.is_(None), instances.c.id.desc())
         with self._ledger.session() as session:
             row = session.connection.execute(best_first.limit(1)).one()
             if row.file_deleted_at:
                 raise GatewayError(f"{sop_instance_uid}: its file has been deleted; send it again first")
-            earlier = {"label": row.label, "p_pneumonia": row.p_pneumonia, "state": row.state}
+            earlier = {"label": row.label, "score": row.score, "state": row.state}
             image = ImageIdentity(row.id, row.sop_instance_uid, row.study_instance_uid, row.calling_ae_title)
             session.tell(Event.REPROCESSED, image, **earlier)
             this = instances.c.id == row.id
@@ -128,7 +128,8 @@ def _revive(session: Session, chosen: sa.ColumnElement[bool]) -> int:
         sa.select(deliveries.c.id.label("delivery_id"), deliveries.c.destination, *IDENTITY)
         .join(results, results.c.id == deliveries.c.result_id)
         .join(instances, instances.c.id == results.c.instance_id)
-        .where(chosen, deliveries.c.state == DeliveryState.DEAD, results.c.superseded_at.is_(None))
+        .join(answers, answers.c.id == results.c.answer_id)
+        .where(chosen, deliveries.c.state == DeliveryState.DEAD, answers.c.superseded_at.is_(None))
         .where(results.c.file_deleted_at.is_(None))
     )
     dead = connection.execute(query).all()
@@ -185,13 +186,7 @@ def requeue(session: Session, chosen: sa.ColumnElement[bool], route: Router, eve
 def _kinds(chosen: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Pick the senders of the answered images, and the kinds of their results."""
     columns = instances.c.calling_ae_title, results.c.kind, results.c.media_type
-    return (
-        sa.select(*columns)
-        .join_from(results, instances, instances.c.id == results.c.instance_id)
-        .where(chosen, instances.c.label.is_not(None), results.c.superseded_at.is_(None))
-        .distinct()
-        .order_by(*columns)
-    )
+    return _results(chosen, *columns).distinct().order_by(*columns)
 
 
 def _send_to(connection: sa.Connection, chosen: sa.ColumnElement[bool], name: str) -> set[int]:
@@ -218,14 +213,18 @@ def _literal(value: object) -> sa.ColumnElement[Any]:
 
 
 def _standing(chosen: sa.ColumnElement[bool], *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    joined = sa.select(*columns).join_from(results, instances, instances.c.id == results.c.instance_id)
-    return joined.where(chosen, results.c.superseded_at.is_(None), results.c.file_deleted_at.is_(None))
+    return _results(chosen, *columns).where(results.c.file_deleted_at.is_(None))
 
 
 def _deleted(chosen: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    gone = results.c.superseded_at.is_(None) & results.c.file_deleted_at.is_not(None)
-    joined = sa.select(instances.c.id).join(results, instances.c.id == results.c.instance_id)
-    return joined.where(chosen, gone).distinct()
+    return _results(chosen, instances.c.id).where(results.c.file_deleted_at.is_not(None)).distinct()
+
+
+def _results(chosen: sa.ColumnElement[bool], *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Pick the results of the standing answers to the chosen images."""
+    joined = sa.select(*columns).join_from(results, instances, instances.c.id == results.c.instance_id)
+    joined = joined.join(answers, answers.c.id == results.c.answer_id)
+    return joined.where(chosen, answers.c.superseded_at.is_(None))
 
 
 def _reopen(session: Session, ids: set[int], event: Event) -> int:

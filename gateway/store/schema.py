@@ -36,11 +36,12 @@ instances = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("deaths", sa.Integer, nullable=False, server_default="0"),
     sa.Column("not_before", UTCDateTime),
-    # the answer
-    sa.Column("pixel_digest", sa.String(64)),
-    sa.Column("label", sa.String(16)),
-    sa.Column("p_pneumonia", sa.Double),
-    sa.Column("answer", sa.JSON),  # model, configuration, steps, activation
+    # the standing answer that is shown; others may stand beside it
+    sa.Column("answer_id", _Id, sa.ForeignKey("answers.id", use_alter=True, name="fk_instances_answer")),
+    # copies of its label and score: SQLite and PostgreSQL have no index over two tables, and the worklist,
+    # its filters and the dashboard read a million images from one index
+    sa.Column("label", sa.String(64)),
+    sa.Column("score", sa.Double),
     # for people: what it is called, what took it, and how its grey values lie (0–1)
     sa.Column("study_description", sa.String(64)),
     sa.Column("scanner", sa.String(129)),  # manufacturer and model
@@ -63,9 +64,35 @@ instances = sa.Table(
         postgresql_where=sa.text("file_deleted_at IS NULL"),
     ),
     # the dashboard's plots are read from this one alone
-    sa.Index(
-        "ix_instances_received", "received_at", "scanner", "label", "p_pneumonia", "brightness", "contrast"
-    ),
+    sa.Index("ix_instances_received", "received_at", "scanner", "label", "score", "brightness", "contrast"),
+)
+
+answers = sa.Table(  # of one model to one image; all that an earlier version did not keep is null
+    "answers",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("instance_id", _Id, sa.ForeignKey("instances.id"), nullable=False, index=True),
+    sa.Column("device_uid", sa.String(64)),
+    sa.Column("model_name", sa.Text),
+    sa.Column("model_version", sa.Text),
+    sa.Column("weights_sha256", sa.String(64)),
+    sa.Column("threshold", sa.Double),
+    sa.Column("calibration", sa.Text),
+    sa.Column("abstention", sa.Text),  # the limits beyond which the model gives no answer
+    sa.Column("negative", sa.String(64), nullable=False),  # the model's classes
+    sa.Column("positive", sa.String(64), nullable=False),
+    sa.Column("finding", sa.String(64), nullable=False),  # in words
+    sa.Column("label", sa.String(64), nullable=False),
+    sa.Column("score", sa.Double),
+    sa.Column("abstained", sa.Text),  # why there is no score
+    sa.Column("configuration", sa.String(64)),
+    sa.Column("software_version", sa.Text),
+    sa.Column("pixel_digest", sa.String(64)),
+    sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("superseded_at", UTCDateTime),  # by another answer; null while it stands
+    sa.Column("steps", sa.JSON),
+    sa.Column("repaired", sa.JSON),
+    sa.Column("activation", sa.JSON),
 )
 
 results = sa.Table(
@@ -73,6 +100,7 @@ results = sa.Table(
     metadata,
     sa.Column("id", _Id, primary_key=True, autoincrement=True),
     sa.Column("instance_id", _Id, sa.ForeignKey("instances.id"), nullable=False, index=True),
+    sa.Column("answer_id", _Id, sa.ForeignKey("answers.id"), nullable=False, index=True),
     sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("media_type", sa.String(128), nullable=False),
     sa.Column("name", sa.String(128), nullable=False, unique=True),  # of the file, here and at destinations
@@ -83,7 +111,6 @@ results = sa.Table(
     sa.Column("file_deleted_at", UTCDateTime),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("created_at", UTCDateTime, nullable=False),
-    sa.Column("superseded_at", UTCDateTime),  # by the answer of another model or configuration
     sa.Index(
         "ix_results_kept",
         "created_at",
@@ -103,7 +130,7 @@ deliveries = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("last_error", sa.Text),
     sa.Column("state_at", UTCDateTime, nullable=False),
-    # something is still to be done: to send it, or, once delivered, to have its storage committed
+    # something is still to be done: to send it, or, once stored, to have its storage committed
     sa.Column("open", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("held_by", sa.String(255)),  # the worker that has it in hand
     sa.Column("not_before", UTCDateTime, nullable=False),
@@ -142,16 +169,11 @@ feedback = sa.Table(
     metadata,
     sa.Column("id", _Id, primary_key=True, autoincrement=True),
     sa.Column("instance_id", _Id, sa.ForeignKey("instances.id"), nullable=False, index=True),
+    sa.Column("answer_id", _Id, sa.ForeignKey("answers.id"), nullable=False, index=True),
     sa.Column("reader", sa.String(64), nullable=False),
     sa.Column("verdict", sa.String(8), nullable=False),
     sa.Column("comment", sa.Text, nullable=False),
     sa.Column("time", UTCDateTime, nullable=False),
-    # the answer that was judged: another model may answer later
-    sa.Column("label", sa.String(16)),
-    sa.Column("p_pneumonia", sa.Double),
-    sa.Column("threshold", sa.Double),
-    sa.Column("model_version", sa.String(64)),
-    sa.Column("device_uid", sa.String(64)),
 )
 
 timings = sa.Table(  # the last weeks' runs, each

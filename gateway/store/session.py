@@ -32,6 +32,11 @@ AuditEntry = Callable[[], None]
 """Writes one entry to the audit trail and raises nothing, as the functions of `telemetry.audit.trail`."""
 
 
+def now() -> datetime:
+    """Return the time, aware, UTC."""
+    return datetime.now(UTC)
+
+
 class Session:
     """One transaction and its events.
 
@@ -55,7 +60,7 @@ class Session:
         data
             Kept as JSON. It holds UIDs, AE titles, codes and figures, never patient data.
         """
-        row = {"instance_id": image.id, "time": datetime.now(UTC), "event": event.value, "data": data}
+        row = {"instance_id": image.id, "time": now(), "event": event.value, "data": data}
         self.connection.execute(sa.insert(events).values(row))
         names = {
             "sop_instance_uid": image.sop_instance_uid,

@@ -11,7 +11,7 @@ import numpy as np
 from gateway.imaging.preprocess import to_model_input
 from gateway.model.card import CARD_NAME, ModelCard, write_card
 from gateway.model.predictor import Predictor
-from gateway.records import Label
+from gateway.records import Presence
 from gateway.training.evaluation.dataset import (
     CLASSES,
     LabelledImage,
@@ -77,7 +77,7 @@ def _refused(predictor: Predictor, paths: list[Path], progress: Progress) -> dic
         made = make_negatives(chests, kind, np.random.default_rng(1000 + i))
         inputs = np.stack([to_model_input(image) for image in made])
         answers = predictor.predict(inputs)
-        shares[kind] = sum(answer.label is Label.UNDETERMINED for answer in answers) / len(answers)
+        shares[kind] = sum(answer.presence is Presence.UNDETERMINED for answer in answers) / len(answers)
         progress(i + 1, len(NEGATIVES), "kinds of negatives shown")
     return shares
 

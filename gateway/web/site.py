@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from gateway.receive.intake import Intake
 from gateway.settings import Settings
-from gateway.store.feedback import FeedbackBook
+from gateway.store.feedback import Feedback
 from gateway.store.ledger import Ledger
+from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
 from gateway.store.queries.statistics import Statistics
 from gateway.store.queries.traffic import Traffic
@@ -57,7 +58,8 @@ class Site:
     bodies: Bodies
     images: Images
     worklist: Worklist
-    feedback: FeedbackBook
+    feedback: Feedback
+    readings: FeedbackQueries
     refusals: Refusals
     traffic: Traffic
     statistics: Statistics

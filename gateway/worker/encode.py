@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +16,7 @@ from gateway.results.answer import Answer, Predecessor
 from gateway.results.identity import series_uid
 from gateway.results.kinds import KINDS, build_results
 from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
-from gateway.store.entries import Router, StoredInstance, StoredResult
+from gateway.store.entries import AnswerRecord, EarlierReport, Router, StoredInstance, StoredResult
 from gateway.store.spool import Spool
 
 
@@ -80,7 +78,15 @@ class Encoder:
         )
 
 
-def predecessors(instance: StoredInstance) -> tuple[Predecessor, ...]:
+def reports_by_model(instance: StoredInstance, names: Sequence[str]) -> list[list[EarlierReport]]:
+    """Share out the SRs that are replaced: each to the model of its name, else to the first model."""
+    shares: list[list[EarlierReport]] = [[] for _ in names]
+    for report in instance.earlier_reports:
+        shares[names.index(report.model_name) if report.model_name in names else 0].append(report)
+    return shares
+
+
+def predecessors(instance: StoredInstance, reports: Sequence[EarlierReport]) -> tuple[Predecessor, ...]:
     """Return the SRs of the answer that is replaced."""
     return tuple(
         Predecessor(
@@ -89,18 +95,24 @@ def predecessors(instance: StoredInstance) -> tuple[Predecessor, ...]:
             report.sop_class_uid,
             report.sop_instance_uid,
         )
-        for report in instance.earlier_reports
+        for report in reports
     )
 
 
-def record_of(answer: Answer) -> dict[str, Any]:
-    """Return what the ledger keeps of an answer as JSON."""
-    prediction, model = answer.prediction, answer.model
-    return {
-        "model": asdict(model) | {"device_uid": model.device_uid},
-        "configuration": answer.configuration,
-        "software_version": answer.software_version,
-        "steps": list(answer.steps),
-        "abstained": prediction.reason,
-        "activation": np.round(prediction.activation.astype(float), 4).tolist(),
-    }
+def record_of(answer: Answer, results: tuple[StoredResult, ...], repairs: Sequence[str]) -> AnswerRecord:
+    """Return what the ledger keeps of an answer."""
+    prediction = answer.prediction
+    rounded = np.round(prediction.activation.astype(float), 4).tolist()
+    return AnswerRecord(
+        model=prediction.model,
+        label=prediction.label,
+        score=prediction.score,
+        abstained=prediction.reason,
+        pixel_digest=answer.pixel_digest,
+        configuration=answer.configuration,
+        software_version=answer.software_version,
+        results=results,
+        steps=answer.steps,
+        repaired=tuple(repairs),
+        activation=tuple(map(tuple, rounded)),
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -45,7 +46,7 @@ from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.describe import describe
-from gateway.worker.encode import Encoder, predecessors, record_of
+from gateway.worker.encode import Encoder, predecessors, record_of, reports_by_model
 from gateway.worker.revision import SOFTWARE_VERSION
 
 _NO_PART_10 = "not a DICOM file, as there is no preamble (PS3.10 7.1); dcmconv gives one to a bare data set"
@@ -130,17 +131,18 @@ def result_rules(settings: Settings) -> ResultRules:
     return ResultRules(**settings.results.model_dump())
 
 
-def eligibility_rules(settings: Settings, model: ModelIdentity) -> EligibilityRules:
+def eligibility_rules(settings: Settings, *models: ModelIdentity) -> EligibilityRules:
     """Return what SELECT needs to know beyond the standard."""
-    return EligibilityRules(**settings.select.model_dump(), own_device_uids=frozenset({model.device_uid}))
+    own_devices = frozenset(each.device_uid for each in models)
+    return EligibilityRules(**settings.select.model_dump(), own_device_uids=own_devices)
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of one image: its answer, or why there is none; and what each stage took."""
+    """What became of one image: the answer of each model, or why there is none; and each stage's time."""
 
     instance: StoredInstance
-    outcome: AnswerRecord | End
+    outcome: tuple[AnswerRecord, ...] | End
     description: Description | None = None
     seconds: Mapping[Stage, float] = field(default_factory=dict)
 
@@ -161,14 +163,26 @@ class Pipeline:
     ----------
     received
         Where the images lie.
+    predictor
+        The model whose answer worklist and report show.
     encoder
         Builds and keeps the results.
+    beside
+        Models that answer, too; each answer has its own results.
     """
 
-    def __init__(self, settings: Settings, predictor: Predictor, received: Mark, encoder: Encoder) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        predictor: Predictor,
+        received: Mark,
+        encoder: Encoder,
+        beside: Sequence[Predictor] = (),
+    ) -> None:
         self._settings = settings
-        self._rules = eligibility_rules(settings, predictor.identity)
         self._predictor = predictor
+        self._predictors = (predictor, *beside)
+        self._rules = eligibility_rules(settings, *(each.identity for each in self._predictors))
         self._received = received
         self._encoder = encoder
 
@@ -190,7 +204,8 @@ class Pipeline:
 
     def warm_up(self) -> None:
         """Spend the first forward pass, which is several times as slow as the others."""
-        self._predictor.predict(np.zeros((1, 3, SIDE, SIDE), np.float32))
+        for predictor in self._predictors:
+            predictor.predict(np.zeros((1, 3, SIDE, SIDE), np.float32))
 
     def answer(self, instances: Sequence[StoredInstance]) -> list[Settled]:
         """Return what became of each image; one that goes wrong harms no other.
@@ -242,43 +257,42 @@ class Pipeline:
 
     def _infer(self, ready: Sequence[_Ready]) -> list[Settled]:
         begun = perf_counter()
-        predictions = infer([each.image for each in ready], self._predictor)
+        images = [each.image for each in ready]
+        by_model = [infer(images, predictor) for predictor in self._predictors]
         infer_seconds = perf_counter() - begun
         settled = []
-        for (instance, image, description, decode_seconds), prediction in zip(
-            ready, predictions, strict=True
+        for (instance, image, description, decode_seconds), *predictions in zip(
+            ready, *by_model, strict=True
         ):
             with _left_out_on_retry(instance):
                 begun = perf_counter()
-                outcome = self._encode(instance, image, prediction)
+                outcome = self._encode(instance, image, predictions)
                 spent = {Stage.DECODE: decode_seconds, Stage.INFER: infer_seconds}
                 spent[Stage.ENCODE] = perf_counter() - begun
                 settled.append(Settled(instance, outcome, description, spent))
         return settled
 
     def _encode(
-        self, instance: StoredInstance, image: Prepared, prediction: Prediction
-    ) -> AnswerRecord | End:
+        self, instance: StoredInstance, image: Prepared, predictions: Sequence[Prediction]
+    ) -> tuple[AnswerRecord, ...] | End:
         try:
-            answer = answer_for(image, prediction, self._settings)
-            answer = replace(answer, predecessors=predecessors(instance))
             header = source_header(image.source)
-            results = self._encoder.build(AnsweredImage(header, image.grey, answer))
+            earlier = reports_by_model(instance, [each.model.name for each in predictions])
+            encoded = []
+            for prediction, reports in zip(predictions, earlier, strict=True):
+                answer = answer_for(image, prediction, self._settings)
+                answer = replace(answer, predecessors=predecessors(instance, reports))
+                encoded.append((answer, self._encoder.build(AnsweredImage(header, image.grey, answer))))
         except Reject as error:
             return End(State.FAILED, error.reason, error.detail)
         except MemoryError:
             return OUT_OF_MEMORY
         except Exception:
             return bug(instance)
-        if _answered_by_other_software(instance, answer.pixel_digest):
+        if _answered_by_other_software(instance, encoded[0][0].pixel_digest):
             return UNCHANGED
-        return AnswerRecord(
-            pixel_digest=answer.pixel_digest,
-            label=answer.prediction.label,
-            p_pneumonia=answer.prediction.p_pneumonia,
-            record=record_of(answer) | {"repaired": list(header.repairs)},
-            results=self._encoder.keep(results, instance.calling_ae_title),
-        )
+        keep = partial(self._encoder.keep, calling_ae_title=instance.calling_ae_title)
+        return tuple(record_of(answer, keep(results), header.repairs) for answer, results in encoded)
 
 
 def _answered_by_other_software(instance: StoredInstance, digest: str) -> bool:

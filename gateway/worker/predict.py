@@ -17,7 +17,7 @@ from gateway.imaging.eligibility import EligibilityRules
 from gateway.imaging.png_jpeg import MARK_BYTES, is_png_or_jpeg, read_png_or_jpeg
 from gateway.imaging.preprocess import preprocess
 from gateway.model.predictor import Predictor
-from gateway.records import Eligible, Label, Prediction, Reason, State, probabilities
+from gateway.records import UNDETERMINED, Eligible, Prediction, Reason, State
 from gateway.results.kinds import build_results
 from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import source_header
@@ -155,7 +155,7 @@ def _answer(
 
 
 def _without_answer(file: Path, end: End, model: str) -> FilePrediction:
-    line = {"file": str(file), "label": Label.UNDETERMINED.value, "probabilities": None}
+    line = {"file": str(file), "label": UNDETERMINED, "score": None, "probabilities": None}
     line |= {"reason": end.reason.value, "detail": end.detail, "model": model}
     return FilePrediction(line, failed=end.state is State.FAILED)
 
@@ -165,8 +165,9 @@ def _with_answer(
 ) -> FilePrediction:
     line = {
         "file": str(file),
-        "label": prediction.label.value,
-        "probabilities": probabilities(prediction.p_pneumonia),
+        "label": prediction.label,
+        "score": prediction.score,
+        "probabilities": prediction.model.probabilities(prediction.score),
         "reason": prediction.reason,
         "model": model,
     }

@@ -9,19 +9,20 @@ from gateway.errors import GatewayError
 from gateway.records import State
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
+from gateway.store.queries.views import ImageView
 from gateway.store.requeue import Requeue
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.pipeline import open_predictor
 from gateway.worker.worker_id import SILENT_SECONDS
 
 
-def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[dict[str, Any]]) -> str:
+def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[ImageView]) -> str:
     """Queue the image for another answer, unless it has the one that would come; say which of the two.
 
     Parameters
     ----------
     versions
-        Of the image, as `Images.instance` returns them.
+        Of the image, as `Images.versions` returns them.
 
     Raises
     ------
@@ -31,9 +32,9 @@ def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[dict[str, A
     ConfigurationError
         If the model cannot be opened.
     """
-    instance = next((version for version in versions if version["answer"]), versions[0])
-    uid = instance["sop_instance_uid"]
-    if instance["state"] == State.RECEIVED:
+    image = next((version for version in versions if version.answer), versions[0])
+    uid = image.sop_instance_uid
+    if image.state is State.RECEIVED:
         raise GatewayError(f"{uid}: waits for its answer already")
     wanted = answering_of(settings, open_predictor(settings).identity)
     workers = ledger.answering(SILENT_SECONDS)
@@ -43,8 +44,7 @@ def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[dict[str, A
                 f"{uid}: a running worker answers with {_difference(worker, wanted)} of this command; "
                 "restart the gateway with these settings first"
             )
-    answer = instance["answer"]
-    if answer and answer["configuration"] == configuration_hash(wanted):
+    if image.answer and image.answer.configuration == configuration_hash(wanted):
         return "has its answer by this model, configuration and revision; nothing to do"
     Requeue(ledger).reprocess(uid)
     return "is answered again" if workers else "is answered again once a worker runs"

@@ -6,12 +6,12 @@ The engine calls `record` once for each image of a batch; the session tells the 
 from __future__ import annotations
 
 from gateway.records import Stage
+from gateway.store.answers import has_twin
 from gateway.store.descriptions import record_description
-from gateway.store.entries import AnswerRecord
 from gateway.store.ledger import Ledger, now
 from gateway.store.session import Session
 from gateway.store.timings import record_timings
-from gateway.worker.pipeline import UNCHANGED, Settled
+from gateway.worker.pipeline import UNCHANGED, End, Settled
 
 
 def record(settled: Settled, ledger: Ledger, session: Session) -> None:
@@ -28,8 +28,8 @@ def record(settled: Settled, ledger: Ledger, session: Session) -> None:
 
 def _record(settled: Settled, ledger: Ledger, session: Session) -> bool:
     instance, outcome = settled.instance, settled.outcome
-    if isinstance(outcome, AnswerRecord):
-        if not ledger.has_twin(session.connection, instance, outcome.pixel_digest):
-            return ledger.record_answer(session, instance, outcome)
+    if not isinstance(outcome, End):
+        if not has_twin(session.connection, instance, outcome[0].pixel_digest):
+            return ledger.record_answers(session, instance, outcome)
         outcome = UNCHANGED
     return ledger.end(session, instance, outcome.state, outcome.reason, outcome.detail)

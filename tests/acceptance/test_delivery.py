@@ -15,8 +15,9 @@ from gateway.settings import Settings
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
 from gateway.store.opening import open_database
+from gateway.store.queries.document import image_document
 from gateway.store.queries.images import Images
-from gateway.store.schema import instances
+from gateway.store.schema import answers
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.sources import dx, encoded
 from tests.support.storage_peer import storage_peer
@@ -57,7 +58,7 @@ def ledger(gateway: GatewayProcess) -> list[dict[str, Any]]:
     """Look into the ledger of a gateway that runs: what a command would tell, without its start."""
     engine = open_engine(f"sqlite:///{gateway.data_dir}/gateway.sqlite")
     images = Images(Ledger(engine, gateway.data_dir))
-    rows = [images.versions(row["sop_instance_uid"])[0] for row in images.newest()]
+    rows = [image_document(images.versions(row.sop_instance_uid)[0]) for row in images.newest()]
     engine.dispose()
     return rows
 
@@ -199,7 +200,5 @@ def test_a_picture_that_earlier_software_answered_keeps_its_answer(
 def _as_answered_by_earlier_software(gateway: GatewayProcess) -> None:
     """Make the row what an earlier version left: its digests of pictures were others."""
     with open_engine(f"sqlite:///{gateway.data_dir}/gateway.sqlite").begin() as connection:
-        answer = connection.execute(sa.select(instances.c.answer)).scalar_one() | {
-            "software_version": "0.1.0"
-        }
-        connection.execute(sa.update(instances).values(answer=answer, pixel_digest="00" * 32))
+        earlier = {"software_version": "0.1.0", "pixel_digest": "00" * 32}
+        connection.execute(sa.update(answers).values(earlier))

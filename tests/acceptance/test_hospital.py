@@ -14,6 +14,7 @@ from pydicom import Dataset, dcmread
 
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
+from gateway.store.queries.document import image_document
 from gateway.store.queries.images import Images
 from tests.peers.orthanc import AE_TITLE, Orthanc, running_orthanc
 from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
@@ -63,8 +64,8 @@ class Hospital:
         """Return what came to the gateway, in that order; it is not asked itself, so that it is quick."""
         engine = open_engine(f"sqlite:///{self.gateway.data_dir}/gateway.sqlite")
         images = Images(Ledger(engine, self.gateway.data_dir))
-        uids = {row["sop_instance_uid"] for row in images.newest(**which)}
-        versions = [version for uid in uids for version in images.versions(uid)]
+        uids = {row.sop_instance_uid for row in images.newest(**which)}
+        versions = [image_document(version) for uid in uids for version in images.versions(uid)]
         engine.dispose()
         return sorted(versions, key=lambda version: str(version["received_at"]))
 

@@ -27,6 +27,7 @@ from gateway.proof.images import chest_pixels
 from gateway.settings import Settings
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
+from gateway.store.queries.document import image_document
 from gateway.store.queries.images import Images
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.receiving import (
@@ -510,7 +511,7 @@ class Site:
         return RawPeer((self.gateway.node.host, self.gateway.node.port))
 
     def versions(self, sop_instance_uid: str) -> list[dict[str, Any]]:
-        return self.images.versions(sop_instance_uid)
+        return [image_document(version) for version in self.images.versions(sop_instance_uid)]
 
     def settled(self, sop_instance_uid: str) -> tuple[str, str | None]:
         """Wait for the end of an image; return its state and reason code."""

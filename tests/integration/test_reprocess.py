@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from gateway.errors import GatewayError
 from gateway.records import State
-from gateway.store.schema import instances
+from gateway.store.schema import answers, instances
 from gateway.web.site import Site
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.pipeline import open_predictor
@@ -27,9 +27,10 @@ def answered(site: Site, **differently: Any) -> tuple[str, dict[str, Any]]:
     """Answer an image; return its UID, and what an answer would now depend on."""
     uid = add_answer(site, 1).sop_instance_uid
     present = answering_of(site.settings, open_predictor(site.settings).identity)
-    answer = {"configuration": configuration_hash(present | differently)}
     with site.ledger.transaction() as connection:
-        connection.execute(sa.update(instances).values(answer=answer, state=State.DELIVERED))
+        connection.execute(sa.update(instances).values(state=State.DELIVERED))
+        configuration = configuration_hash(present | differently)
+        connection.execute(sa.update(answers).values(configuration=configuration))
     return uid, present
 
 
@@ -38,7 +39,7 @@ def ask(site: Site, uid: str) -> str:
 
 
 def state(site: Site, uid: str) -> str:
-    return str(site.images.versions(uid)[0]["state"])
+    return str(site.images.versions(uid)[0].state)
 
 
 def test_the_same_answer_is_not_given_twice(site: Site) -> None:

@@ -53,7 +53,7 @@ def stored(ledger: Ledger, tmp_path: Path) -> PendingDelivery:
     (image,) = claim(ledger, "a")
     record_answer(ledger, image, answer(tmp_path, "pacs"))
     outbox = Outbox(ledger)
-    outbox.record_delivered(*outbox.claim("pacs", "worker", 1), to_be_committed=True)
+    outbox.record_stored(*outbox.claim("pacs", "worker", 1), to_be_committed=True)
     (stored,) = outbox.claim("pacs", "worker", 1)
     Commitments(ledger).record_asked(stored, TRANSACTION, 3600)
     return stored
@@ -112,8 +112,8 @@ def report(assoc: Association, request: Dataset, failure_reason: int | None = No
 
 def standing(ledger: Ledger) -> tuple[str, str | None]:
     (version,) = Images(ledger).versions("1.2.1")
-    (delivery,) = version["deliveries"]
-    return delivery["state"], delivery["last_error"]
+    (delivery,) = version.deliveries
+    return delivery.state, delivery.last_error
 
 
 REPORTS = pytest.mark.parametrize(("failure_reason", "expected"), [(None, KEPT), (0x0112, LOST)])
@@ -141,7 +141,7 @@ def test_a_report_on_an_association_of_the_pacs_counts(
     requests: list[Dataset] = []
     with pacs(then=lambda _, request: requests.append(request)) as destination:
         ask(destination, stored, ledger)
-    assert standing(ledger) == (DeliveryState.DELIVERED, None)
+    assert standing(ledger) == (DeliveryState.STORED, None)
     with receiving(tmp_path) as receiver, calling(receiver.address, negotiates_roles) as assoc:
         assert report(assoc, requests[0], failure_reason) == 0x0000
     assert standing(ledger) == expected
@@ -173,7 +173,7 @@ def test_a_report_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 def test_a_request_that_is_not_taken_is_for_later(ledger: Ledger, stored: PendingDelivery) -> None:
     with pacs(status=0x0213) as destination, pytest.raises(Retry, match="0x0213"):
         ask(destination, stored, ledger)
-    assert standing(ledger) == (DeliveryState.DELIVERED, None)
+    assert standing(ledger) == (DeliveryState.STORED, None)
 
 
 def test_a_context_that_is_refused_for_now_is_for_later(ledger: Ledger, stored: PendingDelivery) -> None:

@@ -80,7 +80,7 @@ def test_a_users_feedback_has_the_users_name(tmp_path: Path) -> None:
         sign_in(browser)
         form = {"verdict": "agree", "reader": "Somebody Else", "judged": judged(site, uid)}
         browser.post(f"/instances/{uid}/feedback", data=form, headers={"Sec-Fetch-Site": "same-origin"})
-    assert [each["reader"] for each in site.feedback.of(uid)] == ["Rita"]
+    assert [each.reader for each in site.readings.of(uid)] == ["Rita"]
 
 
 def test_nobody_reads_under_a_users_name(tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def test_nobody_reads_under_a_users_name(tmp_path: Path) -> None:
         browser.headers["Authorization"] = f"Bearer {TOKEN}"
         assert "sign in as rita" in browser.post(f"/instances/{uid}/feedback", data=form).text
         assert browser.cookies.get("gateway_reader") is None
-        assert site.feedback.of(uid) == []
+        assert site.readings.of(uid) == []
         browser.post(f"/instances/{uid}/feedback", data=form | {"reader": "Ron"})
-    assert [each["reader"] for each in site.feedback.of(uid)] == ["Ron"]
+    assert [each.reader for each in site.readings.of(uid)] == ["Ron"]
 
 
 def test_who_signs_in_by_the_token_reads_under_the_name_given_there(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_what_cannot_be_decoded_has_no_picture(site: Site, browser: Browser) -> 
 def test_each_version_has_its_own_pictures(site: Site, browser: Browser) -> None:
     uid = add_answer(site, 1, dx()).sop_instance_uid
     add_image(site, 2, dx(Rows=8, Columns=8, PixelData=bytes(128), SOPInstanceUID=uid))
-    first, second = (row["id"] for row in reversed(site.images.versions(uid)))
+    first, second = (row.id for row in reversed(site.images.versions(uid)))
     sizes = [
         HEAD.unpack_from(browser.get(f"/instances/{uid}/pixels?v={version}").content)[1:]
         for version in (first, second)
@@ -140,7 +140,7 @@ def test_another_answer_loads_the_whole_report_again(site: Site, browser: Browse
     uid = add_answer(site, 1, dx()).sop_instance_uid
     seen = {"judged": judged(site, uid), "state": "inferred"}
     part = browser.get(f"/instances/{uid}/status", params=seen)
-    assert ("HX-Refresh" in part.headers, seen["judged"] in part.text) == (False, True)
+    assert ("HX-Refresh" in part.headers, f"judged={seen['judged']}" in part.text) == (False, True)
     Requeue(site.ledger).reprocess(uid)
     answer_again(site, threshold=0.25)
     assert browser.get(f"/instances/{uid}/status", params=seen).headers["HX-Refresh"] == "true"
@@ -202,11 +202,11 @@ def test_a_retry_begins_anew_what_was_given_up(site: Site, browser: Browser) -> 
 def test_feedback_is_kept_with_its_reader(site: Site, browser: Browser) -> None:
     uid = add_answer(site, 1).sop_instance_uid
     form = {"verdict": "disagree", "comment": HOSTILE, "reader": "Rita", "judged": judged(site, uid)}
-    assert form["judged"] in browser.get(f"/instances/{uid}").text
+    assert f'name="judged" value="{form["judged"]}"' in browser.get(f"/instances/{uid}").text
     assert browser.post(f"/instances/{uid}/feedback", data=form).status_code == 303
-    (said,) = site.feedback.of(uid)
-    assert (said["reader"], said["verdict"], said["comment"]) == ("Rita", "disagree", HOSTILE)
-    assert (said["label"], said["p_pneumonia"]) == ("Pneumonia", 0.9)
+    (said,) = site.readings.of(uid)
+    assert (said.reader, said.verdict, said.comment) == ("Rita", "disagree", HOSTILE)
+    assert (said.label, said.score) == ("Pneumonia", 0.9)
     assert HOSTILE not in browser.get(f"/instances/{uid}").text
     assert "0 of 1" in browser.get("/concordance").text
     assert "state your name" in browser.post(f"/instances/{uid}/feedback", data=form | {"reader": " "}).text
@@ -398,9 +398,9 @@ def test_refusals_have_a_page_an_api_and_a_place_where_their_image_is_looked_for
 
 def test_times_name_their_zone_and_numbers_are_short(site: Site, browser: Browser) -> None:
     uid = add_answer(site, 1).sop_instance_uid
-    number = site.images.versions(uid)[0]["id"]
+    number = site.images.versions(uid)[0].id
     with site.ledger.session() as session:
-        session.tell(Event.INFERRED, ImageIdentity(number, uid, "1.2", "CR"), p_pneumonia=0.123456789012)
+        session.tell(Event.INFERRED, ImageIdentity(number, uid, "1.2", "CR"), score=0.123456789012)
     text = browser.get(f"/instances/{uid}").text
     zone = f"{datetime.now().astimezone():%Z}"
     assert f"Timeline ({zone})" in text

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from gateway.errors import GatewayError
 from gateway.records import Reason, State
-from gateway.store.entries import Verdict
+from gateway.store.entries import DeliveryState, Verdict
 from gateway.store.export import export
 from gateway.store.outbox import Outbox
+from gateway.store.queries.views import DestinationRow
 from gateway.store.queries.worklist import Search
 from gateway.store.requeue import Requeue
 from gateway.store.timings import Tally, fold_timings, last_folded, tallies_since
@@ -54,7 +55,7 @@ def runs(tallies: list[Tally]) -> dict[tuple[str, int], int]:
 
 
 def numbers(page: object) -> list[int]:
-    return [row["id"] for row in page.rows]  # type: ignore[attr-defined]
+    return [row.id for row in page.rows]  # type: ignore[attr-defined]
 
 
 def test_pages_follow_each_other_in_both_directions(site: Site) -> None:
@@ -103,9 +104,9 @@ def test_a_nul_finds_nothing(site: Site) -> None:
 def test_the_list_knows_where_results_stand(site: Site) -> None:
     add_answer(site, 1)
     (row,) = site.worklist.page(Search()).rows
-    assert row["deliveries"] == [{"destination": "outbox", "state": "pending", "attempts": 0}]
-    assert row["threshold"] == 0.5
-    assert row["probabilities"]["Pneumonia"] == 0.9
+    assert row.deliveries == (DestinationRow("outbox", DeliveryState.PENDING, 0),)
+    assert row.threshold == 0.5
+    assert row.score == 0.9
 
 
 def test_the_last_word_of_each_reader_counts(site: Site) -> None:
@@ -113,9 +114,9 @@ def test_the_last_word_of_each_reader_counts(site: Site) -> None:
     site.feedback.record(uid, "Rita", Verdict.AGREE, "", judged(site, uid))
     site.feedback.record(uid, "Rita", Verdict.DISAGREE, "see the apex", judged(site, uid))
     site.feedback.record(uid, "Ron", Verdict.UNSURE, "", judged(site, uid))
-    words = [(row["reader"], row["verdict"]) for row in site.feedback.standing()]
+    words = [(row.reader, row.verdict) for row in site.readings.standing()]
     assert words == [("Rita", "disagree"), ("Ron", "unsure")]
-    assert len(site.feedback.of(uid)) == 3
+    assert len(site.readings.of(uid)) == 3
 
 
 def test_an_image_without_an_answer_cannot_be_judged(site: Site) -> None:
@@ -129,14 +130,14 @@ def test_an_export_leads_back_to_nobody(site: Site, tmp_path: Path) -> None:
     site.feedback.record(uid, "Rita Reader", Verdict.AGREE, "=HYPERLINK(1)", judged(site, uid))
     file = tmp_path / "export.csv"
     with file.open("w", newline="") as target:
-        assert export(site.feedback, target, b"key") == 1
+        assert export(site.readings, target, b"key") == 1
     text = file.read_text()
     assert uid not in text
     assert "Rita" not in text
     assert "HYPERLINK" not in text
     assert f"{datetime.now(UTC):%Y-%m}," in text
     with file.open("w", newline="") as target:
-        export(site.feedback, target, b"key", comments=True)
+        export(site.readings, target, b"key", comments=True)
     assert ",'=HYPERLINK(1)" in file.read_text()
 
 
@@ -150,7 +151,7 @@ def test_a_word_is_about_the_answer_that_was_seen(site: Site, tmp_path: Path) ->
         site.feedback.record(uid, "Ron", Verdict.AGREE, "", seen)
     file = tmp_path / "export.csv"
     with file.open("w", newline="") as target:
-        export(site.feedback, target, b"key")
+        export(site.readings, target, b"key")
     with file.open(newline="") as target:
         (row,) = csv.DictReader(target)
     assert (row["threshold"], row["model_version"]) == ("0.5", "1.2.0")
@@ -169,9 +170,9 @@ def test_the_last_delivery_is_that_of_any_destination(site: Site) -> None:
     uid = add_answer(site, 1).sop_instance_uid
     outbox = Outbox(site.ledger)
     (delivery,) = outbox.claim("outbox", "here-1", 10)
-    outbox.record_delivered(delivery)
+    outbox.record_stored(delivery)
     (row,) = site.images.versions(uid)
-    assert site.traffic.last_delivered() == row["deliveries"][0]["state_at"]
+    assert site.traffic.last_delivered() == row.deliveries[0].state_at
 
 
 def test_statistics_count_by_hour_and_day(site: Site) -> None:

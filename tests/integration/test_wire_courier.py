@@ -82,8 +82,8 @@ def wait_until(state: str, ledger: Ledger, couriers: Couriers) -> None:
 
 def delivery(ledger: Ledger) -> tuple[str, int, str]:
     (version,) = Images(ledger).versions("1.2.1")
-    (found,) = version["deliveries"]
-    return found["state"], found["attempts"], found["last_error"] or ""
+    (found,) = version.deliveries
+    return found.state, found.attempts, found.last_error or ""
 
 
 def duplicate(link: Link) -> None:
@@ -120,7 +120,7 @@ def duplicate(link: Link) -> None:
 )
 def test_what_goes_wrong_once_is_delivered_at_the_second_attempt(ledger: Ledger, script: Script) -> None:
     with accepting([script], receive_buffer=4096) as acceptor, courier(ledger, acceptor, 3) as running:
-        wait_until("delivered", ledger, running)
+        wait_until("stored", ledger, running)
         assert [uid for uid, _ in acceptor.stored] == [UID]
     assert delivery(ledger)[1] == 2
 
@@ -128,7 +128,7 @@ def test_what_goes_wrong_once_is_delivered_at_the_second_attempt(ledger: Ledger,
 def test_an_answer_that_is_lost_is_found_again(ledger: Ledger) -> None:
     lost = after_the_object(lambda link, _: link.reset())
     with accepting([lost, duplicate]) as acceptor, courier(ledger, acceptor, 30) as running:
-        wait_until("delivered", ledger, running)
+        wait_until("stored", ledger, running)
         assert acceptor.stored == []
     assert delivery(ledger)[1] == 2
 

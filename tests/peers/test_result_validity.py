@@ -211,7 +211,7 @@ def test_a_reader_sees_labels(label: str, sr_class: SRClass, tmp_path: Path, dcm
     text = page.read_text(encoding="utf-8")
     assert "<b>Pneumonia:</b>" in text
     assert SHOWN[label] in text
-    assert ("<b>Certainty of Finding:</b>" in text) is (given.p_pneumonia is not None)
+    assert ("<b>Certainty of Finding:</b>" in text) is (given.score is not None)
     assert "Research only, not for diagnostic use" in text
 
 
@@ -221,4 +221,4 @@ def test_dsrdump_reads_the_tree(label: str, tmp_path: Path, dcmtk: Find) -> None
     dump = run(dcmtk("dsrdump"), "+Pc", report)
     assert dump.returncode == 0, dump.stderr
     assert f'"{SHOWN[label]}"' in dump.stdout
-    assert ("Certainty of Finding" in dump.stdout) is (ANSWERS[label].p_pneumonia is not None)
+    assert ("Certainty of Finding" in dump.stdout) is (ANSWERS[label].score is not None)

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.records import Label, ModelIdentity, Prediction
+from gateway.records import Finding, ModelIdentity, Prediction
 from gateway.results.answer import Answer
 
-MODEL = ModelIdentity("CXR ResNet-50", "1.2.0", "5e" * 32, 0.5, "temperature 1.31")
+FINDING = Finding("233604007", "SCT", "Pneumonia")
+MODEL = ModelIdentity(
+    "CXR ResNet-50", "1.2.0", "5e" * 32, 0.5, "temperature 1.31", "Normal", "Pneumonia", FINDING
+)
 NOON = datetime(2026, 5, 17, 12, 30, 15, 250000, tzinfo=UTC)
 
 
@@ -23,16 +26,14 @@ def activation_map() -> NDArray[np.float32]:
     return activation
 
 
-def prediction(
-    label: Label, p_pneumonia: float | None, reason: str | None = None, model: ModelIdentity = MODEL
-) -> Prediction:
+def prediction(score: float | None, reason: str | None = None, model: ModelIdentity = MODEL) -> Prediction:
     """Return a prediction by `model` with the map of `activation_map`."""
-    return Prediction(label, p_pneumonia, reason, activation_map(), model)
+    return Prediction(score, reason, activation_map(), model)
 
 
-PNEUMONIA = prediction(Label.PNEUMONIA, 0.875)
-NORMAL = prediction(Label.NORMAL, 0.031)
-UNDETERMINED = prediction(Label.UNDETERMINED, None, "The image does not look like a chest radiograph.")
+PNEUMONIA = prediction(0.875)
+NORMAL = prediction(0.031)
+UNDETERMINED = prediction(None, "The image does not look like a chest radiograph.")
 
 
 def answer(given: Prediction = PNEUMONIA, **overrides: Any) -> Answer:

@@ -20,6 +20,7 @@ from gateway.deliver.send import Sent, send_files
 from gateway.deliver.storage_scu import DicomNode
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
+from gateway.store.queries.document import row_document
 from gateway.store.queries.images import Images
 
 PATIENCE_SECONDS = 300.0  # a bound for what hangs, not a measurement: a loaded machine takes its time
@@ -113,7 +114,8 @@ class GatewayProcess:
         settings = load_settings(self._config)
         engine = open_engine(settings.database_url)
         try:
-            return Images(Ledger(engine, settings.data_dir)).newest(limit=1000, state=state)
+            found = Images(Ledger(engine, settings.data_dir)).newest(limit=1000, state=state)
+            return [row_document(image) for image in found]
         finally:
             engine.dispose()
 

@@ -1,14 +1,16 @@
 """Rows for tests of the ledger: images that arrive, are claimed and answered."""
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.records import DICOM, SR, Label, Received
+from gateway.records import DICOM, SR, Received
 from gateway.store.entries import AnswerRecord, StoredInstance, StoredResult
 from gateway.store.ledger import Ledger
 from gateway.store.queries.images import Images
+from tests.support.answers import MODEL
 
 
 def received(tmp_path: Path, number: int = 1, **changes: Any) -> Received:
@@ -35,17 +37,30 @@ def claim(ledger: Ledger, batch: str, limit: int = 10) -> list[StoredInstance]:
     return ledger.begin_batch(batch)
 
 
-def answer(tmp_path: Path, *destinations: str, digest: str = "d", uid: str = "2.25.1") -> AnswerRecord:
+def answer(
+    tmp_path: Path, *destinations: str, digest: str = "d", uid: str = "2.25.1", **model: Any
+) -> AnswerRecord:
     path = tmp_path / "results" / f"{uid}.dcm"
     result = StoredResult(SR, DICOM, path, "0" * 64, "1.2.3", uid, destinations)
-    return AnswerRecord(digest, Label.PNEUMONIA, 0.9, {"steps": []}, (result,))
+    return AnswerRecord(
+        model=replace(MODEL, **model),
+        label="Pneumonia",
+        score=0.9,
+        abstained=None,
+        pixel_digest=digest,
+        configuration=hashlib.sha256(repr((uid, model)).encode()).hexdigest(),
+        software_version="0.1.0",
+        results=(result,),
+        steps=("window 2048/4096",),
+        activation=((0.5,) * 7,) * 7,
+    )
 
 
 def record_answer(ledger: Ledger, instance: StoredInstance, record: AnswerRecord) -> Any:
     with ledger.session() as session:
-        return ledger.record_answer(session, instance, record)
+        return ledger.record_answers(session, instance, [record])
 
 
 def state(ledger: Ledger, uid: str = "1.2.1") -> tuple[str, str | None]:
     (version, *_) = Images(ledger).versions(uid)
-    return version["state"], version["reason"]
+    return version.state, version.reason

@@ -17,35 +17,16 @@ from gateway.settings import FolderDestination, Settings, Web
 from gateway.store.database import open_engine
 from gateway.store.descriptions import record_description
 from gateway.store.entries import StoredInstance
-from gateway.store.feedback import identity_of
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
 from gateway.store.spool import Spool
 from gateway.store.timings import record_timings
-from gateway.web.pages.versions import standing
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.sources import dx, encoded
 
 HOSTILE = "<script>alert('x')</script>"
-MODEL = {
-    "name": "CXR ResNet-50",
-    "version": "1.2.0",
-    "weights_sha256": "5e" * 32,
-    "threshold": 0.5,
-    "calibration": "none",
-    "device_uid": "2.25.7",
-}
-RECORD = {
-    "model": MODEL,
-    "configuration": "c0" * 32,
-    "software_version": "0.1.0",
-    "steps": ["window 2048/4096"],
-    "abstained": None,
-    "activation": [[0.5] * 7] * 7,
-    "repaired": [],
-}
 
 
 def site_in(folder: Path, database: str = "sqlite", **web: Any) -> Site:
@@ -114,15 +95,15 @@ def add_answer(site: Site, number: int, source: Dataset | None = None, **changes
 def answer_again(site: Site, number: int = 1, **model: Any) -> StoredInstance:
     """Answer the image that waits; another model may give this answer."""
     (instance,) = claim(site.ledger, f"batch {number}")
-    record = answer(site.settings.data_dir, "outbox", uid=f"2.25.{number}")
-    object.__setattr__(record, "record", RECORD | {"model": MODEL | model})
+    record = answer(site.settings.data_dir, "outbox", uid=f"2.25.{number}", **model)
     assert record_answer(site.ledger, instance, record)
     return instance
 
 
-def judged(site: Site, uid: str) -> str:
-    """Return which answer a reader of the report has in front of them."""
-    return identity_of(standing(site.images.versions(uid)))
+def judged(site: Site, uid: str) -> int:
+    """Return the number of the answer that a reader of the report sees; 0 where there is none."""
+    shown = site.images.shown(uid)
+    return shown.answer.id if shown and shown.answer else 0
 
 
 def days_ago(days: float) -> datetime:

@@ -1,17 +1,48 @@
-"""What happened to an image, and why: questions to the ledger, answered as plain values."""
+"""What happened to an image, and why: the questions of report, API, `gateway list` and `gateway show`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.records import Reason, probabilities
+from gateway.records import Reason, State
+from gateway.store.entries import DeliveryState
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import has_open, used_destinations
-from gateway.store.schema import deliveries, destinations, events, instances, results
+from gateway.store.queries.views import (
+    AnswerView,
+    DeliveryView,
+    EventView,
+    ImageRow,
+    ImageView,
+    ModelView,
+    ResultView,
+)
+from gateway.store.schema import answers, deliveries, destinations, events, instances, results
+
+ROW = (
+    instances.c.id,
+    instances.c.sop_class_uid,
+    instances.c.sop_instance_uid,
+    instances.c.study_instance_uid,
+    instances.c.calling_ae_title,
+    instances.c.received_at,
+    instances.c.state,
+    instances.c.state_at,
+    instances.c.reason,
+    instances.c.detail,
+    instances.c.label,
+    instances.c.score,
+    instances.c.study_description,
+    instances.c.scanner,
+    answers.c.negative,
+    answers.c.positive,
+)
+ANSWERED = instances.outerjoin(answers, answers.c.id == instances.c.answer_id)
 
 
 class Images:
@@ -22,15 +53,15 @@ class Images:
 
     def newest(
         self, *, limit: int = 50, state: str | None = None, study_instance_uid: str | None = None
-    ) -> list[dict[str, Any]]:
-        """Return the newest images first, without their results and events."""
-        query = sa.select(instances).order_by(instances.c.id.desc()).limit(limit)
+    ) -> list[ImageRow]:
+        """Return the newest images first."""
+        query = sa.select(*ROW).select_from(ANSWERED).order_by(instances.c.id.desc()).limit(limit)
         if state:
             query = query.where(instances.c.state == state)
         if study_instance_uid:
             query = query.where(instances.c.study_instance_uid == study_instance_uid)
         with self._ledger.transaction() as connection:
-            return [_brief(row) for row in connection.execute(query).mappings()]
+            return [ImageRow(**row_values(row)) for row in connection.execute(query).mappings()]
 
     def states(self) -> dict[str, int]:
         """Return how many images stand in each state."""
@@ -65,87 +96,126 @@ class Images:
         with self._ledger.transaction() as connection:
             return [name for name in used_destinations(connection) if has_open(connection, name)]
 
-    def versions(self, sop_instance_uid: str) -> list[dict[str, Any]]:
-        """Return every version received under this UID, newest first, with results, deliveries, events."""
+    def versions(self, sop_instance_uid: str) -> list[ImageView]:
+        """Return every data set received under this UID, the newest first."""
         query = sa.select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)
         with self._ledger.transaction() as connection:
-            rows = connection.execute(query.order_by(instances.c.id.desc())).mappings().all()
-            return [self._full(connection, row) for row in rows]
+            rows = connection.execute(query.order_by(instances.c.id.desc())).all()
+            return [self._view(connection, row) for row in rows]
 
-    def source_of(self, sop_instance_uid: str, number: int | None = None) -> str | None:
+    def shown(self, sop_instance_uid: str) -> ImageView | None:
+        """Return the newest data set under this UID that has an answer, else the newest; None of none."""
+        return shown_of(self.versions(sop_instance_uid))
+
+    def source_of(self, sop_instance_uid: str, number: int | None = None) -> Path | None:
         """Return the file of one version, else of the one with an answer, else of the newest."""
         versions = sa.select(instances.c.path).where(instances.c.sop_instance_uid == sop_instance_uid)
         if number is not None:
             versions = versions.where(instances.c.id == number)
-        best = versions.order_by(instances.c.label.is_(None), instances.c.id.desc()).limit(1)
+        best = versions.order_by(instances.c.answer_id.is_(None), instances.c.id.desc()).limit(1)
         with self._ledger.transaction() as connection:
             path = connection.scalar(best)
-        return None if path is None else str(self._ledger.absolute(path))
+        return None if path is None else self._ledger.absolute(path)
 
-    def complete(self, ids: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the images with these row numbers, in this order, with results, deliveries, events."""
+    def complete(self, ids: Sequence[int]) -> list[ImageView]:
+        """Return the images with these row numbers, in this order."""
         with self._ledger.transaction() as connection:
-            rows = connection.execute(sa.select(instances).where(instances.c.id.in_(ids))).mappings()
-            found = {row["id"]: row for row in rows}
-            return [self._full(connection, found[number]) for number in ids if number in found]
+            rows = connection.execute(sa.select(instances).where(instances.c.id.in_(ids)))
+            found = {row.id: row for row in rows}
+            return [self._view(connection, found[number]) for number in ids if number in found]
 
-    def _full(self, connection: sa.Connection, row: sa.RowMapping) -> dict[str, Any]:
-        mine = results.c.instance_id == row["id"]
-        kept = connection.execute(sa.select(results).where(mine).order_by(results.c.id)).mappings().all()
-        return _brief(row) | {
-            "id": row["id"],
-            "study_description": row["study_description"],
-            "scanner": row["scanner"],
-            "size_bytes": row["size_bytes"],
-            "transfer_syntax_uid": row["transfer_syntax_uid"],
-            "source": str(self._ledger.absolute(row["path"])),
-            "source_deleted_at": row["file_deleted_at"],
-            "answer": row["answer"],
-            "results": [self._result(result) for result in kept],
-            "deliveries": _deliveries(connection, row["id"]),
-            "events": _events(connection, row["id"]),
-        }
+    def _view(self, connection: sa.Connection, row: sa.Row[Any]) -> ImageView:
+        given = _answers(connection, row.id)
+        answer = next((each for each in given if each.id == row.answer_id), None)
+        return ImageView(
+            **row_values(row._mapping, [column.name for column in ROW if column.table is instances]),
+            negative=answer.model.negative if answer else None,
+            positive=answer.model.positive if answer else None,
+            transfer_syntax_uid=row.transfer_syntax_uid,
+            size_bytes=row.size_bytes,
+            source=self._ledger.absolute(row.path),
+            source_deleted_at=row.file_deleted_at,
+            answer=answer,
+            answers=given,
+            results=self._results(connection, row.id),
+            deliveries=_deliveries(connection, row.id),
+            events=_events(connection, row.id),
+        )
 
-    def _result(self, row: sa.RowMapping) -> dict[str, Any]:
-        path = str(self._ledger.absolute(row["path"]))
-        return {
-            "kind": row["kind"],
-            "media_type": row["media_type"],
-            "name": row["name"],
-            "sop_instance_uid": row["sop_instance_uid"],
-            "path": path,
-            "deleted_at": row["file_deleted_at"],
-            "superseded_at": row["superseded_at"],
-        }
-
-
-def _brief(row: sa.RowMapping) -> dict[str, Any]:
-    return {
-        "sop_instance_uid": row["sop_instance_uid"],
-        "study_instance_uid": row["study_instance_uid"],
-        "sop_class_uid": row["sop_class_uid"],
-        "calling_ae_title": row["calling_ae_title"],
-        "received_at": row["received_at"],
-        "state": row["state"],
-        "state_at": row["state_at"],
-        "reason": row["reason"],
-        "detail": row["detail"],
-        "label": row["label"],
-        "probabilities": probabilities(row["p_pneumonia"]),
-    }
+    def _results(self, connection: sa.Connection, instance_id: int) -> tuple[ResultView, ...]:
+        query = (
+            sa.select(
+                results.c.answer_id,
+                results.c.kind,
+                results.c.media_type,
+                results.c.name,
+                results.c.sop_instance_uid,
+                results.c.path,
+                results.c.file_deleted_at.label("deleted_at"),
+                answers.c.superseded_at,
+            )
+            .join(answers, answers.c.id == results.c.answer_id)
+            .where(results.c.instance_id == instance_id)
+            .order_by(results.c.id)
+        )
+        rows = connection.execute(query).mappings()
+        return tuple(ResultView(**{**row, "path": self._ledger.absolute(row["path"])}) for row in rows)
 
 
-def _deliveries(connection: sa.Connection, instance_id: int) -> list[dict[str, Any]]:
+def shown_of(versions: Sequence[ImageView]) -> ImageView | None:
+    """Return the newest version that has an answer, else the newest; None of none."""
+    return next((each for each in versions if each.answer), versions[0] if versions else None)
+
+
+def row_values(row: sa.RowMapping, names: Iterable[str] | None = None) -> dict[str, Any]:
+    """Return the values of a row by name, its state as a `State`."""
+    wanted = {name: row[name] for name in (row if names is None else names)}
+    return wanted | {"state": State(wanted["state"])}
+
+
+def _answers(connection: sa.Connection, instance_id: int) -> tuple[AnswerView, ...]:
+    query = sa.select(answers).where(answers.c.instance_id == instance_id).order_by(answers.c.id)
+    return tuple(_answer(row) for row in connection.execute(query))
+
+
+def _answer(row: sa.Row[Any]) -> AnswerView:
+    model = ModelView(
+        name=row.model_name,
+        version=row.model_version,
+        weights_sha256=row.weights_sha256,
+        threshold=row.threshold,
+        calibration=row.calibration,
+        abstention=row.abstention,
+        device_uid=row.device_uid,
+        negative=row.negative,
+        positive=row.positive,
+        finding=row.finding,
+    )
+    return AnswerView(
+        id=row.id,
+        model=model,
+        label=row.label,
+        score=row.score,
+        abstained=row.abstained,
+        configuration=row.configuration,
+        software_version=row.software_version,
+        created_at=row.created_at,
+        superseded_at=row.superseded_at,
+        steps=tuple(row.steps or ()),
+        repaired=tuple(row.repaired or ()),
+        activation=tuple(tuple(line) for line in row.activation or ()),
+    )
+
+
+def _deliveries(connection: sa.Connection, instance_id: int) -> tuple[DeliveryView, ...]:
+    away = sa.case((deliveries.c.open, destinations.c.error))  # this delivery waits untried
     query = (
         sa.select(
             deliveries.c.destination,
             results.c.kind,
             deliveries.c.state,
             deliveries.c.attempts,
-            sa.func.coalesce(
-                deliveries.c.last_error,
-                sa.case((deliveries.c.open, destinations.c.error)),  # it is away: this one waits untried
-            ).label("last_error"),
+            sa.func.coalesce(deliveries.c.last_error, away),
             deliveries.c.state_at,
         )
         .join(results, results.c.id == deliveries.c.result_id)
@@ -153,10 +223,12 @@ def _deliveries(connection: sa.Connection, instance_id: int) -> list[dict[str, A
         .where(results.c.instance_id == instance_id)
         .order_by(deliveries.c.id)
     )
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return tuple(
+        DeliveryView(destination, kind, DeliveryState(state), attempts, error, state_at)
+        for destination, kind, state, attempts, error, state_at in connection.execute(query)
+    )
 
 
-def _events(connection: sa.Connection, instance_id: int) -> list[dict[str, Any]]:
+def _events(connection: sa.Connection, instance_id: int) -> tuple[EventView, ...]:
     query = sa.select(events.c.time, events.c.event, events.c.data).where(events.c.instance_id == instance_id)
-    rows = connection.execute(query.order_by(events.c.id))
-    return [{"time": time, "event": event, **data} for time, event, data in rows]
+    return tuple(EventView(*row) for row in connection.execute(query.order_by(events.c.id)))

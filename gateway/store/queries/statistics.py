@@ -36,7 +36,7 @@ class Statistics:
 
     def score_counts(self, since: datetime) -> list[tuple[str, int, int, int]]:
         """Return (scanner, day, tenth of the score, images) for what was answered with a score."""
-        return self._tenths(instances.c.p_pneumonia, since)
+        return self._tenths(instances.c.score, since)
 
     def brightness_counts(self, since: datetime) -> list[tuple[str, int, int, int]]:
         """Return (scanner, day, tenth of the brightness, images) for what was decoded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,16 +12,10 @@ from gateway.records import State
 from gateway.store.entries import DeliveryState
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import used_destinations
+from gateway.store.queries.views import DestinationView
 from gateway.store.schema import deliveries, destinations, executors, instances
 
-_AT_DESTINATION = (DeliveryState.DELIVERED, DeliveryState.COMMITTED)
-_UNUSED: dict[str, Any] = {state.value: 0 for state in DeliveryState} | {
-    "failures": 0,
-    "error": None,
-    "retry_at": None,
-    "hangs_since": None,
-    "last": None,
-}
+_AT_DESTINATION = (DeliveryState.STORED, DeliveryState.COMMITTED)
 
 
 class Traffic:
@@ -57,24 +52,24 @@ class Traffic:
         with self._ledger.transaction() as connection:
             return {row.executor_id: row.beat_at for row in connection.execute(query)}
 
-    def destinations(self) -> list[dict[str, Any]]:
+    def destinations(self) -> list[DestinationView]:
         """Return for each destination what it has, what waits, what was given up, and whether it is away."""
         counted = sa.select(
             deliveries.c.destination,
             deliveries.c.state,
-            sa.func.count().label("count"),
-            sa.func.max(deliveries.c.state_at).label("last"),
+            sa.func.count(),
+            sa.func.max(deliveries.c.state_at),
         ).group_by(deliveries.c.destination, deliveries.c.state)
         with self._ledger.transaction() as connection:
             known = connection.execute(sa.select(destinations).order_by(destinations.c.name)).mappings().all()
             rows = connection.execute(counted).all()
-        told = {row["name"]: _UNUSED | dict(row) for row in known}
-        for destination, state, count, last in rows:
-            one = told.setdefault(destination, _UNUSED | {"name": destination})
-            one[state] = count
-            if state in _AT_DESTINATION:
-                one["last"] = max(filter(None, (one["last"], last)))
-        return list(told.values())
+        views = {row["name"]: DestinationView(**row) for row in known}
+        for name, state, count, last in rows:
+            view = views.get(name, DestinationView(name))
+            taken = (view.last, last if state in _AT_DESTINATION else None)
+            counts: dict[str, Any] = {DeliveryState(state).value: count}
+            views[name] = replace(view, **counts, last=max(filter(None, taken), default=None))
+        return list(views.values())
 
     def _time(self, query: sa.Select[Any]) -> datetime | None:
         with self._ledger.transaction() as connection:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.records import probabilities
+from gateway.store.entries import DeliveryState
 from gateway.store.ledger import Ledger
-from gateway.store.schema import deliveries, events, instances, results
+from gateway.store.queries.images import ANSWERED, ROW, row_values
+from gateway.store.queries.views import AnswerRow, DestinationRow, WorklistRow
+from gateway.store.schema import answers, deliveries, events, instances, results
 
-_WANTED = (
-    instances.c.id,
-    instances.c.sop_instance_uid,
-    instances.c.study_instance_uid,
-    instances.c.study_description,
-    instances.c.scanner,
-    instances.c.calling_ae_title,
-    instances.c.received_at,
-    instances.c.state,
-    instances.c.state_at,
-    instances.c.reason,
-    instances.c.detail,
-    instances.c.label,
-    instances.c.p_pneumonia,
-    instances.c.answer["model"]["threshold"].as_float().label("threshold"),
-    instances.c.answer["abstained"].as_string().label("abstained"),
+_WANTED = (*ROW, answers.c.threshold, answers.c.abstained)
+_LEAST_FIRST = (
+    DeliveryState.DEAD,
+    DeliveryState.PENDING,
+    DeliveryState.STORED,
+    DeliveryState.COMMITTED,
 )
 
 
@@ -48,7 +41,7 @@ class Search:
 class Page:
     """Rows newest first; `older` and `newer` are the keys of the pages beside it, if there are any."""
 
-    rows: list[dict[str, Any]]
+    rows: tuple[WorklistRow, ...]
     older: int | None
     newer: int | None
 
@@ -70,16 +63,16 @@ class Worklist:
         """Return the images older than `before`, or newer than `after`, else the newest."""
         with self._ledger.transaction() as connection:
             found = _find(connection, search, before, after, limit + 1)
-            rows = _with_deliveries(connection, found[:limit])
+            rows = _complete(connection, found[:limit])
         more = len(found) > limit
         if after is not None:
-            rows.reverse()
+            rows = rows[::-1]
         older = more if after is None else bool(rows)
         newer = before is not None if after is None else more
         return Page(
             rows,
-            older=rows[-1]["id"] if rows and older else None,
-            newer=rows[0]["id"] if rows and newer else None,
+            older=rows[-1].id if rows and older else None,
+            newer=rows[0].id if rows and newer else None,
         )
 
     def neighbours(self, instance_id: int) -> tuple[str | None, str | None]:
@@ -91,21 +84,29 @@ class Worklist:
             return connection.scalar(newer), connection.scalar(older)
 
     def calling_ae_titles(self) -> list[str]:
-        """Return who has ever sent, by one step through the index for each."""
-        column = instances.c.calling_ae_title
-        titles: list[str] = []
+        """Return who has ever sent."""
+        return self._distinct(instances.c.calling_ae_title)
+
+    def labels(self) -> list[str]:
+        """Return every answer that was ever given."""
+        return self._distinct(instances.c.label)
+
+    def _distinct(self, column: sa.Column[Any]) -> list[str]:
+        """Return the values of a column, by one step through its index for each."""
+        values: list[str] = []
         with self._ledger.transaction() as connection:
-            title = connection.scalar(sa.select(sa.func.min(column)))
-            while title is not None:
-                titles.append(title)
-                title = connection.scalar(sa.select(sa.func.min(column)).where(column > title))
-        return titles
+            value = connection.scalar(sa.select(sa.func.min(column)))
+            while value is not None:
+                values.append(value)
+                value = connection.scalar(sa.select(sa.func.min(column)).where(column > value))
+        return values
 
 
 def _find(
     connection: sa.Connection, search: Search, before: int | None, after: int | None, limit: int
-) -> list[dict[str, Any]]:
-    query = sa.select(*_WANTED).where(*_equal(search), *_in_time(connection, search)).limit(limit)
+) -> list[WorklistRow]:
+    query = sa.select(*_WANTED).select_from(ANSWERED).limit(limit)
+    query = query.where(*_equal(search), *_in_time(connection, search))
     if search.uid:
         columns = (instances.c.sop_instance_uid, instances.c.study_instance_uid)
         query = query.where(sa.or_(*(_begins(connection, column, search.uid) for column in columns)))
@@ -114,8 +115,7 @@ def _find(
     else:
         query = query.order_by(instances.c.id.desc())
         query = query if before is None else query.where(instances.c.id < before)
-    rows = connection.execute(query).mappings()
-    return [dict(row) | {"probabilities": probabilities(row["p_pneumonia"])} for row in rows]
+    return [WorklistRow(**row_values(row)) for row in connection.execute(query).mappings()]
 
 
 def _equal(search: Search) -> list[sa.ColumnElement[bool]]:
@@ -151,25 +151,55 @@ def _begins(connection: sa.Connection, column: Any, text: str) -> sa.ColumnEleme
     return sa.cast(column.startswith(text, autoescape=True), sa.Boolean)
 
 
-def _with_deliveries(connection: sa.Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add to each image where its standing results stand, one line for each destination."""
+def _complete(connection: sa.Connection, rows: Sequence[WorklistRow]) -> tuple[WorklistRow, ...]:
+    """Add what stands beside the shown answers, and where the standing results are."""
+    ids = [row.id for row in rows if row.label is not None]
+    others, found = _others(connection, ids), _deliveries(connection, ids)
+    return tuple(
+        replace(row, others=tuple(others.get(row.id, ())), deliveries=tuple(found.get(row.id, ())))
+        for row in rows
+    )
+
+
+def _others(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[AnswerRow]]:
+    query = (
+        sa.select(
+            answers.c.instance_id,
+            answers.c.model_name,
+            answers.c.model_version,
+            answers.c.label,
+            answers.c.score,
+            answers.c.positive,
+        )
+        .join(instances, instances.c.id == answers.c.instance_id)
+        .where(answers.c.instance_id.in_(ids), answers.c.superseded_at.is_(None))
+        .where(answers.c.id != instances.c.answer_id)
+        .order_by(answers.c.id)
+    )
+    found: dict[int, list[AnswerRow]] = {}
+    for instance_id, *values in connection.execute(query):
+        found.setdefault(instance_id, []).append(AnswerRow(*values))
+    return found
+
+
+def _deliveries(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[DestinationRow]]:
+    """Sum up the standing results of each image, one line for each destination."""
     query = (
         sa.select(
             results.c.instance_id,
             deliveries.c.destination,
-            sa.func.min(deliveries.c.state).label("lowest"),
-            sa.func.max(deliveries.c.state).label("highest"),
-            sa.func.max(deliveries.c.attempts).label("attempts"),
+            sa.func.min(deliveries.c.state),
+            sa.func.max(deliveries.c.state),
+            sa.func.max(deliveries.c.attempts),
         )
         .join(deliveries, deliveries.c.result_id == results.c.id)
-        .where(results.c.instance_id.in_([row["id"] for row in rows]), results.c.superseded_at.is_(None))
+        .join(answers, answers.c.id == results.c.answer_id)
+        .where(results.c.instance_id.in_(ids), answers.c.superseded_at.is_(None))
         .group_by(results.c.instance_id, deliveries.c.destination)
         .order_by(deliveries.c.destination)
     )
-    found: dict[int, list[dict[str, Any]]] = {row["id"]: [] for row in rows}
-    for each in connection.execute(query).mappings():
-        states = {each["lowest"], each["highest"]}
-        state = next(state for state in ("dead", "pending", "delivered", "committed") if state in states)
-        one = {"destination": each["destination"], "state": state, "attempts": each["attempts"]}
-        found[each["instance_id"]].append(one)
-    return [row | {"deliveries": found[row["id"]]} for row in rows]
+    found: dict[int, list[DestinationRow]] = {}
+    for instance_id, name, lowest, highest, attempts in connection.execute(query):
+        state = next(state for state in _LEAST_FIRST if state in (lowest, highest))
+        found.setdefault(instance_id, []).append(DestinationRow(name, state, attempts))
+    return found

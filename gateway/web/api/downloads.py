@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 from pathlib import Path as FilePath
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from gateway.records import DICOM
-from gateway.web.pages.versions import standing
+from gateway.store.queries.document import image_document
+from gateway.store.queries.views import ImageView
 from gateway.web.security.audit import record_exported
 from gateway.web.security.guard import problem
 from gateway.web.site import Site
@@ -23,16 +23,16 @@ def routes(site: Site) -> APIRouter:
 
     @router.get("/json")
     def as_json(request: Request, sop_instance_uid: str) -> Response:
-        shown = _shown(site, sop_instance_uid)
+        shown = site.images.shown(sop_instance_uid)
         if shown is None:
             return _missing()
         record_exported(request, shown, "json")
-        content = json.dumps(shown, indent=2, ensure_ascii=False, default=str)
+        content = json.dumps(image_document(shown), indent=2, ensure_ascii=False, default=str)
         return Response(content, media_type="application/json", headers=_named(f"{sop_instance_uid}.json"))
 
     @router.get("/{what}")
     def file(request: Request, sop_instance_uid: str, what: str) -> Response:
-        shown = _shown(site, sop_instance_uid)
+        shown = site.images.shown(sop_instance_uid)
         found = _file(shown, what) if shown else None
         if shown is None or found is None or not found[0].is_file():
             return _missing()
@@ -44,18 +44,12 @@ def routes(site: Site) -> APIRouter:
     return router
 
 
-def _shown(site: Site, uid: str) -> dict[str, Any] | None:
-    versions = site.images.versions(uid)
-    return standing(versions) if versions else None
-
-
-def _file(shown: dict[str, Any], what: str) -> tuple[FilePath, str] | None:
+def _file(shown: ImageView, what: str) -> tuple[FilePath, str] | None:
     """Return the file of the image or of the result of a kind, and its media type."""
     if what == "source":
-        return FilePath(shown["source"]), DICOM
-    standing_results = (each for each in shown["results"] if not each["superseded_at"])
-    found = next((each for each in standing_results if each["kind"] == what), None)
-    return (FilePath(found["path"]), found["media_type"]) if found else None
+        return shown.source, DICOM
+    result = shown.standing(what)
+    return (result.path, result.media_type) if result else None
 
 
 def _named(name: str) -> dict[str, str]:

@@ -91,18 +91,19 @@ def _folders(site: Site) -> Iterator[Finding]:
 
 
 def _model(site: Site) -> Iterator[Finding]:
-    card = site.remembered.get("card", 60.0, lambda: card_of(site))
-    yield Finding("model", True, f"{card['name']} {card['version']}")
+    card = site.remembered.get("card", 60.0, lambda: model_of(site))
+    yield Finding("model", True, card)
 
 
-def card_of(site: Site) -> dict[str, Any]:
-    """Return what the configured model says of itself, without opening its weights."""
+def model_of(site: Site) -> str:
+    """Return name and version of the configured model, without opening its weights."""
     path = site.settings.model.path or _shipped()
     if path.is_dir():
         path = path / CARD_NAME
     if path.suffix != ".yaml" and not path.with_suffix(".yaml").exists():
-        return {"name": path.stem, "version": "without a card"}
-    return read_card(path.with_suffix(".yaml")).model_dump()
+        return f"{path.stem} without a card"
+    card = read_card(path.with_suffix(".yaml"))
+    return f"{card.name} {card.version}"
 
 
 def _shipped() -> Any:
@@ -134,8 +135,8 @@ def _last(site: Site) -> Iterator[Finding]:
     yield Finding("last received", True, received.isoformat() if received else "never")
     yield Finding("last delivered", True, delivered.isoformat() if delivered else "never")
     known = site.traffic.destinations()
-    away = [each["name"] for each in known if each["failures"]]
+    away = [each.name for each in known if each.failures]
     yield Finding("destinations", True, f"away: {', '.join(away)}" if away else "none is away")
-    hanging = [each["name"] for each in known if each["hangs_since"]]
+    hanging = [each.name for each in known if each.hangs_since]
     told = f"in hand for too long: {', '.join(hanging)}" if hanging else "none hangs"
     yield Finding("deliveries", not hanging, told)

@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from gateway import __version__
 from gateway.records import Stage, State
+from gateway.store.entries import DeliveryState
 from gateway.store.timings import BUCKETS, last_folded, tallies_since
 from gateway.telemetry.role_status import read_role_status
 from gateway.web.site import Site
@@ -115,9 +116,9 @@ class LedgerCollector(Collector):
             "gateway_destination_up", "0 while a destination is away", labels=["destination"]
         )
         for each in self._site.traffic.destinations():
-            up.add_metric([each["name"]], 0 if each["failures"] else 1)
-            for state in ("pending", "delivered", "committed", "dead"):
-                results.add_metric([each["name"], state], each.get(state, 0))
+            up.add_metric([each.name], 0 if each.failures else 1)
+            for state in DeliveryState:
+                results.add_metric([each.name, state.value], getattr(each, state.value))
         yield results
         yield up
 

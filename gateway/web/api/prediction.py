@@ -18,7 +18,6 @@ from gateway.peer_text import clean
 from gateway.receive.incoming import Sender
 from gateway.receive.intake import examine
 from gateway.receive.part_10 import MARK_BYTES, ArrivedFile, is_part_10
-from gateway.records import Label
 from gateway.web.api.multipart import NotMultipart, Part, TooManyParts, form_boundary_of, parts_of
 from gateway.web.body import Body, write_all
 from gateway.web.security.access import client_of
@@ -49,17 +48,15 @@ _FORM = {
 }
 
 
-class Probabilities(BaseModel):
-    """Calibrated probabilities, 0–1."""
-
-    Normal: float
-    Pneumonia: float
+Probabilities = dict[str, float]
+"""Calibrated probabilities of the model's two classes, 0–1, by name."""
 
 
 class Prediction(BaseModel):
     """The answer. RESEARCH ONLY - NOT FOR DIAGNOSTIC USE."""
 
-    label: Label
+    label: str
+    score: float | None
     probabilities: Probabilities | None
     reason: str | None
     detail: str | None = None

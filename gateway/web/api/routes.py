@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -10,11 +11,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from gateway.deliver.routing import route_of
-from gateway.records import Label, Reason, State
+from gateway.records import Reason, State
+from gateway.store.queries.document import image_document
+from gateway.store.queries.images import shown_of
 from gateway.store.queries.worklist import Search
 from gateway.store.requeue import Requeue
 from gateway.web.api.prediction import Probabilities, Problem
-from gateway.web.pages.versions import standing
 from gateway.web.security.guard import problem
 from gateway.web.site import Site
 
@@ -65,7 +67,8 @@ class Brief(BaseModel):
     state_at: datetime
     reason: Reason | None
     detail: str | None
-    label: Label | None
+    label: str | None
+    score: float | None
     probabilities: Probabilities | None
 
 
@@ -115,16 +118,16 @@ def routes(site: Site) -> APIRouter:
         calling_ae_title: Annotated[str, Query(max_length=16)] = "",
         state: State | None = None,
         reason: Reason | None = None,
-        label: Label | None = None,
+        label: Annotated[str, Query(max_length=64)] = "",
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         before: Annotated[int | None, Query(ge=0, le=2**53, description="From the Link header")] = None,
     ) -> Any:
-        search = Search(uid, calling_ae_title, state or "", reason or "", label or "")
+        search = Search(uid, calling_ae_title, state or "", reason or "", label)
         page = site.worklist.page(search, before=before, limit=limit)
         if page.older is not None:
             following = request.url.include_query_params(before=page.older)
             response.headers["Link"] = f'<{following}>; rel="next"'
-        return site.images.complete([row["id"] for row in page.rows])
+        return [image_document(each) for each in site.images.complete([row.id for row in page.rows])]
 
     @router.get(
         "/refusals", summary="List what was refused, the last first", response_model=list[RefusalCount]
@@ -135,7 +138,8 @@ def routes(site: Site) -> APIRouter:
         ] = "",
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> Any:
-        return site.refusals.of(uid)[:limit] if uid else site.refusals.newest(limit)
+        found = site.refusals.of(uid)[:limit] if uid else site.refusals.newest(limit)
+        return [asdict(each) for each in found]
 
     @router.get(
         "/instances/{sop_instance_uid}",
@@ -145,10 +149,10 @@ def routes(site: Site) -> APIRouter:
     )
     def show_instance(sop_instance_uid: Uid) -> Any:
         versions = site.images.versions(sop_instance_uid)
-        if not versions:
+        shown = shown_of(versions)
+        if shown is None:
             return problem(HTTPStatus.NOT_FOUND, "no image with this SOP Instance UID was received")
-        shown = standing(versions)
-        return shown | {"versions": len(versions)}
+        return image_document(shown) | {"versions": len(versions)}
 
     @router.post(
         "/instances/{sop_instance_uid}/retry",

@@ -5,41 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from gateway.records import Label
+from gateway.records import Presence
 from gateway.store.entries import Verdict
+from gateway.store.queries.views import FeedbackView
 
 BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One reader's last word on one answer; `p_pneumonia` is None where the model abstained."""
+    """One reader's last word on one answer; `score` is None where the model abstained."""
 
-    label: Label
-    p_pneumonia: float | None
+    presence: Presence
+    score: float | None
     verdict: Verdict
     calling_ae_title: str = ""
     scanner: str = ""
 
     @classmethod
-    def of(cls, row: dict[str, Any]) -> Reading:
-        """Take a reading out of a row of `FeedbackBook.standing`."""
-        return cls(
-            Label(row["label"]),
-            row["p_pneumonia"],
-            Verdict(row["verdict"]),
-            row["calling_ae_title"],
-            row["scanner"] or "",
-        )
+    def of(cls, said: FeedbackView) -> Reading:
+        """Take a reading out of feedback."""
+        return cls(said.presence, said.score, said.verdict, said.calling_ae_title, said.scanner or "")
 
     @property
-    def is_pneumonia(self) -> bool | None:
-        """What the reader takes for true; None where that does not follow."""
-        if self.verdict is Verdict.UNSURE or self.label is Label.UNDETERMINED:
+    def finds(self) -> bool | None:
+        """Whether the reader sees the finding; None where that does not follow."""
+        if self.verdict is Verdict.UNSURE or self.presence is Presence.UNDETERMINED:
             return None
-        return (self.label is Label.PNEUMONIA) == (self.verdict is Verdict.AGREE)
+        return (self.presence is Presence.PRESENT) == (self.verdict is Verdict.AGREE)
 
 
 class Fraction(NamedTuple):
@@ -89,20 +84,20 @@ class Concordance:
 
     @property
     def sensitivity(self) -> Fraction:
-        """Of what readers call pneumonia, how much the model does too."""
+        """Of the images in which readers see the finding, the part in which the model does too."""
         return Fraction(self.true_positive, self.true_positive + self.false_negative)
 
     @property
     def specificity(self) -> Fraction:
-        """Of what readers call no pneumonia, how much the model does too."""
+        """Of the images in which readers see no finding, the part in which the model sees none either."""
         return Fraction(self.true_negative, self.true_negative + self.false_positive)
 
 
 class Bin(NamedTuple):
-    """FeedbackBook with scores in one tenth: their mean score, and how often readers call them pneumonia."""
+    """Readings with scores in one tenth: their mean score, and how often readers see the finding."""
 
     mean_score: float
-    pneumonia: Fraction
+    found: Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +113,7 @@ def concordance(name: str, readings: Iterable[Reading]) -> Concordance:
     """Count the readings."""
     counted = list(readings)
     by_verdict = {verdict: sum(each.verdict is verdict for each in counted) for verdict in Verdict}
-    judged = [(each.is_pneumonia, each.label is Label.PNEUMONIA) for each in counted]
+    judged = [(each.finds, each.presence is Presence.PRESENT) for each in counted]
     return Concordance(
         name,
         agree=by_verdict[Verdict.AGREE],
@@ -141,9 +136,7 @@ def by(key: Callable[[Reading], str], readings: Sequence[Reading]) -> list[Conco
 def calibration(readings: Iterable[Reading]) -> Calibration:
     """Compare scores with what readers say, in tenths."""
     scored = [
-        (each.p_pneumonia, each.is_pneumonia)
-        for each in readings
-        if each.p_pneumonia is not None and each.is_pneumonia is not None
+        (each.score, each.finds) for each in readings if each.score is not None and each.finds is not None
     ]
     bins = []
     for number in range(BINS):
@@ -153,6 +146,6 @@ def calibration(readings: Iterable[Reading]) -> Calibration:
             bins.append(Bin(mean, Fraction(sum(true for _, true in inside), len(inside))))
     if not scored:
         return Calibration((), None, None)
-    apart = sum(abs(each.mean_score - (each.pneumonia.value or 0)) * each.pneumonia.whole for each in bins)
+    apart = sum(abs(each.mean_score - (each.found.value or 0)) * each.found.whole for each in bins)
     brier = sum((p - true) ** 2 for p, true in scored) / len(scored)
     return Calibration(tuple(bins), apart / len(scored), brier)

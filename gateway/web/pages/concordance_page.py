@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from gateway.records import in_sentence
 from gateway.web.pages.concordance import Reading, by, calibration, concordance
 from gateway.web.pages.plots import reliability
 from gateway.web.pages.templates import page
@@ -17,7 +18,9 @@ def routes(site: Site) -> APIRouter:
 
     @router.get("/concordance", response_class=HTMLResponse)
     def show(request: Request) -> Response:
-        readings = [Reading.of(row) for row in site.feedback.standing()]
+        said = list(site.readings.standing())
+        findings = {each.finding for each in said}
+        readings = [Reading.of(each) for each in said]
         found = calibration(readings)
         groups = {
             "By scanner": by(lambda each: each.scanner or "not stated", readings),
@@ -30,6 +33,7 @@ def routes(site: Site) -> APIRouter:
             total=concordance("All", readings),
             groups=groups,
             calibration=found,
+            finding=in_sentence(findings.pop()) if len(findings) == 1 else "the finding",
             plot=reliability(found),
         )
 

@@ -97,14 +97,14 @@ def reliability(found: Calibration) -> Markup:
     (left, bottom), (right, top) = frame.at(0, 0), frame.at(1, 1)
     drawn.append(_line(left, bottom, right, top, "diagonal"))
     for each in found.bins:
-        value, interval = each.pneumonia.value or 0.0, each.pneumonia.interval or (0.0, 0.0)
+        value, interval = each.found.value or 0.0, each.found.interval or (0.0, 0.0)
         x, y = frame.at(each.mean_score, value)
         drawn.append(_line(x, frame.at(0, interval[0])[1], x, frame.at(0, interval[1])[1], "whisker"))
-        told = f"score {each.mean_score:.2f}: {each.pneumonia.part} of {each.pneumonia.whole}"
+        told = f"score {each.mean_score:.2f}: {each.found.part} of {each.found.whole}"
         drawn.append(
             Markup('<circle class="dot" cx="{}" cy="{}" r="5"><title>{}</title></circle>').format(x, y, told)
         )
-    return _svg(frame, "Readers' pneumonia by score", drawn)
+    return _svg(frame, "Readers' findings by score", drawn)
 
 
 def _svg(frame: Frame, title: str, drawn: Iterable[Markup]) -> Markup:

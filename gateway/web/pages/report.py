@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,13 +11,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from gateway.deliver.routing import route_of
 from gateway.errors import GatewayError, Retry
+from gateway.records import SR
 from gateway.results.activation_overlay import map_range
 from gateway.store.entries import Verdict
-from gateway.store.feedback import identity_of
+from gateway.store.queries.images import shown_of
+from gateway.store.queries.views import ImageView
 from gateway.store.requeue import Requeue
 from gateway.web.pages.report_tree import Item, read_tree
 from gateway.web.pages.templates import page
-from gateway.web.pages.versions import standing
 from gateway.web.security.access import TOKEN_HOLDER
 from gateway.web.security.audit import record_viewed
 from gateway.web.site import Site
@@ -34,7 +34,8 @@ def routes(site: Site) -> APIRouter:
     @router.get("/instances/{sop_instance_uid}", response_class=HTMLResponse)
     def report(request: Request, sop_instance_uid: str) -> Response:
         versions = site.images.versions(sop_instance_uid)
-        if not versions:
+        shown = shown_of(versions)
+        if shown is None:
             response = page(
                 request,
                 site,
@@ -44,11 +45,10 @@ def routes(site: Site) -> APIRouter:
             )
             response.status_code = HTTPStatus.NOT_FOUND
             return response
-        shown = standing(versions)
         record_viewed(request, shown)
-        newer, older = site.worklist.neighbours(shown["id"])
+        newer, older = site.worklist.neighbours(shown.id)
         about = {"image": shown, "versions": versions, "newer": newer, "older": older}
-        told = {"tree": _tree(shown), "map_limit": _map_limit(shown), "judged": identity_of(shown)}
+        told = {"tree": _tree(shown), "map_limit": _map_limit(shown), "judged": _judged(shown)}
         return page(
             request, site, "report.html", **about, **told, **_feedback(request, site, sop_instance_uid)
         )
@@ -56,25 +56,23 @@ def routes(site: Site) -> APIRouter:
     @router.get("/instances/{sop_instance_uid}/status", response_class=HTMLResponse)
     def status(request: Request, sop_instance_uid: str, state: str = "", judged: str = "") -> Response:
         """The part that changes by itself; nothing while it has not, the whole page with another answer."""
-        versions = site.images.versions(sop_instance_uid)
-        if not versions:
+        shown = site.images.shown(sop_instance_uid)
+        if shown is None:
             return Response(status_code=HTTPStatus.NOT_FOUND)
-        shown = standing(versions)
-        if judged != identity_of(shown):
+        if judged != _judged(shown):
             return Response(headers={"HX-Refresh": "true"})
-        if state == f"{shown['state']} {len(shown['events'])}":
+        if state == f"{shown.state} {len(shown.events)}":
             return Response(status_code=HTTPStatus.NO_CONTENT)
         return page(request, site, "report_status.html", image=shown, judged=judged)
 
     @router.post("/instances/{sop_instance_uid}/retry", response_class=HTMLResponse)
     def retry(request: Request, sop_instance_uid: str) -> Response:
         Requeue(site.ledger).retry(sop_instance_uid, route_of(site.settings))
-        versions = site.images.versions(sop_instance_uid)
-        if not versions:
+        shown = site.images.shown(sop_instance_uid)
+        if shown is None:
             return Response(status_code=HTTPStatus.NOT_FOUND)
         if request.headers.get("hx-request"):
-            shown = standing(versions)
-            return page(request, site, "report_status.html", image=shown, judged=identity_of(shown))
+            return page(request, site, "report_status.html", image=shown, judged=_judged(shown))
         return RedirectResponse(f"/instances/{sop_instance_uid}", HTTPStatus.SEE_OTHER)
 
     @router.post("/instances/{sop_instance_uid}/feedback", response_class=HTMLResponse)
@@ -89,7 +87,7 @@ def routes(site: Site) -> APIRouter:
         name = _signed_in(request, site) or " ".join(reader.split())
         try:
             _check_name(request, site, name)
-            site.feedback.record(sop_instance_uid, name, verdict, comment.strip(), judged)
+            site.feedback.record(sop_instance_uid, name, verdict, comment.strip(), _answer_id(judged))
             problem = ""
         except Retry:
             raise
@@ -125,7 +123,7 @@ def _check_name(request: Request, site: Site, name: str) -> None:
 
 
 def _feedback(request: Request, site: Site, uid: str) -> dict[str, Any]:
-    said = site.feedback.of(uid)
+    said = site.readings.of(uid)
     name = _signed_in(request, site) or _remembered_name(request) or _stated_name(request)
     return {"said": said, "name": name, "fixed_name": bool(_signed_in(request, site)), "problem": ""}
 
@@ -143,18 +141,24 @@ def _stated_name(request: Request) -> str:
     return "" if name == TOKEN_HOLDER else name
 
 
-def _tree(shown: dict[str, Any]) -> Item | None:
-    reports = [
-        each
-        for each in shown["results"]
-        if each["kind"] == "sr" and not each["superseded_at"] and not each["deleted_at"]
-    ]
-    return read_tree(FilePath(reports[0]["path"])) if reports else None
+def _judged(shown: ImageView) -> str:
+    """Return the answer that a reader of this page judges, for its form."""
+    return str(shown.answer.id) if shown.answer else ""
 
 
-def _map_limit(shown: dict[str, Any]) -> float | None:
-    """Return what the ends of the colour scale mean; None where the model gave no answer."""
-    answer = shown["answer"]
-    if not answer or shown["probabilities"] is None or not answer.get("activation"):
+def _answer_id(judged: str) -> int:
+    """Return the answer's number; 0, which no answer has, for the form of an earlier version."""
+    return int(judged) if judged.isdecimal() and len(judged) < 19 else 0
+
+
+def _tree(shown: ImageView) -> Item | None:
+    report = shown.standing(SR)
+    return read_tree(report.path) if report and not report.deleted_at else None
+
+
+def _map_limit(shown: ImageView) -> float | None:
+    """Return the value at the ends of the colour scale; None where the model gave no answer."""
+    answer = shown.answer
+    if not answer or answer.score is None or not answer.activation:
         return None
-    return map_range(np.asarray(answer["activation"], np.float32))
+    return map_range(np.asarray(answer.activation, np.float32))

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway import __version__
+from gateway.records import in_sentence
 from gateway.results.answer import RESEARCH_BANNER
 from gateway.web.pages import words
 from gateway.web.site import Site
@@ -54,7 +55,7 @@ def _environment() -> Environment:
         "taken": words.taken,
         "duration": words.duration,
         "ago": words.ago,
-        "answer": lambda label: words.ANSWERS.get(label, label or ""),
+        "in_sentence": in_sentence,
         "state": lambda state: words.STATES.get(state, state),
         "delivery": lambda state: words.DELIVERIES.get(state, state),
         "clock": _clock,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from gateway.records import Label, Reason, State
+from gateway.records import Reason, State
+from gateway.store.entries import DeliveryState
+from gateway.store.queries.views import ImageRow
 
 STATES = {
     State.RECEIVED: "waits for its answer",
@@ -39,16 +41,11 @@ REASONS = {
     Reason.NOT_DELIVERED: "could not be delivered",
     Reason.NOT_ROUTED: "no route leads anywhere",
 }
-ANSWERS = {
-    Label.NORMAL: "Normal",
-    Label.PNEUMONIA: "Pneumonia",
-    Label.UNDETERMINED: "Undetermined",
-}
 DELIVERIES = {
-    "pending": "waiting",
-    "delivered": "delivered",
-    "committed": "committed",
-    "dead": "given up",
+    DeliveryState.PENDING: "waiting",
+    DeliveryState.STORED: "stored",
+    DeliveryState.COMMITTED: "committed",
+    DeliveryState.DEAD: "given up",
 }
 
 
@@ -70,13 +67,10 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} d"
 
 
-def taken(row: dict[str, object]) -> str:
+def taken(row: ImageRow) -> str:
     """Return how long an image has taken to where it stands, or has been waiting."""
-    received_at, state_at = row["received_at"], row["state_at"]
-    if not isinstance(received_at, datetime) or not isinstance(state_at, datetime):
-        return ""
-    end = datetime.now(UTC) if row["state"] == State.RECEIVED else state_at
-    return duration((end - received_at).total_seconds())
+    end = datetime.now(UTC) if row.state == State.RECEIVED else row.state_at
+    return duration((end - row.received_at).total_seconds())
 
 
 def ago(time: datetime | None) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from gateway.records import Label, Reason, State
+from gateway.records import Reason, State
 from gateway.store.queries.worklist import Search
 from gateway.web.pages.templates import page
 from gateway.web.pages.words import REASONS
@@ -79,7 +79,7 @@ def _choices(site: Site) -> dict[str, Any]:
         "titles": site.remembered.get("titles", 60.0, site.worklist.calling_ae_titles),
         "all_states": list(State),
         "all_reasons": REASONS,
-        "all_labels": list(Label),
+        "all_labels": site.remembered.get("labels", 60.0, site.worklist.labels),
     }
 
 
@@ -89,13 +89,13 @@ def _search(fields: dict[str, str]) -> Search:
         calling_ae_title=fields.get("ae", ""),
         state=_one_of(State, fields.get("state")),
         reason=_one_of(Reason, fields.get("reason")),
-        label=_one_of(Label, fields.get("label")),
+        label=fields.get("label", ""),
         since=_day(fields.get("since", "")),
         until=_day(fields.get("until", ""), later=1),
     )
 
 
-def _one_of(codes: type[State] | type[Reason] | type[Label], text: str | None) -> str:
+def _one_of(codes: type[State] | type[Reason], text: str | None) -> str:
     return text if text in set(codes) else ""
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 from starlette.requests import Request
 
+from gateway.store.queries.views import ImageView
 from gateway.telemetry.audit import trail
 from gateway.telemetry.audit.subject import subject_of
 from gateway.telemetry.events import Event
@@ -16,16 +14,16 @@ from gateway.web.security.access import client_of
 ANYBODY = "anybody on this machine"  # who nobody has asked to sign in
 
 
-def record_viewed(request: Request, image: dict[str, Any]) -> None:
+def record_viewed(request: Request, image: ImageView) -> None:
     """Somebody has opened the report of an image (PS3.15 A.5.3, Instances Accessed)."""
     _log(Event.VIEWED, request, image)
-    trail.viewed(subject_of(Path(image["source"])), user=_reader(request), address=client_of(request))
+    trail.viewed(subject_of(image.source), user=_reader(request), address=client_of(request))
 
 
-def record_exported(request: Request, image: dict[str, Any], what: str) -> None:
+def record_exported(request: Request, image: ImageView, what: str) -> None:
     """Somebody has downloaded an object of an image (PS3.15 A.5.3, Export)."""
     _log(Event.EXPORTED, request, image, what=what)
-    subject = subject_of(Path(image["source"]))
+    subject = subject_of(image.source)
     url = f"{client_of(request)}{request.url.path}"
     trail.exported(subject, destination=url, user=_reader(request), address=client_of(request))
 
@@ -36,11 +34,11 @@ def record_turned_away(request: Request, name: str) -> None:
     trail.rejected(peer=name, peer_address=client_of(request), why="wrong password or token")
 
 
-def _log(event: Event, request: Request, image: dict[str, Any], **data: str) -> None:
+def _log(event: Event, request: Request, image: ImageView, **data: str) -> None:
     log_event(
         event,
-        sop_instance_uid=image["sop_instance_uid"],
-        study_instance_uid=image["study_instance_uid"],
+        sop_instance_uid=image.sop_instance_uid,
+        study_instance_uid=image.study_instance_uid,
         reader=_reader(request),
         address=client_of(request),
         **data,

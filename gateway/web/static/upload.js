@@ -14,8 +14,9 @@ function line(tag, text, kind = "") {
 }
 
 function tell(answer) {
-  const lines = [line("h2", answer.label, `label ${answer.label}`)];
-  if (answer.probabilities) lines.push(line("p", `Score ${(100 * answer.probabilities.Pneumonia).toFixed(1)} %, threshold ${(100 * answer.threshold).toFixed(1)} %`, "large"));
+  const presence = answer.score === null ? "undetermined" : answer.score >= answer.threshold ? "present" : "absent";
+  const lines = [line("h2", answer.label, `label ${presence}`)];
+  if (answer.score !== null) lines.push(line("p", `Score ${(100 * answer.score).toFixed(1)} %, threshold ${(100 * answer.threshold).toFixed(1)} %`, "large"));
   if (answer.reason) lines.push(line("p", answer.detail ?? answer.reason));
   lines.push(line("p", answer.model, "faint"));
   place.replaceChildren(...lines);

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 from http import HTTPStatus
-from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
@@ -16,7 +15,8 @@ from PIL import Image
 
 from gateway.results.activation_overlay import colour_scale, coloured_map
 from gateway.store.pictures import Kind
-from gateway.web.pages.versions import standing
+from gateway.store.queries.images import shown_of
+from gateway.store.queries.views import ImageView
 from gateway.web.security.audit import record_viewed
 from gateway.web.security.guard import problem
 from gateway.web.site import Site
@@ -41,7 +41,7 @@ def routes(site: Site) -> APIRouter:
         source = await run_in_threadpool(site.images.source_of, sop_instance_uid, v)
         if source is None:
             return _missing()
-        path = await site.display.picture(FilePath(source), Kind.THUMBNAIL)
+        path = await site.display.picture(source, Kind.THUMBNAIL)
         if path is None:
             return Response(PLACEHOLDER, media_type="image/svg+xml", headers=FORGET)
         return FileResponse(path, media_type="image/jpeg", headers=KEEP if v is not None else FORGET)
@@ -49,7 +49,7 @@ def routes(site: Site) -> APIRouter:
     @router.get("/pixels")
     async def pixels(request: Request, sop_instance_uid: str, v: Version = None) -> Response:
         shown = await run_in_threadpool(_shown, site, sop_instance_uid, v)
-        path = await site.display.picture(FilePath(shown["source"]), Kind.PIXELS) if shown else None
+        path = await site.display.picture(shown.source, Kind.PIXELS) if shown else None
         if shown is None or path is None:
             return _missing()
         await run_in_threadpool(record_viewed, request, shown)
@@ -67,17 +67,16 @@ def routes(site: Site) -> APIRouter:
     return router
 
 
-def _shown(site: Site, uid: str, number: int | None) -> dict[str, Any] | None:
+def _shown(site: Site, uid: str, number: int | None) -> ImageView | None:
     versions = site.images.versions(uid)
     if number is not None:
-        return next((each for each in versions if each["id"] == number), None)
-    return standing(versions) if versions else None
+        return next((each for each in versions if each.id == number), None)
+    return shown_of(versions)
 
 
-def _activation(shown: dict[str, Any] | None) -> NDArray[np.float32] | None:
-    answer: dict[str, Any] = (shown["answer"] if shown else None) or {}
-    values = answer.get("activation")
-    return np.asarray(values, np.float32) if values else None
+def _activation(shown: ImageView | None) -> NDArray[np.float32] | None:
+    answer = shown.answer if shown else None
+    return np.asarray(answer.activation, np.float32) if answer and answer.activation else None
 
 
 def _png(pixels: NDArray[np.uint8]) -> Response:

@@ -58,7 +58,7 @@ def attempt(ledger: Ledger, outbox: Outbox, port: int | None, **rules: Any) -> N
 
 def deliveries(ledger: Ledger) -> list[tuple[str, int]]:
     versions = [Images(ledger).versions(f"1.2.{number}")[0] for number in (1, 2, 3)]
-    return [(each["state"], each["attempts"]) for version in versions for each in version["deliveries"]]
+    return [(each.state, each.attempts) for version in versions for each in version.deliveries]
 
 
 def test_what_an_attempt_did_not_reach_is_tried_at_once_where_others_arrived(
@@ -66,10 +66,10 @@ def test_what_an_attempt_did_not_reach_is_tried_at_once_where_others_arrived(
 ) -> None:
     with storage_peer(lambda uid: None if uid == "2.25.2" else 0x0000) as peer:
         attempt(ledger, outbox, peer.port)
-        assert deliveries(ledger) == [("delivered", 1), ("pending", 1), ("pending", 0)]
+        assert deliveries(ledger) == [("stored", 1), ("pending", 1), ("pending", 0)]
         assert outbox.failures("pacs") == 0
         attempt(ledger, outbox, peer.port)  # the one that broke the association waits
-        assert deliveries(ledger) == [("delivered", 1), ("pending", 1), ("delivered", 1)]
+        assert deliveries(ledger) == [("stored", 1), ("pending", 1), ("stored", 1)]
         assert not outbox.has_due("pacs")
 
 
@@ -84,14 +84,14 @@ def test_one_success_ends_the_outage_for_all(ledger: Ledger, outbox: Outbox) -> 
     outbox.record_away("pacs", "nobody there", -1)
     with storage_peer() as peer:
         attempt(ledger, outbox, peer.port)
-    assert deliveries(ledger) == [("delivered", 1)] * 3
+    assert deliveries(ledger) == [("stored", 1)] * 3
     assert outbox.failures("pacs") == 0
 
 
 def test_what_is_refused_for_good_fails_its_image_alone(ledger: Ledger, outbox: Outbox) -> None:
     with storage_peer(lambda uid: 0xC123 if uid == "2.25.2" else 0x0000) as peer:
         attempt(ledger, outbox, peer.port)
-    assert deliveries(ledger) == [("delivered", 1), ("dead", 1), ("delivered", 1)]
+    assert deliveries(ledger) == [("stored", 1), ("dead", 1), ("stored", 1)]
     assert state(ledger, "1.2.2") == (State.FAILED, Reason.NOT_DELIVERED)
 
 
@@ -105,7 +105,7 @@ def test_all_that_is_too_old_is_given_up_with_the_attempt_that_found_nobody(
 
 def test_what_is_to_be_committed_by_what_is_no_dicom_node_is_given_up(ledger: Ledger, outbox: Outbox) -> None:
     for claimed in outbox.claim("pacs", "worker", 100):
-        outbox.record_delivered(claimed, to_be_committed=True)
+        outbox.record_stored(claimed, to_be_committed=True)
     attempt(ledger, outbox, None)
     assert {state for state, _ in deliveries(ledger)} == {"dead"}
 
@@ -130,23 +130,23 @@ def test_a_clock_that_jumps_ahead_kills_nothing(ledger: Ledger, outbox: Outbox) 
         with ledger.transaction() as connection:
             connection.exec_driver_sql("UPDATE deliveries SET not_before = '1970-01-01 00:00:00'")
         attempt(ledger, outbox, peer.port)
-    assert {state for state, _ in deliveries(ledger)} == {"delivered"}
+    assert {state for state, _ in deliveries(ledger)} == {"stored"}
 
 
 def test_whatever_is_raised_over_one_object_the_others_go_on(
     ledger: Ledger, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Outbox.record_delivered
+    real = Outbox.record_stored
 
     def fail(self: Outbox, delivery: Any, **more: Any) -> None:
         if delivery.sop_instance_uid == "2.25.1":
             raise sa.exc.DataError("statement", {}, ValueError("a NUL"))
         real(self, delivery, **more)
 
-    monkeypatch.setattr(Outbox, "record_delivered", fail)
+    monkeypatch.setattr(Outbox, "record_stored", fail)
     with storage_peer() as peer:
         attempt(ledger, outbox, peer.port)
-    assert deliveries(ledger) == [("pending", 1), ("delivered", 1), ("delivered", 1)]
+    assert deliveries(ledger) == [("pending", 1), ("stored", 1), ("stored", 1)]
     assert not outbox.has_due("pacs"), "it has its own back-off"
 
 

@@ -71,7 +71,7 @@ def until(condition: Callable[[], object], tick: Callable[[], object] = lambda: 
 
 
 def states(ledger: Ledger, *uids: str) -> list[str]:
-    return [each["state"] for uid in uids for each in Images(ledger).versions(uid)[0]["deliveries"]]
+    return [each.state for uid in uids for each in Images(ledger).versions(uid)[0].deliveries]
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ Start = Callable[..., Couriers]
 
 def test_what_is_due_is_delivered(ledger: Ledger, images: list[str], couriers: Start) -> None:
     running = couriers()
-    until(lambda: states(ledger, *images) == ["delivered"] * 3, running.wake)
+    until(lambda: states(ledger, *images) == ["stored"] * 3, running.wake)
 
 
 def test_couriers_follow_the_ledger(ledger: Ledger, images: list[str], couriers: Start) -> None:
@@ -141,10 +141,10 @@ def test_a_delivery_that_hangs_is_told_and_the_others_go_on(
 
     until(lambda: Images(ledger).hanging(), tick)
     assert [name for name, _ in Images(ledger).hanging()] == ["outbox"]
-    until(lambda: states(ledger, *images) == ["pending", "delivered", "delivered"], tick)
+    until(lambda: states(ledger, *images) == ["pending", "stored", "stored"], tick)
     assert stuck.sent.count("2.25.1") == 1, "it is in nobody else's hand while the first has it"
     stuck.may_end.set()
-    until(lambda: states(ledger, *images) == ["delivered"] * 3, tick)
+    until(lambda: states(ledger, *images) == ["stored"] * 3, tick)
     until(lambda: not Images(ledger).hanging(), tick)
     assert stuck.sent.count("2.25.1") == 1
     line = told("delivery_hangs")[0]
@@ -174,7 +174,7 @@ def test_a_hang_that_can_be_ended_waits_for_its_turn(
     with pipe.open("wb"):
         pipe.unlink()
         pipe.write_bytes(encoded(dx(SOPInstanceUID="2.25.1")))
-    until(lambda: states(ledger, *images)[1:] == ["delivered"] * 2, tick)
+    until(lambda: states(ledger, *images)[1:] == ["stored"] * 2, tick)
     until(lambda: not Images(ledger).hanging(), tick)
 
 
@@ -201,7 +201,7 @@ def test_a_courier_that_died_is_replaced(
         running.wake()
         running.watch()
 
-    until(lambda: states(ledger, *images) == ["delivered"] * 3, tick)
+    until(lambda: states(ledger, *images) == ["stored"] * 3, tick)
     assert deaths
     assert told("courier_died")
     assert told("courier_replaced")

@@ -45,7 +45,7 @@ def images(ledger: Ledger, tmp_path: Path) -> None:
 
 
 def deliveries(ledger: Ledger) -> list[dict[str, Any]]:
-    return [Images(ledger).versions(f"1.2.{number}")[0]["deliveries"][0] for number in (1, 2)]
+    return [Images(ledger).versions(f"1.2.{number}")[0].deliveries[0] for number in (1, 2)]
 
 
 def deliver_until(
@@ -107,8 +107,8 @@ def test_what_was_stored_before_the_answer_was_lost_is_found(
         (metadata if ready.is_set() else say(503))(connection, request)
 
     with stow_server(post, metadata=look_up) as server:
-        deliver_until(lambda: deliveries(ledger)[0]["attempts"] >= 2, ledger, tmp_path, server)
-        assert deliveries(ledger)[0]["state"] == "pending", "nothing is given up after an unknown end"
+        deliver_until(lambda: deliveries(ledger)[0].attempts >= 2, ledger, tmp_path, server)
+        assert deliveries(ledger)[0].state == "pending", "nothing is given up after an unknown end"
         ready.set()
         deliver_until(lambda: both_are_delivered(ledger), ledger, tmp_path, server)
 
@@ -119,13 +119,13 @@ def test_one_object_that_the_server_chokes_on_holds_up_no_other(ledger: Ledger, 
         script(connection, request)
 
     with stow_server(choke) as server:
-        deliver_until(lambda: deliveries(ledger)[1]["state"] == "delivered", ledger, tmp_path, server, 2)
+        deliver_until(lambda: deliveries(ledger)[1].state == "stored", ledger, tmp_path, server, 2)
     (held_up, _) = deliveries(ledger)
-    assert held_up["state"] == "pending"
+    assert held_up.state == "pending"
 
 
 def test_success_without_proof_is_told_and_tried_again(ledger: Ledger, tmp_path: Path) -> None:
     with stow_server(say(200), say(200), NAMES_IT) as server:
         deliver_until(lambda: both_are_delivered(ledger), ledger, tmp_path, server)
-    events = [event for event in Images(ledger).versions("1.2.1")[0]["events"] if "error" in event]
+    events = [each.data for each in Images(ledger).versions("1.2.1")[0].events if "error" in each.data]
     assert "without naming the object" in events[0]["error"]

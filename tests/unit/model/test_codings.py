@@ -51,6 +51,6 @@ def test_the_coding_of_a_picture_does_not_change_its_answer(name: str) -> None:
     inputs = np.stack([to_model_input(decode(ds).pixels) for ds in pictures.values()])
     answers = dict(zip(pictures, predictor.predict(inputs), strict=True))
     assert len({answer.label for answer in answers.values()}) == 1, answers
-    scores = [answer.p_pneumonia for answer in answers.values() if answer.p_pneumonia is not None]
+    scores = [answer.score for answer in answers.values() if answer.score is not None]
     assert len(scores) == len(pictures)
     assert max(scores) - min(scores) <= MOST, dict(zip(pictures, scores, strict=True))

@@ -49,7 +49,7 @@ def test_a_users_state_dict_is_read_as_it_comes(
     predictor = Predictor.open(tmp_path / "mine.pth", device="cpu")
     with torch.inference_mode():
         expected = network(torch.from_numpy(images)).softmax(dim=1)[:, 1]
-    answered = [prediction.p_pneumonia for prediction in predictor.predict(images)]
+    answered = [prediction.score for prediction in predictor.predict(images)]
     assert answered == pytest.approx(expected.tolist(), abs=1e-4)
 
 

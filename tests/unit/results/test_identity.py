@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway.records import SC, SR, GreyImage, Label
+from gateway.records import SC, SR, GreyImage
 from gateway.results.answer import Answer, percent
 from gateway.results.encoding import encode
 from gateway.results.identity import result_uid, series_uid
@@ -53,7 +53,7 @@ def test_encoding_twice_gives_the_same_bytes() -> None:
     [
         answer(configuration="c1" * 32),
         answer(pixel_digest="d2" * 32),
-        answer(prediction(Label.PNEUMONIA, 0.875, model=replace(MODEL, weights_sha256="6f" * 32))),
+        answer(prediction(0.875, model=replace(MODEL, weights_sha256="6f" * 32))),
     ],
 )
 def test_another_answer_is_another_object(other: Answer) -> None:
@@ -83,9 +83,8 @@ def test_sr_and_sc_are_series_of_their_own() -> None:
 def test_rounding_never_carries_the_score_over_the_threshold(
     p: float, threshold: float, expected: float
 ) -> None:
-    label = Label.PNEUMONIA if p >= threshold else Label.NORMAL
-    assert percent(prediction(label, p, model=replace(MODEL, threshold=threshold))) == expected
+    assert percent(prediction(p, model=replace(MODEL, threshold=threshold))) == expected
 
 
 def test_an_abstention_has_no_score() -> None:
-    assert percent(replace(PNEUMONIA, label=Label.UNDETERMINED, p_pneumonia=None)) is None
+    assert percent(replace(PNEUMONIA, score=None)) is None

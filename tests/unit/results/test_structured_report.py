@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, ExplicitVRLittleEndian
 from pydicom.valuerep import validate_pn_component_length
 
-from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Label
+from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from gateway.results.answer import Answer, Predecessor
 from gateway.results.encoding import encode
 from gateway.results.source_header import source_header
@@ -62,7 +62,7 @@ def test_the_algorithm_is_identified_alike_in_header_and_tree() -> None:
 
 def test_a_long_model_name_stays_valid_and_equal() -> None:
     model = replace(MODEL, name="a model\\with a name " * 8, version="1.0 " * 40)
-    report = report_on(dx(), answer(prediction(Label.PNEUMONIA, 0.9, model=model)))
+    report = report_on(dx(), answer(prediction(0.9, model=model)))
     (equipment,) = report.ContributingEquipmentSequence
     assert len(equipment.ManufacturerModelName) <= 64
     assert equipment.ManufacturerModelName == report.ContentSequence[5].TextValue

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from gateway.errors import Retry
 from gateway.records import Reason, State
+from gateway.store.answers import has_twin
 from gateway.store.database import open_engine
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
@@ -30,7 +31,7 @@ def test_a_resent_image_changes_nothing_and_a_changed_one_is_kept_beside(
     assert ledger.record_received(received(tmp_path, sha256="f" * 64)) is Arrival.CHANGED
     assert ledger.queued() == 2
     versions = Images(ledger).versions("1.2.1")
-    assert [len(version["events"]) for version in versions] == [1, 2]
+    assert [len(version.events) for version in versions] == [1, 2]
 
 
 def test_a_claimed_image_is_claimed_once(ledger: Ledger, tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_without_a_route_an_answer_is_never_delivered(ledger: Ledger, tmp_path: 
     assert record_answer(ledger, image, answer(tmp_path))
     assert state(ledger) == (State.FAILED, Reason.NOT_ROUTED)
     (version,) = Images(ledger).versions("1.2.1")
-    assert version["events"][-1]["reason"] == Reason.NOT_ROUTED
+    assert version.events[-1].data["reason"] == Reason.NOT_ROUTED
 
 
 def test_the_same_picture_under_the_same_uid_is_a_twin(ledger: Ledger, tmp_path: Path) -> None:
@@ -92,8 +93,8 @@ def test_the_same_picture_under_the_same_uid_is_a_twin(ledger: Ledger, tmp_path:
     first, second = claim(ledger, "a")
     record_answer(ledger, first, answer(tmp_path))
     with ledger.session() as session:
-        assert ledger.has_twin(session.connection, second, "d")
-        assert not ledger.has_twin(session.connection, second, "other pixels")
+        assert has_twin(session.connection, second, "d")
+        assert not has_twin(session.connection, second, "other pixels")
         assert ledger.end(session, second, State.INELIGIBLE, Reason.PIXELS_UNCHANGED, "same picture")
         assert not ledger.end(session, second, State.INELIGIBLE, Reason.PIXELS_UNCHANGED, "same picture")
     assert ledger.queued() == 0

@@ -113,7 +113,7 @@ def test_retention_deletes_nothing_while_a_folder_is_away(
     (image,) = claim(ledger, "batch")
     record_answer(ledger, image, answer(tmp_path, "near"))
     (delivery,) = Outbox(ledger).claim("near", "here-1", 10)
-    Outbox(ledger).record_delivered(delivery)
+    Outbox(ledger).record_stored(delivery)
     assert state(ledger)[0] == "delivered"
     cleaner = Cleaner(AT_ONCE, ledger, [], Pictures(tmp_path / "pictures", 1), marks)
     unmount(tmp_path / folder)

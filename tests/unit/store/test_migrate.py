@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,22 @@ from gateway.store.migrate import BASELINE, upgrade
 from gateway.store.schema import metadata
 from tests.support.postgresql import postgresql
 
+DUMP = Path(__file__).parent / "databases" / "schema_0007.sql"
+TABLES = (  # parents first
+    "instances",
+    "results",
+    "destinations",
+    "deliveries",
+    "events",
+    "feedback",
+    "timings",
+    "executors",
+    "folders",
+    "refusals",
+)
+OF_MODEL = ("device_uid", "weights_sha256", "threshold", "calibration", "abstention")
+OF_RECORD = ("configuration", "software_version", "abstained", "steps", "repaired", "activation")
+SAID = ("reader", "verdict", "comment", "time")
 TIME = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001 - as SQLite keeps it
 INSTANCE = {
     "id": 1,
@@ -116,6 +132,10 @@ def test_an_older_database_is_upgraded_whole(engine: sa.Engine, versioned: bool)
         ("inferred", None),
         ("failed", "not_routed"),
     ]
+    by_image = {row["instance_id"]: row for row in rows(engine, "answers")}
+    assert {row["instance_id"]: row["answer_id"] for row in rows(engine, "results")} == {
+        number: by_image[number]["id"] for number in (1, 2)
+    }
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
@@ -126,3 +146,125 @@ def test_a_newer_database_is_refused(engine: sa.Engine) -> None:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigurationError, match="a newer gateway has written it"):
         upgrade(engine)
+
+
+@pytest.fixture
+def earlier(engine: sa.Engine) -> dict[str, list[dict[str, Any]]]:
+    """Fill the database with all rows of one that version 0.1.0 wrote, and return them by table."""
+    upgrade(engine, "0007")
+    written = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    with written.connect() as connection:
+        connection.connection.driver_connection.executescript(DUMP.read_text())
+    old, new = sa.MetaData(), sa.MetaData()
+    old.reflect(written)
+    new.reflect(engine)
+    content: dict[str, list[dict[str, Any]]] = {}
+    with written.connect() as source, engine.begin() as target:
+        for table in TABLES:
+            found = source.execute(sa.select(old.tables[table])).mappings()
+            content[table] = [{name: in_utc(value) for name, value in row.items()} for row in found]
+            target.execute(sa.insert(new.tables[table]), content[table])
+    written.dispose()
+    return content
+
+
+def in_utc(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+def keys_of(found: list[dict[str, Any]], names: list[str]) -> list[list[Any]]:
+    return sorted([row[name] for name in names] for row in found)
+
+
+def test_no_row_is_lost_and_none_but_answers_is_added(
+    engine: sa.Engine, earlier: dict[str, list[dict[str, Any]]]
+) -> None:
+    upgrade(engine)
+    for table in TABLES:
+        keys = [column.name for column in metadata.tables[table].primary_key]
+        now, then = (
+            [[row[key] for key in keys] for row in found] for found in (rows(engine, table), earlier[table])
+        )
+        assert sorted(now) == sorted(then), table
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_each_standing_answer_is_what_its_image_told(
+    engine: sa.Engine, earlier: dict[str, list[dict[str, Any]]]
+) -> None:
+    upgrade(engine)
+    answers = {row["id"]: row for row in rows(engine, "answers")}
+    images = {row["id"]: row for row in rows(engine, "instances")}
+    for image in earlier["instances"]:
+        answer = answers.get(images[image["id"]]["answer_id"])
+        assert (answer is None) == (image["label"] is None)
+        if answer:
+            record, model = image["answer"], image["answer"]["model"]
+            assert answer["instance_id"] == image["id"]
+            assert (answer["label"], answer["score"]) == (image["label"], image["p_pneumonia"])
+            assert (images[image["id"]]["label"], images[image["id"]]["score"]) == (
+                answer["label"],
+                answer["score"],
+            )
+            assert {name: answer[name] for name in OF_MODEL} == {name: model[name] for name in OF_MODEL}
+            assert (answer["model_name"], answer["model_version"]) == (model["name"], model["version"])
+            assert {name: answer[name] for name in OF_RECORD} == {name: record[name] for name in OF_RECORD}
+            assert answer["pixel_digest"] == image["pixel_digest"]
+            assert answer["superseded_at"] is None
+
+
+def test_each_result_belongs_to_an_answer_that_stands_as_it_stood(
+    engine: sa.Engine, earlier: dict[str, list[dict[str, Any]]]
+) -> None:
+    upgrade(engine)
+    answers = {row["id"]: row for row in rows(engine, "answers")}
+    kept = {row["id"]: row for row in rows(engine, "results")}
+    for result in earlier["results"]:
+        answer = answers[kept[result["id"]]["answer_id"]]
+        assert answer["instance_id"] == result["instance_id"]
+        assert answer["superseded_at"] == result["superseded_at"]
+    superseded = [row for row in answers.values() if row["superseded_at"]]
+    assert len(superseded) == 3
+    assert {row["label"] for row in superseded} == {"Normal", "Pneumonia"}  # as the history told it
+
+
+def test_each_word_of_a_reader_stays_with_the_answer_that_was_read(
+    engine: sa.Engine, earlier: dict[str, list[dict[str, Any]]]
+) -> None:
+    upgrade(engine)
+    answers = {row["id"]: row for row in rows(engine, "answers")}
+    kept = {row["id"]: row for row in rows(engine, "feedback")}
+    for said in earlier["feedback"]:
+        answer = answers[kept[said["id"]]["answer_id"]]
+        assert answer["instance_id"] == said["instance_id"]
+        assert answer["score"] == pytest.approx(said["p_pneumonia"], abs=1e-6)
+        copies = ("label", "threshold", "model_version", "device_uid")
+        assert {name: answer[name] for name in copies} == {name: said[name] for name in copies}
+        assert {name: kept[said["id"]][name] for name in SAID} == {name: said[name] for name in SAID}
+
+
+def test_feedback_on_an_answer_that_has_left_no_trace_gets_an_answer_of_its_own(
+    engine: sa.Engine, earlier: dict[str, list[dict[str, Any]]]
+) -> None:
+    old = sa.MetaData()
+    old.reflect(engine, only=["feedback"])
+    said = {**earlier["feedback"][0], "id": 99, "p_pneumonia": 0.25, "threshold": 0.1, "device_uid": "2.25.5"}
+    with engine.begin() as connection:
+        time = datetime(2020, 1, 1, tzinfo=UTC)
+        connection.execute(sa.insert(old.tables["feedback"]).values(said | {"time": time}))
+    upgrade(engine)
+    (word,) = (row for row in rows(engine, "feedback") if row["id"] == 99)
+    (answer,) = (row for row in rows(engine, "answers") if row["id"] == word["answer_id"])
+    assert (answer["label"], answer["score"], answer["threshold"]) == ("Pneumonia", 0.25, 0.1)
+    assert (answer["device_uid"], answer["superseded_at"]) == ("2.25.5", time)
+
+
+def test_a_delivery_that_a_destination_has_is_stored(
+    engine: sa.Engine, earlier: dict[str, list[dict[str, Any]]]
+) -> None:
+    upgrade(engine)
+    now = {row["id"]: row["state"] for row in rows(engine, "deliveries")}
+    words = {"delivered": "stored"}
+    assert now == {row["id"]: words.get(row["state"], row["state"]) for row in earlier["deliveries"]}
+    assert set(now.values()) == {"pending", "stored", "committed", "dead"}

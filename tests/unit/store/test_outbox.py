@@ -35,7 +35,7 @@ def take(outbox: Outbox, destination: str) -> PendingDelivery:
 
 def delivery(ledger: Ledger, destination: str = "pacs") -> dict[str, object]:
     (version,) = Images(ledger).versions("1.2.1")
-    return next(each for each in version["deliveries"] if each["destination"] == destination)
+    return next(each for each in version.deliveries if each.destination == destination)
 
 
 def test_an_image_is_delivered_when_every_destination_has_every_result(
@@ -43,13 +43,13 @@ def test_an_image_is_delivered_when_every_destination_has_every_result(
 ) -> None:
     pending = take(outbox, "pacs")
     outbox.record_failure(pending, "refused")
-    outbox.record_delivered(take(outbox, "outbox"))
+    outbox.record_stored(take(outbox, "outbox"))
     assert state(ledger) == (State.INFERRED, None)
-    outbox.record_delivered(take(outbox, "pacs"))
-    outbox.record_delivered(pending)  # a worker that was given up comes too late
+    outbox.record_stored(take(outbox, "pacs"))
+    outbox.record_stored(pending)  # a worker that was given up comes too late
     assert state(ledger) == (State.DELIVERED, None)
     assert not outbox.has_due("pacs")
-    assert (delivery(ledger)["attempts"], delivery(ledger)["last_error"]) == (2, None)
+    assert (delivery(ledger).attempts, delivery(ledger).last_error) == (2, None)
     assert outbox.destinations() == []
 
 
@@ -58,7 +58,7 @@ def test_a_dead_delivery_fails_the_image_but_not_before_the_others_have_ended(
 ) -> None:
     outbox.record_dead(take(outbox, "pacs"), "0xC000")
     assert state(ledger) == (State.INFERRED, None)
-    outbox.record_delivered(take(outbox, "outbox"))
+    outbox.record_stored(take(outbox, "outbox"))
     assert state(ledger) == (State.FAILED, Reason.NOT_DELIVERED)
 
 
@@ -83,11 +83,11 @@ def test_nothing_is_due_where_the_destination_is_away(ledger: Ledger, outbox: Ou
     assert outbox.failures("pacs") == 1
     assert not outbox.has_due("pacs")
     assert outbox.has_due("outbox")
-    assert delivery(ledger)["last_error"] == "nobody there"
+    assert delivery(ledger).last_error == "nobody there"
     outbox.record_reached("pacs")
     assert outbox.failures("pacs") == 0
     assert outbox.has_due("pacs")
-    assert delivery(ledger)["last_error"] is None
+    assert delivery(ledger).last_error is None
 
 
 def test_what_is_overdue_is_found_also_where_nothing_is_due(outbox: Outbox) -> None:
@@ -102,8 +102,8 @@ def test_what_is_overdue_is_found_also_where_nothing_is_due(outbox: Outbox) -> N
 @pytest.fixture
 def commitments(ledger: Ledger, outbox: Outbox) -> Commitments:
     """The result is everywhere, and `pacs` has been asked to keep it."""
-    outbox.record_delivered(take(outbox, "outbox"))
-    outbox.record_delivered(take(outbox, "pacs"), to_be_committed=True)
+    outbox.record_stored(take(outbox, "outbox"))
+    outbox.record_stored(take(outbox, "pacs"), to_be_committed=True)
     commitments = Commitments(ledger)
     commitments.record_asked(take(outbox, "pacs"), "2.25.9", 3600)
     outbox.release("worker")
@@ -116,7 +116,7 @@ def test_a_result_is_committed_when_the_destination_says_so(ledger: Ledger, comm
     report = commitments.record_report("2.25.9", {"2.25.1"}, {})
     assert (report.is_known, [each.destination for each in report.kept], report.lost) == (True, ["pacs"], [])
     assert commitments.record_report("2.25.9", {"2.25.1"}, {}) == Report(True, [], [])  # once more
-    assert delivery(ledger)["state"] == DeliveryState.COMMITTED
+    assert delivery(ledger).state == DeliveryState.COMMITTED
     assert state(ledger) == (State.DELIVERED, None)
 
 
@@ -125,8 +125,8 @@ def test_what_the_destination_does_not_keep_is_sent_again_but_not_at_once(
 ) -> None:
     report = commitments.record_report("2.25.9", set(), {"2.25.1": "resource limitation"})
     assert [each.destination for each in report.lost] == ["pacs"]
-    assert delivery(ledger)["state"] == DeliveryState.PENDING
-    assert delivery(ledger)["last_error"] == "not committed: resource limitation"
+    assert delivery(ledger).state == DeliveryState.PENDING
+    assert delivery(ledger).last_error == "not committed: resource limitation"
     assert not outbox.has_due("pacs")
     assert state(ledger) == (State.INFERRED, None)
 
@@ -134,12 +134,12 @@ def test_what_the_destination_does_not_keep_is_sent_again_but_not_at_once(
 def test_without_an_answer_the_destination_is_asked_again(
     ledger: Ledger, outbox: Outbox, commitments: Commitments
 ) -> None:
-    assert delivery(ledger)["last_error"] is None
+    assert delivery(ledger).last_error is None
     for times in ("once", "2 times"):
         (asked,) = outbox.overdue("pacs", now())
         commitments.record_asked(asked, f"2.25.10.{asked.asked}", 0)
-        assert delivery(ledger)["last_error"] == f"asked {times} to commit it, no report"
-    assert take(outbox, "pacs").state is DeliveryState.DELIVERED
+        assert delivery(ledger).last_error == f"asked {times} to commit it, no report"
+    assert take(outbox, "pacs").state is DeliveryState.STORED
     assert commitments.record_report("2.25.9", {"2.25.1"}, {}) == Report(is_known=False)
 
 
@@ -147,7 +147,7 @@ def test_without_an_answer_the_destination_is_asked_again(
 
 
 def test_a_dead_delivery_is_retried_at_once(ledger: Ledger, outbox: Outbox) -> None:
-    outbox.record_delivered(take(outbox, "outbox"))
+    outbox.record_stored(take(outbox, "outbox"))
     outbox.record_failure(take(outbox, "pacs"), "0xC000")
     outbox.record_dead(take(outbox, "pacs"), "0xC000")
     outbox.record_away("pacs", "nobody there", 3600)
@@ -155,7 +155,7 @@ def test_a_dead_delivery_is_retried_at_once(ledger: Ledger, outbox: Outbox) -> N
     assert state(ledger) == (State.INFERRED, None)
     retried = take(outbox, "pacs")
     assert retried.attempts == 0
-    outbox.record_delivered(retried)
+    outbox.record_stored(retried)
     assert state(ledger) == (State.DELIVERED, None)
     assert Requeue(ledger).retry() == Begun(images=0, deliveries=0)
 
@@ -177,16 +177,16 @@ def test_another_answer_supersedes_the_results_but_keeps_them(
     ledger: Ledger, outbox: Outbox, tmp_path: Path
 ) -> None:
     outbox.record_dead(take(outbox, "pacs"), "0xC000")
-    outbox.record_delivered(take(outbox, "outbox"))
+    outbox.record_stored(take(outbox, "outbox"))
     Requeue(ledger).reprocess("1.2.1")
     (image,) = claim(ledger, "b")
     assert [report.sop_instance_uid for report in image.earlier_reports] == ["2.25.1"]
     record_answer(ledger, image, answer(tmp_path, "outbox", uid="2.25.2"))
     assert state(ledger) == (State.INFERRED, None)
-    outbox.record_delivered(take(outbox, "outbox"))
+    outbox.record_stored(take(outbox, "outbox"))
     assert state(ledger) == (State.DELIVERED, None)  # the dead delivery was of what is superseded
     (version,) = Images(ledger).versions("1.2.1")
-    superseded = {result["sop_instance_uid"]: result["superseded_at"] for result in version["results"]}
+    superseded = {result.sop_instance_uid: result.superseded_at for result in version.results}
     assert superseded["2.25.1"] is not None
     assert superseded["2.25.2"] is None
 
@@ -195,16 +195,16 @@ def test_the_first_model_answering_again_brings_back_its_own_results(
     ledger: Ledger, outbox: Outbox, tmp_path: Path
 ) -> None:
     for name in ("pacs", "outbox"):
-        outbox.record_delivered(take(outbox, name))
+        outbox.record_stored(take(outbox, name))
     for uid in ("2.25.2", "2.25.1"):
         Requeue(ledger).reprocess("1.2.1")
         (image,) = claim(ledger, uid)
         record_answer(ledger, image, answer(tmp_path, "outbox", uid=uid))
         for pending in outbox.claim("outbox", "worker", 10):
-            outbox.record_delivered(pending)
+            outbox.record_stored(pending)
     assert state(ledger) == (State.DELIVERED, None)
     (version,) = Images(ledger).versions("1.2.1")
-    standing = [each["sop_instance_uid"] for each in version["results"] if not each["superseded_at"]]
+    standing = [each.sop_instance_uid for each in version.results if not each.superseded_at]
     assert standing == ["2.25.1"]
 
 
@@ -217,7 +217,7 @@ def everywhere(*_: str) -> tuple[str, ...]:
 
 def test_what_was_delivered_is_sent_again_also_to_a_new_destination(ledger: Ledger, outbox: Outbox) -> None:
     for name in ("pacs", "outbox"):
-        outbox.record_delivered(take(outbox, name))
+        outbox.record_stored(take(outbox, name))
     assert Requeue(ledger).resend(Selection("1.2.1"), everywhere) == Requeued(deliveries=2, images=1)
     assert state(ledger) == (State.INFERRED, None)
     under_way = Requeue(ledger).resend(Selection("1.2.1"), everywhere)
@@ -226,10 +226,10 @@ def test_what_was_delivered_is_sent_again_also_to_a_new_destination(ledger: Ledg
     again, new = take(outbox, "pacs"), take(outbox, "new")
     assert (again.unsure, new.unsure) == (True, False)
     for pending in (again, new):
-        outbox.record_delivered(pending)
+        outbox.record_stored(pending)
     assert state(ledger) == (State.DELIVERED, None)
     (version,) = Images(ledger).versions("1.2.1")
-    assert [each["event"] for each in version["events"]].count("resent") == 1
+    assert [each.event for each in version.events].count("resent") == 1
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_what_was_delivered_is_sent_again_also_to_a_new_destination(ledger: Ledg
 def test_what_is_sent_again_is_chosen(
     ledger: Ledger, outbox: Outbox, selection: Selection, count: int
 ) -> None:
-    outbox.record_delivered(take(outbox, "outbox"))
+    outbox.record_stored(take(outbox, "outbox"))
     outbox.record_dead(take(outbox, "pacs"), "refused")
     assert Requeue(ledger).resend(selection, lambda *_: ("pacs",)) == Requeued(deliveries=count, images=count)
 

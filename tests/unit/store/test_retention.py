@@ -43,7 +43,7 @@ def settle(ledger: Ledger, folder: Path, *destinations: str, number: int = 1) ->
         result.path.write_bytes(bytes(BYTES))
     record_answer(ledger, image, record)
     for delivery in Outbox(ledger).claim("done", "worker", 10):
-        Outbox(ledger).record_delivered(delivery)
+        Outbox(ledger).record_stored(delivery)
 
 
 def fail(ledger: Ledger) -> None:
@@ -81,7 +81,7 @@ def test_what_is_not_delivered_everywhere_stays(ledger: Ledger, folder: Path) ->
     arrive(ledger, folder)
     settle(ledger, folder, "near", "far")
     (near,) = Outbox(ledger).claim("near", "here-1", 10)
-    Outbox(ledger).record_delivered(near)
+    Outbox(ledger).record_stored(near)
     clean(ledger, folder, AT_ONCE.model_copy(update={"max_disk_gb": 0}))
     assert left(folder) == 2
 
@@ -141,9 +141,9 @@ def test_a_deletion_is_told_once(ledger: Ledger, folder: Path) -> None:
     for _ in range(2):
         clean(ledger, folder, NEVER.model_copy(update={"received_days": 0}))
     (image,) = Images(ledger).versions("1.2.1")
-    assert image["source_deleted_at"]
-    (event,) = [event for event in image["events"] if event["event"] == "deleted"]
-    assert (event["what"], event["why"]) == ("received", "older than 0 days")
+    assert image.source_deleted_at
+    (event,) = [event for event in image.events if event.event == "deleted"]
+    assert (event.data["what"], event.data["why"]) == ("received", "older than 0 days")
 
 
 def test_a_file_that_is_gone_is_told_all_the_same(ledger: Ledger, folder: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_file_that_is_gone_is_told_all_the_same(ledger: Ledger, folder: Path) 
     received(folder).path.unlink()
     clean(ledger, folder, AT_ONCE)
     (image,) = Images(ledger).versions("1.2.1")
-    assert image["source_deleted_at"]
+    assert image.source_deleted_at
 
 
 def test_what_is_sent_again_is_there_again(ledger: Ledger, folder: Path) -> None:
@@ -164,7 +164,7 @@ def test_what_is_sent_again_is_there_again(ledger: Ledger, folder: Path) -> None
         Requeue(ledger).reprocess("1.2.1")
     assert ledger.record_received(received(folder)) is Arrival.RESENT
     (image,) = Images(ledger).versions("1.2.1")
-    assert image["source_deleted_at"] is None
+    assert image.source_deleted_at is None
     Requeue(ledger).reprocess("1.2.1")
 
 

@@ -148,7 +148,7 @@ def test_lines_that_wait_for_a_disk_that_hangs_come_when_it_is_back() -> None:
 
 
 def test_a_line_on_a_terminal_is_short_and_obeyed_by_none() -> None:
-    fields = {"sop_instance_uid": "1.2.3", "p_pneumonia": 0.123456, "reason": "a\x1b[31m\nforged" + 300 * "x"}
+    fields = {"sop_instance_uid": "1.2.3", "score": 0.123456, "reason": "a\x1b[31m\nforged" + 300 * "x"}
     line = readable("inferred", "work", fields)
     assert len(line) <= 161
     assert "0.123 " in line

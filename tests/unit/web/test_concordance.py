@@ -2,19 +2,19 @@
 
 import pytest
 
-from gateway.records import Label
+from gateway.records import Presence
 from gateway.store.entries import Verdict
 from gateway.web.pages.concordance import Fraction, Reading, by, calibration, concordance
 
-PNEUMONIA, NORMAL, UNDETERMINED = Label.PNEUMONIA, Label.NORMAL, Label.UNDETERMINED
+PRESENT, ABSENT, UNDETERMINED = Presence.PRESENT, Presence.ABSENT, Presence.UNDETERMINED
 AGREE, DISAGREE, UNSURE = Verdict.AGREE, Verdict.DISAGREE, Verdict.UNSURE
 READINGS = [
-    Reading(PNEUMONIA, 0.95, AGREE, "A"),
-    Reading(PNEUMONIA, 0.85, AGREE, "A"),
-    Reading(PNEUMONIA, 0.65, DISAGREE, "B"),
-    Reading(NORMAL, 0.05, AGREE, "A"),
-    Reading(NORMAL, 0.45, DISAGREE, "A"),
-    Reading(NORMAL, 0.15, UNSURE, "B"),
+    Reading(PRESENT, 0.95, AGREE, "A"),
+    Reading(PRESENT, 0.85, AGREE, "A"),
+    Reading(PRESENT, 0.65, DISAGREE, "B"),
+    Reading(ABSENT, 0.05, AGREE, "A"),
+    Reading(ABSENT, 0.45, DISAGREE, "A"),
+    Reading(ABSENT, 0.15, UNSURE, "B"),
     Reading(UNDETERMINED, None, AGREE, "B"),
 ]
 
@@ -36,7 +36,7 @@ def test_groups_come_largest_first() -> None:
 
 def test_calibration_compares_scores_with_readers() -> None:
     found = calibration(READINGS)
-    assert [each.pneumonia.part for each in found.bins] == [0, 1, 0, 1, 1]
+    assert [each.found.part for each in found.bins] == [0, 1, 0, 1, 1]
     assert found.expected_error == pytest.approx((0.05 + 0.55 + 0.65 + 0.15 + 0.05) / 5)
     assert found.brier == pytest.approx((0.05**2 + 0.55**2 + 0.65**2 + 0.15**2 + 0.05**2) / 5)
 

@@ -1,0 +1,161 @@
+"""Rows of `answers`: what each model said of an image, with its results and their deliveries.
+
+The ledger calls it within the transaction that answers an image. An answer that was superseded and is given
+again stands as it was, with the same row, results and deliveries: nothing is delivered twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.records import SR
+from gateway.store.entries import (
+    AT_ONCE,
+    AnswerRecord,
+    DeliveryState,
+    EarlierReport,
+    StoredInstance,
+    StoredResult,
+    named,
+)
+from gateway.store.schema import answers, deliveries, instances, results
+from gateway.store.session import Session, now
+from gateway.telemetry.events import Event
+
+
+def supersede(connection: sa.Connection, instance_id: int) -> None:
+    """Mark all answers to an image as superseded: others follow in this transaction."""
+    standing = (answers.c.instance_id == instance_id) & answers.c.superseded_at.is_(None)
+    connection.execute(sa.update(answers).where(standing).values(superseded_at=now()))
+
+
+def record_answer(
+    session: Session, instance: StoredInstance, answer: AnswerRecord, relative: Callable[[Path], str]
+) -> int:
+    """Record an answer, its results and what is to be delivered where; return the answer's number.
+
+    `relative` turns a result's path into the one that is kept.
+    """
+    score = None if answer.score is None else round(answer.score, 4)
+    model = f"{answer.model.name} {answer.model.version}"
+    session.tell(Event.INFERRED, instance, label=answer.label, score=score, model=model)
+    connection = session.connection
+    answer_id = _stand_again(connection, instance.id, answer) or _insert(connection, instance.id, answer)
+    for result in answer.results:
+        result_id = _record_result(session, instance, answer_id, result, relative(result.path))
+        for destination in result.destinations:
+            _record_delivery(connection, result_id, destination)
+    return answer_id
+
+
+def has_twin(connection: sa.Connection, instance: StoredInstance, pixel_digest: str) -> bool:
+    """Tell whether the same picture under the same UID already has its answer."""
+    query = (
+        sa.select(instances.c.id)
+        .join(answers, answers.c.id == instances.c.answer_id)
+        .where(
+            instances.c.sop_instance_uid == instance.sop_instance_uid,
+            instances.c.id != instance.id,
+            answers.c.pixel_digest == pixel_digest,
+        )
+    )
+    return connection.scalars(query.limit(1)).first() is not None
+
+
+def standing_reports(
+    connection: sa.Connection, instance_ids: Sequence[int]
+) -> dict[int, tuple[EarlierReport, ...]]:
+    """Return the SRs of images that are answered again, by image."""
+    query = (
+        sa.select(
+            results.c.instance_id, answers.c.model_name, results.c.sop_class_uid, results.c.sop_instance_uid
+        )
+        .join(answers, answers.c.id == results.c.answer_id)
+        .where(
+            results.c.instance_id.in_(instance_ids),
+            results.c.kind == SR,
+            answers.c.superseded_at.is_(None),
+        )
+        .order_by(answers.c.id)
+    )
+    found: dict[int, tuple[EarlierReport, ...]] = {}
+    for instance_id, *report in connection.execute(query):
+        found[instance_id] = (*found.get(instance_id, ()), EarlierReport(*report))
+    return found
+
+
+def _stand_again(connection: sa.Connection, instance_id: int, answer: AnswerRecord) -> int | None:
+    this = {
+        answers.c.instance_id: instance_id,
+        answers.c.device_uid: answer.model.device_uid,
+        answers.c.configuration: answer.configuration,
+        answers.c.pixel_digest: answer.pixel_digest,
+    }
+    values = {"superseded_at": None, "label": answer.label, "score": answer.score}
+    same = sa.update(answers).where(*(column == value for column, value in this.items()))
+    return connection.scalars(same.values(values).returning(answers.c.id)).first()
+
+
+def _insert(connection: sa.Connection, instance_id: int, answer: AnswerRecord) -> int:
+    row = {"instance_id": instance_id, "created_at": now()} | _model(answer) | _content(answer)
+    return int(connection.execute(sa.insert(answers).values(row).returning(answers.c.id)).scalar_one())
+
+
+def _model(answer: AnswerRecord) -> dict[str, Any]:
+    model = answer.model
+    return {
+        "device_uid": model.device_uid,
+        "model_name": model.name,
+        "model_version": model.version,
+        "weights_sha256": model.weights_sha256,
+        "threshold": model.threshold,
+        "calibration": model.calibration,
+        "abstention": model.abstention,
+        "negative": model.negative,
+        "positive": model.positive,
+        "finding": model.finding.meaning,
+    }
+
+
+def _content(answer: AnswerRecord) -> dict[str, Any]:
+    names = ("label", "score", "abstained", "configuration", "software_version", "pixel_digest")
+    lists = {name: list(getattr(answer, name)) for name in ("steps", "repaired", "activation")}
+    return {name: getattr(answer, name) for name in names} | lists
+
+
+def _record_result(
+    session: Session, instance: StoredInstance, answer_id: int, result: StoredResult, path: str
+) -> int:
+    """Register a result; one of an answer that stands again is there, its file written anew."""
+    this = results.c.name == result.path.name
+    again = sa.update(results).where(this).values(file_deleted_at=None, answer_id=answer_id)
+    known = session.connection.scalars(again.returning(results.c.id)).first()
+    if known is not None:
+        return int(known)
+    row = {
+        "instance_id": instance.id,
+        "answer_id": answer_id,
+        "kind": result.kind,
+        "media_type": result.media_type,
+        "name": result.path.name,
+        "sop_class_uid": result.sop_class_uid,
+        "sop_instance_uid": result.sop_instance_uid,
+        "path": path,
+        "sha256": result.sha256,
+        "created_at": now(),
+    }
+    session.tell(Event.ENCODED, instance, kind=result.kind, **named(result))
+    insert = sa.insert(results).values(row).returning(results.c.id)
+    return int(session.connection.execute(insert).scalar_one())
+
+
+def _record_delivery(connection: sa.Connection, result_id: int, destination: str) -> None:
+    this = (deliveries.c.result_id == result_id) & (deliveries.c.destination == destination)
+    if connection.execute(sa.select(deliveries.c.id).where(this)).first() is None:
+        row = {"result_id": result_id, "destination": destination, "state": DeliveryState.PENDING}
+        times = {"state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
+        connection.execute(sa.insert(deliveries).values(row | times))
