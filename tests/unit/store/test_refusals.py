@@ -35,11 +35,11 @@ def refused(uid: str = "1.2.3", address: str = "10.0.0.1", reason: str = "cut") 
 def test_equal_refusals_are_one_row_with_a_count(table: Refusals) -> None:
     table.record({refused(): 2}, NOON)
     table.record({refused(): 3, refused("1.2.4"): 1}, NOON + timedelta(hours=1))
-    counted = {row["sop_instance_uid"]: row["times"] for row in table.newest(10)}
+    counted = {row.sop_instance_uid: row.times for row in table.newest(10)}
     assert counted == {"1.2.3": 5, "1.2.4": 1}
     (row,) = table.of("1.2.3")
-    assert (row["first_at"], row["last_at"]) == (NOON, NOON + timedelta(hours=1))
-    assert (row["status"], row["reason"]) == ("0xC002", "cut")
+    assert (row.first_at, row.last_at) == (NOON, NOON + timedelta(hours=1))
+    assert (row.status, row.reason) == ("0xC002", "cut")
     assert table.of("") == []
 
 
@@ -48,8 +48,8 @@ def test_one_address_hides_no_other(table: Refusals, monkeypatch: pytest.MonkeyP
     table.record({refused("9.9", "10.0.0.2"): 1}, NOON)
     table.record({refused(f"1.{number}"): 1 for number in range(50)}, NOON)
     assert len(table.of("9.9")) == 1
-    (others,) = [row for row in table.newest(100) if row["reason"] == OTHERS]
-    assert (others["times"], others["sop_instance_uid"]) == (45, "")
+    (others,) = [row for row in table.newest(100) if row.reason == OTHERS]
+    assert (others.times, others.sop_instance_uid) == (45, "")
     assert len(table.newest(100)) == 7
 
 
@@ -57,7 +57,7 @@ def test_the_oldest_rows_go(table: Refusals, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(module, "MOST_ROWS", 3)
     for number in range(6):
         table.record({refused(f"1.{number}", f"10.0.0.{number}"): 1}, NOON + timedelta(minutes=number))
-    assert [row["sop_instance_uid"] for row in table.newest(10)] == ["1.5", "1.4", "1.3"]
+    assert [row.sop_instance_uid for row in table.newest(10)] == ["1.5", "1.4", "1.3"]
 
 
 def test_what_the_log_is_told_is_recorded_clean(table: Refusals) -> None:
@@ -68,11 +68,11 @@ def test_what_the_log_is_told_is_recorded_clean(table: Refusals) -> None:
     log_event(Event.REFUSED, status="0xA700", reason="x" * 5000, sop_instance_uid="1.2.3", **about)
     log_event(Event.RECEIVED, sop_instance_uid="1.2.4", **about)
     recorder.stop()
-    by_event = {row["event"]: row for row in table.newest(10)}
+    by_event = {row.event: row for row in table.newest(10)}
     assert set(by_event) == {"association_rejected", "refused"}
-    assert by_event["association_rejected"]["times"] == 7
-    assert by_event["refused"]["calling_ae_title"] == r"CR\x1b1\x00"
-    assert len(by_event["refused"]["reason"]) == 300
+    assert by_event["association_rejected"].times == 7
+    assert by_event["refused"].calling_ae_title == r"CR\x1b1\x00"
+    assert len(by_event["refused"].reason) == 300
 
 
 def test_a_database_that_is_away_loses_no_count_and_costs_no_memory(
@@ -87,5 +87,5 @@ def test_a_database_that_is_away_loses_no_count_and_costs_no_memory(
                 recorder.flush()
     recorder.flush()
     rows = table.newest(2 * module.MOST_PENDING)
-    assert sum(row["times"] for row in rows) == 3 * module.MOST_PENDING
+    assert sum(row.times for row in rows) == 3 * module.MOST_PENDING
     assert len(rows) <= module.MOST_PENDING + 2
