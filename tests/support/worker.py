@@ -12,13 +12,14 @@ from pydicom.dataset import Dataset
 
 from gateway.deliver.routing import route_of
 from gateway.model.predictor import Predictor
-from gateway.records import Label, ModelIdentity, Prediction
+from gateway.records import ModelIdentity, Prediction
 from gateway.settings import FolderDestination, Settings
 from gateway.store.ledger import Ledger
 from gateway.store.marks import Marks, marks_of
 from gateway.store.spool import Spool
 from gateway.worker.encode import Encoder
 from gateway.worker.pipeline import Pipeline, result_rules
+from tests.support.answers import FINDING
 from tests.support.ledger_rows import received
 from tests.support.sources import dx, encoded
 
@@ -27,7 +28,7 @@ class FakePredictor(Predictor):
     """Says Normal of every image; counts the images of each forward pass."""
 
     def __init__(self) -> None:
-        self.identity = ModelIdentity("fake", "1", "0" * 64, 0.5, "none", "none")
+        self.identity = ModelIdentity("fake", "1", "0" * 64, 0.5, "none", "Normal", "Pneumonia", FINDING)
         self.passes: list[int] = []
 
     @property
@@ -37,7 +38,7 @@ class FakePredictor(Predictor):
     def predict(self, images: NDArray[np.float32]) -> list[Prediction]:
         self.passes.append(len(images))
         activation = np.zeros((7, 7), np.float32)
-        return [Prediction(Label.NORMAL, 0.1, None, activation, self.identity) for _ in images]
+        return [Prediction(0.1, None, activation, self.identity) for _ in images]
 
 
 def settings_in(folder: Path, **changes: Any) -> Settings:
