@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sample_dicoms/*.md")])
 RECORDS = sorted(ROOT.glob("docs/adr/[0-9]*.md"))
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+PATH = re.compile(r"`((?:gateway|tests|config|docs|sample_dicoms)/[\w./-]+\.\w+)`")
 LONGEST_README = 90
 LARGEST_PICTURE_BYTES = 150_000
 
@@ -20,6 +21,12 @@ LARGEST_PICTURE_BYTES = 150_000
 def test_links_lead_to_files(document: Path) -> None:
     links = LINK.findall(document.read_text())
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/testing.md"])
+def test_paths_that_are_named_exist(name: str) -> None:
+    paths = PATH.findall((ROOT / name).read_text())
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_the_readme_is_read_at_once() -> None:
