@@ -52,7 +52,8 @@ _BODY = {
 def routes(site: Site) -> APIRouter:
     """Return `POST /dicomweb/studies` and `POST /dicomweb/studies/{study}`."""
     router = APIRouter(prefix="/dicomweb", tags=["DICOMweb"])
-    desk = _Desk(Stow(site.intake, site.settings.web.stow_ae_title, site.settings.scp.ae_title))
+    stow = Stow(site.intake, site.settings.web.stow_ae_title, site.settings.scp.ae_title)
+    desk = _Desk(stow, Share(MAPPED_BYTES))
     room = WaitingRoom(BODIES_AT_ONCE, BODIES_WAITING)
 
     async def store(request: Request, study_instance_uid: str | None) -> Response:
@@ -100,9 +101,9 @@ def _refused_head(request: Request, study_instance_uid: str | None) -> Response 
 class _Desk:
     """Hands the files of a body over one by one and answers for all of them."""
 
-    def __init__(self, stow: Stow) -> None:
+    def __init__(self, stow: Stow, mapped: Share) -> None:
         self._stow = stow
-        self._mapped = Share(MAPPED_BYTES)
+        self._mapped = mapped
 
     def store(self, body: Body, boundary: str, address: str, study_instance_uid: str | None) -> Response:
         outcomes = []
