@@ -36,11 +36,13 @@ class Lifetime:
             threading.Thread(target=_end_with_parent, name="parent watchdog", daemon=True).start()
 
     def announce(self, **data: object) -> None:
-        """Log that the role serves, tell its supervisor, and begin the heartbeat."""
+        """Tell the supervisor and the log that the role serves, and begin the heartbeat."""
         if self._ending.is_set():
             return
-        log_event(Event.STARTED if self._supervised else Event.READY, **data)
         self._tell_supervisor(f"{READY} {' '.join(f'{key}={value}' for key, value in data.items())}")
+        log_event(
+            Event.STARTED if self._supervised else Event.READY, **data
+        )  # the supervisor knows it already
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
     def wait(self) -> None:

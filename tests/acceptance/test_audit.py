@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,9 @@ def test_who_did_what_is_audited_and_nobody_is_named_elsewhere(tmp_path: Path, f
         lines = trail_of(gateway)
         wait_for(lambda: len(collector.messages) >= len(lines))
         assert Counter(collector.messages) == Counter(lines)
+    history = history_of(gateway)
+    assert {"received", "ineligible", "inferred", "encoded", "delivered"} <= {e for e, _ in history}
+    assert logged(gateway, {event for event, _ in history}) == history  # each event of an image is told once
     counts = Counter(event_of(line) for line in lines)
     results = list((gateway.data_dir / "outbox").rglob("*.dcm"))
     assert counts == {
@@ -85,6 +91,20 @@ def call_as_somebody_else(gateway: GatewayProcess) -> None:
 def under_way(gateway: GatewayProcess) -> list[str]:
     states = [row["state"] for row in gateway.images()]
     return [state for state in states if state in ("received", "inferred")]
+
+
+def history_of(gateway: GatewayProcess) -> Counter[tuple[str, str]]:
+    """Return how often the database has each event of each image."""
+    query = "SELECT event, sop_instance_uid FROM events JOIN instances ON instances.id = instance_id"
+    with closing(sqlite3.connect(gateway.data_dir / "gateway.sqlite")) as database:
+        return Counter(database.execute(query).fetchall())
+
+
+def logged(gateway: GatewayProcess, names: set[str]) -> Counter[tuple[str, str]]:
+    """Return how often the log has each of these events of each image."""
+    text = (gateway.data_dir / "log" / "gateway.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    return Counter((line["event"], line["sop_instance_uid"]) for line in lines if line["event"] in names)
 
 
 def trail_of(gateway: GatewayProcess) -> list[bytes]:
