@@ -21,6 +21,7 @@ from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
 from gateway.store.queries.images import Images
+from gateway.store.queries.views import ImageView
 from gateway.store.spool import Spool
 from gateway.telemetry.audit import trail
 from tests.support.sources import dx, encoded
@@ -45,8 +46,8 @@ class Inbox:
     def names(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir())
 
-    def versions(self, source: Dataset) -> list[Any]:
-        return list(Images(self.ledger).versions(source.SOPInstanceUID))
+    def versions(self, source: Dataset) -> list[ImageView]:
+        return Images(self.ledger).versions(source.SOPInstanceUID)
 
     def events(self, name: str) -> list[MutableMapping[str, Any]]:
         return [entry for entry in self.log if entry["event"] == name]
@@ -85,7 +86,7 @@ def test_a_file_put_into_the_folder_is_kept_and_recorded(inbox: Inbox) -> None:
     inbox.put(encoded(source))
     assert inbox.names() == []
     (image,) = inbox.versions(source)
-    assert (image["state"], image["calling_ae_title"]) == ("received", "FOLDER")
+    assert (image.state, image.calling_ae_title) == ("received", "FOLDER")
     assert [entry["arrival"] for entry in inbox.events("received")] == [Arrival.NEW]
     assert "P-0815" in inbox.audited()
     assert "P-0815" not in str(inbox.log)
