@@ -1,4 +1,4 @@
-"""The ports on which the gateway listens, the peers that may send, and the certificate it shows."""
+"""Checks the listening ports, the hosts of the peers, and the certificates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXPIRES_SOON = timedelta(days=30)
 
 
 def listener(settings: Settings) -> Iterator[Finding]:
-    """Ask whoever listens on the DICOM port whether it is this gateway; else see that the port is free."""
+    """Yield whether this gateway, another program or nothing listens on the DICOM port."""
     scp = settings.scp
     where = f"{scp.bind}:{scp.port}"
     if not _is_answered(scp.bind, scp.port):
@@ -59,7 +59,7 @@ def _foreign(where: str, problem: GatewayError, settings: Settings) -> Finding:
 
 
 def web(settings: Settings) -> Iterator[Finding]:
-    """See whether the port of the web application is free or in use."""
+    """Yield whether the port of the web application is free or in use."""
     bind, port = settings.web.bind, settings.web.port
     if _is_answered(bind, port):
         yield good("web", f"something listens on {bind}:{port}")
@@ -68,7 +68,7 @@ def web(settings: Settings) -> Iterator[Finding]:
 
 
 def peers(settings: Settings) -> Iterator[Finding]:
-    """Resolve the hosts that may send."""
+    """Yield whether the host of each peer resolves, and how fast."""
     for peer in settings.scp.peers:
         yield _peer(peer)
     if not settings.scp.peers:
@@ -76,7 +76,7 @@ def peers(settings: Settings) -> Iterator[Finding]:
 
 
 def certificate(settings: Settings) -> Iterator[Finding]:
-    """Read the listener's certificate and key, and those shown to destinations."""
+    """Yield the validity of all certificates and keys."""
     if settings.scp.tls is not None:
         try:
             server_context(settings.scp.tls, "scp.tls")
@@ -111,7 +111,7 @@ def _free(what: str, bind: str, port: int, setting: str) -> Finding:
 
 
 def _reachable(bind: str) -> str:
-    """Return an address under which what listens at `bind` is reached from here."""
+    """Return an address of this machine for connections to a listener at `bind`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(bind, bind)  # noqa: S104
 
 

@@ -1,4 +1,4 @@
-"""Disk, folders and database."""
+"""Checks disk, folders and database. Nothing is migrated or repaired."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SLOW_SYNC_MS = 50.0  # at 20 images a second the disk alone would be busy all th
 
 
 def disk(settings: Settings) -> Iterator[Finding]:
-    """Write and sync a small file; compare the free space with the listener's limits."""
+    """Yield the findings on the disk: write access, time of a sync, and free space."""
     there = existing(settings.data_dir)
     try:
         milliseconds = _sync_ms(there)
@@ -52,7 +52,7 @@ def _sync_ms(folder: Path) -> float:
 
 
 def existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there: who examines makes none."""
+    """Return the folder, or its nearest existing parent: the check creates no folder."""
     return next((each for each in (folder, *folder.parents) if each.exists()), folder)
 
 
@@ -77,7 +77,7 @@ def _space(settings: Settings, there: Path) -> Finding:
 
 
 def database(settings: Settings) -> Iterator[Finding]:
-    """Open it as it is, without bringing it to this version, and look for what is stuck."""
+    """Yield the findings on the database, which is opened without migration, and on stuck work."""
     if settings.database == "sqlite" and not settings.directory.database.exists():
         yield good("database", "SQLite, made at the first start")
         return
@@ -103,7 +103,7 @@ def _risk(risk: Risk) -> Finding:
 
 
 def _folders(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
-    """See that the folders are those that the ledger means."""
+    """Yield whether the folders belong to the ledger."""
     for folder in (settings.directory.spool, settings.directory.results):
         mark = known_mark(folder, ledger)
         problem = mark.problem() if mark else None

@@ -20,7 +20,7 @@ from gateway.store.queries.traffic import Traffic
 from gateway.store.queries.worklist import Worklist
 from gateway.store.refusals import RefusalRecorder, Refusals
 from gateway.store.spool import open_spool
-from gateway.web.api.oracle import Oracle
+from gateway.web.api.prediction_sandbox import PredictionSandbox
 from gateway.web.body import Bodies
 from gateway.web.security.access import Access
 from gateway.web.security.audit import record_turned_away
@@ -71,7 +71,7 @@ def site_of(settings: Settings, ledger: Ledger) -> Site:
         intake=Intake(Capacity(settings.scp, spool, ledger), spool, ledger),
         access=Access(web, directory.web_key, record_turned_away),
         display=Display(Pictures(directory.viewer_cache, web.cache_mb << 20)),
-        oracle=Oracle(settings),
+        sandbox=PredictionSandbox(settings),
         bodies=Bodies(directory.uploads, web.max_upload_mb, settings.scp.min_free_disk_mb),
         images=Images(ledger),
         worklist=Worklist(ledger),

@@ -1,4 +1,4 @@
-"""The class activation map over the radiograph, and the scale that says what its colours mean."""
+"""Colours the class activation map and its scale. `picture` and the viewer call it."""
 
 from __future__ import annotations
 

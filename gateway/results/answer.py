@@ -1,4 +1,4 @@
-"""The answer that an SR and an SC both tell, and the words for it."""
+"""The answer as stated by all results, and its wording. Every builder reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A black picture to draw into: images keep their shape, text stays in its box."""
+"""A black canvas: images keep their aspect ratio, and text stays in its box. `picture` draws on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colours for signed values: blue below zero, orange above, lighter the further away from it."""
+"""A diverging colour map: blue below zero, orange above, lighter with distance from zero."""
 
 from __future__ import annotations
 

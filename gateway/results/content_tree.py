@@ -1,4 +1,4 @@
-"""The content of the SR: a Measurement Report (PS3.16 TID 1500) with one TID 1501 group per image."""
+"""Builds the content of the SR: a Measurement Report (PS3.16 TID 1500) with one TID 1501 group per image."""
 
 from __future__ import annotations
 

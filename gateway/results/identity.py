@@ -1,4 +1,4 @@
-"""UIDs of results: derived, so that encoding the same answer twice names the same result."""
+"""Derives the UIDs of results: encoding the same answer again gives the same UIDs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the image was ever lossily compressed: once it was, its results say so (PS3.3 C.7.6.1.1.5)."""
+"""Completes the attributes of lossy compression: results of such an image state it (PS3.3 C.7.6.1.1.5)."""
 
 from __future__ import annotations
 

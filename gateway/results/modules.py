@@ -1,4 +1,4 @@
-"""The information modules that an SR and an SC share (PS3.3 C.7, C.12)."""
+"""Builds the information modules that SR and SC share (PS3.3 C.7, C.12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every viewer can show: the radiograph, where the model looked, and its answer, in one picture."""
+"""Draws the image of the Secondary Capture: radiograph, activation map with scale, and answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was ordered, as the image tells it: each request once, each number with its issuer."""
+"""Collects the requests of an image: each request once, each accession number with its issuer."""
 
 from __future__ import annotations
 

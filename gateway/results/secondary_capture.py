@@ -1,4 +1,4 @@
-"""The answer as a Secondary Capture: what every viewer is sure to show."""
+"""Builds the Secondary Capture of an answer (PS3.3 A.8), which every viewer displays."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What results copy from the image: read tolerantly, so that whatever is written is valid.
+"""Reads the attributes that results copy from the image, so that every result conforms.
 
-Absent becomes empty. Bad names and descriptions are made to fit; anything else that is bad becomes empty,
-since an identifier that is almost right is wrong. What was bad is told by keyword, never by value.
+Absent attributes become empty. Malformed names and descriptions are shortened; other malformed values become
+empty, because an almost correct identifier is wrong. Repairs are reported by keyword, never by value.
 """
 
 from __future__ import annotations

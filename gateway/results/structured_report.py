@@ -1,4 +1,4 @@
-"""The answer as a Structured Report: the record of what the gateway said."""
+"""Builds the Structured Report of an answer (PS3.3 A.35)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A limit on the memory of a process that decodes: an image that wants more ends, and not its process.
+"""Limits the memory of a process that decodes images: an image beyond the limit fails, its process goes on.
 
-The limit is on private, writable memory (RLIMIT_DATA), not on address space: the C library reserves 64 MiB of
-addresses for each of its arenas, whether they are used or not.
+The worker and the sandboxes call it at their start. The limit is on private, writable memory (RLIMIT_DATA),
+not on address space: the C library reserves 64 MiB of addresses for each of its arenas.
 """
 
 from __future__ import annotations
@@ -12,16 +12,24 @@ from contextlib import suppress
 from pathlib import Path
 
 BYTES_PER_PIXEL = 24
-"""Twice what decoding takes at its peak: 10 to 12 were measured for 50 million pixels in every codec."""
+"""Twice the peak of decoding: 10 to 12 bytes were measured for 50 million pixels in every codec."""
 
 ROOM_BYTES = 1 << 30
-"""For threads, the network and results."""
+"""Memory for threads, the network and results."""
 
 _STATUS = Path("/proc/self/status")
 
 
 def limit_memory(megapixels: float, *, images_at_once: int = 1) -> None:
-    """Let this process use no more than it does now, and what the largest images need."""
+    """Limit this process to its present memory, `ROOM_BYTES` and the memory of the largest images.
+
+    Parameters
+    ----------
+    megapixels
+        Limit on the pixels of an image, in millions.
+    images_at_once
+        Number of images decoded concurrently.
+    """
     with suppress(OSError):  # no Linux: no limit
         used = re.search(r"^VmData:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
         if used:

@@ -1,4 +1,7 @@
-"""Work in a process of its own, so that what ends that process, or hangs it, ends nothing else."""
+"""Runs work in a separate process; a crash or hang of the work ends only that process.
+
+A caller that submits one piece of work at a time knows the guilty one at once.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,20 @@ from typing import Any, TypeVar
 
 from gateway.errors import GatewayError, Retry
 
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 
-class Lost(Exception):  # noqa: N818 - what became of the work
-    """The process ended, or had to be ended, while it had this work in hand."""
+class Lost(Exception):  # noqa: N818 - the fate of the work
+    """The process ended, or was killed for exceeding its time, during this work."""
 
 
-class SpareProcess:
-    """One process, started when it is first asked, and again when something has ended it.
+class Sandbox:
+    """One process, started at the first use, and again after its end.
 
     Parameters
     ----------
     purpose
-        What it is for, as the end of "the process for ...".
+        Completes "the process for …" in errors.
     begin
         Called with `arguments` in each new process, before any work.
     """
@@ -37,15 +40,15 @@ class SpareProcess:
         self._purpose, self._begin, self._arguments = purpose, begin, arguments
         self._pool: ProcessPoolExecutor | None = None
 
-    def ask(self, seconds: float, work: Callable[..., Answer], *arguments: Any) -> Answer:
-        """Return `work(*arguments)`; whoever asks for one thing at a time knows what was in hand.
+    def ask(self, seconds: float, work: Callable[..., Value], *arguments: Any) -> Value:
+        """Return `work(*arguments)`, computed in the process.
 
         Raises
         ------
         Lost
-            The process ended, or did not answer in `seconds` and was ended.
+            The process ended, or exceeded `seconds` and was killed.
         GatewayError
-            What `begin` has to say; Retry where the process does not start for another reason.
+            An error of `begin`; Retry where the process does not start for another reason.
         """
         future = self._submitted(work, *arguments)
         try:
@@ -55,22 +58,24 @@ class SpareProcess:
             raise Lost from None
 
     def close(self) -> None:
-        """End the process, whatever it is at."""
+        """Kill the process, even during work."""
         pool, self._pool = self._pool, None
         if pool:
             with suppress(ProcessLookupError):  # it has ended by itself
                 os.kill(self.pid, signal.SIGKILL)
-            pool.shutdown(cancel_futures=True)  # what it holds of the system is given back
+            pool.shutdown(cancel_futures=True)  # releases its pipes and threads
 
-    def _submitted(self, work: Callable[..., Answer], *arguments: Any) -> Future[Answer]:
+    def _submitted(self, work: Callable[..., Value], *arguments: Any) -> Future[Value]:
         if self._pool:
-            with suppress(BrokenProcessPool):  # it has ended with nothing in hand: no work is blamed
+            with suppress(BrokenProcessPool):  # the process ended between two pieces of work
                 return self._pool.submit(work, *arguments)
         self._pool = self._started()
         return self._pool.submit(work, *arguments)
 
     def _started(self) -> ProcessPoolExecutor:
-        pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_stay_until_told)
+        pool = ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), initializer=_leave_signals_to_owner
+        )
         try:
             self.pid = pool.submit(os.getpid).result()
             pool.submit(self._begin, *self._arguments).result()
@@ -82,8 +87,8 @@ class SpareProcess:
         return pool
 
 
-def _stay_until_told() -> None:
-    """Leave it to the owner when the process ends: signals are sent to the whole group."""
+def _leave_signals_to_owner() -> None:
+    """Ignore signals to the process group, and end with the owner."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_owner, daemon=True).start()

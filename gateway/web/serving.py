@@ -72,7 +72,7 @@ class WebServer:
         self._thread.join(timeout_seconds)
         self._socket.connections.close()
         self._site.display.close()
-        self._site.oracle.close()
+        self._site.sandbox.close()
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])

@@ -19,7 +19,7 @@ from gateway.store.queries.statistics import Statistics
 from gateway.store.queries.traffic import Traffic
 from gateway.store.queries.worklist import Worklist
 from gateway.store.refusals import Refusals
-from gateway.web.api.oracle import Oracle
+from gateway.web.api.prediction_sandbox import PredictionSandbox
 from gateway.web.body import Bodies
 from gateway.web.security.access import Access
 from gateway.web.viewer.display import Display
@@ -54,7 +54,7 @@ class Site:
     intake: Intake
     access: Access
     display: Display
-    oracle: Oracle
+    sandbox: PredictionSandbox
     bodies: Bodies
     images: Images
     worklist: Worklist

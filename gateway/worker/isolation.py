@@ -10,7 +10,7 @@ import threading
 
 from gateway.errors import ConfigurationError, Retry
 from gateway.sandbox.memory_limit import limit_memory
-from gateway.sandbox.process import Lost, SpareProcess
+from gateway.sandbox.process import Lost, Sandbox
 from gateway.settings import Settings
 from gateway.store.entries import StoredInstance
 from gateway.store.marks import Marks
@@ -22,10 +22,10 @@ ANSWER_SECONDS = 60.0
 
 
 class Isolation:
-    """One spare process, started when it is first needed and again when an image has ended it."""
+    """A sandbox for suspect images, started at the first use, and again after its end."""
 
     def __init__(self, settings: Settings, marks: Marks) -> None:
-        self._process = SpareProcess("suspect images", _open, settings, marks)
+        self._process = Sandbox("suspect images", _open, settings, marks)
         self._one_at_a_time = threading.Lock()
 
     def answer(self, instance: StoredInstance) -> Settled | None:

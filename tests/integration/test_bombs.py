@@ -33,7 +33,7 @@ from gateway.imaging.png_jpeg import read_png_or_jpeg
 from gateway.receive.data_set import read_header
 from gateway.results.source_header import source_header
 from gateway.sandbox.memory_limit import limit_memory
-from gateway.sandbox.process import SpareProcess
+from gateway.sandbox.process import Sandbox
 from gateway.worker.describe import describe
 from gateway.worker.pipeline import End, prepare
 from tests.support.receiving import data_set_of
@@ -112,9 +112,9 @@ def begin(image: bytes, path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpareProcess]:
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     path = tmp_path_factory.mktemp("warm") / "1.dcm"
-    spare = SpareProcess("bombs", begin, encoded(dx()), path)
+    spare = Sandbox("bombs", begin, encoded(dx()), path)
     yield spare
     spare.close()
 
@@ -295,7 +295,7 @@ def png(side: int, pixels: bytes, text: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_costs_no_more_than_an_image(process: SpareProcess, tmp_path: Path, name: str) -> None:
+def test_a_bomb_costs_no_more_than_an_image(process: Sandbox, tmp_path: Path, name: str) -> None:
     bomb = BOMBS[name]()
     assert len(bomb.data) <= LARGEST_INPUT + 200_000  # the image that it is hidden in
     received = process.ask(HANGS, cost_of, receive, *bomb)
@@ -307,7 +307,7 @@ def test_a_bomb_costs_no_more_than_an_image(process: SpareProcess, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_costs_no_more_than_its_pixels(process: SpareProcess, name: str) -> None:
+def test_a_picture_costs_no_more_than_its_pixels(process: Sandbox, name: str) -> None:
     content = PICTURES[name]()
     assert len(content) <= LARGEST_INPUT
     assert_cheap(process.ask(HANGS, cost_of, draw, content))

@@ -26,8 +26,8 @@ from gateway.imaging.image_pixel import MAX_MEGAPIXELS
 from gateway.model.predictor import Predictor
 from gateway.proof.images import chest_pixels
 from gateway.settings import Model, Settings
-from gateway.web.api import oracle, prediction
-from gateway.web.api.oracle import Oracle
+from gateway.web.api import prediction, prediction_sandbox
+from gateway.web.api.prediction_sandbox import PredictionSandbox
 from gateway.web.site import Site
 from gateway.worker import predict
 from tests.support.gateway_process import PATIENCE_SECONDS
@@ -44,10 +44,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="module")
 def image(site: Site) -> Path:
-    """A file that the oracle has answered: its process runs, however busy the machine is."""
+    """A file that the sandbox has answered: its process runs, however busy the machine is."""
     file = site.settings.data_dir / "image.dcm"
     file.write_bytes(encoded(dx()))
-    site.oracle.answer(file)
+    site.sandbox.answer(file)
     return file
 
 
@@ -117,13 +117,13 @@ def test_pictures_and_dicom_files_are_answered(browser: Browser) -> None:
 def test_a_bomb_is_refused_in_words_and_soon(browser: Browser, site: Site, bomb: object) -> None:
     content = bomb()  # type: ignore[operator]
     assert len(content) < 1 << 20
-    process = site.oracle.process.pid
+    process = site.sandbox.process.pid
     begun = time.monotonic()
     answer = ask(browser, content)
     assert answer.status_code == 422
     assert isinstance(answer.json()["detail"], str)
     assert time.monotonic() - begun < 20
-    assert site.oracle.process.pid == process
+    assert site.sandbox.process.pid == process
 
 
 def test_a_false_group_length_hides_no_bomb(browser: Browser) -> None:
@@ -136,7 +136,7 @@ def test_a_false_group_length_hides_no_bomb(browser: Browser) -> None:
 
 def test_who_waits_for_an_answer_keeps_nobody_else_waiting(browser: Browser, site: Site) -> None:
     with ThreadPoolExecutor(WAITING + 2) as askers:
-        os.kill(site.oracle.process.pid, signal.SIGSTOP)
+        os.kill(site.sandbox.process.pid, signal.SIGSTOP)
         try:
             asked = {askers.submit(ask, browser, encoded(dx())) for _ in range(WAITING + 2)}
             (refused, *_), waiting = wait(asked, timeout=PATIENCE_SECONDS, return_when=FIRST_COMPLETED)
@@ -144,7 +144,7 @@ def test_who_waits_for_an_answer_keeps_nobody_else_waiting(browser: Browser, sit
             assert refused.result().headers["Retry-After"]
             assert browser.get("/health/live").status_code == 200
         finally:
-            os.kill(site.oracle.process.pid, signal.SIGCONT)
+            os.kill(site.sandbox.process.pid, signal.SIGCONT)
         assert {each.result().status_code for each in waiting} == {200}
 
 
@@ -152,32 +152,32 @@ def test_a_decoder_that_hangs_is_ended(
     browser: Browser, site: Site, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ask(browser, encoded(dx())).status_code == 200
-    hung = site.oracle.process.pid
+    hung = site.sandbox.process.pid
     with monkeypatch.context() as patch:
-        patch.setattr(oracle, "ANSWER_SECONDS", 0.5)
+        patch.setattr(prediction_sandbox, "ANSWER_SECONDS", 0.5)
         os.kill(hung, signal.SIGSTOP)
         answer = ask(browser, encoded(dx()))
     assert answer.status_code == 422
     assert "took too long" in answer.json()["detail"]
-    site.oracle.answer(image)
-    assert site.oracle.process.pid != hung
+    site.sandbox.answer(image)
+    assert site.sandbox.process.pid != hung
     assert ask(browser, encoded(dx())).status_code == 200
 
 
 def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
-    asked = Oracle(Settings(data_dir=tmp_path, model=Model(path=tmp_path / "none")))
+    asked = PredictionSandbox(Settings(data_dir=tmp_path, model=Model(path=tmp_path / "none")))
     with pytest.raises(ConfigurationError, match="no model at"):
         asked.answer(tmp_path / "x.png")
     asked.close()
 
 
 def test_a_bug_is_told_as_one_and_logged(tmp_path: Path) -> None:
-    class Broken(Oracle):
+    class Broken(PredictionSandbox):
         def answer(self, file: Path) -> tuple[dict[str, object], bool]:
             raise ZeroDivisionError(file.suffix)
 
     site = site_in(tmp_path)
-    object.__setattr__(site, "oracle", Broken(site.settings))
+    object.__setattr__(site, "sandbox", Broken(site.settings))
     with browsing(site) as browser, capture_logs([format_exc_info]) as logged:
         assert ask(browser, encoded(dx())).status_code == 500
     (bug,) = logged

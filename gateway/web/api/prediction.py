@@ -137,4 +137,4 @@ def _ask(site: Site, body: Body, part: Part, *, is_dicom: bool) -> tuple[dict[st
         examine(ArrivedFile(content, NO_SENDER))  # bombs and halves are refused before anything is inflated
     with site.bodies.file() as file:
         write_all(file, content)
-        return site.oracle.answer(Path(f"/proc/{os.getpid()}/fd/{file.fileno()}"))  # it has no other name
+        return site.sandbox.answer(Path(f"/proc/{os.getpid()}/fd/{file.fileno()}"))  # it has no other name

@@ -1,4 +1,7 @@
-"""How often a client may do something: a bucket of tokens for each."""
+"""Rate limit for each client: a token bucket. Sign-ins and `POST /predict` use it.
+
+At most `_MOST_CLIENTS` buckets are kept; the least recently used bucket is dropped first.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ _MOST_CLIENTS = 10_000
 
 
 class RateLimit:
-    """At most `per_minute` on average and at once, for each client."""
+    """Allows each client `per_minute` actions a minute on average, and as many at once."""
 
     def __init__(self, per_minute: int) -> None:
         self._most = float(per_minute)
@@ -19,7 +22,7 @@ class RateLimit:
         self._lock = Lock()
 
     def take(self, client: str) -> float:
-        """Take one; return 0, or in how many seconds there is one again."""
+        """Take a token; return 0, or the seconds until the next token."""
         with self._lock:
             left = self._left(client)
             if left < 1:
@@ -28,7 +31,7 @@ class RateLimit:
             return 0.0
 
     def is_exhausted(self, client: str) -> bool:
-        """Tell, without taking one, whether there is none."""
+        """Tell whether no token is left; take none."""
         with self._lock:
             return self._left(client) < 1
 

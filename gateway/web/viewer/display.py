@@ -1,4 +1,4 @@
-"""Pictures of radiographs, rendered once by one spare process."""
+"""Renders radiographs for the pages in a sandbox, each once. The routes of `pictures` call it."""
 
 from __future__ import annotations
 
@@ -7,51 +7,51 @@ from pathlib import Path
 from anyio import CapacityLimiter, to_thread
 
 from gateway.errors import Retry
-from gateway.sandbox.process import SpareProcess
+from gateway.sandbox.process import Sandbox
 from gateway.store.pictures import Kind, Pictures
 from gateway.web.bounded import Bounded
 from gateway.web.viewer.rendering import begin, render
 
 WAIT_SECONDS = 30.0
-MOST_WAITING = 64  # more than a worklist shows
+MOST_WAITING = 64  # more images than a page of the worklist
 _MOST_REMEMBERED = 10_000
 
 
 class Display:
-    """Renders in one spare process, one picture at a time: it has nothing else in hand when it ends.
+    """Renders in one sandbox, one file at a time, so that a crash is due to that file.
 
     Parameters
     ----------
     pictures
-        Where what was rendered is kept.
+        Cache of rendered files.
     """
 
     def __init__(self, pictures: Pictures) -> None:
         self._pictures = pictures
-        self.process = SpareProcess("pictures", begin)
-        self._alone = CapacityLimiter(1)  # its own thread: what waits here keeps no other request waiting
+        self.process = Sandbox("pictures", begin)
+        self._alone = CapacityLimiter(1)  # a thread of its own: rendering delays no other request
         self._waiting = 0
         self._unshowable = Bounded[Path, None](_MOST_REMEMBERED)
         pictures.make_room()
 
     async def picture(self, source: Path, kind: Kind) -> Path | None:
-        """Return the file with the picture of a received image, None where it cannot be shown.
+        """Return the rendered file of a received image, or None where it cannot be rendered.
 
         Parameters
         ----------
         source
-            The Part 10 file; its name is the hash of its content.
+            The Part 10 file, named by the hash of its content.
 
         Raises
         ------
         Retry
-            If too many wait already, or the picture cannot be made now.
+            If too many requests wait, or rendering is not possible now.
         """
         kept = await to_thread.run_sync(self._pictures.find, source, kind)
         if kept or source in self._unshowable:
             return kept
         if self._waiting >= MOST_WAITING:
-            raise Retry("too many pictures are waited for")
+            raise Retry("too many requests for images wait already")
         self._waiting += 1
         try:
             return await to_thread.run_sync(self._make, source, kind, limiter=self._alone)
@@ -63,7 +63,7 @@ class Display:
         self.process.close()
 
     def _make(self, source: Path, kind: Kind) -> Path | None:
-        kept = self._pictures.find(source, kind)  # made while this one waited
+        kept = self._pictures.find(source, kind)  # rendered meanwhile
         if kept or source in self._unshowable or not source.exists():
             return kept
         content = self._render(source, kind)
@@ -74,8 +74,8 @@ class Display:
             return self.process.ask(WAIT_SECONDS, render, source, kind)
         except Retry:
             raise
-        except (OSError, MemoryError):  # the disk's or the machine's fault, not the image's
+        except (OSError, MemoryError):  # a fault of disk or machine, not of the image
             return None
-        except Exception:  # its process was lost, or whatever a decoder says: there is no picture
+        except Exception:  # the sandbox crashed, or the decoder failed
             self._unshowable[source] = None
             return None

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import ConfigurationError, Retry
 from gateway.sandbox.memory_limit import limit_memory
-from gateway.sandbox.process import Lost, SpareProcess
+from gateway.sandbox.process import Lost, Sandbox
 
 ENOUGH = 60.0  # seconds that nothing here takes
 
@@ -37,7 +37,7 @@ def allocate(size: int) -> int:
 
 
 def test_what_wants_too_much_memory_ends_and_not_the_process() -> None:
-    process = SpareProcess("tests", limited)
+    process = Sandbox("tests", limited)
     try:
         with pytest.raises(MemoryError):
             process.ask(ENOUGH, allocate, 4 << 30)
@@ -49,32 +49,32 @@ def test_what_wants_too_much_memory_ends_and_not_the_process() -> None:
 
 
 @pytest.fixture
-def spare(tmp_path: Path) -> Iterator[SpareProcess]:
-    process = SpareProcess("tests", begin, tmp_path / "started")
+def spare(tmp_path: Path) -> Iterator[Sandbox]:
+    process = Sandbox("tests", begin, tmp_path / "started")
     yield process
     process.close()
 
 
-def test_one_process_begins_once_and_does_all_the_work(spare: SpareProcess, tmp_path: Path) -> None:
+def test_one_process_begins_once_and_does_all_the_work(spare: Sandbox, tmp_path: Path) -> None:
     assert {spare.ask(ENOUGH, os.getpid) for _ in range(3)} == {spare.pid}
     assert (tmp_path / "started").read_text().split() == [str(spare.pid)]
     assert spare.pid != os.getpid()
 
 
-def test_what_ends_the_process_is_told_and_the_next_is_served(spare: SpareProcess) -> None:
+def test_what_ends_the_process_is_told_and_the_next_is_served(spare: Sandbox) -> None:
     with pytest.raises(Lost):
         spare.ask(ENOUGH, end_at_once)
     assert spare.ask(ENOUGH, abs, -1) == 1
 
 
-def test_what_hangs_is_ended(spare: SpareProcess) -> None:
+def test_what_hangs_is_ended(spare: Sandbox) -> None:
     hung = spare.ask(ENOUGH, os.getpid)
     with pytest.raises(Lost):
         spare.ask(0.2, time.sleep, ENOUGH)
     assert spare.ask(ENOUGH, os.getpid) != hung
 
 
-def test_nothing_is_blamed_for_a_process_that_ended_with_nothing_in_hand(spare: SpareProcess) -> None:
+def test_nothing_is_blamed_for_a_process_that_ended_with_nothing_in_hand(spare: Sandbox) -> None:
     idle = spare.ask(ENOUGH, os.getpid)
     assert spare._pool
     waiting = spare._pool.submit(time.sleep, ENOUGH)  # tells when the end has been noticed
@@ -83,7 +83,7 @@ def test_nothing_is_blamed_for_a_process_that_ended_with_nothing_in_hand(spare: 
     assert spare.ask(ENOUGH, abs, -1) == 1
 
 
-def test_signals_to_the_group_are_left_to_the_owner(spare: SpareProcess) -> None:
+def test_signals_to_the_group_are_left_to_the_owner(spare: Sandbox) -> None:
     process = spare.ask(ENOUGH, os.getpid)
     os.kill(process, signal.SIGTERM)
     assert spare.ask(ENOUGH, os.getpid) == process
@@ -95,4 +95,4 @@ def test_signals_to_the_group_are_left_to_the_owner(spare: SpareProcess) -> None
 )
 def test_why_it_does_not_start_is_told(error: Exception, told: type[Exception]) -> None:
     with pytest.raises(told, match=str(error)):
-        SpareProcess("tests", cannot_begin, error).ask(ENOUGH, abs, -1)
+        Sandbox("tests", cannot_begin, error).ask(ENOUGH, abs, -1)

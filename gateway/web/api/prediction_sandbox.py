@@ -1,4 +1,4 @@
-"""The model that `/predict` asks, in a process of its own: a file that ends a decoder ends nothing else."""
+"""The sandbox of `POST /predict`: decoder and model in a separate process, one file at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.errors import Reject
 from gateway.records import Reason
 from gateway.sandbox.memory_limit import limit_memory
-from gateway.sandbox.process import Lost, SpareProcess
+from gateway.sandbox.process import Lost, Sandbox
 from gateway.settings import Settings
 from gateway.telemetry.log import open_log
 
@@ -17,25 +17,22 @@ if TYPE_CHECKING:
     from gateway.model.predictor import Predictor
 
 ANSWER_SECONDS = 60.0
-"""The longest that one file may take: the largest allowed takes about five."""
+"""Time limit of one file, in seconds: the largest allowed file takes about five."""
 
 
-class Oracle:
-    """One spare process with the model, started when it is first asked and again when a file has ended it.
-
-    It is asked for one file at a time: what ends the process is then that file's doing.
-    """
+class PredictionSandbox:
+    """A sandbox with the model; a crash is due to the file that was being predicted."""
 
     def __init__(self, settings: Settings) -> None:
-        self.process = SpareProcess("the model", _open, settings)
+        self.process = Sandbox("the model", _open, settings)
 
     def answer(self, file: Path) -> tuple[dict[str, Any], bool]:
-        """Return the file's answer as `gateway predict` tells it, and whether none could be given.
+        """Return the file's line of `gateway predict`, and whether the prediction failed.
 
         Raises
         ------
         Reject
-            If the file ended the process, or did not end in time.
+            POISON: the file crashed the sandbox or exceeded `ANSWER_SECONDS`.
         ConfigurationError
             If the model cannot be opened.
         Retry
@@ -47,11 +44,11 @@ class Oracle:
             raise Reject(Reason.POISON, "The file ended its decoder, or took too long.") from None
 
     def close(self) -> None:
-        """End the process, whatever it is at."""
+        """Kill the sandbox, even during a prediction."""
         self.process.close()
 
 
-_opened: list[tuple[Predictor, Settings]] = []  # of the spare process
+_opened: list[tuple[Predictor, Settings]] = []  # within the sandbox
 
 
 def _open(settings: Settings) -> None:
