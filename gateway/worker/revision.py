@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway import __version__
 
-REVISION = "2e0200dc5424"
+REVISION = "3dcd7d1e4cf2"
 SOFTWARE_VERSION = f"{__version__}+{REVISION}"
 
 _PACKAGE = Path(__file__).parents[1]
