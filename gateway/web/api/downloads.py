@@ -1,4 +1,4 @@
-"""What can be taken away of an image: the source, its results, and all that is known as JSON."""
+"""Downloads of an image: the received file, its results, and its record as JSON. Downloads are audited."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.web.site import Site
 
 
 def routes(site: Site) -> APIRouter:
-    """Return the downloads' routes."""
+    """Return the routes of the downloads."""
     router = APIRouter(prefix="/instances/{sop_instance_uid}/download", include_in_schema=False)
 
     @router.get("/json")

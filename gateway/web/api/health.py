@@ -1,4 +1,4 @@
-"""`/health`: whether it lives, and whether images that come now are received, answered and delivered."""
+"""`/health`: liveness, and readiness to receive, answer and deliver images. Monitors call it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ SILENT_WORKER_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `told` is a sentence."""
+class Check:
+    """The result of one check; `text` is a sentence."""
 
     name: str
     ok: bool
-    told: str
+    text: str
 
 
 def routes(site: Site) -> APIRouter:
-    """Return `/health/live` and `/health/ready`, which need no sign-in and show no image."""
+    """Return `/health/live` and `/health/ready`; both need no authentication and hold no patient data."""
     router = APIRouter(prefix="/health", tags=["operation"])
 
     @router.get("/live", summary="The web server answers")
@@ -43,56 +43,54 @@ def routes(site: Site) -> APIRouter:
     @router.get(
         "/ready",
         summary="Images that come now are received, answered and delivered",
-        responses={503: {"description": "Something does not work; `checks` says what"}},
+        responses={503: {"description": "A check failed; `checks` has the details"}},
     )
     def ready() -> Response:
         findings = site.remembered.get("ready", 1.0, lambda: examine(site))
         fine = all(finding.ok for finding in findings)
-        checks = {each.name: {"ok": each.ok, "detail": each.told} for each in findings}
+        checks = {each.name: {"ok": each.ok, "detail": each.text} for each in findings}
         status = HTTPStatus.OK if fine else HTTPStatus.SERVICE_UNAVAILABLE
         return JSONResponse({"status": "ready" if fine else "not ready", "checks": checks}, status)
 
     return router
 
 
-def examine(site: Site) -> list[Finding]:
-    """Look at everything that an image needs on its way."""
-    examinations: list[Callable[[Site], Iterator[Finding]]] = [_roles, _disk, _model]
+def examine(site: Site) -> list[Check]:
+    """Check every part of the data path."""
+    examinations: list[Callable[[Site], Iterator[Check]]] = [_roles, _disk, _model]
     if not site.settings.web.public_upload:
         examinations += [_folders, _queue, _workers, _last]
-    found: list[Finding] = []
+    found: list[Check] = []
     for examination in examinations:
         try:
             found += examination(site)
         except GatewayError as error:
-            found.append(Finding(examination.__name__.strip("_"), False, str(error)))
+            found.append(Check(examination.__name__.strip("_"), False, str(error)))
     return found
 
 
-def _roles(site: Site) -> Iterator[Finding]:
+def _roles(site: Site) -> Iterator[Check]:
     for name, role in sorted(read_role_status(site.settings.directory.role_status).items()):
-        yield Finding(f"role {name}", role.state == "serving", f"{role.state} {role.detail}".strip())
+        yield Check(f"role {name}", role.state == "serving", f"{role.state} {role.detail}".strip())
 
 
-def _disk(site: Site) -> Iterator[Finding]:
+def _disk(site: Site) -> Iterator[Check]:
     free = shutil.disk_usage(site.settings.data_dir).free >> 20
-    yield Finding("disk", free >= site.settings.scp.min_free_disk_mb, f"{free} MB free")
+    yield Check("disk", free >= site.settings.scp.min_free_disk_mb, f"{free} MB free")
 
 
-def _folders(site: Site) -> Iterator[Finding]:
-    """See that the folders are those that the ledger means: else images wait."""
+def _folders(site: Site) -> Iterator[Check]:
+    """Check that the folders belong to the ledger; images wait otherwise."""
     for folder in (site.settings.directory.spool, site.settings.directory.results):
         mark = known_mark(folder, site.ledger)
         problem = mark.problem() if mark else None
         if problem:
-            yield Finding(
-                f"folder {folder.name}", False, "is not mounted: its images wait; see gateway doctor"
-            )
+            yield Check(f"folder {folder.name}", False, "is not mounted: its images wait; see gateway doctor")
 
 
-def _model(site: Site) -> Iterator[Finding]:
+def _model(site: Site) -> Iterator[Check]:
     card = site.remembered.get("card", 60.0, lambda: model_of(site))
-    yield Finding("model", True, card)
+    yield Check("model", True, card)
 
 
 def model_of(site: Site) -> str:
@@ -112,31 +110,31 @@ def _shipped() -> Any:
     return files(SHIPPED) / "weights"
 
 
-def _queue(site: Site) -> Iterator[Finding]:
+def _queue(site: Site) -> Iterator[Check]:
     waiting, oldest = site.traffic.queue()
     age = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
-    told = f"{waiting} images wait, the oldest for {duration(age)}" if waiting else "empty"
-    yield Finding("queue", age < site.settings.web.late_after_seconds, told)
+    text = f"{waiting} images wait, the oldest for {duration(age)}" if waiting else "empty"
+    yield Check("queue", age < site.settings.web.late_after_seconds, text)
 
 
-def _workers(site: Site) -> Iterator[Finding]:
-    """Workers of all machines, by their own heartbeats."""
+def _workers(site: Site) -> Iterator[Check]:
+    """Check the heartbeats of the workers of all machines."""
     silent = {
         name: (datetime.now(UTC) - beat).total_seconds() for name, beat in site.traffic.workers().items()
     }
     living = [name for name, seconds in silent.items() if seconds < SILENT_WORKER_SECONDS]
-    told = f"{len(living)} of {len(silent)} heard of within {SILENT_WORKER_SECONDS:.0f} s"
-    yield Finding("workers", bool(living), told)
+    text = f"{len(living)} of {len(silent)} heard of within {SILENT_WORKER_SECONDS:.0f} s"
+    yield Check("workers", bool(living), text)
 
 
-def _last(site: Site) -> Iterator[Finding]:
-    """What really came and went last; a quiet night is no fault."""
+def _last(site: Site) -> Iterator[Check]:
+    """Report the last reception and delivery; silence is not a failure."""
     received, delivered = site.traffic.last_received(), site.traffic.last_delivered()
-    yield Finding("last received", True, received.isoformat() if received else "never")
-    yield Finding("last delivered", True, delivered.isoformat() if delivered else "never")
+    yield Check("last received", True, received.isoformat() if received else "never")
+    yield Check("last delivered", True, delivered.isoformat() if delivered else "never")
     known = site.traffic.destinations()
     away = [each.name for each in known if each.failures]
-    yield Finding("destinations", True, f"away: {', '.join(away)}" if away else "none is away")
+    yield Check("destinations", True, f"away: {', '.join(away)}" if away else "none is away")
     hanging = [each.name for each in known if each.hangs_since]
-    told = f"in hand for too long: {', '.join(hanging)}" if hanging else "none hangs"
-    yield Finding("deliveries", not hanging, told)
+    text = f"in hand for too long: {', '.join(hanging)}" if hanging else "none hangs"
+    yield Check("deliveries", not hanging, text)

@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus, counted from the ledger: it knows every machine's work and survives restarts."""
+"""`/metrics` for Prometheus, counted from the ledger: covers all machines and survives restarts."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def _cumulated(counts: list[int]) -> Iterator[tuple[str, float]]:
 
 
 class LedgerCollector(Collector):
-    """Everything that is known of the gateway, asked anew at each scrape."""
+    """Collects all metrics from the ledger at each scrape."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._stages = Stages(site)
 
     def describe(self) -> list[Metric]:
-        """Return nothing, so that registering asks for nothing."""
+        """Return nothing: registration must not query the ledger."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -133,7 +133,7 @@ class LedgerCollector(Collector):
 
 
 def routes(site: Site) -> APIRouter:
-    """Return `/metrics`."""
+    """Return the route `/metrics`."""
     router = APIRouter(tags=["operation"])
     registry = CollectorRegistry()
     registry.register(LedgerCollector(site))

@@ -1,4 +1,4 @@
-"""`POST /predict`, as on the model card: one picture or DICOM file in, one answer out; nothing is kept."""
+"""`POST /predict`: one PNG, JPEG or DICOM file in, one answer out; nothing is stored."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from gateway.receive.intake import examine
 from gateway.receive.part_10 import MARK_BYTES, ArrivedFile, is_part_10
 from gateway.web.api.multipart import NotMultipart, Part, TooManyParts, form_boundary_of, parts_of
 from gateway.web.body import Body, write_all
+from gateway.web.concurrency_limit import ConcurrencyLimit
 from gateway.web.security.access import client_of
 from gateway.web.security.guard import problem
 from gateway.web.security.rate_limit import RateLimit
 from gateway.web.site import Site
-from gateway.web.viewer.waiting_room import WaitingRoom
 
 MOST_WAITING = 16
 NO_SENDER = Sender("", "", "")
@@ -66,7 +66,7 @@ class Prediction(BaseModel):
 
 
 class Problem(BaseModel):
-    """What is wrong, in one sentence."""
+    """A problem in one sentence."""
 
     detail: str
 
@@ -82,9 +82,9 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def routes(site: Site) -> APIRouter:
-    """Return `POST /predict`."""
+    """Return the route `POST /predict`."""
     router = APIRouter(tags=["prediction"])
-    room = WaitingRoom(at_once=1, waiting=MOST_WAITING)
+    room = ConcurrencyLimit(at_once=1, waiting=MOST_WAITING)
     limit = RateLimit(site.settings.web.predictions_per_minute)
 
     @router.post(

@@ -1,4 +1,4 @@
-"""`/api`: what the pages show, for programs."""
+"""`/api`: the content of the pages as JSON, described by OpenAPI."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Result(BaseModel):
 
 
 class Delivery(BaseModel):
-    """Where one result stands at one destination."""
+    """The state of one result at one destination."""
 
     destination: str
     kind: str
@@ -48,7 +48,7 @@ class Delivery(BaseModel):
 
 
 class Event(BaseModel):
-    """Something that happened to an image; what else there is depends on the event."""
+    """An event of an image; further keys depend on the event."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -57,7 +57,7 @@ class Event(BaseModel):
 
 
 class Brief(BaseModel):
-    """An image as the list has it."""
+    """An image in the list."""
 
     sop_instance_uid: str
     study_instance_uid: str
@@ -73,7 +73,7 @@ class Brief(BaseModel):
 
 
 class Instance(Brief):
-    """An image with everything that happened to it."""
+    """An image with its history."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -98,7 +98,7 @@ class RefusalCount(BaseModel):
 
 
 class Begun(BaseModel):
-    """How much begins anew."""
+    """The numbers of requeued images and deliveries."""
 
     images: int
     deliveries: int
@@ -165,8 +165,8 @@ def routes(site: Site) -> APIRouter:
         if begun.images or begun.deliveries:
             return {"images": begun.images, "deliveries": begun.deliveries}
         if begun.unrouted:
-            told = f"no route matches the calling AE title {begun.unrouted[0]}; state one under routes"
-            return problem(HTTPStatus.CONFLICT, told)
+            detail = f"no route matches the calling AE title {begun.unrouted[0]}; state one under routes"
+            return problem(HTTPStatus.CONFLICT, detail)
         if not site.images.versions(sop_instance_uid):
             return problem(HTTPStatus.NOT_FOUND, "no image with this SOP Instance UID was received")
         return problem(HTTPStatus.CONFLICT, "nothing to retry: it has not failed, or its files are deleted")

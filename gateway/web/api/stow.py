@@ -17,17 +17,17 @@ from gateway.dicom.uid import is_uid
 from gateway.receive.stow import StoreResponse, Stow
 from gateway.web.api.multipart import MOST_PARTS, NotMultipart, TooManyParts, boundary_of, parts_of
 from gateway.web.body import Body, Share
+from gateway.web.concurrency_limit import ConcurrencyLimit
 from gateway.web.security.access import client_of
 from gateway.web.security.guard import problem
 from gateway.web.site import Site
-from gateway.web.viewer.waiting_room import WaitingRoom
 
 DICOM_JSON = "application/dicom+json"
 RETRY_AFTER_SECONDS = "30"
 BODIES_AT_ONCE = 4
 BODIES_WAITING = 32
 MAPPED_BYTES = 64 << 20
-"""Of all parts that are being stored; a larger part is stored alone."""
+"""Limit on the bytes of concurrently stored parts; a larger part is stored alone."""
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "All instances are on disk", "content": {DICOM_JSON: {}}},
     202: {"description": "Some are; the others are in FailedSOPSequence", "content": {DICOM_JSON: {}}},
@@ -54,15 +54,15 @@ def routes(site: Site) -> APIRouter:
     router = APIRouter(prefix="/dicomweb", tags=["DICOMweb"])
     stow = Stow(site.intake, site.settings.web.stow_ae_title, site.settings.scp.ae_title)
     desk = _Desk(stow, Share(MAPPED_BYTES))
-    room = WaitingRoom(BODIES_AT_ONCE, BODIES_WAITING)
+    room = ConcurrencyLimit(BODIES_AT_ONCE, BODIES_WAITING)
 
     async def store(request: Request, study_instance_uid: str | None) -> Response:
         if refusal := _refused_head(request, study_instance_uid):
             return refusal
         boundary = boundary_of(request.headers.get("content-type", ""))
         if boundary is None:
-            told = 'send multipart/related; type="application/dicom"'
-            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, told)
+            detail = 'send multipart/related; type="application/dicom"'
+            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
         try:
             async with room.turn(), site.bodies.taken(request) as body:
                 client = client_of(request)
@@ -93,8 +93,8 @@ def _refused_head(request: Request, study_instance_uid: str | None) -> Response 
         return problem(HTTPStatus.BAD_REQUEST, "the path names no Study Instance UID")
     if request.headers.get("content-encoding", "identity") != "identity":  # RFC 9110 15.5.16
         plain = {"Accept-Encoding": "identity"}
-        told = "send the body without Content-Encoding"
-        return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, told, plain)
+        detail = "send the body without Content-Encoding"
+        return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, plain)
     return None
 
 

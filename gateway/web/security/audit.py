@@ -1,4 +1,4 @@
-"""Who saw what, who took what away, who was turned away: the one place where the pages say so."""
+"""Audits the pages: reports that were viewed, objects that were exported, sign-ins that were refused."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 from gateway.web.security.access import client_of
 
-ANYBODY = "anybody on this machine"  # who nobody has asked to sign in
+ANYBODY = "anybody on this machine"  # the reader without authentication in the settings
 
 
 def record_viewed(request: Request, image: ImageView) -> None:
-    """Somebody has opened the report of an image (PS3.15 A.5.3, Instances Accessed)."""
+    """Record that a reader opened the report of an image (PS3.15 A.5.3, Instances Accessed)."""
     _log(Event.VIEWED, request, image)
     trail.viewed(subject_of(image.source), user=_reader(request), address=client_of(request))
 
 
 def record_exported(request: Request, image: ImageView, what: str) -> None:
-    """Somebody has downloaded an object of an image (PS3.15 A.5.3, Export)."""
+    """Record that a reader downloaded an object of an image (PS3.15 A.5.3, Export)."""
     _log(Event.EXPORTED, request, image, what=what)
     subject = subject_of(image.source)
     url = f"{client_of(request)}{request.url.path}"
@@ -29,7 +29,7 @@ def record_exported(request: Request, image: ImageView, what: str) -> None:
 
 
 def record_turned_away(request: Request, name: str) -> None:
-    """Somebody showed a wrong password or token (PS3.15 A.5.3, Security Alert)."""
+    """Record a wrong password or token (PS3.15 A.5.3, Security Alert)."""
     log_event(Event.SIGN_IN_REFUSED, reader=name or None, address=client_of(request))
     trail.rejected(peer=name, peer_address=client_of(request), why="wrong password or token")
 

@@ -1,4 +1,7 @@
-"""Work that is slow or large: few at once, some waiting, and the others come again."""
+"""Concurrency limit for slow or large requests: few run, some wait, the others are told to retry.
+
+STOW-RS and `POST /predict` use it.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,18 @@ from anyio import CapacityLimiter, fail_after
 from gateway.errors import Retry
 
 MOST_SECONDS = 60.0
-"""The longest that a request waits for its turn."""
+"""Longest wait of a request, in seconds."""
 
 
-class WaitingRoom:
-    """Lets requests in one after the other; who waits here holds no thread and has nothing in memory.
+class ConcurrencyLimit:
+    """Limits concurrent requests; a waiting request holds no thread and no body in memory.
 
     Parameters
     ----------
     at_once
-        How many are let in.
+        Limit on running requests.
     waiting
-        How many may wait for that.
+        Limit on waiting requests.
     """
 
     def __init__(self, at_once: int, waiting: int) -> None:
@@ -31,12 +34,12 @@ class WaitingRoom:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait to be let in; the place is free again after the block.
+        """Wait for a place; the place is free again after the block.
 
         Raises
         ------
         Retry
-            If too many wait already, or nobody's turn ends.
+            If too many requests wait, or no place becomes free in time.
         """
         if self._waiting >= self._most and not self._in.available_tokens:
             raise Retry("too many requests of this kind wait already")
