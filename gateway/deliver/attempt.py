@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from time import monotonic
-from urllib.parse import urlsplit
 
 from pydicom.uid import generate_uid
 
-from gateway.deliver.c_store import deliver_by_c_store
 from gateway.deliver.connection import LEAST_BYTES_PER_SECOND
-from gateway.deliver.folder import deliver_to_folder
+from gateway.deliver.destination import Destination
 from gateway.deliver.outcome import Outcome, Verdict
-from gateway.deliver.storage_commitment import request_commitment
 from gateway.deliver.storage_scu import Unsupported
-from gateway.deliver.stow import deliver_by_stow
 from gateway.errors import Retry
 from gateway.peer_text import clean
-from gateway.settings import Delivery, DicomDestination, FolderDestination, Settings, StowDestination
+from gateway.records import DICOM
+from gateway.settings import Delivery
 from gateway.store.commitments import Commitments
 from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.ledger import now
@@ -34,7 +31,6 @@ from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
 
 TIMEOUTS_IN_HAND = 3  # connecting, sending, waiting for the answer
-NO_TIMEOUT_SECONDS = 30.0  # of a folder
 ENDED = {Verdict.DELIVERED, Verdict.NEVER}
 ATTEMPTS_AT_LEAST = 10  # before anything is given up for its age: clocks jump, machines stand still for days
 
@@ -74,25 +70,25 @@ class Attempt:
 
     Parameters
     ----------
-    name
-        Of the destination, which need not be configured any more.
+    destination
+        Takes the results.
+    rules
+        How long a destination is tried, and how often.
     stopping
         Once set, nothing more is begun, and an exchange under way is ended within seconds.
     """
 
     def __init__(
         self,
-        name: str,
-        settings: Settings,
+        destination: Destination,
+        rules: Delivery,
         outbox: Outbox,
         commitments: Commitments,
         stopping: threading.Event,
     ) -> None:
-        self._name = name
-        self._destination = next((each for each in settings.destinations if each.name == name), None)
-        self._data_dir = settings.data_dir
-        self._calling_ae_title = settings.scp.ae_title
-        self._rules = settings.delivery
+        self._name = destination.name
+        self._destination = destination
+        self._rules = rules
         self._outbox = outbox
         self._commitments = commitments
         self._stopping = stopping
@@ -114,7 +110,7 @@ class Attempt:
         return held if held and monotonic() - held.since > self._longest_seconds(held.delivery) else None
 
     def _longest_seconds(self, delivery: PendingDelivery) -> float:
-        timeout = getattr(self._destination, "timeout_seconds", NO_TIMEOUT_SECONDS)
+        timeout = self._destination.timeout_seconds
         with suppress(OSError):
             return TIMEOUTS_IN_HAND * timeout + delivery.path.stat().st_size / LEAST_BYTES_PER_SECOND
         return TIMEOUTS_IN_HAND * timeout
@@ -153,7 +149,7 @@ class Attempt:
         left = {delivery.id: delivery for delivery in pending}
         self._take_in_hand(pending)
         try:
-            for outcome in self._deliver(pending):
+            for outcome in self._destination.deliver(pending, self._stopping):
                 del left[outcome.delivery.id]
                 yield outcome
                 self._take_in_hand(left.values())
@@ -162,18 +158,6 @@ class Attempt:
             told = f"a bug in the gateway: its log has the traceback of {error!r}"
             for delivery in left.values():
                 yield Outcome(delivery, Verdict.LATER, told, unsure=True)
-
-    def _deliver(self, pending: Sequence[PendingDelivery]) -> Iterator[Outcome]:
-        match self._destination:
-            case FolderDestination() as folder:
-                return deliver_to_folder(folder, pending, self._data_dir)
-            case DicomDestination() as node:
-                return deliver_by_c_store(node, pending, self._calling_ae_title, self._stopping)
-            case StowDestination() as server:
-                return deliver_by_stow(server, pending, self._stopping)
-            case None:
-                unknown = "no destination of this name is configured"
-                return (Outcome(delivery, Verdict.AWAY, unknown) for delivery in pending)
 
     # --- asking
 
@@ -196,17 +180,13 @@ class Attempt:
             self._postpone(young, clean(problem))
 
     def _request_commitment(self, stored: Sequence[PendingDelivery]) -> None:
-        node = self._destination
-        if not isinstance(node, DicomDestination):
-            raise Unsupported("the destination is no DICOM node any more")
+        destination = self._destination
         transaction_uid = str(generate_uid(prefix=None))
         for delivery in stored:
             backoff = delay_seconds(delivery.attempts, self._rules)
-            again_in = max(node.commitment_timeout_seconds, backoff)
+            again_in = max(destination.commitment_timeout_seconds, backoff)
             self._commitments.record_asked(delivery, transaction_uid, again_in)
-        request_commitment(
-            node, stored, transaction_uid, self._calling_ae_title, self._commitments, self._stopping
-        )
+        destination.commit(stored, transaction_uid, self._commitments, self._stopping)
 
     # --- recording
 
@@ -232,16 +212,13 @@ class Attempt:
         delivery, error = outcome.delivery, outcome.error or ""
         if outcome.verdict is Verdict.DELIVERED:
             audit = partial(self._audit, delivery)
-            self._outbox.record_stored(delivery, to_be_committed=self._wants_commitment(), audit=audit)
+            self._outbox.record_stored(delivery, to_be_committed=self._destination.commits, audit=audit)
             return
         attempts = delivery.attempts + 1
         unsure = outcome.unsure
         self._outbox.record_failure(delivery, error, delay_seconds(attempts, self._rules), unsure=unsure)
         if outcome.verdict is Verdict.NEVER or self._is_too_old(delivery, attempts):
             self._give_up(delivery, error)
-
-    def _wants_commitment(self) -> bool:
-        return isinstance(self._destination, DicomDestination) and self._destination.storage_commitment
 
     def _note_reached(self) -> None:
         if self._outbox.failures(self._name):
@@ -269,24 +246,15 @@ class Attempt:
         self._outbox.record_dead(delivery, error, audit=audit)
 
     def _audit(self, delivery: PendingDelivery, error: str | None = None) -> None:
-        subject = subject_of(delivery.path)
-        match self._destination:
-            case FolderDestination() as folder:
-                trail.exported(subject, destination=str(folder.path), error=error)
-            case DicomDestination() as node:
-                trail.sent(
-                    subject,
-                    destination=node.ae_title,
-                    ae_title=node.ae_title,
-                    address=node.host,
-                    error=error,
-                )
-            case StowDestination() as server:
-                trail.sent(
-                    subject,
-                    destination=server.url,
-                    address=urlsplit(server.url).hostname,
-                    error=error,
-                )
-            case None:
-                trail.sent(subject, destination=self._name, error=error)
+        subject = subject_of(delivery.path if delivery.media_type == DICOM else delivery.source_path)
+        target = self._destination.audit_target
+        if not target.is_node:
+            trail.exported(subject, destination=target.name, error=error)
+            return
+        trail.sent(
+            subject,
+            destination=target.name,
+            ae_title=target.ae_title,
+            address=target.address,
+            error=error,
+        )

@@ -11,6 +11,7 @@ from pydicom.errors import InvalidDicomError
 from gateway.deliver.association import MAX_CONTEXTS, Association, Ended
 from gateway.deliver.part_10 import Content, Unreadable, content_of
 from gateway.deliver.storage_scu import DicomNode, NotNow, Unsupported, associate, store
+from gateway.dicom.statuses import is_success
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,6 @@ def _send(assoc: Association, file: Path) -> Sent:
         return Sent(file, stored=False, problem=str(problem))
     except InvalidDicomError:
         return Sent(file, stored=False, problem="not a DICOM file")
-    if answer.status == 0x0000 or answer.status >> 12 == 0xB:
+    if is_success(answer.status):
         return Sent(file, stored=True)
     return Sent(file, stored=False, problem=f"status 0x{answer.status:04X} {answer.comment}".rstrip())

@@ -30,9 +30,9 @@ from gateway.deliver.message import (
     Message,
 )
 from gateway.deliver.part_10 import Content, DataSet
-from gateway.deliver.storage_scu import associate, context_for, node_of
+from gateway.deliver.storage_scu import DicomNode, associate, context_for
+from gateway.dicom.statuses import Status
 from gateway.errors import Retry
-from gateway.settings import DicomDestination
 from gateway.store.commitments import Commitments
 from gateway.store.entries import PendingDelivery
 
@@ -41,10 +41,9 @@ STAY_SECONDS = 1.0  # for a node that reports on the same association; the other
 
 
 def request_commitment(
-    destination: DicomDestination,
+    node: DicomNode,
     stored: Sequence[PendingDelivery],
     transaction_uid: str,
-    calling_ae_title: str,
     commitments: Commitments,
     stopping: threading.Event | None = None,
 ) -> None:
@@ -57,7 +56,6 @@ def request_commitment(
     Unsupported
         If it offers no Storage Commitment.
     """
-    node = node_of(destination, calling_ae_title)
     reported = threading.Event()
 
     def report(message: Message) -> dict[int, int | str]:
@@ -76,7 +74,7 @@ def request_commitment(
         information = _encoded(_request(stored, transaction_uid), transfer_syntax_uid)
         response = assoc.operate(context_id, request, information)
         status = response.number(STATUS)
-        if status != 0x0000:
+        if status != Status.SUCCESS:
             told = f"was answered 0x{status:04X} {response.text(ERROR_COMMENT)}".rstrip()
             raise Retry(f"{node}: the request for storage commitment {told}")
         if not reported.is_set():

@@ -26,6 +26,7 @@ from gateway.deliver.message import (
 )
 from gateway.deliver.negotiation import Proposal, Reply
 from gateway.deliver.part_10 import Content, DataSet, Unreadable, instance_of
+from gateway.dicom.statuses import Status
 from gateway.errors import ConfigurationError, GatewayError, Retry
 from gateway.settings import ClientTLS, DicomDestination
 from gateway.tls import client_context
@@ -123,7 +124,7 @@ def echo(node: DicomNode) -> None:
     """
     with associate(node, [Content(Verification, ExplicitVRLittleEndian)]) as assoc:
         status = verify(assoc)
-        if status != 0x0000:
+        if status != Status.SUCCESS:
             raise Retry(f"{node}: C-ECHO was answered 0x{status:04X}")
 
 

@@ -12,14 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
+from gateway.deliver.advice import advice_for
 from gateway.deliver.c_store import verdict_of
+from gateway.deliver.destination import AuditTarget, Destination
 from gateway.deliver.http import Answer, Interrupted, Unanswered, Unreached, WebClient
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.deliver.web_data_set import Unreadable, data_sets_of, items, number, texts
+from gateway.doctor.finding import Finding, doubtful, good, wrong
+from gateway.records import DICOM
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
 
@@ -54,20 +59,71 @@ _JSON = {"Accept": "application/dicom+json"}
 _PREAMBLE_BYTES = 128
 
 
-def deliver_by_stow(
-    destination: StowDestination,
-    pending: Sequence[PendingDelivery],
-    stopping: threading.Event | None = None,
-) -> Iterator[Outcome]:
-    """Send each object in a request of its own."""
-    server = WebClient(destination, stopping)
-    for position, delivery in enumerate(pending):
-        outcome, goes_on = _deliver(server, delivery)
-        yield outcome
-        if not goes_on:
-            for left in pending[position + 1 :]:
-                yield Outcome(left, Verdict.AWAY, outcome.error)
-            return
+class StowClient(Destination):
+    """A DICOMweb server that takes DICOM results."""
+
+    def __init__(self, destination: StowDestination) -> None:
+        self.name = destination.name
+        self.timeout_seconds = destination.timeout_seconds
+        self.certificate = destination.certificate
+        self._settings = destination
+
+    def accepts(self, kind: str, media_type: str) -> bool:  # noqa: ARG002 - every DICOM kind
+        """Take what is DICOM."""
+        return media_type == DICOM
+
+    def deliver(
+        self, pending: Sequence[PendingDelivery], stopping: threading.Event | None = None
+    ) -> Iterator[Outcome]:
+        """Send each result in a request of its own."""
+        server = WebClient(self._settings, stopping)
+        for position, delivery in enumerate(pending):
+            outcome, goes_on = _deliver(server, delivery)
+            yield outcome
+            if not goes_on:
+                for left in pending[position + 1 :]:
+                    yield Outcome(left, Verdict.AWAY, outcome.error)
+                return
+
+    def examine(self, sop_classes: Mapping[str, str]) -> Iterator[Finding]:  # noqa: ARG002
+        """Search for one study (QIDO-RS): that shows address, trust and credentials, and stores nothing."""
+        try:
+            answer = WebClient(self._settings).request("GET", "/studies?limit=1", _JSON)
+        except Unreached as problem:
+            yield wrong(self.title, str(problem), advice_for(str(problem)))
+        except Unanswered as problem:
+            advice = "here: the url and its port; there: its log, and that of a proxy before it"
+            yield wrong(self.title, str(problem), advice)
+        else:
+            yield self._judge_search(answer)
+
+    def _judge_search(self, answer: Answer) -> Finding:
+        if not answer.is_success:
+            return self._refused_search(answer)
+        try:
+            data_sets_of(answer.content)
+        except Unreadable as problem:
+            advice = "here: the url; it must lead to DICOMweb, as /dicom-web"
+            return wrong(self.title, f"{answer}, but {problem}", advice)
+        return good(self.title, f"{self._settings.url} answers a search")
+
+    def _refused_search(self, answer: Answer) -> Finding:
+        if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            advice = "here: username and password, or bearer_token; there: this user's rights"
+            return wrong(self.title, str(answer), advice)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            advice = "here: the url's path, as /dicom-web; there: is DICOMweb enabled?"
+            return wrong(self.title, str(answer), advice)
+        if answer.location:
+            advice = "here: the url, as redirects are not followed"
+            return wrong(self.title, f"{answer}, to {answer.location}", advice)
+        advice = "nothing, if it only stores: STOW-RS itself is not tried"
+        return doubtful(self.title, f"{answer} to a search", advice)
+
+    @property
+    def audit_target(self) -> AuditTarget:
+        """The server, by URL and host."""
+        return AuditTarget(self._settings.url, address=urlsplit(self._settings.url).hostname)
 
 
 def _deliver(server: WebClient, delivery: PendingDelivery) -> tuple[Outcome, bool]:

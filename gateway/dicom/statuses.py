@@ -39,6 +39,11 @@ class Status(IntEnum):
         return f"0x{self:04X}"
 
 
+def is_success(status: int) -> bool:
+    """Tell whether a C-STORE status means that the object is stored: success, or a warning (Bxxx)."""
+    return status == Status.SUCCESS or status >> 12 == 0xB
+
+
 class Refuse(Exception):  # noqa: N818 - an outcome, not an error of the program
     """The image is refused: the sender receives `status` and, as Error Comment, `reason`."""
 

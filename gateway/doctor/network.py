@@ -11,11 +11,12 @@ from time import monotonic
 from cryptography import x509
 
 from gateway.deliver.association import Rejected
+from gateway.deliver.destinations import open_destinations
 from gateway.deliver.negotiation import BUSY, CALLED_NOT_RECOGNISED
 from gateway.deliver.storage_scu import DicomNode, Unsupported, echo
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import ConfigurationError, GatewayError, Retry
-from gateway.settings import ClientTLS, Peer, Settings
+from gateway.settings import Peer, Settings
 from gateway.tls import server_context
 
 PATIENCE_SECONDS = 5.0
@@ -84,10 +85,9 @@ def certificate(settings: Settings) -> Iterator[Finding]:
             yield wrong("listener's TLS", str(error), "here: the files under scp.tls")
         else:
             yield from _validity("listener's TLS", settings.scp.tls.certificate)
-    for destination in settings.destinations:
-        tls = getattr(destination, "tls", None)
-        if isinstance(tls, ClientTLS) and tls.certificate is not None:
-            yield from _validity(f"destination {destination.name}", tls.certificate)
+    for destination in open_destinations(settings).values():
+        if destination.certificate is not None:
+            yield from _validity(destination.title, destination.certificate)
 
 
 def _is_answered(bind: str, port: int) -> bool:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import GatewayError
+from gateway.files.folders import existing
 from gateway.records import State
 from gateway.settings import Settings
 from gateway.store.database import Risk, open_engine, risks
@@ -49,11 +50,6 @@ def _sync_ms(folder: Path) -> float:
         start = time.perf_counter()
         os.fsync(file.fileno())
     return 1000 * (time.perf_counter() - start)
-
-
-def existing(folder: Path) -> Path:
-    """Return the folder, or its nearest existing parent: the check creates no folder."""
-    return next((each for each in (folder, *folder.parents) if each.exists()), folder)
 
 
 def nearly_full(settings: Settings) -> bool:

@@ -20,6 +20,11 @@ def make_folder(folder: Path) -> None:
         sync_folder(each.parent)
 
 
+def existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists: an examination makes none."""
+    return next((each for each in (folder, *folder.parents) if each.exists()), folder)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a new name in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -7,6 +7,7 @@ import threading
 from gateway.deliver.attempt import Attempt
 from gateway.deliver.courier import Courier
 from gateway.deliver.couriers import Couriers
+from gateway.deliver.destinations import KINDS, Kinds, Unconfigured, open_destinations
 from gateway.deliver.shift import Shift
 from gateway.settings import Settings
 from gateway.store.commitments import Commitments
@@ -15,16 +16,18 @@ from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 
 
-def couriers_of(settings: Settings, ledger: Ledger, worker_id: str) -> Couriers:
+def couriers_of(settings: Settings, ledger: Ledger, worker_id: str, kinds: Kinds = KINDS) -> Couriers:
     """Return couriers that take deliveries in hand under `worker_id`; none is started."""
     outbox, commitments = Outbox(ledger), Commitments(ledger)
+    destinations = open_destinations(settings, kinds)
 
     def courier(name: str) -> Courier:
         def shift(held_back: PendingDelivery | None) -> Shift:
             stopping = threading.Event()
-            attempt = Attempt(name, settings, outbox, commitments, stopping)
+            destination = destinations.get(name) or Unconfigured(name)
+            attempt = Attempt(destination, settings.delivery, outbox, commitments, stopping)
             return Shift(name, outbox, attempt, worker_id, stopping, held_back)
 
         return Courier(name, outbox, shift)
 
-    return Couriers([each.name for each in settings.destinations], outbox, courier)
+    return Couriers(list(destinations), outbox, courier)

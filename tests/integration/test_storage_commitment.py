@@ -17,7 +17,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
-from gateway.deliver.storage_commitment import request_commitment
+from gateway.deliver.c_store import StorageSCU
 from gateway.deliver.storage_scu import Unsupported
 from gateway.errors import Retry
 from gateway.settings import DicomDestination
@@ -94,7 +94,7 @@ def pacs(
 
 
 def ask(destination: DicomDestination, stored: PendingDelivery, ledger: Ledger) -> None:
-    request_commitment(destination, [stored], TRANSACTION, "CXR_GATEWAY", Commitments(ledger))
+    StorageSCU(destination, "CXR_GATEWAY").commit([stored], TRANSACTION, Commitments(ledger))
 
 
 def report(assoc: Association, request: Dataset, failure_reason: int | None = None) -> int:

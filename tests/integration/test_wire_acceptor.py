@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.deliver.c_store import deliver_by_c_store
+from gateway.deliver.c_store import StorageSCU
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.records import SC
 from gateway.settings import DicomDestination
@@ -252,7 +252,7 @@ def deliver(acceptor: Acceptor, pending: list[PendingDelivery], timeout_seconds:
         name="pacs", kind="dicom", ae_title="PACS", host="127.0.0.1", port=acceptor.port,
         timeout_seconds=timeout_seconds,
     )  # fmt: skip
-    outcomes = deliver_by_c_store(destination, pending, "CXR_GATEWAY")
+    outcomes = StorageSCU(destination, "CXR_GATEWAY").deliver(pending)
     return sorted(outcomes, key=lambda outcome: pending.index(outcome.delivery))
 
 

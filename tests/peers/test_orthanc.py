@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread
 
-from gateway.deliver.c_store import deliver_by_c_store
+from gateway.deliver.c_store import StorageSCU
 from gateway.deliver.outcome import Verdict
 from gateway.deliver.send import send_files
-from gateway.deliver.stow import deliver_by_stow
+from gateway.deliver.stow import StowClient
 from gateway.records import SC
 from gateway.settings import DicomDestination, StowDestination
 from gateway.store.entries import PendingDelivery
@@ -104,10 +104,10 @@ def pending(tmp_path: Path) -> PendingDelivery:
 
 def test_what_is_delivered_again_is_stored_once(orthanc: Orthanc, pending: PendingDelivery) -> None:
     outcomes = [
-        *deliver_by_c_store(dicom(orthanc), [pending], "CXR_GATEWAY"),
-        *deliver_by_stow(stow(orthanc), [pending]),
-        *deliver_by_c_store(dicom(orthanc), [pending], "CXR_GATEWAY"),
-        *deliver_by_stow(stow(orthanc), [pending]),
+        *StorageSCU(dicom(orthanc), "CXR_GATEWAY").deliver([pending]),
+        *StowClient(stow(orthanc)).deliver([pending]),
+        *StorageSCU(dicom(orthanc), "CXR_GATEWAY").deliver([pending]),
+        *StowClient(stow(orthanc)).deliver([pending]),
     ]
     assert [outcome.verdict for outcome in outcomes] == [Verdict.DELIVERED] * 4, outcomes
     (stored,) = orthanc.search(pending.study_instance_uid)
@@ -115,7 +115,7 @@ def test_what_is_delivered_again_is_stored_once(orthanc: Orthanc, pending: Pendi
 
 
 def test_the_bytes_arrive_as_they_are(orthanc: Orthanc, pending: PendingDelivery) -> None:
-    (outcome,) = deliver_by_stow(stow(orthanc), [pending])
+    (outcome,) = StowClient(stow(orthanc)).deliver([pending])
     assert outcome.verdict is Verdict.DELIVERED
     (kept,) = [
         path
@@ -127,6 +127,6 @@ def test_the_bytes_arrive_as_they_are(orthanc: Orthanc, pending: PendingDelivery
 
 
 def test_refused_credentials_are_the_servers_matter(orthanc: Orthanc, pending: PendingDelivery) -> None:
-    (outcome,) = deliver_by_stow(stow(orthanc, password="wrong"), [pending])
+    (outcome,) = StowClient(stow(orthanc, password="wrong")).deliver([pending])
     assert outcome.verdict is Verdict.AWAY
     assert "401" in str(outcome.error)

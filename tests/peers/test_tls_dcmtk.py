@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.deliver.c_store import deliver_by_c_store
+from gateway.deliver.c_store import StorageSCU
 from gateway.deliver.outcome import Verdict
 from gateway.deliver.storage_scu import DicomNode, echo
 from gateway.errors import Retry
@@ -173,7 +173,7 @@ def test_to_storescp(
         1, 1, "1.2", "1.2.3", "MODALITY", SC, str(source.SOPClassUID), str(source.SOPInstanceUID),
         image, datetime.now(UTC), "pacs",
     )  # fmt: skip
-    (outcome,) = deliver_by_c_store(node, [delivery], "CXR_GATEWAY")
+    (outcome,) = StorageSCU(node, "CXR_GATEWAY").deliver([delivery])
     assert outcome.verdict is Verdict.DELIVERED, outcome
     (stored,) = (tmp_path / "stored").iterdir()
     assert source.SOPInstanceUID in stored.name

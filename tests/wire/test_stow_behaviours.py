@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.deliver.outcome import Verdict
-from gateway.deliver.stow import deliver_by_stow
+from gateway.deliver.stow import StowClient
 from gateway.records import SC
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
@@ -214,7 +214,7 @@ def test_a_server_that(row: Row, sent: PendingDelivery) -> None:
     with stow_server(row.post, search=row.search, metadata=row.metadata) as server:
         url = f"http://127.0.0.1:{server.port}/dicom-web"
         destination = StowDestination(name="web", kind="stow", url=url, timeout_seconds=row.deadline)
-        (outcome,) = deliver_by_stow(destination, [replace(sent, unsure=row.unsure)])
+        (outcome,) = StowClient(destination).deliver([replace(sent, unsure=row.unsure)])
         assert (outcome.verdict, row.words in (outcome.error or "")) == (row.verdict, True), outcome.error
         assert outcome.error is None or (outcome.error.isprintable() and len(outcome.error) <= 1000)
         assert not row.endless or server.left.acquire(timeout=60)

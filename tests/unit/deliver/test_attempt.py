@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from lxml import etree
 
 from gateway.deliver.attempt import Attempt, delay_seconds, least_attempts
+from gateway.deliver.destinations import Unconfigured, open_destinations
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.records import Reason, State
 from gateway.settings import Delivery, Settings
@@ -52,7 +53,8 @@ def attempt(ledger: Ledger, outbox: Outbox, port: int | None, **rules: Any) -> N
     pacs = {"name": "pacs", "kind": "dicom", "ae_title": "PACS", "host": "127.0.0.1", "port": port}
     settings = Settings(destinations=[pacs] if port else [], routes=[], delivery=rules)
     claimed = outbox.claim("pacs", "worker", 100)
-    Attempt("pacs", settings, outbox, Commitments(ledger), threading.Event()).run(claimed)
+    destination = open_destinations(settings).get("pacs") or Unconfigured("pacs")
+    Attempt(destination, settings.delivery, outbox, Commitments(ledger), threading.Event()).run(claimed)
     outbox.release("worker")
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.sop_class import Comprehensive3DSRStorage, Verification
 
-from gateway.deliver.c_store import deliver_by_c_store, verdict_of
+from gateway.deliver.c_store import StorageSCU, verdict_of
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.deliver.storage_scu import DicomNode, echo
 from gateway.errors import Retry
@@ -41,7 +41,7 @@ def deliver(peer: StoragePeer, pending: list[PendingDelivery], ae_title: str = "
     destination = DicomDestination(
         name="pacs", kind="dicom", ae_title=ae_title, host=peer.host, port=peer.port, timeout_seconds=5
     )
-    return list(deliver_by_c_store(destination, pending, "CXR_GATEWAY"))
+    return list(StorageSCU(destination, "CXR_GATEWAY").deliver(pending))
 
 
 def test_everything_goes_over_one_association(pending: list[PendingDelivery]) -> None:

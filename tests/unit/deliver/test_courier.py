@@ -14,6 +14,7 @@ from gateway.deliver import attempt as attempts
 from gateway.deliver import courier as couriers_module
 from gateway.deliver import shift as shifts
 from gateway.deliver.couriers import Couriers
+from gateway.deliver.folder import ResultsFolder
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.processes.couriers import couriers_of
 from gateway.settings import Settings
@@ -112,7 +113,7 @@ class Stuck:
         self.may_end = threading.Event()
         self.sent: list[str] = []
 
-    def __call__(self, _: Any, pending: list[PendingDelivery], *__: Any) -> Iterator[Outcome]:
+    def __call__(self, pending: list[PendingDelivery], *_: Any) -> Iterator[Outcome]:
         for delivery in pending:
             self.sent.append(delivery.sop_instance_uid)
             if delivery.sop_instance_uid == self.uid and not self.may_end.is_set():
@@ -129,8 +130,8 @@ def test_a_delivery_that_hangs_is_told_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stuck = Stuck("2.25.1")
-    monkeypatch.setattr(attempts, "deliver_to_folder", stuck)
-    monkeypatch.setattr(attempts, "NO_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(ResultsFolder, "deliver", stuck)
+    monkeypatch.setattr(ResultsFolder, "timeout_seconds", 0.1)
     monkeypatch.setattr(attempts, "LEAST_BYTES_PER_SECOND", 1e9)
     monkeypatch.setattr(couriers_module, "GRACE_SECONDS", 0.0)
     running = couriers()
@@ -163,7 +164,7 @@ def test_a_hang_that_can_be_ended_waits_for_its_turn(
     pipe = tmp_path / "results" / "2.25.1.dcm"
     pipe.unlink()
     os.mkfifo(pipe)
-    monkeypatch.setattr(attempts, "NO_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(ResultsFolder, "timeout_seconds", 0.1)
     running = couriers()
 
     def tick() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.deliver.folder import deliver_to_folder
+from gateway.deliver.folder import ResultsFolder
 from gateway.deliver.outcome import Verdict
 from gateway.records import SR
 from gateway.settings import FolderDestination
@@ -16,7 +16,7 @@ from gateway.store.entries import PendingDelivery
 
 @pytest.fixture
 def delivery(tmp_path: Path) -> PendingDelivery:
-    path = tmp_path / "result"
+    path = tmp_path / "2.25.1.dcm"
     path.write_bytes(b"result")
     return PendingDelivery(
         1, 1, "1.2", "1.2.3", "MODALITY", SR, "1.2.840", "2.25.1", path, datetime.now(UTC),
@@ -31,7 +31,7 @@ def folder(path: Path) -> FolderDestination:
 def test_a_result_lies_under_its_study(tmp_path: Path, delivery: PendingDelivery) -> None:
     outbox = tmp_path / "outbox"
     for _ in range(2):  # again, as after a crash between writing and recording
-        (outcome,) = deliver_to_folder(folder(outbox), [delivery])
+        (outcome,) = ResultsFolder(folder(outbox)).deliver([delivery])
         assert outcome.verdict is Verdict.DELIVERED
     assert [path for path in outbox.rglob("*") if path.is_file()] == [outbox / "1.2.3" / "2.25.1.dcm"]
     assert (outbox / "1.2.3" / "2.25.1.dcm").read_bytes() == b"result"
@@ -41,7 +41,7 @@ def test_what_a_killed_attempt_left_half_written_goes(tmp_path: Path, delivery: 
     study = tmp_path / "outbox" / "1.2.3"
     study.mkdir(parents=True)
     (study / ".2.25.1.part").write_bytes(b"half of a longer result")
-    (outcome,) = deliver_to_folder(folder(tmp_path / "outbox"), [delivery])
+    (outcome,) = ResultsFolder(folder(tmp_path / "outbox")).deliver([delivery])
     assert outcome.verdict is Verdict.DELIVERED
     assert [path.name for path in study.iterdir()] == ["2.25.1.dcm"]
     assert (study / "2.25.1.dcm").read_bytes() == b"result"
@@ -50,16 +50,16 @@ def test_what_a_killed_attempt_left_half_written_goes(tmp_path: Path, delivery: 
 @pytest.mark.parametrize("hostile", ["..", ".", "1..2", "../../etc", "1.2/../..", ""])
 def test_a_hostile_study_uid_leads_nowhere(tmp_path: Path, delivery: PendingDelivery, hostile: str) -> None:
     outbox = tmp_path / "outbox"
-    (outcome,) = deliver_to_folder(folder(outbox), [replace(delivery, study_instance_uid=hostile)])
+    (outcome,) = ResultsFolder(folder(outbox)).deliver([replace(delivery, study_instance_uid=hostile)])
     assert outcome.verdict is Verdict.DELIVERED
     (written,) = outbox.rglob("*.dcm")
     assert written.parent.parent == outbox
-    assert {path.name for path in tmp_path.iterdir()} == {"outbox", "result"}
+    assert {path.name for path in tmp_path.iterdir()} == {"outbox", "2.25.1.dcm"}
 
 
 def test_a_folder_that_cannot_be_written_is_for_later(tmp_path: Path, delivery: PendingDelivery) -> None:
     (tmp_path / "outbox").write_bytes(b"a file stands in the way")
-    (outcome,) = deliver_to_folder(folder(tmp_path / "outbox"), [delivery])
+    (outcome,) = ResultsFolder(folder(tmp_path / "outbox")).deliver([delivery])
     assert outcome.verdict is Verdict.LATER
     assert str(tmp_path / "outbox") in str(outcome.error)
 
@@ -71,26 +71,26 @@ def test_a_file_that_is_not_whole_is_replaced(
     study = tmp_path / "outbox" / "1.2.3"
     study.mkdir(parents=True)
     (study / "2.25.1.dcm").write_bytes(stands)
-    (outcome,) = deliver_to_folder(folder(tmp_path / "outbox"), [delivery])
+    (outcome,) = ResultsFolder(folder(tmp_path / "outbox")).deliver([delivery])
     assert outcome.verdict is Verdict.DELIVERED
     assert (study / "2.25.1.dcm").read_bytes() == b"result"
 
 
 def test_a_folder_whose_disk_is_not_mounted_is_for_later(tmp_path: Path, delivery: PendingDelivery) -> None:
-    (outcome,) = deliver_to_folder(folder(tmp_path / "share" / "outbox"), [delivery], tmp_path / "var")
+    (outcome,) = ResultsFolder(folder(tmp_path / "share" / "outbox"), tmp_path / "var").deliver([delivery])
     assert outcome.verdict is Verdict.LATER
     assert outcome.error == f"{tmp_path / 'share'}: no such folder; is its disk mounted?"
     assert not (tmp_path / "share").exists()
 
 
 def test_folders_within_the_data_directory_are_made(tmp_path: Path, delivery: PendingDelivery) -> None:
-    (outcome,) = deliver_to_folder(folder(tmp_path / "var" / "a" / "b"), [delivery], tmp_path / "var")
+    (outcome,) = ResultsFolder(folder(tmp_path / "var" / "a" / "b"), tmp_path / "var").deliver([delivery])
     assert outcome.verdict is Verdict.DELIVERED
 
 
 def test_a_result_that_is_not_there_is_named(tmp_path: Path, delivery: PendingDelivery) -> None:
     delivery.path.unlink()
-    (outcome,) = deliver_to_folder(folder(tmp_path / "outbox"), [delivery])
+    (outcome,) = ResultsFolder(folder(tmp_path / "outbox")).deliver([delivery])
     assert (outcome.verdict, str(delivery.path) in str(outcome.error)) == (Verdict.LATER, True)
 
 
@@ -102,6 +102,6 @@ def test_half_a_file_is_never_visible(
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr("gateway.deliver.folder.write_durably", full)
-    (outcome,) = deliver_to_folder(folder(tmp_path / "outbox"), [delivery])
+    (outcome,) = ResultsFolder(folder(tmp_path / "outbox")).deliver([delivery])
     assert (outcome.verdict, "No space left" in str(outcome.error)) == (Verdict.LATER, True)
     assert not [path for path in (tmp_path / "outbox").rglob("*") if path.is_file()]

@@ -10,7 +10,7 @@ import pytest
 from pydicom import Dataset
 
 from gateway.deliver.outcome import Verdict
-from gateway.deliver.stow import deliver_by_stow
+from gateway.deliver.stow import StowClient
 from gateway.records import SC
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
@@ -77,7 +77,7 @@ def test_an_answer_means(
     answer: tuple[int, str, str], verdicts: list[Verdict], pending: list[PendingDelivery]
 ) -> None:
     with server(answer) as served:
-        outcomes = list(deliver_by_stow(destination(served.server_port), pending))
+        outcomes = list(StowClient(destination(served.server_port)).deliver(pending))
     assert [outcome.verdict for outcome in outcomes] == verdicts, outcomes
 
 
@@ -91,14 +91,14 @@ def test_a_failure_reason_means_what_a_c_store_status_does(
 ) -> None:
     first, second = pending
     with server(failed(status, reason, first.sop_instance_uid, media_type), STORED) as served:
-        outcomes = list(deliver_by_stow(destination(served.server_port), [first, second]))
+        outcomes = list(StowClient(destination(served.server_port)).deliver([first, second]))
     assert [outcome.verdict for outcome in outcomes] == [verdict, DELIVERED], outcomes
 
 
 def test_nobody_there_is_away(pending: list[PendingDelivery]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    outcomes = list(deliver_by_stow(destination(port), pending))
+    outcomes = list(StowClient(destination(port)).deliver(pending))
     assert [outcome.verdict for outcome in outcomes] == [AWAY, AWAY]
 
 
@@ -106,7 +106,7 @@ def test_no_answer_in_time_is_for_later_and_ends_the_round(pending: list[Pending
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         patience = destination(port).model_copy(update={"timeout_seconds": 0.2})
-        outcomes = list(deliver_by_stow(patience, pending))
+        outcomes = list(StowClient(patience).deliver(pending))
     assert [outcome.verdict for outcome in outcomes] == [LATER, AWAY]
 
 
@@ -122,11 +122,11 @@ def test_credentials_are_sent(
     credentials: dict[str, str], expected: str | None, pending: list[PendingDelivery]
 ) -> None:
     with server(STORED) as served:
-        list(deliver_by_stow(destination(served.server_port, **credentials), pending))
+        list(StowClient(destination(served.server_port, **credentials)).deliver(pending))
     assert [headers.get("Authorization") for headers in served.headers] == [expected] * 2
 
 
 def test_the_bytes_are_sent_as_they_are(pending: list[PendingDelivery]) -> None:
     with server(STORED) as served:
-        list(deliver_by_stow(destination(served.server_port), pending))
+        list(StowClient(destination(served.server_port)).deliver(pending))
     assert all(d.path.read_bytes() in body for d, body in zip(pending, served.bodies, strict=True))

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from gateway.configuration.settings_file import load_settings
-from gateway.deliver.c_store import deliver_by_c_store
+from gateway.deliver.c_store import StorageSCU
 from gateway.deliver.outcome import Outcome, Verdict
-from gateway.deliver.stow import deliver_by_stow
+from gateway.deliver.stow import StowClient
 from gateway.errors import ConfigurationError
 from gateway.records import SC
 from gateway.settings import ClientTLS, DicomDestination, StowDestination
@@ -61,7 +61,7 @@ def by_c_store(port: int, tls: dict[str, str], pending: list[PendingDelivery]) -
         name="pacs", kind="dicom", ae_title="PACS", host="127.0.0.1", port=port, timeout_seconds=5,
         tls=ClientTLS.model_validate(tls),
     )  # fmt: skip
-    (outcome,) = deliver_by_c_store(node, pending, "CXR_GATEWAY")
+    (outcome,) = StorageSCU(node, "CXR_GATEWAY").deliver(pending)
     return outcome
 
 
@@ -70,7 +70,7 @@ def by_stow(port: int, tls: dict[str, str], pending: list[PendingDelivery]) -> O
     web = StowDestination.model_validate(
         {"name": "web", "kind": "stow", "url": url, "timeout_seconds": 5} | tls
     )
-    (outcome,) = deliver_by_stow(web, pending)
+    (outcome,) = StowClient(web).deliver(pending)
     return outcome
 
 
