@@ -40,7 +40,8 @@ LAYERS: dict[str, set[str]] = {
     "proof": VALUES | RUNNING | {"dicom", "store", "receive", "deliver", "worker", "processes"},
     "commands": CORE
     | RUNNING
-    | {"configuration", "store", "deliver", "worker", "web", "processes", "doctor", "training", "proof"},
+    | {"configuration", "store", "deliver", "worker", "web", "processes", "training", "proof"}
+    | {"doctor", "doctor.finding"},
 }
 ENTRY_POINTS = {"__main__", "__init__"}
 RESEARCH = {"training", "proof"}
