@@ -19,6 +19,7 @@ from benchmarks import (
     predict,
     receive,
     restart,
+    sandbox,
     web,
 )
 from benchmarks.dcmtk import missing
@@ -62,6 +63,8 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         bare = model.measure(predictor, effort)
         status.update("decode")
         decoding = decode.measure(effort)
+        status.update("sandbox")
+        sandboxed = sandbox.measure(root, effort)
         status.update("receive")
         receiving = receive.measure(root, effort)
         storescp_mb = receive.storescp_peak_mb(root, effort)
@@ -80,6 +83,7 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
     return where, [
         *bare.figures(),
         *decoding,
+        *sandboxed,
         *receiving,
         *answering,
         *predicting,
