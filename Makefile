@@ -5,9 +5,12 @@ TORCH_INDEX_URL ?=    # a wheel index with CPU builds of torch, where the defaul
 FUZZ_SECONDS ?= 3600
 IMAGES ?= 500
 KILLS ?= 100
+WORKERS ?= 3         # of the tests; on two cores one of them usually waits
 BIN := .venv/bin
 RUNS := .venv/ready
 TESTS := .venv/ready-dev
+# a file of tests stays with one worker, which starts its gateway once; the longest come first
+TEST_RUN = $(BIN)/python -m pytest -n $(strip $(WORKERS)) --dist loadfile --no-loadscope-reorder
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
@@ -39,10 +42,10 @@ serve: $(RUNS)  ## run the gateway for a real PACS (config/gateway.yaml)
 	$(BIN)/gateway serve
 
 test: $(TESTS) peers  ## run the test suite
-	$(BIN)/python -m pytest -n 2 -m "not slow and not nightly"
+	$(TEST_RUN) -m "not slow and not nightly"
 
 slow: $(TESTS) peers  ## run the tests that take up to a minute each: full disks, lost databases, take-overs
-	$(BIN)/python -m pytest -n 2 -m slow
+	$(TEST_RUN) -m slow
 
 fuzz: $(TESTS)  ## mutate files and network streams for FUZZ_SECONDS (3600); show that nothing breaks
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)

@@ -10,7 +10,7 @@ from io import BytesIO
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dsutils import decode, encode
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
 )

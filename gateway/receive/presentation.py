@@ -23,13 +23,13 @@ def offer(event: Event) -> None:
 
 def contexts_for(proposed: Iterable[str]) -> list[PresentationContext]:
     """Return Verification, storage of the proposed SOP classes in every transfer syntax, and reports."""
-    verification = build_context(sop_class.Verification)  # type: ignore[attr-defined]
+    verification = build_context(sop_class.Verification)
     storage = [build_context(each, list(TRANSFER_SYNTAXES)) for each in SOP_CLASSES.intersection(proposed)]
     return [verification, *storage, _commitment_reports()]
 
 
 def _commitment_reports() -> PresentationContext:
     """Return Storage Commitment with the peer as SCP: a PACS may report on an association of its own."""
-    context = build_context(sop_class.StorageCommitmentPushModel)  # type: ignore[attr-defined]
+    context = build_context(sop_class.StorageCommitmentPushModel)
     context.scu_role, context.scp_role = False, True  # PS3.7 D.3.3.4
     return context

@@ -93,7 +93,7 @@ def test_a_copy_of_a_running_gateway_is_restored(
         assert all(sent.stored for sent in restored.send(*BEFORE, *MEANWHILE))
         wait_for(lambda: ended(restored, len(BEFORE + MEANWHILE)))
         for image in restored.images():
-            (version,) = restored.ask("show", image["sop_instance_uid"])
+            (version,) = restored.versions(image["sop_instance_uid"])
             assert all(Path(result["path"]).exists() for result in version["results"])
             assert len(version["results"]) == (2 if image["state"] == "delivered" else 0)
     finally:

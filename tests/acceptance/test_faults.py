@@ -118,9 +118,11 @@ def test_a_database_that_goes_and_comes_back(tmp_path: Path) -> None:
         server.stop()
         assert stored(gateway, images(tmp_path, 4, 1)) == 0
         assert gateway.events("refused")[-1]["status"] == "0xA700"
+        wait_for(lambda: gateway.events("waiting"))
         server.start()
         wait_for(lambda: stored(gateway, images(tmp_path, 4, 1)) == 1)
         wait_until_delivered(gateway, 5)
+        assert gateway.stop() == 0
 
 
 def test_a_clock_that_is_set_back(tmp_path: Path) -> None:

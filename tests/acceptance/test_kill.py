@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from gateway.errors import GatewayError
 from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
@@ -51,6 +51,7 @@ class Sender(threading.Thread):
 
 
 # a peer that is killed leaves the sender's socket to the garbage collector: pynetdicom does not close it
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed <socket", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_killed_gateway_answers_everything_once(tmp_path: Path) -> None:
     chance = random.Random(1)  # noqa: S311 - repeatable moments
@@ -86,7 +87,7 @@ def assert_answered_once(files: list[Path], outbox: Path) -> None:
     assert kinds == Counter({(uid, modality): 1 for uid in uids for modality in ("SR", "OT")})
 
 
-def source_of(result: object) -> str:
+def source_of(result: Dataset) -> str:
     """Return the SOP Instance UID of the image that an SR or SC is about."""
     if "SourceImageSequence" in result:
         return str(result.SourceImageSequence[0].ReferencedSOPInstanceUID)

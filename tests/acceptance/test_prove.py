@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_a_gateway_killed_at_many_points_loses_nothing_and_answers_nothing_twice() -> None:
     command = [sys.executable, "-m", "gateway", "prove", "--images", "20", "--kills", "6", "--seed", "45"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -7,53 +7,42 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.gateway_process import GatewayProcess, wait_for
 
 
 def refused(gateway: GatewayProcess) -> list[str]:
     """Start a gateway that must not start; return what it tells the person, exit status 2 checked."""
-    done = gateway.command("serve")
+    done = gateway.refusal()
     assert done.returncode == 2, done.stderr
     return [line for line in done.stderr.splitlines() if line.startswith("gateway: ")]
 
 
-def test_it_stops_in_order_when_told(tmp_path: Path) -> None:
-    with running(tmp_path) as gateway:
-        assert gateway.stop() == 0
-        assert gateway.events("stopped")
-        assert "Traceback" not in gateway.stderr()
+def test_two_gateways_do_not_share_a_data_directory(gateway: GatewayProcess) -> None:
+    (line,) = refused(gateway)
+    assert "another gateway runs on" in line
 
 
-def test_a_role_that_dies_is_started_again(tmp_path: Path) -> None:
-    with running(tmp_path) as gateway:
+def test_a_role_that_has_served_is_back_at_once_however_often_it_dies(gateway: GatewayProcess) -> None:
+    for deaths in range(1, 4):
         died = gateway.role("receive")
         os.kill(died, signal.SIGKILL)
-        wait_for(lambda: len(gateway.events("started")) == 3)
+        wait_for(lambda expected=deaths: len(gateway.events("started")) == expected)
         assert gateway.role("receive") != died
-        (event,) = gateway.events("role_died")
-        assert event["died"] == "receive"
+    told = [(event["died"], event["restart_in_seconds"]) for event in gateway.events("role_died")]
+    assert told == [("receive", 0.5)] * 3
 
 
-def test_a_role_that_has_served_is_back_at_once_however_often_it_dies(tmp_path: Path) -> None:
-    with running(tmp_path) as gateway:
-        for deaths in range(1, 5):
-            os.kill(gateway.role("receive"), signal.SIGKILL)
-            wait_for(lambda expected=deaths + 2: len(gateway.events("started")) == expected)
-        assert [event["restart_in_seconds"] for event in gateway.events("role_died")] == [0.5] * 4
+def test_it_stops_in_order_when_told(gateway: GatewayProcess) -> None:
+    assert gateway.stop() == 0
+    assert gateway.events("stopped")
+    assert "Traceback" not in gateway.stderr()
 
 
-def test_roles_end_with_their_supervisor(tmp_path: Path) -> None:
-    with running(tmp_path) as gateway:
-        children = gateway.children()
-        os.kill(gateway.process.pid, signal.SIGKILL)
-        gateway.process.wait()
-        wait_for(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in children))
-
-
-def test_two_gateways_do_not_share_a_data_directory(tmp_path: Path) -> None:
-    with running(tmp_path) as gateway:
-        (line,) = refused(gateway)
-        assert "another gateway runs on" in line
+def test_roles_end_with_their_supervisor(gateway: GatewayProcess) -> None:
+    children = gateway.children()
+    os.kill(gateway.process.pid, signal.SIGKILL)
+    gateway.process.wait()
+    wait_for(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in children))
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:

@@ -215,7 +215,8 @@ class SlowLedger(Ledger):
 
 
 def test_stop_lets_a_running_c_store_finish_and_then_closes(tmp_path: Path) -> None:
-    gate.clear(), entered.clear()
+    gate.clear()
+    entered.clear()
     source = dx()
     data = data_set_of(encoded(source))
     with receiving(tmp_path, ledger=SlowLedger) as receiver, RawPeer(receiver.address) as peer:

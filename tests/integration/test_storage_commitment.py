@@ -170,6 +170,18 @@ def test_a_report_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         assert assoc.send_n_event_report(nothing, 1, *where)[0].Status == 0x0115
 
 
+def test_a_report_that_nobody_asked_for_is_logged(tmp_path: Path) -> None:
+    request = Dataset()
+    request.TransactionUID = TRANSACTION
+    request.ReferencedSOPSequence = [Dataset()]
+    request.ReferencedSOPSequence[0].ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    request.ReferencedSOPSequence[0].ReferencedSOPInstanceUID = "2.25.1"
+    with receiving(tmp_path) as receiver, calling(receiver.address, True) as assoc:
+        assert report(assoc, request) == 0x0000
+        (event,) = receiver.events("commitment_unmatched")
+    assert event["transaction_uid"] == TRANSACTION
+
+
 def test_a_request_that_is_not_taken_is_for_later(ledger: Ledger, stored: PendingDelivery) -> None:
     with pacs(status=0x0213) as destination, pytest.raises(Retry, match="0x0213"):
         ask(destination, stored, ledger)

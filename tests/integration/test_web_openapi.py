@@ -50,7 +50,7 @@ def test_answers_are_as_described(browser: Browser, method: str, path: str) -> N
 
     @given(case=description[path][method].as_strategy())
     @settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=HEALTH)
-    def check(case: schemathesis.Case) -> None:
+    def check(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(checks=CHECKS, timeout=PATIENCE_SECONDS)
 
     check()

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pynetdicom import AE
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
 from gateway.deliver.storage_scu import DicomNode
+from tests.support.free_ports import free_ports
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.missing_peer import leave_out
 
@@ -103,7 +103,7 @@ def running_orthanc(folder: Path, *scripts: Path) -> Iterator[Orthanc]:
     if program is None or plugin is None:
         leave_out("Orthanc is missing: apt-get install orthanc orthanc-dicomweb")
     folder.mkdir()
-    orthanc = Orthanc(*_free_ports(2), folder / "storage")
+    orthanc = Orthanc(*free_ports(2), storage=folder / "storage")
     config = folder / "orthanc.json"
     config.write_text(
         json.dumps(_settings(orthanc, plugin) | {"LuaScripts": [str(path) for path in scripts]})
@@ -135,15 +135,6 @@ def _settings(orthanc: Orthanc, plugin: Path) -> dict[str, Any]:
         "Plugins": [str(plugin)],
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
     }
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago: Orthanc cannot be asked which one it took."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
 
 
 def _answers(orthanc: Orthanc) -> bool:

@@ -13,9 +13,10 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 
-from benchmarks.dcmtk import free_port, storescp
+from benchmarks.dcmtk import storescp
 from gateway.deliver.storage_scu import echo
 from gateway.errors import GatewayError
+from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, ROOT, GatewayProcess, running, wait_for
 from tests.support.missing_peer import leave_out
 
@@ -251,3 +252,8 @@ def test_what_was_refused_is_told_and_what_has_no_picture_has_a_placeholder(
         expect(page.locator("main")).to_contain_text("It was refused")
         page.close()
     room.problems.clear()  # the browser's own lines about pictures that are not there
+
+
+def test_what_is_kept_is_hidden_from_other_users(room: Room) -> None:
+    """Comes last: every role has written by now."""
+    assert [path for path in room.gateway.data_dir.rglob("*") if path.stat().st_mode & 0o007] == []

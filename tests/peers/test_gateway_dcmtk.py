@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -78,12 +79,12 @@ def storescu(program: str, gateway: GatewayProcess, file: Path, calling: str) ->
     return subprocess.run(command, check=False, timeout=PATIENCE_SECONDS).returncode
 
 
-def instance_of(gateway: GatewayProcess, file: Path) -> dict[str, object]:
+def instance_of(gateway: GatewayProcess, file: Path) -> dict[str, Any]:
     uid = dcmread(file, stop_before_pixels=True).SOPInstanceUID
-    return gateway.ask("show", str(uid))[0]
+    return gateway.versions(str(uid))[0]
 
 
-def settled(gateway: GatewayProcess, file: Path) -> dict[str, object]:
+def settled(gateway: GatewayProcess, file: Path) -> dict[str, Any]:
     """Wait until the gateway is done with an image."""
     wait_for(lambda: instance_of(gateway, file)["state"] not in ("received", "inferred"))
     return instance_of(gateway, file)

@@ -60,7 +60,7 @@ def answered(gateway: GatewayProcess, folder: Path, calling_ae_title: str) -> tu
     assert sent.stored, sent.problem
 
     def instance() -> Any:
-        return gateway.ask("show", str(image.SOPInstanceUID))[0]
+        return gateway.versions(str(image.SOPInstanceUID))[0]
 
     wait_for(lambda: instance()["state"] not in ("received", "inferred"))
     return image, instance()

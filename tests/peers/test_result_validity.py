@@ -14,9 +14,10 @@ from pydicom.uid import JPEGBaseline8Bit
 from gateway.records import GreyImage, Prediction
 from gateway.results.answer import Answer, Predecessor
 from gateway.results.encoding import encode
+from gateway.results.result import SRClass
 from gateway.results.secondary_capture import secondary_capture
 from gateway.results.source_header import source_header
-from gateway.results.structured_report import SOP_CLASS, SRClass, structured_report
+from gateway.results.structured_report import SOP_CLASS, structured_report
 from tests.support.answers import NORMAL, PNEUMONIA, UNDETERMINED, answer
 from tests.support.sources import PLAIN_CHEST_XRAY, cr, dx, encoded, item
 

@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -20,8 +21,9 @@ from gateway.deliver.send import Sent, send_files
 from gateway.deliver.storage_scu import DicomNode
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
-from gateway.store.queries.document import row_document
+from gateway.store.queries.document import image_document, row_document
 from gateway.store.queries.images import Images
+from tests.support.command_line import Done, run_command
 
 PATIENCE_SECONDS = 300.0  # a bound for what hangs, not a measurement: a loaded machine takes its time
 ROOT = Path(__file__).parents[2]
@@ -47,22 +49,44 @@ class GatewayProcess:
         self._config = folder / "gateway.yaml"
         scp = {"port": 0} | settings.pop("scp", {})
         web = {"enabled": False} | settings.pop("web", {})  # a second of starting that few tests need
-        content = {"data_dir": str(self.data_dir), "scp": scp, "web": web}
-        self._config.write_text(yaml.safe_dump(content | settings))
+        self._settings = {"data_dir": str(self.data_dir), "scp": scp, "web": web}
         self._starts = 0
+        self._forgotten = 0  # bytes of the log, of earlier tests
+        self.configure(**settings)
+
+    def configure(self, **settings: Any) -> None:
+        """Change these settings, for the next start."""
+        self._settings |= settings
+        self._config.write_text(yaml.safe_dump(self._settings))
 
     def start(self) -> None:
         """Start it, and return once it is ready."""
         ready_before = len(self.events("ready"))
         self._starts += 1
         with (self._folder / f"stderr-{self._starts}").open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve", "--config", str(self._config)],
-                stderr=stderr,
-                env=self._environment,
-            )
+            self.process = subprocess.Popen(self._serve, stderr=stderr, env=self._environment)
         wait_for(lambda: len(self.events("ready")) > ready_before or self.process.poll() is not None)
         assert self.process.poll() is None, self.stderr()
+        self._find_listener()
+
+    def begin_test(self) -> Self:
+        """Start it unless it runs, for another test of the same gateway; `events` tells of what comes now."""
+        if self.runs:
+            self._find_listener()
+        else:
+            self.start()
+        self._forgotten = self._log.stat().st_size
+        return self
+
+    def _find_listener(self) -> None:
+        """Note the port, which is another one for each receiver."""
+        listening = [event for event in self._events("started") if "port" in event][-1]
+        self.node = DicomNode("CXR_GATEWAY", listening["host"], int(listening["port"]), "TESTS")
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._starts > 0 and self.process.poll() is None
 
     def stop(self) -> int:
         """Ask it to end; return its exit status."""
@@ -86,22 +110,25 @@ class GatewayProcess:
         commands = {pid: Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in self.children()}
         return next(pid for pid, command in commands.items() if name in command)
 
-    @property
-    def node(self) -> DicomNode:
-        """Where it listens now."""
-        ready = self.events("ready")[-1]
-        return DicomNode("CXR_GATEWAY", ready["host"], int(ready["port"]), "TESTS")
-
-    def send(self, *files: Path) -> list[Sent]:
+    def send(self, *files: Path, calling_ae_title: str = "TESTS") -> list[Sent]:
         """Send files by C-STORE over one association."""
-        return list(send_files(files, self.node))
+        return list(send_files(files, replace(self.node, calling_ae_title=calling_ae_title)))
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        """Return the log's events of that name."""
-        log = self.data_dir / "log" / "gateway.jsonl"
-        lines = log.read_text().splitlines(keepends=True) if log.exists() else []
-        written = [line for line in lines if line.endswith("\n")]  # the last may be half there
-        return [event for event in map(json.loads, written) if event["event"] == name]
+        """Return the log's events of that name, since the test began."""
+        return self._events(name, self._forgotten)
+
+    def _events(self, name: str, start: int = 0) -> list[dict[str, Any]]:
+        if not self._log.exists():
+            return []
+        with self._log.open("rb") as log:
+            log.seek(start)
+            lines = [line for line in log if line.endswith(b"\n")]  # the last may be half there
+        return [event for event in map(json.loads, lines) if event["event"] == name]
+
+    @property
+    def _log(self) -> Path:
+        return self.data_dir / "log" / "gateway.jsonl"
 
     def ask(self, *arguments: str) -> Any:
         """Run a command that prints JSON."""
@@ -110,19 +137,37 @@ class GatewayProcess:
         return json.loads(done.stdout)
 
     def images(self, state: str | None = None) -> list[dict[str, Any]]:
-        """Look into the ledger: what `gateway list --json` tells, cheap enough to be asked often."""
+        """Return what `gateway list --json` tells."""
+        with self._images() as images:
+            return [row_document(image) for image in images.newest(limit=1000, state=state)]
+
+    def versions(self, sop_instance_uid: str) -> list[dict[str, Any]]:
+        """Return what `gateway show --json` tells of an image."""
+        with self._images() as images:
+            return [image_document(version) for version in images.versions(sop_instance_uid)]
+
+    @contextmanager
+    def _images(self) -> Iterator[Images]:
         settings = load_settings(self._config)
         engine = open_engine(settings.database_url)
         try:
-            found = Images(Ledger(engine, settings.data_dir)).newest(limit=1000, state=state)
-            return [row_document(image) for image in found]
+            yield Images(Ledger(engine, settings.data_dir))
         finally:
             engine.dispose()
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str) -> Done:
         """Run a `gateway` command with the same settings."""
-        command = [sys.executable, "-m", "gateway", *arguments, "--config", str(self._config)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+        return run_command(*arguments, "--config", self._config)
+
+    def refusal(self) -> subprocess.CompletedProcess[str]:
+        """Run `gateway serve` where it must not start, to its end."""
+        return subprocess.run(
+            self._serve, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        )
+
+    @property
+    def _serve(self) -> list[str]:
+        return [sys.executable, "-m", "gateway", "serve", "--config", str(self._config)]
 
     def stderr(self) -> str:
         """Return what the last start wrote there."""
@@ -137,7 +182,7 @@ def running(folder: Path, **settings: Any) -> Iterator[GatewayProcess]:
         gateway.start()
         yield gateway
     finally:
-        if gateway.process.poll() is None:
+        if gateway.runs:
             gateway.kill()
 
 

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from typing import Self
 
 import psycopg
 
+from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.missing_peer import leave_out
 
@@ -44,7 +44,7 @@ class PostgreSQL:
         self._user = "postgres" if os.geteuid() == 0 else None
         if self._user:
             os.chown(self._data, pwd.getpwnam(self._user).pw_uid, -1)
-        self._port = _free_port()
+        self._port = free_port()
         self._run(_program("initdb"), "-D", self._data, "-U", "gateway", "-A", "trust", "-E", "UTF8").wait(
             PATIENCE_SECONDS
         )
@@ -118,8 +118,3 @@ def _program(name: str) -> Path:
     if not found:
         leave_out(f"PostgreSQL's {name} is missing: apt-get install postgresql")
     return found[-1]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])

@@ -55,7 +55,8 @@ def test_the_commented_file_states_every_default_meaning_and_unit_of_the_code() 
 
 def test_every_setting_has_a_docstring() -> None:
     meanings = field_docstrings()
-    declared = {kind.__name__: kind for kind in (*Section.__subclasses__(), Syslog, Settings)}
+    kinds: list[type] = [*Section.__subclasses__(), Syslog, Settings]
+    declared = {kind.__name__: kind for kind in kinds}
     for name in meanings.keys() & declared.keys() - {"Section"}:
         assert meanings[name].keys() >= declared[name].__annotations__.keys() - {"model_config"}, name
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from gateway.deliver import attempt as attempts
 from gateway.deliver import courier as couriers_module
-from gateway.deliver import shift as shifts
+from gateway.deliver.attempt import Attempt
 from gateway.deliver.couriers import Couriers
 from gateway.deliver.folder import ResultsFolder
 from gateway.deliver.outcome import Outcome, Verdict
@@ -187,7 +187,7 @@ def test_a_courier_that_died_is_replaced(
     told: Told,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real, deaths = shifts.Attempt.run, []
+    real, deaths = Attempt.run, list[str]()
 
     def die_once(self: Any, claimed: Any) -> None:
         if not deaths:
@@ -195,7 +195,7 @@ def test_a_courier_that_died_is_replaced(
             raise SystemExit
         real(self, claimed)
 
-    monkeypatch.setattr(shifts.Attempt, "run", die_once)
+    monkeypatch.setattr(Attempt, "run", die_once)
     running = couriers()
 
     def tick() -> None:

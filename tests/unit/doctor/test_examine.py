@@ -20,6 +20,7 @@ from gateway.doctor.storage import database, disk
 from gateway.settings import Settings
 from gateway.store.opening import open_database
 from tests.support.certificates import Authority
+from tests.support.free_ports import free_port
 from tests.support.storage_peer import storage_peer
 from tests.wire import pdus
 from tests.wire.acceptor import Script, accepting
@@ -76,11 +77,6 @@ def http_server(status: int) -> Iterator[int]:
 def listening() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         yield taken.getsockname()[1]
-
-
-def free_port() -> int:
-    with listening() as port:
-        return port
 
 
 def test_a_pacs_that_takes_everything_is_good(tmp_path: Path) -> None:

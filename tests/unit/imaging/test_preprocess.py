@@ -1,9 +1,11 @@
 """One way from grey pixels to the tensor, for training and for inference."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from gateway.imaging.preprocess import (
     LEAST_CONTRAST,
@@ -57,7 +59,7 @@ def in_margins(pixels: np.ndarray, top: int, bottom: int, left: int, right: int)
 @pytest.mark.parametrize("margins", [(0, 0, 40, 60), (30, 0, 0, 0), (50, 60, 70, 80)])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_black_margins_are_not_shown_to_the_model(margins: tuple[int, ...], depth: type) -> None:
-    chest = np.random.default_rng(3).integers(1, np.iinfo(depth).max, (300, 260)).astype(depth)
+    chest: NDArray[Any] = np.random.default_rng(3).integers(1, np.iinfo(depth).max, (300, 260)).astype(depth)
     assert np.array_equal(to_model_input(in_margins(chest, *margins)), to_model_input(chest))
     assert preprocess(in_margins(chest, *margins)).steps == ("black margins not shown to the model",)
     assert preprocess(chest).steps == ()
@@ -78,7 +80,7 @@ def letters(margins: np.ndarray) -> None:
 
 @pytest.mark.parametrize("fill", [level_of_3_in_4095, noise_of_lossy_coding, letters])
 def test_margins_that_are_nearly_black_are_margins(fill: Callable[[np.ndarray], None]) -> None:
-    chest = np.random.default_rng(3).integers(1, 65536, (300, 260)).astype(np.uint16)
+    chest: NDArray[Any] = np.random.default_rng(3).integers(1, 65536, (300, 260)).astype(np.uint16)
     framed = np.zeros((400, 400), np.uint16)
     fill(framed)
     framed[60:360, 80:340] = chest

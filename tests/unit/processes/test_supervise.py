@@ -98,7 +98,7 @@ def test_roles_are_started_watched_and_ended(tmp_path: Path) -> None:
 
 
 def test_a_role_that_dies_is_started_again(tmp_path: Path) -> None:
-    died = []
+    died: list[str] = []
 
     def is_back(settings: Settings) -> bool:
         died.extend(state for state in statuses(settings).values() if state == "dead")

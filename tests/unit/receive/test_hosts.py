@@ -34,7 +34,7 @@ class Names:
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
     dns = Names()
-    monkeypatch.setattr(hosts.socket, "getaddrinfo", dns.getaddrinfo)
+    monkeypatch.setattr("gateway.receive.hosts.socket.getaddrinfo", dns.getaddrinfo)
     yield dns
     dns.answers.set()
 

@@ -7,8 +7,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from gateway.records import Prediction
+from gateway.results.result import SRClass
 from gateway.results.source_header import source_header
-from gateway.results.structured_report import SOP_CLASS, SRClass, structured_report
+from gateway.results.structured_report import SOP_CLASS, structured_report
 from tests.support.answers import MODEL, NORMAL, PNEUMONIA, UNDETERMINED, answer
 from tests.support.sources import PLAIN_CHEST_XRAY, dx, item
 
@@ -178,7 +179,7 @@ def test_the_procedure_reported_is_the_imaging_procedure(
 
 def test_highdicom_reads_the_report_back() -> None:
     report = highdicom.sr.Comprehensive3DSR.from_dataset(structured_report(source_header(SOURCE), answer()))
-    (group,) = report.content.get_image_measurement_groups()
+    (group,) = report.content.get_image_measurement_groups()  # type: ignore[attr-defined]
     (measurement,) = group.get_measurements()
     assert measurement.value == 87.5
     assert group.source_images[0].referenced_sop_instance_uid == SOURCE.SOPInstanceUID

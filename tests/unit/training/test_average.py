@@ -21,7 +21,7 @@ def test_the_mean_of_two_networks_lies_between_them(network: nn.Module) -> None:
 def test_normalisations_are_estimated_on_what_is_seen(network: nn.Module) -> None:
     own = copy.deepcopy(network)
     views = torch.rand(6, 1, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    renormalise(own, views.split(3), features)
+    renormalise(own, torch.split(views, 3), features)
     first = own.conv1(views.expand(-1, 3, -1, -1))
     torch.testing.assert_close(own.bn1.running_mean, first.mean(dim=(0, 2, 3)), rtol=1e-3, atol=1e-4)
     assert not own.training

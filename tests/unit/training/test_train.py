@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 from gateway.errors import ConfigurationError
 from gateway.model.card import read_card
 from gateway.model.predictor import SHIPPED, Predictor
-from gateway.training import finish, stage
+from gateway.training import stage
 from gateway.training.evaluation.evaluate import evaluate
+from gateway.training.outliers import fit_detector
 from gateway.training.train import train
 
 Radiographs = Callable[[Path, int, int], None]
@@ -128,7 +129,7 @@ def test_stages_are_trained_by_name(recipe: Path) -> None:
 def test_the_detector_tells_what_it_was_shown() -> None:
     rng = torch.Generator().manual_seed(0)
     near, far = torch.randn(60, 40, generator=rng), torch.randn(30, 40, generator=rng) + 4
-    detector = finish.fit_detector(near, torch.arange(60) % 2, far)
+    detector = fit_detector(near, torch.arange(60) % 2, far)
     chests, negatives = detector.score(near), detector.score(far)
     assert negatives[:, 1].min() > chests[:, 1].max()
     assert np.median(negatives[:, 0]) > 2 * np.median(chests[:, 0])

@@ -39,7 +39,12 @@ def connected() -> Iterator[Connected]:
 
 def test_pdus_of_every_length_are_read_whole(connected: Connected) -> None:
     bodies = [bytes([number]) * (number * 4111 % 300_000) for number in range(1, 80)]
-    sending = Thread(target=lambda: [connected.peer.sendall(pdus.pdu(4, body)) for body in bodies])
+
+    def send() -> None:
+        for body in bodies:
+            connected.peer.sendall(pdus.pdu(4, body))
+
+    sending = Thread(target=send)
     sending.start()
     read = []
     for _ in bodies:

@@ -91,7 +91,7 @@ def test_a_poison_image_is_named_and_the_others_are_answered(
         receive(ledger, tmp_path, number)
     claim(ledger, "a")
     attempts(ledger, attempts=ATTEMPTS_TOGETHER)  # its worker has ended so often with this batch in hand
-    alone, progress = Alone(pipeline, poison="1.2.2"), []
+    alone, progress = Alone(pipeline, poison="1.2.2"), list[None]()
     Answerer(ledger, pipeline, alone).answer("a", lambda: progress.append(None))
     assert [state(ledger, f"1.2.{number}") for number in (1, 2, 3)] == [
         ("inferred", None),

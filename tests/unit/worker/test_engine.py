@@ -148,7 +148,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> None:
     def end(status: int) -> None:
         raise Ended(status)
 
-    monkeypatch.setattr(engines.os, "_exit", end)
+    monkeypatch.setattr("gateway.worker.engine.os._exit", end)
 
 
 @pytest.mark.usefixtures("ends")

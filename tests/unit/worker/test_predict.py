@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from gateway.errors import GatewayError
+from gateway.proof.images import chest_pixels
 from gateway.worker import predict
 from gateway.worker.predict import find_files, predict_files, write_results
-from tests.support.sources import chest_pixels, dx, encoded
+from tests.support.sources import dx, encoded
 from tests.support.worker import FakePredictor, settings_in
 
 

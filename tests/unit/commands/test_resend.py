@@ -1,0 +1,97 @@
+"""`gateway resend` and `gateway config check`, run on a ledger with one answer that was delivered."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gateway.settings import Settings
+from gateway.store.opening import open_database
+from gateway.store.outbox import Outbox
+from gateway.store.queries.images import Images
+from tests.support.command_line import Done, run_command
+from tests.support.ledger_rows import answer, claim, received, record_answer
+
+OUTBOX = {"name": "outbox", "kind": "folder", "path": "outbox"}
+ARCHIVE = {"name": "archive", "kind": "folder", "path": "archive"}
+DELIVERED, TO_OUTBOX, TO_ARCHIVE = ("outbox", "delivered"), ("outbox", "pending"), ("archive", "pending")
+
+
+class Site:
+    """A settings file, and the data directory of a gateway that has delivered an answer to `outbox`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = folder / "gateway.yaml"
+        self.settings = Settings(data_dir=folder / "var")
+        self.route("MODALITY")
+        engine, ledger = open_database(self.settings)
+        ledger.record_received(received(self.settings.data_dir))
+        (image,) = claim(ledger, "batch")
+        record_answer(ledger, image, answer(self.settings.data_dir, "outbox"))
+        outbox = Outbox(ledger)
+        outbox.record_delivered(*outbox.claim("outbox", "worker", 1))
+        engine.dispose()
+
+    def route(self, title: str) -> None:
+        content = {
+            "data_dir": str(self.settings.data_dir),
+            "destinations": [OUTBOX, ARCHIVE],
+            "routes": [{"calling_ae_title": title, "to": ["outbox"]}],
+        }
+        self.config.write_text(yaml.safe_dump(content))
+
+    def run(self, *arguments: str) -> Done:
+        return run_command(*arguments, "--config", self.config)
+
+    def deliveries(self) -> set[tuple[str, str]]:
+        engine, ledger = open_database(self.settings)
+        (version,) = Images(ledger).versions("1.2.1")
+        engine.dispose()
+        return {(each["destination"], each["state"]) for each in version["deliveries"]}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "deliveries"),
+    [
+        (["1.2.1"], {TO_OUTBOX}),
+        (["--study", "1.2.100"], {TO_OUTBOX}),
+        (["--since", "2020-01-01"], {TO_OUTBOX}),
+        (["1.2.1", "--destination", "archive"], {DELIVERED, TO_ARCHIVE}),
+    ],
+)
+def test_results_are_sent_again(site: Site, arguments: list[str], deliveries: set[tuple[str, str]]) -> None:
+    assert site.deliveries() == {DELIVERED}
+    done = site.run("resend", *arguments)
+    assert (done.returncode, done.stdout) == (0, "requeued 1 deliveries of 1 images\n"), done.stderr
+    assert site.deliveries() == deliveries
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ([], 2, "state the SOP Instance UID of an image, --study or --since"),
+        (["1.2.1", "--destination", "pacs"], 2, "pacs: no such destination; there are outbox, archive"),
+        (["1.2.9"], 1, "1.2.9: no image with this SOP Instance UID was received"),
+        (["--study", "1.2.9"], 1, "nothing to send"),
+    ],
+)
+def test_nothing_is_sent_again_by_a_wrong_request(
+    site: Site, arguments: list[str], status: int, words: str
+) -> None:
+    done = site.run("resend", *arguments)
+    assert done.returncode == status, done.stderr
+    assert words in done.stderr
+    assert site.deliveries() == {DELIVERED}
+
+
+def test_config_check_warns_of_senders_without_a_route(site: Site) -> None:
+    done = site.run("config", "check")
+    assert (done.returncode, done.stdout) == (0, "the settings are right\n")
+    assert "routes: for AE titles that no route names no route leads anywhere" in done.stderr
+    site.route("*")
+    assert site.run("config", "check").stderr == ""
