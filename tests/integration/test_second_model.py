@@ -114,7 +114,7 @@ def test_the_second_model_speaks_in_the_words_of_its_card(
 def test_each_result_of_both_is_delivered_once(site: Site, models: tuple[Predictor, Predictor]) -> None:
     add_image(site, 1, dx())
     records = answer(site, *models)
-    wanted = sorted(result.sop_instance_uid for record in records for result in record.results)
+    wanted = sorted(str(result.sop_instance_uid) for record in records for result in record.results)
     assert sorted(delivered(site)) == wanted
     assert len(set(wanted)) == 4
     assert delivered(site) == []
@@ -150,7 +150,7 @@ def test_an_answer_anew_replaces_the_report_of_its_own_model_alone(
     (study,) = report_of(first).PredecessorDocumentsSequence
     (reference,) = study.ReferencedSeriesSequence[0].ReferencedSOPSequence
     assert reference.ReferencedSOPInstanceUID == report_of(before[0]).SOPInstanceUID
-    assert sorted(delivered(site)) == sorted(result.sop_instance_uid for result in first.results)
+    assert sorted(delivered(site)) == sorted(str(result.sop_instance_uid) for result in first.results)
     with site.ledger.transaction() as connection:
         stand = sa.select(answers.c.model_name).where(answers.c.superseded_at.is_(None))
         assert sorted(connection.scalars(stand)) == ["cxr-effusion", models[0].identity.name]

@@ -14,7 +14,7 @@ from tests.support.ledger_rows import answer, claim, received, record_answer
 
 OUTBOX = {"name": "outbox", "kind": "folder", "path": "outbox"}
 ARCHIVE = {"name": "archive", "kind": "folder", "path": "archive"}
-DELIVERED, TO_OUTBOX, TO_ARCHIVE = ("outbox", "delivered"), ("outbox", "pending"), ("archive", "pending")
+STORED, TO_OUTBOX, TO_ARCHIVE = ("outbox", "stored"), ("outbox", "pending"), ("archive", "pending")
 
 
 class Site:
@@ -29,7 +29,7 @@ class Site:
         (image,) = claim(ledger, "batch")
         record_answer(ledger, image, answer(self.settings.data_dir, "outbox"))
         outbox = Outbox(ledger)
-        outbox.record_delivered(*outbox.claim("outbox", "worker", 1))
+        outbox.record_stored(*outbox.claim("outbox", "worker", 1))
         engine.dispose()
 
     def route(self, title: str) -> None:
@@ -47,7 +47,7 @@ class Site:
         engine, ledger = open_database(self.settings)
         (version,) = Images(ledger).versions("1.2.1")
         engine.dispose()
-        return {(each["destination"], each["state"]) for each in version["deliveries"]}
+        return {(each.destination, str(each.state)) for each in version.deliveries}
 
 
 @pytest.fixture
@@ -61,11 +61,11 @@ def site(tmp_path: Path) -> Site:
         (["1.2.1"], {TO_OUTBOX}),
         (["--study", "1.2.100"], {TO_OUTBOX}),
         (["--since", "2020-01-01"], {TO_OUTBOX}),
-        (["1.2.1", "--destination", "archive"], {DELIVERED, TO_ARCHIVE}),
+        (["1.2.1", "--destination", "archive"], {STORED, TO_ARCHIVE}),
     ],
 )
 def test_results_are_sent_again(site: Site, arguments: list[str], deliveries: set[tuple[str, str]]) -> None:
-    assert site.deliveries() == {DELIVERED}
+    assert site.deliveries() == {STORED}
     done = site.run("resend", *arguments)
     assert (done.returncode, done.stdout) == (0, "requeued 1 deliveries of 1 images\n"), done.stderr
     assert site.deliveries() == deliveries
@@ -86,7 +86,7 @@ def test_nothing_is_sent_again_by_a_wrong_request(
     done = site.run("resend", *arguments)
     assert done.returncode == status, done.stderr
     assert words in done.stderr
-    assert site.deliveries() == {DELIVERED}
+    assert site.deliveries() == {STORED}
 
 
 def test_config_check_warns_of_senders_without_a_route(site: Site) -> None:

@@ -12,6 +12,7 @@ from gateway.records import State
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.queries.images import Images
+from gateway.store.queries.views import DeliveryView
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.sources import dx, encoded
 from tests.wire.stow_server import (
@@ -44,7 +45,7 @@ def images(ledger: Ledger, tmp_path: Path) -> None:
         record_answer(ledger, image, record)
 
 
-def deliveries(ledger: Ledger) -> list[dict[str, Any]]:
+def deliveries(ledger: Ledger) -> list[DeliveryView]:
     return [Images(ledger).versions(f"1.2.{number}")[0].deliveries[0] for number in (1, 2)]
 
 

@@ -11,6 +11,7 @@ from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
 from gateway.store.queries.images import Images
+from gateway.store.queries.views import DeliveryView
 from gateway.store.requeue import Begun, Requeue, Requeued, Selection
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 
@@ -33,7 +34,7 @@ def take(outbox: Outbox, destination: str) -> PendingDelivery:
     return pending
 
 
-def delivery(ledger: Ledger, destination: str = "pacs") -> dict[str, object]:
+def delivery(ledger: Ledger, destination: str = "pacs") -> DeliveryView:
     (version,) = Images(ledger).versions("1.2.1")
     return next(each for each in version.deliveries if each.destination == destination)
 
