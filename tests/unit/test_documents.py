@@ -23,7 +23,7 @@ def test_links_lead_to_files(document: Path) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/architecture.md", "docs/testing.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/testing.md"])
 def test_paths_that_are_named_exist(name: str) -> None:
     paths = PATH.findall((ROOT / name).read_text())
     assert [path for path in paths if not (ROOT / path).exists()] == []
