@@ -203,8 +203,7 @@ def test_a_certificate_is_valid_for_so_long(tmp_path: Path, days: int, verdict: 
 
 def test_disk_and_database(tmp_path: Path) -> None:
     here = settings(tmp_path)
-    (found,) = disk(here)
-    assert "GB free" in found.told
+    assert "GB free" in next(disk(here)).told  # a slow disk is told besides
     (found,) = database(here)
     assert "made at the first start" in found.told
     engine, _ = open_database(here)
