@@ -1,4 +1,4 @@
-"""What an error does to the job: the exception's type decides, nothing else."""
+"""Exceptions whose type alone decides the outcome of the job."""
 
 from __future__ import annotations
 

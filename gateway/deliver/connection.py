@@ -24,10 +24,10 @@ from gateway.upper_layer.endings import Malformed, unrecognised
 from gateway.upper_layer.transport import MAX_PDU_BYTES, SEND_BUFFER_BYTES
 
 LEAST_BYTES_PER_SECOND = 4096
-"""How slow the sending of one object may be as a whole: half of what one ISDN channel carries."""
+"""Least rate for one object as a whole: half the capacity of an ISDN channel."""
 
 STOP_SECONDS = 5.0
-"""How long an exchange may go on once the gateway is to stop."""
+"""Longest time that an exchange may go on after the gateway was asked to stop."""
 
 _LOOK_SECONDS = 0.25  # how soon a stop and the peer's progress are noticed
 _READ_BYTES = 64 * 1024
@@ -46,7 +46,7 @@ class NotConnected(OSError):  # noqa: N818 - said of the node
 
 
 class Patience:
-    """How long a peer is waited for: `seconds` without progress, and each exchange as a whole.
+    """Time limits on a peer: `seconds` without progress, and each exchange as a whole.
 
     Parameters
     ----------

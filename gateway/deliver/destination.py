@@ -21,7 +21,7 @@ from gateway.store.entries import PendingDelivery
 
 @dataclass(frozen=True, slots=True)
 class AuditTarget:
-    """How the audit trail names a destination (PS3.15 A.5.3).
+    """Name of a destination in the audit trail (PS3.15 A.5.3).
 
     Attributes
     ----------
@@ -117,5 +117,5 @@ class Destination(Protocol):
 
     @property
     def audit_target(self) -> AuditTarget:
-        """How the audit trail names the destination."""
+        """Name of the destination in the audit trail."""
         ...

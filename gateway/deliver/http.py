@@ -216,7 +216,7 @@ class _TooMuchError(Exception):
 
 
 class _Incoming(io.RawIOBase):
-    """What http.client reads from: the connection, up to the limit."""
+    """The source that http.client reads from: the connection, up to the limit."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""What an association begins with (PS3.8 9.3): the A-ASSOCIATE-RQ as bytes, and the answers to it as values.
+"""Encodes the A-ASSOCIATE-RQ and decodes the answers to it (PS3.8 9.3).
 
 What the standard tells a requestor not to test, or to skip, is not looked at: titles and reserved fields of
 an acceptance, unrecognised items (9.3.1), the version name (PS3.7 D.3.3.2).
@@ -47,7 +47,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """How a proposed context was answered; `transfer_syntax` is empty where none is named."""
+    """The answer to a proposed context; `transfer_syntax` is empty where none is named."""
 
     result: int | None
     transfer_syntax: str = ""

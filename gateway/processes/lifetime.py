@@ -21,7 +21,7 @@ READY = "ready"
 """The first word that a supervised role writes to its standard output, once it serves."""
 
 HEARTBEAT_SECONDS = 5.0
-"""How often it then writes an empty line: its process is neither stopped nor stuck."""
+"""Interval of the empty lines that it then writes: its process is neither stopped nor stuck."""
 
 
 class Lifetime:

@@ -23,7 +23,7 @@ from gateway.threads import release_vital
 
 
 class Role(Protocol):
-    """What a composition root builds."""
+    """A role as a composition root builds it."""
 
     def start(self) -> Mapping[str, object]:
         """Serve, without blocking; return what log and supervisor are told about this role."""

@@ -12,7 +12,7 @@ from typing import Self
 
 
 class Level(StrEnum):
-    """How urgent an event is."""
+    """Urgency of an event."""
 
     INFO = "info"  # the course of things
     WARNING = "warning"  # nothing is lost; somebody should look if it goes on

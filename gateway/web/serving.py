@@ -47,7 +47,7 @@ class WebServer:
 
     @property
     def url(self) -> str:
-        """Where it is found."""
+        """The address of the pages."""
         host, port, *_ = self._socket.getsockname()
         scheme = "https" if self._site.settings.web.tls else "http"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

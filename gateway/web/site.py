@@ -1,4 +1,4 @@
-"""What the pages and the API are made from."""
+"""The collaborators of the pages and the API."""
 
 from __future__ import annotations
 

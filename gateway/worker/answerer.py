@@ -22,10 +22,10 @@ ATTEMPTS_TOGETHER = 3
 """A batch with an image that was begun more often, without an end, holds suspects."""
 
 DEATHS = 2
-"""How often an image may end a process that has it alone before it counts as poison."""
+"""Processes that an image may end while alone in them before it counts as poison."""
 
 RETRY_SECONDS = 5.0
-"""How long an image waits that cannot be answered now."""
+"""Delay of an image that cannot be answered now."""
 
 
 class Suspects(Protocol):

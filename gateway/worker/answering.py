@@ -1,4 +1,4 @@
-"""What an answer depends on besides the image: the model, its limits, the kind of report, the software."""
+"""Inputs of an answer besides the image: model, limits, kind of report, software."""
 
 from __future__ import annotations
 

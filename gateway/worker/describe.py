@@ -1,4 +1,4 @@
-"""What people look for an image by, and by what they notice that images change. No patient data."""
+"""Search fields (study description, scanner) and brightness statistics of an image; no patient data."""
 
 from __future__ import annotations
 

@@ -290,9 +290,13 @@ WITHIN: dict[str, Within] = {
     "a command set of a megabyte of elements": ends(
         6, "more than 65536", command(pdus.element(0x00001005, b"") * 100_000)
     ),
-    "a command set of 101 elements": ends(6, "malformed command set", command(pdus.element(0x00000001, b"") * 101)),
+    "a command set of 101 elements": ends(
+        6, "malformed command set", command(pdus.element(0x00000001, b"") * 101)
+    ),
     "a command set of another group": ends(6, "malformed command set", command(PATIENT)),
-    "a command set of nested sequences": ends(6, "malformed command set", command(b"\0\0\2\0\xff\xff\xff\xff" * 99)),
+    "a command set of nested sequences": ends(
+        6, "malformed command set", command(b"\0\0\2\0\xff\xff\xff\xff" * 99)
+    ),
     "a command set that ends within an element": ends(6, "ends within", command(b"\0\0\0")),
     "a command of an unknown kind": ends(
         6, "cannot be read", command(C_FIND_RQ.replace(b" \0", b"\x77\x77"))
