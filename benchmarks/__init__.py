@@ -2,6 +2,7 @@
 
 MODEL        the bare network on ready tensors                       model.py
 DECODE       stored values to tensor, beside pydicom and Pillow      decode.py
+STAGES       processor time of each stage around the network           stages.py
 PREDICT      `gateway predict` on a folder                           predict.py
 RECEIVE      C-STORE to disk, beside DCMTK's storescp                receive.py
 END TO END   C-STORE to the SR in a receiving storescp, and memory   end_to_end.py

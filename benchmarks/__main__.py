@@ -20,6 +20,7 @@ from benchmarks import (
     receive,
     restart,
     sandbox,
+    stages,
     web,
 )
 from benchmarks.dcmtk import missing
@@ -65,6 +66,8 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         decoding = decode.measure(effort)
         status.update("sandbox")
         sandboxed = sandbox.measure(root, effort)
+        status.update("stages")
+        staged = stages.measure(root, effort)
         status.update("receive")
         receiving = receive.measure(root, effort)
         storescp_mb = receive.storescp_peak_mb(root, effort)
@@ -84,6 +87,7 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         *bare.figures(),
         *decoding,
         *sandboxed,
+        *staged,
         *receiving,
         *answering,
         *predicting,
