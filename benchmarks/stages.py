@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,7 +92,7 @@ def _answer(clock: Clock, path: Path, configuration: str, encoder: Encoder) -> A
     header = clock.time("header for the results", lambda: source_header(source))
     given = answer(configuration=configuration, pixel_digest=digest, steps=grey.steps + steps)
     image = AnsweredImage(header, grey, given)
-    results = [clock.time(kind.kind.upper(), lambda: kind.build(image, _RULES)) for kind in KINDS]
+    results = [clock.time(kind.kind.upper(), partial(kind.build, image, _RULES)) for kind in KINDS]
     kept = clock.time("keep SR and SC", lambda: encoder.keep(results, "MODALITY"))
     return clock.time("record of the answer", lambda: record_of(given, kept, header.repairs))
 
