@@ -55,6 +55,7 @@ class Acceptor(Association):
             super()._serve_request(msg, context_id)
         finally:
             self._is_serving = False
+            self.dul.wake()
 
     def _tell(self, ending: Ending) -> None:
         """Report how the connection ended, unless it was a mere probe."""

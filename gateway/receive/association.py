@@ -11,6 +11,7 @@ from typing import cast
 
 from pynetdicom.association import Association as PynetdicomAssociation
 from pynetdicom.events import Event as PynetdicomEvent
+from pynetdicom.pdu_primitives import A_ASSOCIATE
 
 from gateway.receive.capacity import Capacity
 from gateway.receive.connections import Connections
@@ -22,6 +23,7 @@ from gateway.telemetry.log import log_bug, log_event
 from gateway.upper_layer.association import Association
 from gateway.upper_layer.decoding import Titles, is_title
 
+ACCEPTED = 0  # PS3.8 Table 7-1
 _SERVICE_USER, _TITLES = 1, (3, 7)  # source and reasons that name a node (PS3.8 Table 9-21)
 
 
@@ -141,5 +143,7 @@ def peer_fields(assoc: PynetdicomAssociation) -> dict[str, str]:
 
 
 def log_opened(event: PynetdicomEvent) -> None:
-    """Log an accepted association."""
-    log_event(Event.ASSOCIATION_OPENED, **peer_fields(event.assoc))
+    """Log an accepted association before its A-ASSOCIATE-AC leaves; called for each primitive of ACSE."""
+    primitive = event.primitive  # type: ignore[attr-defined] # set for this event
+    if isinstance(primitive, A_ASSOCIATE) and primitive.result == ACCEPTED:
+        log_event(Event.ASSOCIATION_OPENED, **peer_fields(event.assoc))

@@ -149,7 +149,7 @@ class StorageSCP:
         return [
             (evt.EVT_REQUESTED, self._admission.decide),
             (evt.EVT_REQUESTED, offer),
-            (evt.EVT_ACCEPTED, log_opened),
+            (evt.EVT_ACSE_SENT, log_opened),
             (evt.EVT_C_ECHO, answer_c_echo),
             (evt.EVT_C_STORE, self._answer_c_store),
             (evt.EVT_N_EVENT_REPORT, self._answer_report),

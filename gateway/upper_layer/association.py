@@ -52,6 +52,12 @@ class Association(PynetdicomAssociation):
         """Tell whether more data may be read: a waiting message is served first."""
         return self.dimse.msg_queue.empty()
 
+    def kill(self) -> None:
+        """End both threads."""
+        self._kill = True
+        self.dimse.wake()
+        super().kill()
+
     def abort_because(self, cause: str) -> None:
         """Abort the association and record `cause`, a sentence without full stop."""
         self.dul.end(cause)

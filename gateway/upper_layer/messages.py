@@ -11,6 +11,7 @@ from __future__ import annotations
 import queue
 import struct
 from io import BytesIO
+from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
@@ -49,10 +50,8 @@ MAX_MESSAGES_AHEAD = 256
 """Limit on messages without a pause: asynchronous operations are not negotiated (PS3.7 D.3.3.3), and a
 megabyte of requests would take half a minute."""
 
-SILENT_SECONDS = 0.25
 REST_SECONDS = 0.02
-"""Polling interval of a connection's two threads after `SILENT_SECONDS` of silence: pynetdicom polls every
-millisecond, which takes a whole core for 200 silent associations. Arriving data wake the threads at once."""
+"""Polling interval where no event tells of a change: memory held by other associations, a thread's end."""
 
 _COMMAND, _LAST = 1, 2  # bits of the message control header (PS3.8 E.2)
 _ELEMENT = struct.Struct("<HHI")
@@ -64,27 +63,31 @@ class Messages(DIMSEServiceProvider):
     def __init__(self, assoc: Association) -> None:
         super().__init__(assoc)
         self._ahead = 0
-        self._heard = monotonic()
+        self._changed = Event()
         self._begin()
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether no fragment has come for `SILENT_SECONDS`."""
-        return monotonic() - self._heard > SILENT_SECONDS
 
     @property
     def is_within_message(self) -> bool:
         """Whether a message has begun and not ended."""
         return self.message is not None
 
-    def get_msg(self, block: bool = False) -> Any:
-        """Return the next message, or a pair of None; a silent connection waits `REST_SECONDS`."""
-        if block or not self.is_silent:
-            return super().get_msg(block)
+    def get_msg(self, block: bool = False) -> Any:  # noqa: ARG002 - of the overridden method
+        """Return the next message, or a pair of None where another change wants a look (see `wake`).
+
+        pynetdicom looks every millisecond, which takes a whole core for 200 silent associations.
+        """
+        self._changed.wait(cast("Association", self.assoc).dul.seconds_to_silence())
+        self._changed.clear()
         try:
-            return self.msg_queue.get(timeout=REST_SECONDS)
+            found = self.msg_queue.get(block=False)
         except queue.Empty:
             return None, None
+        self.wake()  # for a look at what comes after the message
+        return found
+
+    def wake(self) -> None:
+        """Let the association's thread look for messages, for its end, and at its timeouts."""
+        self._changed.set()
 
     def restart_clock(self) -> None:
         """Restart the measurement of the peer's pace."""
@@ -98,11 +101,11 @@ class Messages(DIMSEServiceProvider):
         Malformed
             When the fragment is out of place, or the message exceeds a bound.
         """
-        self._heard = monotonic()
         if self.message is None:
             self._begin()
             self.message = DIMSEMessage()
             self.message.context_id = context_id
+            self.wake()  # the timeout of a message may be shorter than that between messages
         self._check_place(context_id, bool(control & _COMMAND))
         self._bytes += len(fragment)
         self._empty += not fragment
@@ -193,6 +196,7 @@ class Messages(DIMSEServiceProvider):
         if isinstance(primitive, C_CANCEL):
             return  # no operation of the gateway can be cancelled (PS3.7 9.3.2.3)
         self.msg_queue.put((context_id, cast(Any, primitive)))
+        self.wake()
 
 
 def _check_command(encoded: bytes) -> None:

@@ -3,9 +3,10 @@
 `association` creates one provider, with one thread, for each connection. The end of the thread, by whatever
 cause, ends the connection. Every end other than a release has exactly one `Ending`.
 
-Private names of pynetdicom used here: `DULServiceProvider._is_transport_event`, `_read_pdu_data`,
-`_recv_pdu`, `_send`, `AssociationSocket._shutdown_socket`, `Timer._start_time`, `_end_time`, and the actions'
-names in `fsm.TRANSITION_TABLE`.
+Private names of pynetdicom used here: `DULServiceProvider._is_transport_event`, `_process_recv_primitive`,
+`_read_pdu_data`, `_kill_thread`, `_recv_pdu`, `_send`, `Association._dul_ready`,
+`AssociationSocket._shutdown_socket`, `Timer._start_time`, `_end_time`, and the actions' names in
+`fsm.TRANSITION_TABLE`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, Queue
 from ssl import SSLError
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
@@ -80,6 +82,26 @@ class MonotonicTimer(Timer):
             return self.timeout or 1.0
         return self.timeout - ((self._end_time or time.monotonic()) - self._start_time)
 
+    @property
+    def seconds_to_expiry(self) -> float | None:
+        """The seconds to wait for its expiry; None where the timer does not run."""
+        if self.timeout is None or self._start_time is None or self._end_time is not None:
+            return None
+        return max(0.0, self.remaining)
+
+
+class Primitives(Queue[Any]):
+    """A queue of primitives that tells of each one that is put in."""
+
+    def __init__(self, on_put: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_put = on_put
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Put a primitive in, and tell."""
+        super().put(item, block, timeout)
+        self._on_put()
+
 
 @dataclass(frozen=True, slots=True)
 class ReceivedPDU:
@@ -108,7 +130,9 @@ class Provider(DULServiceProvider):
     def __init__(self, assoc: Association) -> None:
         super().__init__(assoc)
         self.state_machine: Protocol = Protocol(self)
-        self.artim_timer = MonotonicTimer(None)
+        self.artim_timer: MonotonicTimer = MonotonicTimer(None)
+        self.to_provider_queue = Primitives(self.wake)
+        self.to_user_queue = Primitives(lambda: assoc.dimse.wake())
         self.ending: Ending | None = None
         self.titles: Titles | None = None
         self.on_ending: Callable[[Ending], None] | None = None
@@ -121,6 +145,11 @@ class Provider(DULServiceProvider):
     def transport(self) -> PDUSocket:
         """The connection."""
         return cast(PDUSocket, self.socket)
+
+    def wake(self) -> None:
+        """Let the connection's thread look for primitives to send, for its end, and for room to read."""
+        if self.socket is not None:
+            self.transport.bell.ring()
 
     def end(self, cause: str, *, by_peer: bool = False) -> None:
         """Record the cause of the end; later causes, and causes after a release, are ignored."""
@@ -142,13 +171,24 @@ class Provider(DULServiceProvider):
 
     def idle_timer_expired(self) -> bool:
         """Tell whether the peer has been silent for too long, within a message or between messages."""
-        assoc = cast("Association", self.assoc)
-        within = assoc.dimse.is_within_message
-        allowed = assoc.message_timeout if within else assoc.network_timeout
+        allowed = self._allowed_silence
         if allowed is None or time.monotonic() - self._heard <= allowed:
             return False
+        within = cast(Messages, self.assoc.dimse).is_within_message
         self.end(f"the peer was silent for {allowed:g} s" + (" within a message" if within else ""))
         return True
+
+    def seconds_to_silence(self) -> float | None:
+        """Return the seconds after which the peer may have been silent for too long; None: no limit."""
+        if self.is_over:
+            return REST_SECONDS  # nothing tells of the end of this thread
+        allowed = self._allowed_silence
+        return None if allowed is None else max(0.001, self._heard + allowed - time.monotonic())
+
+    @property
+    def _allowed_silence(self) -> float | None:
+        assoc = cast("Association", self.assoc)
+        return assoc.message_timeout if assoc.dimse.is_within_message else assoc.network_timeout
 
     def restart_idle_timer(self) -> None:
         """Restart the measurement of the silence."""
@@ -157,12 +197,35 @@ class Provider(DULServiceProvider):
     def run_reactor(self) -> None:
         """Run until the connection has ended, and release it."""
         try:
-            super().run_reactor()
+            self.transport.bell.open()
+            self.assoc._dul_ready.set()
+            while not self._kill_thread:
+                self._step()
         except Exception as error:
             log_bug(Event.BUG, error=repr(error))
             self.end(f"a bug in the gateway ({error!r})")
         finally:
             self._release_connection()
+
+    def _step(self) -> None:
+        """Take the next event and perform its action; wait where there is none."""
+        if self.artim_timer.expired:
+            self.event_queue.put("Evt18")
+        elif not self._process_recv_primitive():
+            self._is_transport_event()
+        with suppress(Empty):
+            self.state_machine.do_action(self.event_queue.get(block=False))
+
+    def kill_dul(self) -> None:
+        """End the connection's thread."""
+        super().kill_dul()
+        self.wake()
+
+    def stop_dul(self) -> bool:
+        """End the connection's thread where no connection stands; return whether it has ended."""
+        if self.state_machine.current_state == "Sta1":
+            self.kill_dul()
+        return super().stop_dul()
 
     def finish(self) -> None:
         """End the thread and the connection; a pending A-ABORT gets `LAST_WORDS_SECONDS`."""
@@ -178,9 +241,10 @@ class Provider(DULServiceProvider):
         self.transport._shutdown_socket()
         assoc = self.assoc
         cast(Messages, assoc.dimse).forget()
+        self.transport.bell.close()
         if was_open:
             evt.trigger(assoc, evt.EVT_CONN_CLOSE, {"address": self.peer_address})
-        assoc.dimse.msg_queue.put((None, None))
+        cast(Messages, assoc.dimse).wake()
         if assoc.is_acceptor and assoc.requestor.primitive is None:
             cast(Any, self.to_user_queue).put(None)  # as if it had timed out
         elif was_open:
@@ -210,16 +274,12 @@ class Provider(DULServiceProvider):
         if not self._may_read():
             self.restart_idle_timer()  # the gateway pauses, not the peer
             cast(Messages, self.assoc.dimse).restart_clock()
+            self.transport.bell.wait(None, REST_SECONDS)
             return False
-        if not self.transport.wait(REST_SECONDS if self.is_silent else 0):
+        if not self.transport.wait(self.artim_timer.seconds_to_expiry):
             return False
         self._read_pdu_data()
         return True
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether nothing has come for a while and nothing waits to be sent."""
-        return cast(Messages, self.assoc.dimse).is_silent and self.to_provider_queue.empty()
 
     def _may_read(self) -> bool:
         """Tell whether more data may be read: a peer that does not wait for answers is slowed down here."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, cast
 from pynetdicom import evt
 from pynetdicom.transport import AssociationSocket
 
+from gateway.upper_layer.bell import Bell
 from gateway.upper_layer.endings import Malformed, unrecognised
 
 if TYPE_CHECKING:
@@ -102,8 +103,7 @@ class PDUSocket(AssociationSocket):
         self._deadline = deadline or float("inf")
         self._buffer = memoryview(bytearray(_FIRST_READ_BYTES))
         self._start = self._end = 0
-        self._polled = select.poll()
-        self._polled.register(connection, select.POLLIN)
+        self.bell = Bell()
         self.has_read = False
 
     @property
@@ -125,14 +125,15 @@ class PDUSocket(AssociationSocket):
         """Whether data can be read without waiting."""
         return self.wait(0)
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until data can be read, for `seconds` at most; return whether data can be read."""
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until data can be read, the bell rings, or `seconds` are over; return whether data can be
+        read."""
         connection = self.socket
         if connection is None:
-            return False
+            return self.bell.wait(None, seconds)
         if self.has_buffered or (isinstance(connection, ssl.SSLSocket) and connection.pending()):
             return True
-        return bool(self._polled.poll(seconds * 1000))
+        return self.bell.wait(connection.fileno(), seconds)
 
     def read_pdu(self) -> tuple[int, memoryview] | None:
         """Return type and body of the next PDU, or None when the peer has closed between PDUs.
@@ -188,7 +189,7 @@ class PDUSocket(AssociationSocket):
         count, self._start = self._end - self._start, self._end
         connection = self.socket
         with suppress(OSError):
-            if not count and connection is not None and self._polled.poll(0):
+            if not count and connection is not None and self.ready:
                 connection.settimeout(0.001)
                 count = len(connection.recv(min(limit, READ_AHEAD_BYTES)))
         return count
