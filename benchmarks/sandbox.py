@@ -18,11 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.figure import Effort, Figure, Yardstick
-from benchmarks.radiograph import radiograph
+from benchmarks.radiograph import write_radiographs
 from gateway.dicom.part_10 import read_file
 from gateway.imaging.decode import decode
 from gateway.imaging.preprocess import preprocess
-from gateway.results.encoding import encode
 from gateway.sandbox.process import Sandbox
 
 WAIT_SECONDS = 600.0
@@ -32,8 +31,7 @@ _shared: list[mmap.mmap] = []  # of the child
 
 def measure(folder: Path, effort: Effort) -> list[Figure]:
     """Time a radiograph of 2500 × 2048 pixels of 16 bits, from its file to the model's input."""
-    file = folder / "sandbox.dcm"
-    file.write_bytes(encode(radiograph()))
+    (file,) = write_radiographs(folder / "sandbox", 1)
     with NamedTemporaryFile(dir="/dev/shm") as shared:
         shared.truncate(SHARED_BYTES)
         return _figures(file, Path(shared.name), effort)

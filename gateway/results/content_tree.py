@@ -1,52 +1,56 @@
-"""Builds the content of the SR: a Measurement Report (PS3.16 TID 1500) with one TID 1501 group per image."""
+"""Builds the content of the SR: a Measurement Report (PS3.16 TID 1500) with one TID 1501 group per image.
+
+`structured_report` calls it. The tree is encoded directly: as pydicom's objects it would take several times
+the processor time of all other modules.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from highdicom.sr import (
-    AlgorithmIdentification,
-    CodeContentItem,
-    CodedConcept,
-    ContainerContentItem,
-    ContentSequence,
-    DeviceObserverIdentifyingAttributes,
-    FindingSite,
-    ImageContentItem,
-    LanguageOfContentItemAndDescendants,
-    Measurement,
-    MeasurementReport,
-    MeasurementsAndQualitativeEvaluations,
-    ObservationContext,
-    ObserverContext,
-    QualitativeEvaluation,
-    RelationshipTypeValues,
-    SourceImageForMeasurementGroup,
-    TextContentItem,
-    TrackingIdentifier,
-)
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
+from pydicom.tag import Tag
 
 from gateway.records import ModelIdentity, Presence
 from gateway.results.answer import RESEARCH_SENTENCE, Answer, percent, summary
+from gateway.results.content_items import (
+    CONTAINS,
+    HAS_ACQ_CONTEXT,
+    HAS_CONCEPT_MOD,
+    HAS_OBS_CONTEXT,
+    code,
+    code_item,
+    container,
+    image,
+    number,
+    uid_reference,
+    words,
+)
+from gateway.results.explicit_vr import encoded, sequence_value
 from gateway.results.identity import tracking_uid
-from gateway.results.modules import MANUFACTURER, code_item, long_string
+from gateway.results.modules import MANUFACTURER, code_dataset, long_string
 
 PLAIN_CHEST = Code("399208008", "SCT", "Plain X-ray of chest")
 PERCENT = Code("%", "UCUM", "Percent")
-ENGLISH = CodedConcept("en-US", "RFC5646", "English (United States)")
-ANSWER = {
+ENGLISH = Code("en-US", "RFC5646", "English (United States)")
+SOURCE = Code("260753009", "SCT", "Source")
+ANSWER: dict[Presence, Code] = {
     Presence.PRESENT: codes.SCT.Present,
     Presence.ABSENT: codes.SCT.Absent,
     Presence.UNDETERMINED: codes.SCT.Undetermined,
 }
-MODALITY = {"CR": codes.cid29.ComputedRadiography, "DX": codes.cid29.DigitalRadiography}
+MODALITY: dict[str, Code] = {
+    "CR": codes.cid29.ComputedRadiography,
+    "DX": codes.cid29.DigitalRadiography,
+}
+_CONTENT_SEQUENCE = Tag(0x0040A730)
 
 
 def content_tree(header: Dataset, answer: Answer) -> Dataset:
-    """Return the root container of the report on one image.
+    """Return the root container of the report on one image; its Content Sequence is encoded already.
 
     Parameters
     ----------
@@ -55,39 +59,47 @@ def content_tree(header: Dataset, answer: Answer) -> Dataset:
     answer
         What the report says. A positive answer has a Finding; an abstention has no score.
     """
-    procedures = _procedures(header)
-    report = MeasurementReport(
-        observation_context=ObservationContext(_observer(answer.model)),
-        procedure_reported=[PLAIN_CHEST]
-        * len(procedures),  # a stand-in: highdicom writes no URN without scheme
-        imaging_measurements=[_measurement_group(header, answer)],
-        title=codes.DCM.ImagingMeasurementReport,
-        language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(ENGLISH),
+    root = Dataset()
+    root.ValueType = "CONTAINER"
+    root.ConceptNameCodeSequence = [code_dataset(codes.DCM.ImagingMeasurementReport)]
+    root.ContinuityOfContent = "SEPARATE"
+    root.ContentTemplateSequence = [_measurement_report()]
+    content = sequence_value(_content(header, answer))
+    root[_CONTENT_SEQUENCE] = RawDataElement(
+        _CONTENT_SEQUENCE, "SQ", len(content), content, 0, is_implicit_VR=False, is_little_endian=True
     )
-    root = report[0]
-    measurements = root.ContentSequence.pop()
-    reported = (each for each in root.ContentSequence if _is(each, codes.DCM.ProcedureReported))
-    for each, procedure in zip(reported, procedures, strict=True):
-        each.ConceptCodeSequence = [procedure]
-    root.ContentSequence.extend([_comment(RESEARCH_SENTENCE), _image_library(header), measurements])
-    _separate(root)
     return root
 
 
-def _observer(model: ModelIdentity) -> ObserverContext:
-    return ObserverContext(
-        observer_type=codes.DCM.Device,
-        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
-            uid=model.device_uid,
-            name=f"{long_string(model.name)} {long_string(model.version)}",
-            manufacturer_name=MANUFACTURER,
-            model_name=long_string(model.name),
-            serial_number=model.weights_sha256,
-        ),
-    )
+def _measurement_report() -> Dataset:
+    template = Dataset()
+    template.MappingResource = "DCMR"
+    template.TemplateIdentifier = "1500"
+    return template
 
 
-def _procedures(header: Dataset) -> list[Dataset]:
+def _content(header: Dataset, answer: Answer) -> Iterator[bytes]:
+    yield code(HAS_CONCEPT_MOD, codes.DCM.LanguageOfContentItemAndDescendants, code_item(ENGLISH))
+    yield from _observer(answer.model)
+    for procedure in _procedures(header):
+        yield code(HAS_CONCEPT_MOD, codes.DCM.ProcedureReported, procedure)
+    yield words(CONTAINS, codes.DCM.Comment, RESEARCH_SENTENCE)
+    yield _image_library(header)
+    yield container(codes.DCM.ImagingMeasurements, _measurement_group(header, answer))
+
+
+def _observer(model: ModelIdentity) -> Iterator[bytes]:
+    """TID 1004."""
+    name = f"{long_string(model.name)} {long_string(model.version)}"
+    yield code(HAS_OBS_CONTEXT, codes.DCM.ObserverType, code_item(codes.DCM.Device))
+    yield uid_reference(HAS_OBS_CONTEXT, codes.DCM.DeviceObserverUID, model.device_uid)
+    yield words(HAS_OBS_CONTEXT, codes.DCM.DeviceObserverName, name)
+    yield words(HAS_OBS_CONTEXT, codes.DCM.DeviceObserverManufacturer, MANUFACTURER)
+    yield words(HAS_OBS_CONTEXT, codes.DCM.DeviceObserverModelName, long_string(model.name))
+    yield words(HAS_OBS_CONTEXT, codes.DCM.DeviceObserverSerialNumber, model.weights_sha256)
+
+
+def _procedures(header: Dataset) -> list[bytes]:
     """Return the imaging procedure's codes: performed, else requested, else plain radiography."""
     requests = header.get("RequestAttributesSequence") or []
     candidates = [
@@ -95,87 +107,57 @@ def _procedures(header: Dataset) -> list[Dataset]:
         header.get("RequestedProcedureCodeSequence"),
         *(request.get("RequestedProcedureCodeSequence") for request in requests),
     ]
-    return list(next(filter(None, candidates), None) or [code_item(PLAIN_CHEST)])
+    given = next(filter(None, candidates), None)
+    return list(map(encoded, given)) if given else [code_item(PLAIN_CHEST)]
 
 
-def _is(item: Dataset, concept: Code) -> bool:
-    return bool(item.ConceptNameCodeSequence[0].CodeValue == concept.value)
+def _image_library(header: Dataset) -> bytes:
+    """TID 1600."""
+    source = image(SOURCE, header.SOPClassUID, header.SOPInstanceUID)
+    group = container(codes.DCM.ImageLibraryGroup, *_modality(header), source)
+    return container(codes.DCM.ImageLibrary, group, template="1600")
 
 
-def _image_library(header: Dataset) -> ContainerContentItem:
-    library = ContainerContentItem(
-        codes.DCM.ImageLibrary, relationship_type=RelationshipTypeValues.CONTAINS, template_id="1600"
-    )
-    group = ContainerContentItem(
-        codes.DCM.ImageLibraryGroup, relationship_type=RelationshipTypeValues.CONTAINS
-    )
-    group.ContentSequence = ContentSequence([*_modality(header), _image(header)])
-    library.ContentSequence = ContentSequence([group])
-    return library
+def _modality(header: Dataset) -> Iterator[bytes]:
+    modality = MODALITY.get(header.get("Modality", ""))
+    if modality:
+        yield code(HAS_ACQ_CONTEXT, codes.DCM.Modality, code_item(modality))
 
 
-def _modality(header: Dataset) -> Iterator[CodeContentItem]:
-    code = MODALITY.get(header.get("Modality", ""))
-    if code:
-        yield CodeContentItem(codes.DCM.Modality, code, RelationshipTypeValues.HAS_ACQ_CONTEXT)
+def _measurement_group(header: Dataset, answer: Answer) -> bytes:
+    return container(codes.DCM.MeasurementGroup, *_measurements(header, answer), template="1501")
 
 
-def _image(header: Dataset) -> ImageContentItem:
-    return ImageContentItem(
-        name=Code("260753009", "SCT", "Source"),
-        referenced_sop_class_uid=header.SOPClassUID,
-        referenced_sop_instance_uid=header.SOPInstanceUID,
-        relationship_type=RelationshipTypeValues.CONTAINS,
-    )
-
-
-def _measurement_group(header: Dataset, answer: Answer) -> MeasurementsAndQualitativeEvaluations:
+def _measurements(header: Dataset, answer: Answer) -> Iterator[bytes]:
+    """TID 1501."""
     prediction, model = answer.prediction, answer.model
     finding = Code(model.finding.code, model.finding.scheme, model.finding.meaning)
-    group = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(
-            uid=tracking_uid(header.SOPInstanceUID, model.device_uid),
-            identifier=f"{finding.meaning}, whole image",
-        ),
-        finding_type=finding if prediction.presence is Presence.PRESENT else None,
-        finding_sites=[FindingSite(codes.SCT.Lung)],
-        algorithm_id=_algorithm(answer),
-        measurements=_score(answer),
-        qualitative_evaluations=[QualitativeEvaluation(finding, ANSWER[prediction.presence])],
-        source_images=[SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)],
-    )
-    group[0].ContentSequence.append(_comment(summary(prediction)))
-    return group
+    tracking = tracking_uid(header.SOPInstanceUID, model.device_uid)
+    yield words(HAS_OBS_CONTEXT, codes.DCM.TrackingIdentifier, f"{finding.meaning}, whole image")
+    yield uid_reference(HAS_OBS_CONTEXT, codes.DCM.TrackingUniqueIdentifier, tracking)
+    if prediction.presence is Presence.PRESENT:
+        yield code(CONTAINS, codes.DCM.Finding, code_item(finding))
+    yield code(HAS_CONCEPT_MOD, codes.SCT.FindingSite, code_item(codes.SCT.Lung))
+    yield from _algorithm(answer)
+    score = percent(prediction)
+    if score is not None:  # probability of the finding, not that the answer is correct
+        yield number(codes.DCM.CertaintyOfFinding, score, PERCENT)
+    yield code(CONTAINS, finding, code_item(ANSWER[prediction.presence]))
+    yield image(codes.DCM.SourceOfMeasurement, header.SOPClassUID, header.SOPInstanceUID)
+    yield words(CONTAINS, codes.DCM.Comment, summary(prediction))
 
 
-def _score(answer: Answer) -> list[Measurement]:
-    """Probability of the finding, not that the answer is correct; none where the model abstains."""
-    score = percent(answer.prediction)
-    return [] if score is None else [Measurement(codes.DCM.CertaintyOfFinding, score, PERCENT)]
-
-
-def _algorithm(answer: Answer) -> AlgorithmIdentification:
+def _algorithm(answer: Answer) -> Iterator[bytes]:
+    """TID 4019."""
     model = answer.model
-    return AlgorithmIdentification(
-        name=long_string(model.name),
-        version=long_string(model.version),
-        parameters=[
-            f"Threshold of the score: {100 * model.threshold:.4g} %",
-            f"Calibration: {model.calibration}",
-            f"Weights SHA-256: {model.weights_sha256}",
-            *(f"Preprocessing: {step}" for step in answer.steps),
-        ],
-        family=codes.DCM.ArtificialIntelligence,
-    )
-
-
-def _comment(text: str) -> TextContentItem:
-    return TextContentItem(codes.DCM.Comment, text, RelationshipTypeValues.CONTAINS)
-
-
-def _separate(item: Dataset) -> None:
-    """Keep the items of every container apart: viewers print no labels in continuous content."""
-    if item.ValueType == "CONTAINER":
-        item.ContinuityOfContent = "SEPARATE"
-    for child in item.get("ContentSequence") or ():
-        _separate(child)
+    yield words(HAS_CONCEPT_MOD, codes.DCM.AlgorithmName, long_string(model.name))
+    yield words(HAS_CONCEPT_MOD, codes.DCM.AlgorithmVersion, long_string(model.version))
+    for parameter in (
+        f"Threshold of the score: {100 * model.threshold:.4g} %",
+        f"Calibration: {model.calibration}",
+        f"Weights SHA-256: {model.weights_sha256}",
+        *(f"Preprocessing: {step}" for step in answer.steps),
+    ):
+        yield words(HAS_CONCEPT_MOD, codes.DCM.AlgorithmParameters, parameter)
+    family = code_item(codes.DCM.ArtificialIntelligence)
+    yield code(HAS_CONCEPT_MOD, codes.DCM.AlgorithmFamily, family)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+from struct import pack
 
-from pydicom import dcmwrite
 from pydicom.dataset import Dataset
 
 from gateway.records import DICOM
+from gateway.results.explicit_vr import element, encoded, pieces
 from gateway.results.result import Result
+
+_PREAMBLE = bytes(128) + b"DICM"
+_VERSION = element(0x00020001, "OB", b"\0\1")  # of file meta information
 
 
 def encode(result: Dataset) -> bytes:
@@ -16,9 +19,9 @@ def encode(result: Dataset) -> bytes:
 
     The same data set always gives the same bytes.
     """
-    with BytesIO() as file:
-        dcmwrite(file, result, enforce_file_format=True)
-        return file.getvalue()
+    meta = _VERSION + encoded(result.file_meta)
+    group_length = element(0x00020000, "UL", pack("<I", len(meta)))
+    return b"".join([_PREAMBLE, group_length, meta, *pieces(result)])
 
 
 def dicom_result(kind: str, result: Dataset) -> Result:

@@ -78,7 +78,7 @@ def local_time(source: SourceHeader, answer: Answer) -> datetime:
     return answer.created_at.astimezone(datetime.strptime(offset, "%z").tzinfo)
 
 
-def code_item(code: Code) -> Dataset:
+def code_dataset(code: Code) -> Dataset:
     """Return an item of a code sequence (PS3.3 8.8)."""
     item = Dataset()
     item.CodeValue = code.value
@@ -132,7 +132,7 @@ def _equipment(result: Dataset, answer: Answer) -> None:
 def _algorithm(model: ModelIdentity, used_at: datetime) -> Dataset:
     """Identify the algorithm as IHE AI Results asks; the content tree repeats these values."""
     item = Dataset()
-    item.PurposeOfReferenceCodeSequence = [code_item(codes.DCM.ProcessingEquipment)]
+    item.PurposeOfReferenceCodeSequence = [code_dataset(codes.DCM.ProcessingEquipment)]
     item.Manufacturer = MANUFACTURER
     item.ManufacturerModelName = long_string(model.name)
     item.SoftwareVersions = long_string(model.version)

@@ -11,7 +11,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from gateway.records import DICOM, SC, GreyImage
 from gateway.results.answer import Answer
 from gateway.results.encoding import dicom_result
-from gateway.results.modules import MANUFACTURER, code_item, local_time, shared_modules
+from gateway.results.modules import MANUFACTURER, code_dataset, local_time, shared_modules
 from gateway.results.picture import picture
 from gateway.results.requests import distinct
 from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
@@ -82,7 +82,7 @@ def _source_image(header: Dataset) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID = header.SOPClassUID
     item.ReferencedSOPInstanceUID = header.SOPInstanceUID
-    item.PurposeOfReferenceCodeSequence = [code_item(codes.DCM.SourceImageForImageProcessingOperation)]
+    item.PurposeOfReferenceCodeSequence = [code_dataset(codes.DCM.SourceImageForImageProcessingOperation)]
     return item
 
 

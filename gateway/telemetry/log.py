@@ -79,8 +79,7 @@ def open_log(
 def _silence_libraries() -> None:
     """Libraries quote malformed values in their messages: a patient name in a bad character set, for one."""
     warnings.simplefilter("ignore")
-    for name in ("pydicom", "highdicom"):
-        logging.getLogger(name).disabled = True
+    logging.getLogger("pydicom").disabled = True
 
 
 def log_event(event: Event, **data: Any) -> None:

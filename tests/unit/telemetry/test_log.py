@@ -27,8 +27,7 @@ from tests.support.gateway_process import PATIENCE_SECONDS
 def _as_it_was() -> Iterator[None]:
     yield
     structlog.reset_defaults()
-    for name in ("pydicom", "highdicom"):
-        logging.getLogger(name).disabled = False
+    logging.getLogger("pydicom").disabled = False
 
 
 def lines(data_dir: Path) -> list[dict[str, str]]:
