@@ -37,7 +37,7 @@ from gateway.store.spool import Spool
 from gateway.worker.describe import describe
 from gateway.worker.encode import Encoder, record_of
 from gateway.worker.pipeline import read_source
-from tests.support.answers import activation_map, answer
+from tests.support.answers import activation_map, answer, prediction
 
 _T = TypeVar("_T")
 _RULES = ResultRules()
@@ -71,7 +71,7 @@ def measure(root: Path, effort: Effort) -> list[Figure]:
     with storescp(arrived) as listener:
         pacs = StorageSCU(_settings_of(listener.port), "CXR_GATEWAY")
         for number in range(effort.repeats):
-            record = _answer(clock, image, str(number), encoder)
+            record = _answer(clock, image, number, encoder)
             _deliver(clock, _OTHER_WAY_OUT, outbox, record)
             _deliver(clock, "deliver SR and SC by C-STORE", pacs, record)
     around = sum(spent for stage, spent in clock.least.items() if stage != _OTHER_WAY_OUT)
@@ -81,8 +81,8 @@ def measure(root: Path, effort: Effort) -> list[Figure]:
     ]
 
 
-def _answer(clock: Clock, path: Path, configuration: str, encoder: Encoder) -> AnswerRecord:
-    """Run the stages up to results on disk; each configuration gives results of its own."""
+def _answer(clock: Clock, path: Path, number: int, encoder: Encoder) -> AnswerRecord:
+    """Run the stages up to results on disk; each round has a score and results of its own."""
     source = clock.time("read and select", lambda: _selected(path))
     grey = clock.time("decode to grey", lambda: decode(source))
     tensor, steps = clock.time("preprocess", lambda: preprocess(grey.pixels))
@@ -90,7 +90,10 @@ def _answer(clock: Clock, path: Path, configuration: str, encoder: Encoder) -> A
     clock.time("activation over the image", lambda: over_whole_image(activation_map(), grey.pixels))
     digest = clock.time("pixel digest", lambda: pixel_digest(grey))
     header = clock.time("header for the results", lambda: source_header(source))
-    given = answer(configuration=configuration, pixel_digest=digest, steps=grey.steps + steps)
+    score = 0.5 + number % 500 / 1000
+    given = answer(
+        prediction(score), configuration=str(number), pixel_digest=digest, steps=grey.steps + steps
+    )
     image = AnsweredImage(header, grey, given)
     results = [clock.time(kind.kind.upper(), partial(kind.build, image, _RULES)) for kind in KINDS]
     kept = clock.time("keep SR and SC", lambda: encoder.keep(results, "MODALITY"))

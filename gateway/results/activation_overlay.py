@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ def overlay(grey: NDArray[np.uint8], activation: NDArray[np.float32]) -> NDArray
     """
     rows, columns = grey.shape
     coarse = Image.fromarray(levels(activation / map_range(activation)))
-    return blended(grey, np.asarray(coarse.resize((columns, rows), Image.Resampling.BILINEAR)))
+    return blended(grey, coarse.resize((columns, rows), Image.Resampling.BILINEAR))
 
 
 def coloured_map(activation: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
@@ -49,10 +50,11 @@ def coloured_map(activation: NDArray[np.float32], side: int) -> NDArray[np.uint8
     return coloured(np.asarray(coarse.resize((side, side), Image.Resampling.BILINEAR)))
 
 
+@cache
 def colour_scale(rows: int, columns: int) -> NDArray[np.uint8]:
     """Return the scale as it looks over grey, from −range on the left to +range on the right.
 
     uint8, shape (rows, columns, 3), RGB.
     """
     values = np.tile(np.linspace(-1, 1, columns, dtype=np.float32), (rows, 1))
-    return blended(np.full((rows, columns), _SCALE_GREY, np.uint8), levels(values))
+    return blended(np.full((rows, columns), _SCALE_GREY, np.uint8), Image.fromarray(levels(values)))

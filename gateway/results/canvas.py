@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_right
-from functools import cache
+from functools import cache, lru_cache
 from math import ceil
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
 
+_REMEMBERED = 128  # lines and paragraphs; most of a picture's are those of the one before
 _PLAIN = str.maketrans({"–": "-", "—": "-", "−": "-", "×": "x", "≥": ">=", "≤": "<=", "’": "'"})
 
 
@@ -62,7 +63,8 @@ class Canvas:
         self, x: int, y: int, text: str, size: int, colour: Colour, *, bold: bool = False, anchor: str = "la"
     ) -> None:
         """Write one line; `anchor` as in Pillow: `la` hangs it from its top left corner."""
-        self._draw.text((x, y), drawable(text), colour, _font(size), anchor, stroke_width=int(bold))
+        left, top, ink = _ink(drawable(text), size, bold, anchor)
+        self._image.paste(colour, (x + left, y + top), ink)
 
     def paragraph(self, box: Box, text: str, size: int, colour: Colour) -> None:
         """Write text wrapped to the box's width; what is more than fits ends in dots."""
@@ -79,7 +81,8 @@ def drawable(text: str) -> str:
     return kept.encode("ascii", "replace").decode("ascii")
 
 
-def wrapped(text: str, width: int, size: int, max_lines: int) -> list[str]:
+@lru_cache(maxsize=_REMEMBERED)
+def wrapped(text: str, width: int, size: int, max_lines: int) -> tuple[str, ...]:
     """Return the lines of `text` no wider than `width` pixels, the last one ended by dots if cut."""
     lines = [""]
     for word in _short_enough(drawable(text).split(), width, size):
@@ -89,8 +92,8 @@ def wrapped(text: str, width: int, size: int, max_lines: int) -> list[str]:
         else:
             lines.append(word)
     if len(lines) > max_lines:
-        return [*lines[: max_lines - 1], shortened(" ".join(lines[max_lines - 1 :]), width, size)]
-    return lines
+        return (*lines[: max_lines - 1], shortened(" ".join(lines[max_lines - 1 :]), width, size))
+    return tuple(lines)
 
 
 def shortened(text: str, width: int, size: int) -> str:
@@ -108,6 +111,16 @@ def _short_enough(words: list[str], width: int, size: int) -> list[str]:
 
 def _width(text: str, size: int) -> float:
     return _font(size).getlength(text)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _ink(text: str, size: int, bold: bool, anchor: str) -> tuple[int, int, Image.Image]:
+    """Return where the left and the top edge of a line lie from its anchor, and its coverage, 0–255."""
+    font, stroke = _font(size), int(bold)
+    left, top, right, bottom = map(int, font.getbbox(text, anchor=anchor, stroke_width=stroke))
+    image = Image.new("L", (right - left, bottom - top))
+    ImageDraw.Draw(image).text((-left, -top), text, 255, font, anchor, stroke_width=stroke)
+    return left, top, image
 
 
 @cache

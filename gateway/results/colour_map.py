@@ -20,7 +20,7 @@ def levels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return (128 + np.rint(127 * np.clip(np.nan_to_num(values), -1, 1))).astype(np.uint8)
 
 
-def blended(grey: NDArray[np.uint8], level: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def blended(grey: NDArray[np.uint8], level: Image.Image) -> NDArray[np.uint8]:
     """Lay colours over a grey image; where the value is weak, the image shows unchanged.
 
     Parameters
@@ -28,15 +28,17 @@ def blended(grey: NDArray[np.uint8], level: NDArray[np.uint8]) -> NDArray[np.uin
     grey
         Shape (rows, columns), 0–255.
     level
-        From `levels`, same shape.
+        From `levels`, 8-bit grey, same shape.
 
     Returns
     -------
     uint8, shape (rows, columns, 3), RGB.
     """
-    mask = Image.fromarray(_OPACITY[level])
+    mask = level.point(_OPACITY.tolist())
+    colours = level.copy()
+    colours.putpalette(_COLOURS.tobytes())
     below = Image.fromarray(grey).convert("RGB")
-    return np.asarray(Image.composite(Image.fromarray(_COLOURS[level]), below, mask))
+    return np.asarray(Image.composite(colours.convert("RGB"), below, mask))
 
 
 def coloured(level: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -45,7 +45,7 @@ def encoded(ds: Dataset) -> bytes:
 
 def pieces(ds: Dataset) -> Iterator[bytes]:
     """Yield what `encoded` joins; large values are not copied."""
-    for tag in sorted(ds.keys()):
+    for tag in sorted(ds.keys(), key=int):
         each = ds.get_item(tag)
         yield from _pieces(tag, str(each.VR), _value(each))
 

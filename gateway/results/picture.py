@@ -72,7 +72,8 @@ def _banner(canvas: Canvas) -> None:
 
 def _reduced(pixels: NDArray[np.uint16], place: Box) -> NDArray[np.uint8]:
     """Return the radiograph in 8 bits at the size at which it is shown."""
-    image = Image.fromarray((pixels >> 8).astype(np.uint8))
+    rows, columns = pixels.shape
+    image = Image.frombuffer("L", (columns, rows), np.ascontiguousarray(pixels, "<u2"), "raw", "L;16", 0, 1)
     return np.asarray(image.resize((place.width, place.height), Image.Resampling.BICUBIC, reducing_gap=1))
 
 

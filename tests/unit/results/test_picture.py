@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from gateway.records import GreyImage, Prediction
 from gateway.results.activation_overlay import colour_scale, map_range, overlay
 from gateway.results.canvas import Box, Canvas, drawable, shortened, wrapped
+from gateway.results.colour_map import blended, coloured
 from gateway.results.picture import HEIGHT, WIDTH, picture
 from tests.support.answers import NOON, NORMAL, PNEUMONIA, UNDETERMINED, answer
 
@@ -112,3 +114,34 @@ def test_what_does_not_fit_ends_in_dots() -> None:
 
 def test_letters_that_the_font_lacks_are_replaced() -> None:
     assert drawable("Größe ≥ 5 – naïve") == "Gro?e >= 5 - naive"
+
+
+@pytest.mark.parametrize("anchor", ["la", "ms", "rs", "mm"])
+@pytest.mark.parametrize("bold", [False, True])
+def test_a_line_has_the_pixels_that_pillow_draws(anchor: str, bold: bool) -> None:
+    canvas, drawn = Canvas(400, 200), Image.new("RGB", (400, 200))
+    canvas.fill(Box(0, 0, 300, 90), (255, 176, 0))
+    draw = ImageDraw.Draw(drawn)
+    draw.rectangle((0, 0, 299, 89), (255, 176, 0))
+    for _ in range(2):  # over itself, the second time from memory
+        canvas.line(200, 95, "Pneumonia: 87.5 %", 38, (150, 210, 245), bold=bold, anchor=anchor)
+        font = ImageFont.load_default(38)
+        draw.text((200, 95), "Pneumonia: 87.5 %", (150, 210, 245), font, anchor, stroke_width=int(bold))
+    assert np.array_equal(canvas.pixels, np.asarray(drawn))
+
+
+def test_the_map_is_laid_over_by_its_opacity() -> None:
+    grey = np.random.default_rng(1).integers(0, 256, (16, 16), np.uint8)
+    level = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    colours = coloured(level).astype(float)
+    share = colours[..., 3:] / 255
+    expected = grey[..., None] * (1 - share) + colours[..., :3] * share
+    assert np.abs(blended(grey, Image.fromarray(level)) - expected).max() <= 0.5
+
+
+@pytest.mark.parametrize("shape", [(2500, 2048), (301, 203), (3, 2)])
+def test_the_radiograph_is_shown_by_the_upper_eight_of_its_bits(shape: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(2).integers(0, 65536, shape, np.uint16)
+    coarse = (pixels >> 8).astype(np.uint16) << 8
+    shown = [picture(GreyImage(each, ()), answer(UNDETERMINED), NOON) for each in (pixels, coarse)]
+    assert np.array_equal(*shown)
