@@ -51,7 +51,7 @@ class Reason(StrEnum):
     FILE_MISSING = "file_missing"  # the received file has been deleted by somebody else
     TOO_LARGE = "too_large"  # more pixels than `select.max_megapixels`, or more memory than may be used
     NO_PIXELS = "no_pixels"
-    POISON = "poison"  # this image ended its worker process more than once
+    POISON = "poison"  # this image ended its sandbox more than once
     INTERNAL_ERROR = "internal_error"  # a bug; the traceback is in the log
     NOT_DELIVERED = "not_delivered"  # a destination did not take the results in time
     NOT_ROUTED = "not_routed"  # answered, but no route says where its results go

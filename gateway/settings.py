@@ -149,6 +149,14 @@ class Results(Section):
     """Also write a Secondary Capture."""
 
 
+class Worker(Section):
+    """How a worker uses the processor."""
+
+    sandboxes: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = "auto"
+    """Processes of each worker that decode images and encode results, 1 to 256; auto: half of the cores,
+    shared among the workers."""
+
+
 class FolderDestination(Section):
     """Results as files: `<StudyInstanceUID>/<SOPInstanceUID>.dcm`."""
 
@@ -396,6 +404,8 @@ class Settings(BaseSettings):
     """The audit trail in audit/, which is always written and names patients."""
     web: Web = Web()
     """Worklist, reports and API."""
+    worker: Worker = Worker()
+    """Each worker process."""
     workers: int = Field(1, ge=1, le=64)
     """Worker processes of `gateway serve`, 1 to 64."""
     shutdown_seconds: float = Field(30, gt=0)

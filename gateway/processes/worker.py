@@ -11,9 +11,11 @@ import sqlalchemy as sa
 
 from gateway.processes.couriers import couriers_of
 from gateway.processes.folders import open_marks
-from gateway.sandbox.memory_limit import limit_memory
+from gateway.records import ModelIdentity
+from gateway.sandbox.process import Sandbox
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
+from gateway.store.marks import Marks
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
@@ -21,8 +23,8 @@ from gateway.telemetry.events import Event
 from gateway.telemetry.log import flush_log, log_bug
 from gateway.worker.answerer import Answerer
 from gateway.worker.engine import BATCHES_IN_FLIGHT, Engine
-from gateway.worker.isolation import Isolation
-from gateway.worker.pipeline import Pipeline, open_pipeline
+from gateway.worker.pipeline import Pipeline, batch_size, open_predictor
+from gateway.worker.sandboxes import ImageSandbox, ImageSandboxes, open_stages
 from gateway.worker.worker_id import take_name
 
 
@@ -30,10 +32,9 @@ from gateway.worker.worker_id import take_name
 class Worker:
     """The role `work`."""
 
-    settings: Settings
     pipeline: Pipeline
     engine: Engine
-    isolation: Isolation
+    sandboxes: ImageSandboxes
     worker_id: str
 
     def start(self) -> Mapping[str, object]:
@@ -44,23 +45,26 @@ class Worker:
             log_bug(Event.BUG, task="start")
             flush_log()
             os._exit(1)  # else its threads would keep a worker alive that does not serve
-        limit_memory(self.settings.select.max_megapixels, images_at_once=BATCHES_IN_FLIGHT)
         return {"worker_id": self.worker_id, "model": self.pipeline.model.name}
 
     def stop(self) -> None:
         """Claim nothing more, finish what is in hand; see `Role`."""
         self.engine.stop()
-        self.isolation.close()
+        self.sandboxes.close()
 
 
 def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
     """Build the role; the model is open and warm when this returns."""
     directory, marks = settings.directory, open_marks(settings, ledger)
-    pipeline = open_pipeline(settings, marks)
+    predictor = open_predictor(settings)
+    most_kept = BATCHES_IN_FLIGHT * batch_size(settings, predictor)
+    sandboxes = _sandboxes(settings, predictor.identity, marks, most_kept)
+    sandboxes.start()
+    pipeline = Pipeline(settings, predictor, sandboxes.next)
     worker_id = take_name(directory.run, ledger)
     pipeline.warm_up()
     pictures = Pictures(directory.viewer_cache, settings.web.cache_mb << 20)
-    stopping, isolation = threading.Event(), Isolation(settings, marks)
+    stopping = threading.Event()
     engine = Engine(
         settings,
         database,
@@ -69,9 +73,17 @@ def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
         marks,
         worker_id=worker_id,
         outbox=Outbox(ledger),
-        answerer=Answerer(ledger, pipeline, isolation),
+        answerer=Answerer(ledger, pipeline),
         couriers=couriers_of(settings, ledger, worker_id),
         cleaner=Cleaner(settings.retention, ledger, [m.root for m in marks], pictures, marks, stopping),
         stopping=stopping,
     )
-    return Worker(settings, pipeline, engine, isolation, worker_id)
+    return Worker(pipeline, engine, sandboxes, worker_id)
+
+
+def _sandboxes(settings: Settings, model: ModelIdentity, marks: Marks, most_kept: int) -> ImageSandboxes:
+    cores, wanted = len(os.sched_getaffinity(0)), settings.worker.sandboxes
+    count = max(1, cores // (2 * settings.workers)) if wanted == "auto" else wanted
+    each = -(-most_kept // count)
+    processes = [Sandbox("images", open_stages, settings, (model,), marks, each) for _ in range(count)]
+    return ImageSandboxes([ImageSandbox(process) for process in processes])

@@ -8,6 +8,7 @@ The gateway's own code has no hooks for the proof.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -97,7 +98,21 @@ class Injection:
             number, passage, victim = order
             self._passages[number] += 1
             if self._passages[number] >= passage and self._orders.carry_out(point, number):
-                kill(os.getppid(), victim)
+                if owner := multiprocessing.parent_process():
+                    _kill_from_sandbox(owner.pid, victim)
+                else:
+                    kill(os.getppid(), victim)
+
+
+def _kill_from_sandbox(worker: int | None, victim: str) -> None:
+    """Kill by the order of a sandbox: it ends with its worker, and alone where its worker has ended."""
+    if os.getppid() == worker:
+        if victim == ITSELF:
+            os.kill(worker, signal.SIGKILL)
+        else:
+            kill(_parent_of(worker), victim)
+    if victim != SERVE:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def kill(supervisor: int, victim: str) -> bool:
@@ -123,14 +138,18 @@ def roles_of(supervisor: int) -> dict[int, str]:
 
 
 def arm() -> None:
-    """Install points in this process, if it is a receiver or a worker under proof."""
-    role = next((word for word in (RECEIVE, WORK) if word in sys.orig_argv[:4]), None)
+    """Install points in this process, if it is a receiver, a worker or its sandbox under proof."""
+    is_sandbox = "--multiprocessing-fork" in sys.orig_argv
+    role = WORK if is_sandbox else next((w for w in (RECEIVE, WORK) if w in sys.orig_argv[:4]), None)
     if ORDERS not in os.environ or role is None:
         return
     injection = Injection(Orders(Path(os.environ[ORDERS])), role)
     os.fsync = injection.around("fsync", os.fsync)
-    _arm_commits(injection)
-    {RECEIVE: _arm_receiver, WORK: _arm_worker}[role](injection)
+    if is_sandbox:
+        _arm_sandbox(injection)
+    else:
+        _arm_commits(injection)
+        {RECEIVE: _arm_receiver, WORK: _arm_worker}[role](injection)
 
 
 def _arm_commits(injection: Injection) -> None:
@@ -165,9 +184,22 @@ def _arm_worker(injection: Injection) -> None:
     from gateway.deliver import c_store
     from gateway.worker import pipeline
 
-    for stage in ("eligibility", "decode", "infer", "encode"):
-        setattr(pipeline, stage, injection.around(stage, getattr(pipeline, stage)))
+    pipeline.infer = injection.around("infer", pipeline.infer)
     c_store.store = injection.around("deliver", c_store.store)  # type: ignore[attr-defined]
+
+
+def _arm_sandbox(injection: Injection) -> None:
+    from gateway.worker import stages
+    from gateway.worker.encode import Encoder
+
+    stages.eligibility = injection.around("eligibility", stages.eligibility)  # type: ignore[attr-defined]
+    stages.decode = injection.around("decode", stages.decode)  # type: ignore[attr-defined]
+    Encoder.build = injection.around("encode", Encoder.build)  # type: ignore[method-assign]
+
+
+def _parent_of(pid: int) -> int:
+    """Return the process ID of a process's parent (Linux)."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _text(path: Path) -> str:

@@ -174,13 +174,6 @@ class Ledger:
             for row in rows
         ]
 
-    def count_death(self, instance_id: int) -> int:
-        """Count that the image ended the process that had it alone; return how often it did."""
-        this = instances.c.id == instance_id
-        statement = sa.update(instances).where(this).values(deaths=instances.c.deaths + 1)
-        with self.transaction() as connection:
-            return int(connection.execute(statement.returning(instances.c.deaths)).scalar_one())
-
     def release(self, batch: str, delay_seconds: float, *, keep_count: bool = False) -> None:
         """Give the batch's unanswered images back to the collectors, for later.
 

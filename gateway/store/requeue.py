@@ -163,7 +163,7 @@ def _receive_again(session: Session, chosen: sa.ColumnElement[bool]) -> int:
 
 def _as_received() -> dict[str, object]:
     nothing = dict.fromkeys(("reason", "detail", "batch", "not_before"))
-    return nothing | {"state": State.RECEIVED, "state_at": now(), "attempts": 0, "deaths": 0}
+    return nothing | {"state": State.RECEIVED, "state_at": now(), "attempts": 0}
 
 
 def requeue(session: Session, chosen: sa.ColumnElement[bool], route: Router, event: Event) -> Requeued:

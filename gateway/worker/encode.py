@@ -11,12 +11,15 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from gateway.deliver.routing import route_of
 from gateway.errors import Retry
 from gateway.results.answer import Answer, Predecessor
 from gateway.results.identity import series_uid
 from gateway.results.kinds import KINDS, build_results
 from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
+from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, EarlierReport, Router, StoredInstance, StoredResult
+from gateway.store.marks import Mark
 from gateway.store.spool import Spool
 
 
@@ -76,6 +79,16 @@ class Encoder:
             sop_instance_uid=result.sop_instance_uid,
             destinations=tuple(self._route(calling_ae_title, result.kind, result.media_type)),
         )
+
+
+def result_rules(settings: Settings) -> ResultRules:
+    """Return what ENCODE needs to know of the settings."""
+    return ResultRules(**settings.results.model_dump())
+
+
+def open_encoder(settings: Settings, results: Mark) -> Encoder:
+    """Open the folder of results; the settings say which results there are, and where each goes."""
+    return Encoder(result_rules(settings), Spool(results.root, results), route_of(settings))
 
 
 def reports_by_model(instance: StoredInstance, names: Sequence[str]) -> list[list[EarlierReport]]:

@@ -39,9 +39,9 @@ from gateway.worker.worker_id import SILENT_SECONDS, has_name, life
 APPLICATION_VERSION = "1"  # of the workflows: another one only where old rows could not be resumed
 ANSWERS = "answers"  # the queue of batches; whichever worker is free takes the next
 POLL_SECONDS = 0.05
-BATCHES_IN_FLIGHT = 2  # one is encoded while the next is in the network
+BATCHES_IN_FLIGHT = 3  # one is decoded and one encoded while one is in the network
 BEAT_SECONDS = 5.0
-HANGS_SECONDS = 600.0  # a batch, or a suspect image, that has taken so long never ends
+HANGS_SECONDS = 600.0  # a forward pass that has taken so long never ends
 KEEP_FINISHED = timedelta(hours=1)  # workflows that have ended; the ledger keeps what they did
 FORGET_AT_ONCE = 500
 UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
@@ -92,7 +92,8 @@ class Engine:
         self._marks = marks
         self._answerer = answerer
         self._worker_id = worker_id
-        self._running: dict[str, float] = {}  # when each workflow in this process last got on, by ID
+        self._running: set[str] = set()  # workflows in this process, by ID
+        self._got_on_at = time.monotonic()  # when one of them last got on
         self._stopping = stopping
         self._threads: list[threading.Thread] = []
         self._couriers = couriers
@@ -147,13 +148,14 @@ class Engine:
     @contextmanager
     def _noted(self) -> Iterator[None]:
         self._note_progress()
+        self._running.add(str(DBOS.workflow_id))
         try:
             yield
         finally:
-            del self._running[str(DBOS.workflow_id)]
+            self._running.discard(str(DBOS.workflow_id))
 
     def _note_progress(self) -> None:
-        self._running[str(DBOS.workflow_id)] = time.monotonic()
+        self._got_on_at = time.monotonic()
 
     def _register_queues(self) -> None:
         DBOS.register_queue(ANSWERS, worker_concurrency=BATCHES_IN_FLIGHT, polling_interval_sec=POLL_SECONDS)
@@ -228,13 +230,12 @@ class Engine:
         self._forget_finished()
 
     def _end_if_hung(self) -> None:
-        """End this process where a batch does not get on.
+        """End this process where no batch gets on.
 
-        The failure: a decoder or a forward pass that never returns. Its thread cannot be ended, and the
-        role's heartbeat goes on. The batch is begun anew; begun too often, its images are suspects.
+        The failure: a forward pass that never returns, as after a fault of a GPU. Its thread cannot be ended,
+        and the role's heartbeat goes on. The batches are begun anew.
         """
-        got_on = min(self._running.copy().values(), default=time.monotonic())
-        if time.monotonic() - got_on > HANGS_SECONDS:
+        if self._running and time.monotonic() - self._got_on_at > HANGS_SECONDS:
             log_event(Event.WORKER_HANGS, worker_id=self._worker_id, silent_seconds=HANGS_SECONDS)
             os._exit(1)
 

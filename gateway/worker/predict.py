@@ -22,16 +22,16 @@ from gateway.results.kinds import build_results
 from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import source_header
 from gateway.settings import Settings
-from gateway.worker.pipeline import (
+from gateway.worker.encode import result_rules
+from gateway.worker.pipeline import infer
+from gateway.worker.stages import (
     OUT_OF_MEMORY,
     End,
     Prepared,
     answer_for,
     eligibility_rules,
-    infer,
     prepare,
     read_source,
-    result_rules,
 )
 
 PICTURES = {".png", ".jpg", ".jpeg"}
@@ -139,7 +139,7 @@ def _answer(
     with_results: bool,
 ) -> Iterator[FilePrediction]:
     ready = [image for image in images if isinstance(image, Prepared)]
-    predictions = iter(infer(ready, predictor))
+    predictions = iter(infer([image.tensor for image in ready], predictor))
     model = f"{predictor.identity.name} {predictor.identity.version}"
     for file, image in zip(files, images, strict=True):
         if isinstance(image, End):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway import __version__
 
-REVISION = "f8677330ad28"
+REVISION = "702bbf87402b"
 SOFTWARE_VERSION = f"{__version__}+{REVISION}"
 
 _PACKAGE = Path(__file__).parents[1]
@@ -22,6 +22,7 @@ _FOLDERS = ("dicom", "imaging", "model", "results")
 _MODULES = (
     "worker/encode.py",
     "worker/pipeline.py",
+    "worker/stages.py",
     "records.py",
 )  # the stages, and what passes between them
 _LINE = re.compile(r'^REVISION = "[0-9a-f]*"$', re.MULTILINE)

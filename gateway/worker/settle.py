@@ -11,7 +11,7 @@ from gateway.store.descriptions import record_description
 from gateway.store.ledger import Ledger, now
 from gateway.store.session import Session
 from gateway.store.timings import record_timings
-from gateway.worker.pipeline import UNCHANGED, End, Settled
+from gateway.worker.stages import UNCHANGED, End, Settled
 
 
 def record(settled: Settled, ledger: Ledger, session: Session) -> None:

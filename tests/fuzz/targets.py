@@ -22,7 +22,7 @@ from gateway.records import Reason
 from gateway.results.kinds import build_results
 from gateway.results.result import AnsweredImage, ResultRules
 from gateway.results.source_header import source_header
-from gateway.worker.pipeline import End, prepare, read_source
+from gateway.worker.stages import End, prepare, read_source
 from tests.fuzz import corpus
 from tests.support.answers import answer
 from tests.support.gateway_process import PATIENCE_SECONDS

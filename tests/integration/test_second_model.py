@@ -9,7 +9,6 @@ import yaml
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from gateway.deliver.routing import route_of
 from gateway.model.card import CARD_NAME
 from gateway.model.predictor import SHIPPED, Predictor
 from gateway.records import Presence, State
@@ -20,14 +19,12 @@ from gateway.store.queries.views import ImageView
 from gateway.store.queries.worklist import Search
 from gateway.store.requeue import Requeue
 from gateway.store.schema import answers
-from gateway.store.spool import Spool
 from gateway.web.site import Site
 from gateway.worker import settle
-from gateway.worker.encode import Encoder
-from gateway.worker.pipeline import Pipeline, result_rules
 from tests.support.ledger_rows import claim
 from tests.support.site import add_image, browsing, site_in
 from tests.support.sources import dx
+from tests.support.worker import pipeline_of
 
 EFFUSION = {"code": "60046008", "scheme": "SCT", "meaning": "Pleural effusion"}
 CARD = {"name": "cxr-effusion", "version": "0.3", "classes": ["No effusion", "Effusion"], "finding": EFFUSION}
@@ -51,10 +48,7 @@ def site(tmp_path: Path) -> Site:
 def answer(site: Site, *models: Predictor) -> Sequence[AnswerRecord]:
     """Answer the image that waits, by each of the models."""
     marks = marks_of(site.settings.directory, site.ledger)
-    first, *beside = models
-    results = Spool(marks.results.root, marks.results)
-    encoder = Encoder(result_rules(site.settings), results, route_of(site.settings))
-    pipeline = Pipeline(site.settings, first, marks.received, encoder, beside)
+    pipeline = pipeline_of(site.settings, marks, *models)
     (settled,) = pipeline.answer(claim(site.ledger, "batch"))
     assert isinstance(settled.outcome, tuple)
     with site.ledger.session() as session:

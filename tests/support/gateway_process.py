@@ -37,13 +37,15 @@ class GatewayProcess:
     folder
         For the settings, the data directory and the standard error.
     environment
-        Added to this process's own.
+        Added to this process's own; its PYTHONPATH comes before this process's.
     settings
         What differs from the defaults.
     """
 
     def __init__(self, folder: Path, *, environment: dict[str, str] | None = None, **settings: Any) -> None:
         self._environment = os.environ | (environment or {})
+        paths = [each.get("PYTHONPATH") for each in (environment or {}, os.environ)]
+        self._environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         self.data_dir = folder / "var"
         self._folder = folder
         self._config = folder / "gateway.yaml"

@@ -3,25 +3,52 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from gateway.deliver.routing import route_of
 from gateway.model.predictor import Predictor
 from gateway.records import ModelIdentity, Prediction
 from gateway.settings import FolderDestination, Settings
+from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
 from gateway.store.marks import Marks, marks_of
 from gateway.store.spool import Spool
-from gateway.worker.encode import Encoder
-from gateway.worker.pipeline import Pipeline, result_rules
+from gateway.worker.encode import open_encoder
+from gateway.worker.pipeline import Pipeline
+from gateway.worker.stages import Settled, Stages
 from tests.support.answers import FINDING
 from tests.support.ledger_rows import received
 from tests.support.sources import dx, encoded
+
+Value = TypeVar("Value")
+
+
+class OwnProcess:
+    """Runs the stages of an image at once, in the test's process."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+
+    def prepare(self, instance: StoredInstance) -> Future[NDArray[np.float32] | Settled]:
+        return _done(self._stages.prepare, instance)
+
+    def encode(self, instance: StoredInstance, predictions: Sequence[Prediction]) -> Future[Settled]:
+        return _done(self._stages.encode, instance, predictions)
+
+
+def _done(work: Callable[..., Value], *arguments: object) -> Future[Value]:
+    future = Future[Value]()
+    try:
+        future.set_result(work(*arguments))
+    except Exception as error:
+        future.set_exception(error)
+    return future
 
 
 class FakePredictor(Predictor):
@@ -50,9 +77,15 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
 def pipeline_in(settings: Settings, ledger: Ledger) -> tuple[Pipeline, Marks]:
     """Return a pipeline with the fake model, and the marks of its folders."""
     marks = marks_of(settings.directory, ledger)
-    results = Spool(settings.directory.results, marks.results)
-    encoder = Encoder(result_rules(settings), results, route_of(settings))
-    return Pipeline(settings, FakePredictor(), marks.received, encoder), marks
+    return pipeline_of(settings, marks, FakePredictor()), marks
+
+
+def pipeline_of(settings: Settings, marks: Marks, predictor: Predictor, *beside: Predictor) -> Pipeline:
+    """Return a pipeline whose every stage runs in this process."""
+    models = [each.identity for each in (predictor, *beside)]
+    encoder = open_encoder(settings, marks.results)
+    place = OwnProcess(Stages(settings, models, marks.received, encoder, most_kept=2))
+    return Pipeline(settings, predictor, lambda: place, beside)
 
 
 def receive(ledger: Ledger, folder: Path, number: int = 1, source: Dataset | bytes | None = None) -> Path:

@@ -7,10 +7,8 @@ import threading
 
 from pydicom.dataset import Dataset
 
-import gateway.worker.answerer
-import gateway.worker.engine
-import gateway.worker.isolation
-import gateway.worker.pipeline
+import gateway.worker.sandboxes
+import gateway.worker.stages
 from gateway.imaging.decode import decode
 from gateway.records import GreyImage
 
@@ -22,7 +20,5 @@ def hanging(ds: Dataset, *limits: float) -> GreyImage:
     return decode(ds, *limits)
 
 
-gateway.worker.pipeline.decode = hanging  # type: ignore[attr-defined]
-gateway.worker.engine.HANGS_SECONDS = 40.0  # longer than the process for suspects takes to start
-gateway.worker.answerer.ATTEMPTS_TOGETHER = 1
-gateway.worker.isolation.ANSWER_SECONDS = 4.0
+gateway.worker.stages.decode = hanging  # type: ignore[attr-defined]
+gateway.worker.sandboxes.STAGE_SECONDS = 8.0

@@ -55,12 +55,6 @@ def test_attempts_are_counted_and_start_anew_after_an_orderly_release(ledger: Le
     assert claim(ledger, "c")[0].attempts == 1
 
 
-def test_deaths_are_counted(ledger: Ledger, tmp_path: Path) -> None:
-    ledger.record_received(received(tmp_path))
-    (image,) = claim(ledger, "a")
-    assert [ledger.count_death(image.id) for _ in range(2)] == [1, 2]
-
-
 def test_a_released_image_waits(ledger: Ledger, tmp_path: Path) -> None:
     ledger.record_received(received(tmp_path))
     claim(ledger, "a")

@@ -164,14 +164,13 @@ def test_a_dead_delivery_is_retried_at_once(ledger: Ledger, outbox: Outbox) -> N
 def test_an_image_without_an_answer_is_received_again(ledger: Ledger, tmp_path: Path) -> None:
     ledger.record_received(received(tmp_path))
     (image,) = claim(ledger, "a")
-    ledger.count_death(image.id)
     with ledger.session() as session:
         ledger.end(session, image, State.FAILED, Reason.POISON, "it ended its process")
     assert Requeue(ledger).retry("1.2.2") == Begun(images=0, deliveries=0)
     assert Requeue(ledger).retry() == Begun(images=1, deliveries=0)
     assert state(ledger) == (State.RECEIVED, None)
     (again,) = claim(ledger, "b")
-    assert (again.attempts, ledger.count_death(again.id)) == (1, 1)
+    assert again.attempts == 1
 
 
 def test_another_answer_supersedes_the_results_but_keeps_them(

@@ -1,8 +1,8 @@
-"""A batch: outcomes are recorded once, what cannot be answered now waits, and a suspect is answered alone."""
+"""A batch: outcomes are recorded once, what cannot be answered now waits, a bug ends its image alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,9 @@ from gateway.errors import Retry
 from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
 from gateway.store.schema import instances
-from gateway.worker.answerer import ATTEMPTS_TOGETHER, DEATHS, Answerer
-from gateway.worker.pipeline import Pipeline, Settled
+from gateway.worker.answerer import ATTEMPTS_TOGETHER, Answerer
+from gateway.worker.pipeline import Pipeline
+from gateway.worker.stages import Settled
 from tests.support.ledger_rows import state
 from tests.support.worker import pipeline_in, receive, settings_in
 
@@ -23,30 +24,20 @@ def pipeline(ledger: Ledger, tmp_path: Path) -> Pipeline:
     return pipeline_in(settings_in(tmp_path), ledger)[0]
 
 
-class Alone:
-    """Answers suspects in this process, but for the one that ends it."""
-
-    def __init__(self, pipeline: Pipeline, poison: str = "") -> None:
-        self._pipeline = pipeline
-        self._poison = poison
-        self.asked: list[str] = []
-
-    def answer(self, instance: StoredInstance) -> Settled | None:
-        self.asked.append(instance.sop_instance_uid)
-        if instance.sop_instance_uid == self._poison:
-            return None
-        return self._pipeline.answer([instance])[0]
-
-
 class Failing(Pipeline):
-    """A pipeline that fails as a whole."""
+    """A pipeline that fails where one image is in the batch."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, pipeline: Pipeline, sop_instance_uid: str = "1.2.1") -> None:
         self._error = error
+        self._pipeline = pipeline
+        self._sop_instance_uid = sop_instance_uid
 
-    def answer(self, instances: Sequence[StoredInstance]) -> list[Settled]:
-        assert instances
-        raise self._error
+    def answer(
+        self, instances: Sequence[StoredInstance], note_progress: Callable[[], None] = lambda: None
+    ) -> list[Settled]:
+        if self._sop_instance_uid in [each.sop_instance_uid for each in instances]:
+            raise self._error
+        return self._pipeline.answer(instances, note_progress)
 
 
 def claim(ledger: Ledger, batch: str) -> None:
@@ -65,7 +56,7 @@ def attempts(ledger: Ledger, **values: int) -> list[int]:
 def test_a_batch_is_answered_once(ledger: Ledger, pipeline: Pipeline, tmp_path: Path) -> None:
     receive(ledger, tmp_path)
     claim(ledger, "a")
-    answerer = Answerer(ledger, pipeline, Alone(pipeline))
+    answerer = Answerer(ledger, pipeline)
     for _ in range(2):  # as after a kill between the answer and the workflow's end
         answerer.answer("a", lambda: None)
     assert state(ledger) == ("inferred", None)
@@ -78,37 +69,24 @@ def test_a_batch_that_fails_waits_and_only_a_bug_is_counted(
 ) -> None:
     receive(ledger, tmp_path)
     claim(ledger, "a")
-    Answerer(ledger, Failing(error), Alone(pipeline)).answer("a", lambda: None)
+    Answerer(ledger, Failing(error, pipeline)).answer("a", lambda: None)
     assert state(ledger) == ("received", None)
     assert ledger.open_batches() == []
     assert attempts(ledger) == [counted]
 
 
-def test_a_poison_image_is_named_and_the_others_are_answered(
+def test_a_bug_ends_the_image_that_causes_it_and_the_others_are_answered(
     ledger: Ledger, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     for number in (1, 2, 3):
         receive(ledger, tmp_path, number)
     claim(ledger, "a")
-    attempts(ledger, attempts=ATTEMPTS_TOGETHER)  # its worker has ended so often with this batch in hand
-    alone, progress = Alone(pipeline, poison="1.2.2"), list[None]()
-    Answerer(ledger, pipeline, alone).answer("a", lambda: progress.append(None))
+    attempts(ledger, attempts=ATTEMPTS_TOGETHER)  # the batch has failed so often
+    failing, progress = Failing(ZeroDivisionError(), pipeline, "1.2.2"), list[None]()
+    Answerer(ledger, failing).answer("a", lambda: progress.append(None))
     assert [state(ledger, f"1.2.{number}") for number in (1, 2, 3)] == [
         ("inferred", None),
-        ("failed", "poison"),
+        ("failed", "internal_error"),
         ("inferred", None),
     ]
-    assert alone.asked.count("1.2.2") == DEATHS
-    assert len(progress) == 3  # each has its own time
-
-
-def test_a_bug_met_by_a_suspect_is_its_end(ledger: Ledger, pipeline: Pipeline, tmp_path: Path) -> None:
-    class Broken(Alone):
-        def answer(self, instance: StoredInstance) -> Settled | None:
-            raise ZeroDivisionError(instance.sop_instance_uid)
-
-    receive(ledger, tmp_path)
-    claim(ledger, "a")
-    attempts(ledger, attempts=ATTEMPTS_TOGETHER)
-    Answerer(ledger, pipeline, Broken(pipeline)).answer("a", lambda: None)
-    assert state(ledger) == ("failed", "internal_error")
+    assert progress

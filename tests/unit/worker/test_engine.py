@@ -22,7 +22,6 @@ from gateway.store.retention import Cleaner
 from gateway.worker import engine as engines
 from gateway.worker.answerer import Answerer
 from gateway.worker.engine import Engine
-from gateway.worker.isolation import Isolation
 from tests.support.gateway_process import wait_for
 from tests.support.ledger_rows import state
 from tests.support.worker import pipeline_in, receive, settings_in
@@ -45,7 +44,7 @@ def running(ledger: Ledger, folder: Path) -> Iterator[Engine]:
         marks,
         worker_id=WORKER,
         outbox=Outbox(ledger),
-        answerer=Answerer(ledger, pipeline, Isolation(settings, marks)),
+        answerer=Answerer(ledger, pipeline),
         couriers=couriers_of(settings, ledger, WORKER),
         cleaner=Cleaner(settings.retention, ledger, [], pictures, marks, stopping),
         stopping=stopping,
@@ -155,7 +154,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_whose_batch_does_not_get_on_ends(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     engine._end_if_hung()  # nothing is in hand
     monkeypatch.setattr(engines, "HANGS_SECONDS", -1.0)
-    engine._running["batch"] = 0.0
+    engine._running.add("batch")
     with capture_logs() as log, pytest.raises(Ended):
         engine._end_if_hung()
     assert log[0]["event"] == "worker_hangs"

@@ -1,0 +1,298 @@
+"""The stages of one image around the network: SELECT, DECODE and PREPROCESS before it, ENCODE after it.
+
+A worker runs them in its sandboxes, `gateway predict` in threads. Decoded pixels never leave their process:
+the network gets the model's input, and the results are built where the pixels are. No model is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from gateway.dicom.part_10 import read_file
+from gateway.dicom.unreadable import Fault, Unreadable
+from gateway.errors import Reject, Retry
+from gateway.imaging.decode import decode
+from gateway.imaging.eligibility import EligibilityRules, eligibility
+from gateway.imaging.fingerprint import pixel_digest
+from gateway.imaging.preprocess import over_whole_image, preprocess
+from gateway.records import (
+    Description,
+    Eligible,
+    GreyImage,
+    Ineligible,
+    ModelIdentity,
+    Prediction,
+    Reason,
+    Stage,
+    State,
+)
+from gateway.results.answer import Answer
+from gateway.results.result import AnsweredImage
+from gateway.results.source_header import SourceHeader, source_header
+from gateway.settings import Settings
+from gateway.store.entries import AnswerRecord, StoredInstance
+from gateway.store.marks import Mark
+from gateway.telemetry.events import Event
+from gateway.telemetry.log import log_bug
+from gateway.worker.answering import answering_of, configuration_hash
+from gateway.worker.describe import describe
+from gateway.worker.encode import Encoder, predecessors, record_of, reports_by_model
+from gateway.worker.revision import SOFTWARE_VERSION
+
+_NO_PART_10 = "not a DICOM file, as there is no preamble (PS3.10 7.1); dcmconv gives one to a bare data set"
+_GONE = "the received file is gone from the spool, whose mark is there: put it back, then `gateway retry`"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An eligible image, ready for the model: `tensor` and `steps` are those of `ModelInput`."""
+
+    source: Dataset
+    grey: GreyImage
+    tensor: NDArray[np.float32]
+    steps: tuple[str, ...]
+    eligible: Eligible
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """No answer will come."""
+
+    state: State
+    reason: Reason
+    detail: str
+
+
+UNCHANGED = End(
+    State.INELIGIBLE,
+    Reason.PIXELS_UNCHANGED,
+    "sent again with another header; the same picture under this UID has its answer",
+)
+
+
+OUT_OF_MEMORY = End(
+    State.FAILED,
+    Reason.TOO_LARGE,
+    "decoding it needs more memory than this process may use (select.max_megapixels)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one image: the answer of each model, or why there is none; and each stage's time."""
+
+    instance: StoredInstance
+    outcome: tuple[AnswerRecord, ...] | End
+    description: Description | None = None
+    seconds: Mapping[Stage, float] = field(default_factory=dict)
+
+
+def prepare(source: Dataset, rules: EligibilityRules) -> Prepared | End:
+    """SELECT, DECODE and PREPROCESS one image."""
+    try:
+        verdict = eligibility(source, rules)
+        if isinstance(verdict, Ineligible):
+            return End(State.INELIGIBLE, verdict.reason, verdict.detail)
+        grey = decode(source, rules.max_megapixels)
+        return Prepared(source, grey, *preprocess(grey.pixels), verdict)
+    except Reject as error:
+        return End(State.FAILED, error.reason, error.detail)
+    except MemoryError:
+        return OUT_OF_MEMORY
+
+
+def answer_for(image: Prepared, prediction: Prediction, settings: Settings) -> Answer:
+    """Return what the results are encoded from; its activation map spans the whole image."""
+    activation = over_whole_image(prediction.activation, image.grey.pixels)
+    return Answer(
+        prediction=replace(prediction, activation=activation),
+        pixel_digest=pixel_digest(image.grey),
+        configuration=configuration_hash(answering_of(settings, prediction.model)),
+        software_version=SOFTWARE_VERSION,
+        view=image.eligible.view,
+        created_at=datetime.now(UTC).astimezone(),
+        steps=image.eligible.notes + image.grey.steps + image.steps,
+    )
+
+
+def eligibility_rules(settings: Settings, *models: ModelIdentity) -> EligibilityRules:
+    """Return what SELECT needs to know beyond the standard."""
+    own_devices = frozenset(each.device_uid for each in models)
+    return EligibilityRules(**settings.select.model_dump(), own_device_uids=own_devices)
+
+
+class _Ready(NamedTuple):
+    """An image on its way to the model and back; `image` is without its source, which is twice as large."""
+
+    image: Prepared
+    header: SourceHeader
+    description: Description
+    decode_seconds: float
+
+
+class Stages:
+    """The stages of stored images, one image at a time: those before the network, then those after it.
+
+    Parameters
+    ----------
+    models
+        All models that answer.
+    received
+        Where the images lie.
+    encoder
+        Builds and keeps the results.
+    most_kept
+        Decoded images that wait for their predictions; the oldest beyond it is decoded again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        models: Sequence[ModelIdentity],
+        received: Mark,
+        encoder: Encoder,
+        most_kept: int,
+    ) -> None:
+        self._settings = settings
+        self._rules = eligibility_rules(settings, *models)
+        self._received = received
+        self._encoder = encoder
+        self._most_kept = most_kept
+        self._kept: dict[int, _Ready] = {}  # by the row of the image
+
+    def prepare(self, instance: StoredInstance) -> NDArray[np.float32] | Settled:
+        """Return the model's input, or the end of an image that gets no answer.
+
+        Raises
+        ------
+        Retry
+            If the image's file cannot be read now.
+        """
+        ready = self._prepare(instance)
+        if isinstance(ready, Settled):
+            return ready
+        self._kept[instance.id] = ready
+        if len(self._kept) > self._most_kept:
+            del self._kept[next(iter(self._kept))]
+        return ready.image.tensor
+
+    def encode(self, instance: StoredInstance, predictions: Sequence[Prediction]) -> Settled:
+        """Write the results of an image with one prediction of each model; decode it again if need be.
+
+        Raises
+        ------
+        Retry
+            If the image's files cannot be read or written now.
+        """
+        ready = self._kept.pop(instance.id, None) or self._prepare(instance)
+        if isinstance(ready, Settled):
+            return ready
+        begun = perf_counter()
+        outcome = self._encode(instance, ready, predictions)
+        spent = {Stage.DECODE: ready.decode_seconds, Stage.ENCODE: perf_counter() - begun}
+        return Settled(instance, outcome, ready.description, spent)
+
+    def _prepare(self, instance: StoredInstance) -> _Ready | Settled:
+        description = None
+        begun = perf_counter()
+        try:
+            self._look_for(instance.path)
+            source = read_source(instance.path)
+            description = describe(source)
+            outcome = prepare(source, self._rules)
+            if isinstance(outcome, Prepared):
+                header, description = source_header(source), describe(source, outcome.tensor)
+                image = replace(outcome, source=Dataset())
+                return _Ready(image, header, description, perf_counter() - begun)
+        except Reject as error:
+            outcome = End(State.FAILED, error.reason, error.detail)
+        except Retry:
+            raise
+        except MemoryError:
+            outcome = OUT_OF_MEMORY
+        except Exception:
+            outcome = bug(instance)
+        return Settled(instance, outcome, description, {Stage.DECODE: perf_counter() - begun})
+
+    def _look_for(self, path: Path) -> None:
+        """Reject an image whose file is gone from a folder that is there; elsewhere it is for later."""
+        try:
+            if path.exists():
+                return
+            self._received.check()
+            listed = list(path.parent.iterdir())  # a shared folder's answer to a name may be an old one
+        except OSError as error:
+            raise Retry(f"{path}: {error.strerror}") from error
+        if path not in listed:
+            raise Reject(Reason.FILE_MISSING, _GONE)
+
+    def _encode(
+        self, instance: StoredInstance, ready: _Ready, predictions: Sequence[Prediction]
+    ) -> tuple[AnswerRecord, ...] | End:
+        image, header = ready.image, ready.header
+        try:
+            earlier = reports_by_model(instance, [each.model.name for each in predictions])
+            encoded = []
+            for prediction, reports in zip(predictions, earlier, strict=True):
+                answer = answer_for(image, prediction, self._settings)
+                answer = replace(answer, predecessors=predecessors(instance, reports))
+                encoded.append((answer, self._encoder.build(AnsweredImage(header, image.grey, answer))))
+        except Reject as error:
+            return End(State.FAILED, error.reason, error.detail)
+        except MemoryError:
+            return OUT_OF_MEMORY
+        except Exception:
+            return bug(instance)
+        if _answered_by_other_software(instance, encoded[0][0].pixel_digest):
+            return UNCHANGED
+        keep = partial(self._encoder.keep, calling_ae_title=instance.calling_ae_title)
+        return tuple(record_of(answer, keep(results), header.repairs) for answer, results in encoded)
+
+
+def _answered_by_other_software(instance: StoredInstance, digest: str) -> bool:
+    """Tell whether the same picture under this UID has an answer whose digest is not made as ours are."""
+    for earlier in instance.answered:
+        if earlier.software_version == SOFTWARE_VERSION:
+            continue
+        with suppress(Reject):
+            if pixel_digest(decode(read_source(earlier.path))) == digest:
+                return True
+    return False
+
+
+def read_source(path: Path) -> Dataset:
+    """Read a Part 10 file.
+
+    Raises
+    ------
+    Reject
+        If it is not DICOM.
+    Retry
+        If the disk does not give it now.
+    """
+    try:
+        return read_file(path)
+    except Unreadable as problem:
+        detail = f"the data set cannot be read: {problem.reason}"
+        raise Reject(
+            Reason.UNDECODABLE, _NO_PART_10 if problem.fault is Fault.NO_PREAMBLE else detail
+        ) from None
+    except OSError as error:
+        raise Retry(f"{path}: {error.strerror or error}") from error
+
+
+def bug(instance: StoredInstance) -> End:
+    """Log the exception that is being handled; return the end of the image that met it."""
+    log_bug(Event.BUG, sop_instance_uid=instance.sop_instance_uid)
+    return End(State.FAILED, Reason.INTERNAL_ERROR, "a bug in the gateway: its log has the traceback")
