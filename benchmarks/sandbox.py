@@ -1,7 +1,7 @@
-"""DECODE and PREPROCESS in a sandbox, beside the same work in-process: the price of a sandbox for every image.
+"""DECODE and PREPROCESS in a sandbox, beside the same work in-process: the price of a sandbox for each image.
 
-The pixels stay in the sandbox; the model's input comes back. Figures are processor time of both processes: other
-load on the machine does not count.
+The pixels stay in the sandbox; the model's input comes back. Figures are processor time of both processes:
+other load on the machine does not count.
 """
 
 from __future__ import annotations
