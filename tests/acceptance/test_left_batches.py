@@ -10,6 +10,7 @@ import pytest
 
 from gateway.settings import Settings
 from gateway.store.opening import open_database
+from gateway.worker.engine import BATCHES_IN_FLIGHT
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.sources import dx, encoded
 
@@ -19,7 +20,7 @@ IMAGES = 8
 
 @contextmanager
 def with_batches_in_hand(folder: Path, workers: int) -> Iterator[tuple[GatewayProcess, Path]]:
-    """Run a gateway whose every worker has two batches in hand until the yielded file is removed."""
+    """Run a gateway whose every worker has all batches in hand until the yielded file is removed."""
     hold = folder / "hold"
     hold.touch()
     files = [folder / f"{number}.dcm" for number in range(IMAGES)]
@@ -29,7 +30,7 @@ def with_batches_in_hand(folder: Path, workers: int) -> Iterator[tuple[GatewayPr
     with running(folder, workers=workers, environment=environment) as gateway:
         assert all(sent.stored for file in files for sent in gateway.send(file))
         engine, ledger = open_database(Settings(data_dir=gateway.data_dir))
-        wait_for(lambda: len(ledger.open_batches()) == 2 * workers)
+        wait_for(lambda: len(ledger.open_batches()) == BATCHES_IN_FLIGHT * workers)
         engine.dispose()
         yield gateway, hold
         wait_for(lambda: len(gateway.images("delivered")) == IMAGES)
