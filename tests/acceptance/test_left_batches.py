@@ -27,7 +27,8 @@ def with_batches_in_hand(folder: Path, workers: int) -> Iterator[tuple[GatewayPr
     for number, file in enumerate(files):
         file.write_bytes(encoded(dx(InstanceNumber=number)))
     environment = {"PYTHONPATH": str(HELD), "HOLD": str(hold)}
-    with running(folder, workers=workers, environment=environment) as gateway:
+    settings = {"workers": workers, "model": {"batch_size": 1}}
+    with running(folder, environment=environment, **settings) as gateway:
         assert all(sent.stored for file in files for sent in gateway.send(file))
         engine, ledger = open_database(Settings(data_dir=gateway.data_dir))
         wait_for(lambda: len(ledger.open_batches()) == BATCHES_IN_FLIGHT * workers)
