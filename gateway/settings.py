@@ -106,7 +106,7 @@ class SCP(Section):
     max_queued_images: int = Field(10_000, ge=1)
     """Images without an answer beyond which C-STORE is answered A700."""
     max_memory_mb: int = Field(192, ge=1)
-    """Memory in MB for images that are being received; beyond it the network waits."""
+    """MB of images that are being received, written to data_dir as they come; beyond it the network waits."""
 
 
 class Selection(Section):

@@ -12,11 +12,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.files.folders import sync_folder
+from gateway.files.draft import GROUP_READS, Buffer, Draft
 
-Buffer = bytes | bytearray | memoryview
-
-GROUP_READS = 0o640
 OWNER_READS = 0o600
 
 
@@ -53,15 +50,14 @@ def create_once(
     OSError
         If the disk does not take it; nothing is left behind then.
     """
-    draft = (drafts or path.parent) / uuid.uuid4().hex
+    draft = Draft(drafts or path.parent, mode=mode)
     try:
-        write_durably(draft, parts, mode)
-        path.hardlink_to(draft)  # a rename would replace the file of a faster writer
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_folder(path.parent)  # also for a faster writer that has linked but not synced yet
+        for part in parts:
+            draft.write(part)
+    except BaseException:
+        draft.discard()
+        raise
+    draft.finish(path)
 
 
 def write_durably(path: Path, parts: Iterable[Buffer], mode: int = GROUP_READS) -> None:

@@ -8,14 +8,17 @@ Private names of pynetdicom used here: `Association._serve_request`.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from queue import Empty
 from typing import Any
 
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity
-from pynetdicom.dimse_messages import DIMSEMessage
+from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.dimse_primitives import C_ECHO, C_STORE, N_EVENT_REPORT
 
 from gateway.receive.association import peer_fields
+from gateway.receive.c_store import ArrivingDataSet, CStore
 from gateway.receive.command import is_refused
 from gateway.receive.memory import Memory
 from gateway.receive.refusals import RefusalReporter
@@ -32,17 +35,24 @@ class Acceptor(Association):
 
     dimse: ArrivingMessages
 
-    def __init__(self, ae: ApplicationEntity, memory: Memory, refusals: RefusalReporter) -> None:
+    def __init__(
+        self, ae: ApplicationEntity, c_store: CStore, memory: Memory, refusals: RefusalReporter
+    ) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self._memory = memory
         self._refusals = refusals
         self._is_serving = False
-        self.dimse = ArrivingMessages(self, memory)
+        self.dimse = ArrivingMessages(self, c_store, memory)
         self.dul.on_ending = self._tell
 
     def may_read(self) -> bool:
         """Tell whether more may be read: no request is being answered, and memory is left."""
         return not self._is_serving and super().may_read() and self._memory.has_room(self)
+
+    def run_reactor(self) -> None:
+        """Serve the association; see `Association`. What was not served is deleted."""
+        super().run_reactor()
+        self.dimse.discard_unserved()
 
     def _serve_request(self, msg: Any, context_id: int) -> None:
         if not (isinstance(msg, _SERVED) and msg.is_valid_request):
@@ -67,10 +77,11 @@ class Acceptor(Association):
 
 
 class ArrivingMessages(Messages):
-    """Messages whose fragments count against the memory for images under way."""
+    """Messages whose data sets go into the spool as they come, and count against the bytes under way."""
 
-    def __init__(self, assoc: Acceptor, memory: Memory) -> None:
+    def __init__(self, assoc: Acceptor, c_store: CStore, memory: Memory) -> None:
         super().__init__(assoc)
+        self._c_store = c_store
         self._memory = memory
 
     def take(self, context_id: int, control: int, fragment: memoryview) -> None:
@@ -78,6 +89,30 @@ class ArrivingMessages(Messages):
         self._memory.hold(self.assoc, len(fragment))
         super().take(context_id, control, fragment)
 
+    def forget(self) -> None:
+        """Drop an unfinished message."""
+        if self.message is not None:
+            _discard(self.message.data_set)
+        super().forget()
+
+    def discard_unserved(self) -> None:
+        """Delete the data sets of messages that came too late to be served."""
+        with suppress(Empty):
+            while True:
+                _, primitive = self.msg_queue.get(block=False)
+                _discard(getattr(primitive, "DataSet", None))
+
+    def _expect_data_set(self, message: DIMSEMessage) -> None:
+        if isinstance(message, C_STORE_RQ):
+            message.data_set = self._c_store.begin(self.assoc, message)
+
     def _deliver(self, message: DIMSEMessage) -> None:
-        if not is_refused(self.assoc, message):
+        if is_refused(self.assoc, message):
+            _discard(message.data_set)
+        else:
             super()._deliver(message)
+
+
+def _discard(data_set: object) -> None:
+    if isinstance(data_set, ArrivingDataSet):
+        data_set.discard()

@@ -1,23 +1,83 @@
 """Storage (PS3.4 Annex B): the adapter between C-STORE and `Intake`.
 
-Called by `StorageSCP` for each C-STORE request. Status 0x0000 is sent only after `Intake.keep` has returned.
+`acceptor` hands over each fragment of a data set, `StorageSCP` each whole request. Status 0x0000 is sent only
+after `Intake.keep` has returned.
+
+Private name of pynetdicom used here: `Association._accepted_cx`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import cast
 
 from pydicom.dataset import Dataset
+from pynetdicom.association import Association
+from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from gateway.dicom.statuses import Refuse, Status
+from gateway.files.draft import Buffer, Draft
 from gateway.receive.association import peer_fields
+from gateway.receive.command import check_command
 from gateway.receive.data_set import Header, Identity
-from gateway.receive.incoming import Encoded, Sender
+from gateway.receive.incoming import Drafted, Sender
 from gateway.receive.intake import Intake
+
+
+class ArrivingDataSet(BytesIO):
+    """The data set of a C-STORE request on its way into a draft; pynetdicom takes a `BytesIO` alone.
+
+    A refusal to begin or to go on is kept for the response. The rest of the data set is then discarded, since
+    the sender must be read to its end before it reads a response.
+
+    Parameters
+    ----------
+    begin
+        Begins the draft, when the first bytes have come.
+    """
+
+    def __init__(self, begin: Callable[[], Draft]) -> None:
+        super().__init__()
+        self._begin = begin
+        self._draft: Draft | None = None
+        self._refusal: Refuse | None = None
+        self._size = 0
+
+    def write(self, fragment: Buffer) -> int:  # type: ignore[override]
+        """Append the next fragment."""
+        self._size += len(fragment)
+        if self._refusal is None:
+            try:
+                self._draft = self._draft or self._begin()
+                self._draft.write(fragment)
+            except Refuse as refusal:
+                self._refusal = refusal
+            except OSError as error:
+                reason = f"the spool cannot be written: {error.strerror}"
+                self._refusal = Refuse(Status.OUT_OF_RESOURCES, reason)
+        return len(fragment)
+
+    def tell(self) -> int:
+        """Return the number of bytes that have come."""
+        return self._size
+
+    def draft(self) -> Draft:
+        """Return the draft with the whole data set; `Refuse` where there is none."""
+        if self._refusal is not None:
+            raise self._refusal
+        if self._draft is None:
+            raise Refuse(Status.EMPTY, "the data set is empty")
+        return self._draft
+
+    def discard(self) -> None:
+        """Delete the draft where it was not kept."""
+        if self._draft is not None:
+            self._draft.discard()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +92,7 @@ class StoreRequest:
         Affected SOP Class UID and Affected SOP Instance UID of the command.
     abstract_syntax, transfer_syntax_uid
         Of the presentation context.
-    data
+    data_set
         The data set as it came.
     """
 
@@ -40,23 +100,23 @@ class StoreRequest:
     claimed: Identity
     abstract_syntax: str
     transfer_syntax_uid: str
-    data: memoryview
+    data_set: ArrivingDataSet
 
     @classmethod
     def of(cls, event: Event) -> StoreRequest:
-        """Take a request out of pynetdicom's event, without a copy of the data set."""
+        """Take a request out of pynetdicom's event."""
         command = cast(C_STORE, event.request)
         return cls(
             Sender(**peer_fields(event.assoc)),
             Identity(str(command.AffectedSOPClassUID), str(command.AffectedSOPInstanceUID)),
             str(event.context.abstract_syntax),
             str(event.context.transfer_syntax),
-            cast(BytesIO, command.DataSet).getbuffer(),
+            cast(ArrivingDataSet, command.DataSet),
         )
 
-    def encoded(self) -> Encoded:
-        """Return the data set."""
-        return Encoded(self.transfer_syntax_uid, self.data)
+    def encoded(self) -> Drafted:
+        """Return the data set; `Refuse` where it could not be written."""
+        return Drafted(self.transfer_syntax_uid, self.data_set.draft())
 
     def check(self, header: Header) -> None:
         """Compare the data set with command and presentation context (PS3.4 B.2.3, PS3.7 9.1.1.1.9)."""
@@ -73,12 +133,24 @@ class CStore:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
+    def begin(self, assoc: Association, message: C_STORE_RQ) -> ArrivingDataSet:
+        """Return where the data set of a request goes; its command set has been read."""
+        return ArrivingDataSet(partial(self._begin, assoc, message))
+
+    def _begin(self, assoc: Association, message: C_STORE_RQ) -> Draft:
+        context = assoc._accepted_cx[cast(int, message.context_id)]
+        identity = check_command(message, str(context.abstract_syntax))
+        return self._intake.begin(Sender(**peer_fields(assoc)), identity, str(context.transfer_syntax[0]))
+
     def answer(self, event: Event) -> Dataset:
         """Return the response to one request; a refusal or a bug leaves the association open."""
+        request = StoreRequest.of(event)
         try:
-            self._intake.keep(StoreRequest.of(event))
+            self._intake.keep(request)
         except Refuse as refusal:
             return _response(refusal.status, refusal.error_comment)
+        finally:
+            request.data_set.discard()
         return _response(Status.SUCCESS)
 
 

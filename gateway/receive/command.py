@@ -18,6 +18,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from gateway.dicom.statuses import Refuse, Status
 from gateway.dicom.uid import is_uid
 from gateway.receive.association import peer_fields
+from gateway.receive.data_set import Identity
 from gateway.receive.sop_classes import SOP_CLASSES
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
@@ -34,7 +35,9 @@ def is_refused(assoc: Association, message: DIMSEMessage) -> bool:
         command.Priority = MEDIUM  # the gateway knows no priorities
     context_id = cast(int, message.context_id)
     try:
-        _check(message, str(assoc._accepted_cx[context_id].abstract_syntax))
+        check_command(message, str(assoc._accepted_cx[context_id].abstract_syntax))
+        if message.data_set is None or message.data_set.tell() == 0:
+            raise Refuse(Status.EMPTY, "the data set is empty")
     except Refuse as refusal:
         log_event(Event.REFUSED, status=str(refusal.status), reason=refusal.reason, **peer_fields(assoc))
         assoc.dimse.send_msg(_response(command, refusal), context_id)
@@ -42,16 +45,17 @@ def is_refused(assoc: Association, message: DIMSEMessage) -> bool:
     return False
 
 
-def _check(message: DIMSEMessage, abstract_syntax: str) -> None:
+def check_command(message: DIMSEMessage, abstract_syntax: str) -> Identity:
+    """Return the identity that the command set of a C-STORE request states; `Refuse` where it is invalid."""
     sop_class_uid = _uid(message, "AffectedSOPClassUID")
     if sop_class_uid not in SOP_CLASSES:
         raise Refuse(Status.SOP_CLASS_NOT_SUPPORTED, "the SOP Class is not among those that are stored")
     if sop_class_uid != abstract_syntax:
         raise Refuse(Status.SOP_CLASS_MISMATCH, "the SOP Class is not that of the presentation context")
-    if not is_uid(_uid(message, "AffectedSOPInstanceUID")):
+    sop_instance_uid = _uid(message, "AffectedSOPInstanceUID")
+    if not is_uid(sop_instance_uid):
         raise Refuse(Status.INVALID_SOP_INSTANCE, "the command's SOP Instance UID is no UID")
-    if message.data_set is None or message.data_set.tell() == 0:
-        raise Refuse(Status.EMPTY, "the data set is empty")
+    return Identity(sop_class_uid, sop_instance_uid)
 
 
 def _uid(message: DIMSEMessage, keyword: str) -> str:

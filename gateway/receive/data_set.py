@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from gateway.dicom.elements import PIXEL_DATA, Element
-from gateway.dicom.octets import Inflating, InMemory
+from gateway.dicom.octets import Inflating, InMemory, Octets, OnDisk
 from gateway.dicom.part_10 import data_set_of, elements_of
 from gateway.dicom.statuses import Refuse, Status
 from gateway.dicom.uid import is_uid
@@ -103,20 +103,36 @@ def read_header(data: memoryview, transfer_syntax_uid: str) -> Header:
         If the bytes cannot be understood or end too early, or if a UID is missing or invalid.
     """
     syntax = UID(transfer_syntax_uid)
+    octets = Inflating(data) if syntax.is_deflated else InMemory(data)
+    return _checked(octets, syntax, bytes(data[: _PART_10_PREFIX.stop]))
+
+
+def read_header_of(file: BinaryIO, transfer_syntax_uid: str) -> Header:
+    """Return the header of a data set that the file holds from its position on, as `read_header`."""
+    syntax = UID(transfer_syntax_uid)
+    if syntax.is_deflated:
+        return read_header(memoryview(file.read()), syntax)
+    begin = file.tell()
+    first = file.read(_PART_10_PREFIX.stop)
+    file.seek(begin)
+    return _checked(OnDisk(file), syntax, first)
+
+
+def _checked(octets: Octets, syntax: UID, first: bytes) -> Header:
+    """Read a data set of which `first` are the first bytes."""
     try:
-        return _read(data, syntax)
+        if not first:
+            raise Refuse(Status.EMPTY, "the data set is empty")
+        return _read(octets, syntax)
     except (Refuse, Unreadable) as problem:
-        if bytes(data[_PART_10_PREFIX]) == b"DICM":
+        if first[_PART_10_PREFIX] == b"DICM":
             raise Refuse(Status.PART_10_FILE, "a whole Part 10 file was sent as data set") from None
         if isinstance(problem, Unreadable):
             raise Refuse(Status[problem.fault.name], problem.reason) from None
         raise
 
 
-def _read(data: memoryview, syntax: UID) -> Header:
-    if not data:
-        raise Refuse(Status.EMPTY, "the data set is empty")
-    octets = Inflating(data) if syntax.is_deflated else InMemory(data)
+def _read(octets: Octets, syntax: UID) -> Header:
     read: list[tuple[Element, bytes]] = []
     pixel_bytes = None
     for each in elements_of(octets, syntax, _LONGEST_VALUE):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from gateway.receive.data_set import Header, Identity
+from gateway.files.draft import Draft
+from gateway.receive.data_set import Header, Identity, read_header, read_header_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,53 @@ class Sender:
         return asdict(self)
 
 
+class Encoded(Protocol):
+    """A data set as it came, without preamble and file meta information."""
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """The transfer syntax that the sender states."""
+
+    def header(self) -> Header:
+        """Read the header, and check that the data set is whole; `Refuse` as `read_header`."""
+
+    def drafted(self, begin: Callable[[], Draft]) -> Draft:
+        """Return the draft that holds the data set; one that comes of `begin` where there is none yet."""
+
+
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """A data set as it came, without preamble and file meta information, and its transfer syntax."""
+class InHand:
+    """A data set whose bytes are at hand."""
 
     transfer_syntax_uid: str
     data: memoryview
+
+    def header(self) -> Header:
+        """See `Encoded`."""
+        return read_header(self.data, self.transfer_syntax_uid)
+
+    def drafted(self, begin: Callable[[], Draft]) -> Draft:
+        """Write the data set into a new draft."""
+        draft = begin()
+        draft.write(self.data)
+        return draft
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """A data set that was written as it came."""
+
+    transfer_syntax_uid: str
+    draft: Draft
+
+    def header(self) -> Header:
+        """See `Encoded`."""
+        with self.draft.reader() as file:
+            return read_header_of(file, self.transfer_syntax_uid)
+
+    def drafted(self, begin: Callable[[], Draft]) -> Draft:  # noqa: ARG002 - it has one
+        """Return the draft."""
+        return self.draft
 
 
 class Incoming(Protocol):

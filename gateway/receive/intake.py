@@ -9,18 +9,19 @@ instance. When `keep` raises `Refuse`, nothing is promised; log, ledger and audi
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 
 from gateway.dicom.statuses import Refuse, Status
 from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from gateway.errors import Retry
+from gateway.files.draft import Draft
 from gateway.receive.capacity import Capacity
-from gateway.receive.data_set import Header, read_header
+from gateway.receive.data_set import Header, Identity
 from gateway.receive.incoming import Encoded, Incoming, Sender
 from gateway.receive.part_10 import file_head
 from gateway.receive.sop_classes import SOP_CLASSES
@@ -83,9 +84,21 @@ class Intake:
             _audit_refused(incoming, "a bug in the gateway")
             raise Refuse(Status.INTERNAL, "internal error of the gateway") from bug
 
-    def _keep(self, sender: Sender, encoded: Encoded, header: Header, begun: float) -> Kept:
-        try:
+    def begin(self, sender: Sender, identity: Identity, transfer_syntax_uid: str) -> Draft:
+        """Begin the file of an instance, to write its data set into; nothing is promised by that.
+
+        Raises
+        ------
+        Refuse
+            OUT_OF_RESOURCES, if disk, queue, spool or ledger have no room now.
+        """
+        head = file_head(identity, transfer_syntax_uid, sender.calling_ae_title)
+        with _later():
             self._capacity.check()
+            return self._spool.begin(head)
+
+    def _keep(self, sender: Sender, encoded: Encoded, header: Header, begun: float) -> Kept:
+        with _later():
             received = self._write(sender, encoded, header)
             audit = partial(
                 trail.received,
@@ -94,32 +107,34 @@ class Intake:
                 peer_address=sender.peer_address,
             )
             arrival = self._ledger.record_received(received, perf_counter() - begun, audit)
-        except Retry as retry:
-            raise Refuse(Status.OUT_OF_RESOURCES, str(retry)) from retry
         return Kept(received, arrival)
 
     def _write(self, sender: Sender, encoded: Encoded, header: Header) -> Received:
-        sha256 = hashlib.sha256(encoded.data).hexdigest()
-        head = file_head(header.identity, encoded.transfer_syntax_uid, sender.calling_ae_title)
+        draft = encoded.drafted(partial(self.begin, sender, header.identity, encoded.transfer_syntax_uid))
         return Received(
             sop_class_uid=header.sop_class_uid,
             sop_instance_uid=header.sop_instance_uid,
             study_instance_uid=header.study_instance_uid,
             series_instance_uid=header.series_instance_uid,
             transfer_syntax_uid=encoded.transfer_syntax_uid,
-            sha256=sha256,
-            size_bytes=len(encoded.data),
-            path=self._write_file(f"{sha256}.dcm", head, encoded.data),
+            sha256=draft.sha256,
+            size_bytes=draft.size,
+            path=self._spool.finish(draft, f"{draft.sha256}.dcm"),
             received_at=datetime.now(UTC),
             **sender.fields(),
         )
 
-    def _write_file(self, name: str, head: bytes, data: memoryview) -> Path:
-        try:
-            return self._spool.keep(name, [head, data])
-        except OSError as error:
-            reason = f"the spool cannot be written: {error.strerror}"
-            raise Refuse(Status.OUT_OF_RESOURCES, reason) from error
+
+@contextmanager
+def _later() -> Iterator[None]:
+    """Refuse for now where disk or ledger do not work."""
+    try:
+        yield
+    except Retry as retry:
+        raise Refuse(Status.OUT_OF_RESOURCES, str(retry)) from retry
+    except OSError as error:
+        reason = f"the spool cannot be written: {error.strerror}"
+        raise Refuse(Status.OUT_OF_RESOURCES, reason) from error
 
 
 def examine(incoming: Incoming) -> tuple[Encoded, Header]:
@@ -135,7 +150,7 @@ def examine(incoming: Incoming) -> tuple[Encoded, Header]:
     if encoded.transfer_syntax_uid not in TRANSFER_SYNTAXES:
         reason = f"transfer syntax {encoded.transfer_syntax_uid[:64]} is not supported"
         raise Refuse(Status.TRANSFER_SYNTAX_NOT_SUPPORTED, reason)
-    header = read_header(encoded.data, encoded.transfer_syntax_uid)
+    header = encoded.header()
     incoming.check(header)
     if header.sop_class_uid not in SOP_CLASSES:
         raise Refuse(Status.SOP_CLASS_NOT_SUPPORTED, "the SOP Class is not accepted")

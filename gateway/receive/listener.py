@@ -21,6 +21,7 @@ from pynetdicom import evt
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from gateway.receive.acceptor import Acceptor
+from gateway.receive.c_store import CStore
 from gateway.receive.connections import Connection, Connections
 from gateway.receive.hosts import plain
 from gateway.receive.memory import Memory
@@ -42,7 +43,7 @@ class Handover(RequestHandler):
 
     def _create_association(self) -> Acceptor:
         listener = self.server
-        assoc = Acceptor(self.ae, listener.memory, listener.refusals)
+        assoc = Acceptor(self.ae, listener.c_store, listener.memory, listener.refusals)
         assoc._server = listener
         assoc.name = f"AcceptorThread@{self.client_address[0]}"
         deadline = listener.deadline_of(self.request)
@@ -70,6 +71,7 @@ class Listener(ThreadedAssociationServer):
 
     request_queue_size = 128
     daemon_threads = True  # a TLS handshake keeps no stop waiting
+    c_store: CStore
     memory: Memory
     connections: Connections
     refusals: RefusalReporter

@@ -1,4 +1,4 @@
-"""The limit on bytes of unanswered messages in memory: beyond it the network waits.
+"""The limit on bytes of unanswered messages, in drafts or in memory: beyond it the network waits.
 
 Called by `acceptor` for each fragment and by `storage_scp` for each response.
 """
@@ -50,6 +50,6 @@ class Memory:
             return self._total < self._limit_bytes or next(iter(self._held)) is assoc
 
     def release(self, event: Event) -> None:
-        """Note that a response has left or the connection has gone: the message needs no memory now."""
+        """Note that a response has left or the connection has gone: the message needs no room now."""
         with self._lock:
             self._total -= self._held.pop(event.assoc, 0)

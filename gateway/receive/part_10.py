@@ -16,7 +16,7 @@ from gateway.dicom.statuses import Refuse, Status
 from gateway.dicom.uid import is_uid
 from gateway.dicom.unreadable import Unreadable
 from gateway.receive.data_set import UNKNOWN, Header, Identity
-from gateway.receive.incoming import Encoded, Sender
+from gateway.receive.incoming import InHand, Sender
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 PREAMBLE = 128
@@ -56,7 +56,7 @@ class ArrivedFile:
         self.sender = sender
         self.claimed = UNKNOWN
 
-    def encoded(self) -> Encoded:
+    def encoded(self) -> InHand:
         """Return the data set of the file; `Refuse` as `read_file_meta`."""
         meta = read_file_meta(self._content)
         if is_uid(meta.sop_class_uid) and is_uid(meta.sop_instance_uid):
@@ -103,9 +103,9 @@ def read_file_meta(content: memoryview) -> FileMeta:
     )
 
 
-def data_set_in(content: memoryview, meta: FileMeta) -> Encoded:
+def data_set_in(content: memoryview, meta: FileMeta) -> InHand:
     """Return the data set that follows the File Meta Information, without a copy."""
-    return Encoded(meta.transfer_syntax_uid, content[meta.end :])
+    return InHand(meta.transfer_syntax_uid, content[meta.end :])
 
 
 def file_head(identity: Identity, transfer_syntax_uid: str, source_ae_title: str) -> bytes:

@@ -122,7 +122,8 @@ class StorageSCP:
         for assoc in associations:
             _close(cast(Association, assoc))
         for assoc in associations:
-            assoc.join(max(0.0, deadline - monotonic()))
+            if assoc.ident is not None:  # else it was made this moment, and finds its connection closed
+                assoc.join(max(0.0, deadline - monotonic()))
         self._refusals.flush(everything=True)
         self._listener = None
 
@@ -140,6 +141,7 @@ class StorageSCP:
             problem = f"scp.port: cannot listen on {bind}:{port} ({error.strerror}); is a gateway running?"
             raise ConfigurationError(problem) from None
         listening = cast(listener.Listener, server)
+        listening.c_store = self._c_store
         listening.memory, listening.tls = self._memory, tls
         listening.connections, listening.refusals = self._connections, self._refusals
         listening.message_timeout = _message_timeout(self._settings)

@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import Retry
-from gateway.files.atomic import Buffer, create_once
+from gateway.files.atomic import create_once
+from gateway.files.draft import Buffer, Draft
 from gateway.files.folders import make_folder, sync_folder
 from gateway.store.ledger import Ledger
 from gateway.store.marks import Mark, mark_of
@@ -81,6 +82,22 @@ class Spool:
             sync_folder(path.parent)  # of a twin that another thread has linked but not synced yet
         else:
             create_once(path, parts, drafts=self._incoming)
+        return path
+
+    def begin(self, head: Buffer) -> Draft:
+        """Begin a file whose first bytes are `head`; `OSError` and `Retry` as in `keep`."""
+        self.check()
+        return Draft(self._incoming, head)
+
+    def finish(self, draft: Draft, name: str) -> Path:
+        """Keep a draft durably as `name`, as in `keep`; the draft has ended then, also after an error."""
+        try:
+            self.check()
+        except BaseException:
+            draft.discard()
+            raise
+        path = self.path_for(name)
+        draft.finish(path)
         return path
 
     def remove_leftovers(self, older_than_seconds: float = 3600) -> None:

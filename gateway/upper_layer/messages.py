@@ -166,6 +166,7 @@ class Messages(DIMSEServiceProvider):
         try:
             if is_command and not self._decode_command(message):
                 self._awaits_data = True
+                self._expect_data_set(cast(DIMSEMessage, self.message))
                 return
             self.message = None
             self._ahead += 1
@@ -187,6 +188,9 @@ class Messages(DIMSEServiceProvider):
         whole = P_DATA()
         whole.presentation_data_value_list.append((cast(int, message.context_id), b"\x03" + encoded))
         return message.decode_msg(whole, self.assoc)
+
+    def _expect_data_set(self, message: DIMSEMessage) -> None:
+        """Prepare for the data set of a message whose command set has been read; here it goes into memory."""
 
     def _deliver(self, message: DIMSEMessage) -> None:
         """Queue a complete message for its service."""

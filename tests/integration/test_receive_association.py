@@ -18,6 +18,7 @@ from pynetdicom.sop_class import Verification
 
 from gateway.dicom.statuses import Status
 from gateway.upper_layer import messages, transport
+from tests.support.gateway_process import wait_for
 from tests.support.receiving import (
     A_ABORT,
     A_ASSOCIATE_AC,
@@ -255,6 +256,20 @@ def test_peers_that_vanish_leave_nothing(receiver: Receiver, associates: bool, l
     assert_ended(set(threading.enumerate()) - before)
     assert not open_descriptors() - descriptors
     assert receiver.rows() == []
+
+
+def test_half_an_image_leaves_no_draft(receiver: Receiver) -> None:
+    before = set(threading.enumerate())
+    with RawPeer(receiver.address) as peer:
+        peer.associate(DX)
+        peer.send(p_data(1, 3, c_store_command(DX, "1.2.3", has_data_set=True)) + p_data(1, 0, bytes(1000)))
+        wait_for(lambda: drafts(receiver))
+    assert_ended(set(threading.enumerate()) - before)
+    assert not drafts(receiver)
+
+
+def drafts(receiver: Receiver) -> list[Path]:
+    return list((receiver.spool.root / "incoming").iterdir())
 
 
 @pytest.mark.parametrize(

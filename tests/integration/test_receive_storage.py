@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -34,7 +34,7 @@ from pynetdicom.sop_class import Verification
 from gateway.dicom.statuses import Status
 from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from gateway.errors import ConfigurationError
-from gateway.files.atomic import Buffer
+from gateway.files.draft import Draft
 from gateway.processes.receiver import storage_scp
 from gateway.receive.storage_scp import MAXIMUM_PDU_SIZE
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, Received
@@ -153,8 +153,8 @@ order: list[str] = []
 
 
 class WitnessingSpool(Spool):
-    def keep(self, name: str, parts: Iterable[Buffer]) -> Path:
-        path = super().keep(name, parts)
+    def finish(self, draft: Draft, name: str) -> Path:
+        path = super().finish(draft, name)
         order.append("kept")
         return path
 
