@@ -8,8 +8,6 @@ Private names of pynetdicom used here: `Association._serve_request`.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from queue import Empty
 from typing import Any
 
 from pynetdicom._globals import MODE_ACCEPTOR
@@ -50,9 +48,9 @@ class Acceptor(Association):
         return not self._is_serving and super().may_read() and self._memory.has_room(self)
 
     def run_reactor(self) -> None:
-        """Serve the association; see `Association`. What was not served is deleted."""
+        """Serve the association; see `Association`. Data sets that were not kept are deleted."""
         super().run_reactor()
-        self.dimse.discard_unserved()
+        self.dimse.discard()
 
     def _serve_request(self, msg: Any, context_id: int) -> None:
         if not (isinstance(msg, _SERVED) and msg.is_valid_request):
@@ -83,6 +81,7 @@ class ArrivingMessages(Messages):
         super().__init__(assoc)
         self._c_store = c_store
         self._memory = memory
+        self._begun: list[ArrivingDataSet] = []
 
     def take(self, context_id: int, control: int, fragment: memoryview) -> None:
         """Take the next fragment of a message."""
@@ -95,16 +94,15 @@ class ArrivingMessages(Messages):
             _discard(self.message.data_set)
         super().forget()
 
-    def discard_unserved(self) -> None:
-        """Delete the data sets of messages that came too late to be served."""
-        with suppress(Empty):
-            while True:
-                _, primitive = self.msg_queue.get(block=False)
-                _discard(getattr(primitive, "DataSet", None))
+    def discard(self) -> None:
+        """Delete the data sets that were not kept: their association has ended."""
+        for data_set in self._begun:
+            data_set.discard()
 
     def _expect_data_set(self, message: DIMSEMessage) -> None:
         if isinstance(message, C_STORE_RQ):
-            message.data_set = self._c_store.begin(self.assoc, message)
+            message.data_set = data_set = self._c_store.begin(self.assoc, message)
+            self._begun = [*(each for each in self._begun if not each.has_ended), data_set]
 
     def _deliver(self, message: DIMSEMessage) -> None:
         if is_refused(self.assoc, message):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from threading import Lock
 from typing import cast
 
 from pydicom.dataset import Dataset
@@ -39,6 +40,11 @@ class ArrivingDataSet(BytesIO):
     ----------
     begin
         Begins the draft, when the first bytes have come.
+
+    Attributes
+    ----------
+    has_ended
+        True once the data set is kept or discarded.
     """
 
     def __init__(self, begin: Callable[[], Draft]) -> None:
@@ -47,20 +53,26 @@ class ArrivingDataSet(BytesIO):
         self._draft: Draft | None = None
         self._refusal: Refuse | None = None
         self._size = 0
+        self._lock = Lock()  # the association's end discards while its connection still writes
+        self.has_ended = False
 
     def write(self, fragment: Buffer) -> int:  # type: ignore[override]
         """Append the next fragment."""
         self._size += len(fragment)
-        if self._refusal is None:
-            try:
-                self._draft = self._draft or self._begin()
-                self._draft.write(fragment)
-            except Refuse as refusal:
-                self._refusal = refusal
-            except OSError as error:
-                reason = f"the spool cannot be written: {error.strerror}"
-                self._refusal = Refuse(Status.OUT_OF_RESOURCES, reason)
+        with self._lock:
+            if self._refusal is None and not self.has_ended:
+                self._append(fragment)
         return len(fragment)
+
+    def _append(self, fragment: Buffer) -> None:
+        try:
+            self._draft = self._draft or self._begin()
+            self._draft.write(fragment)
+        except Refuse as refusal:
+            self._refusal = refusal
+        except OSError as error:
+            reason = f"the spool cannot be written: {error.strerror}"
+            self._refusal = Refuse(Status.OUT_OF_RESOURCES, reason)
 
     def tell(self) -> int:
         """Return the number of bytes that have come."""
@@ -75,9 +87,11 @@ class ArrivingDataSet(BytesIO):
         return self._draft
 
     def discard(self) -> None:
-        """Delete the draft where it was not kept."""
-        if self._draft is not None:
-            self._draft.discard()
+        """Delete the draft where it was not kept; what still comes is dropped."""
+        with self._lock:
+            self.has_ended = True
+            if self._draft is not None:
+                self._draft.discard()
 
 
 @dataclass(frozen=True, slots=True)
