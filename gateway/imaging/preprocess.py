@@ -12,43 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gateway.imaging.margins import Pixels, inside_margins
+from gateway.imaging.resample import resample_rows
+
 SIDE = 224
 MEAN = 0.5
 STD = 0.5
 LEAST_CONTRAST = 0.6
 """Least span of the input from its 1st to its 99th percentile, 0–1; training images span 0.5 to 0.98."""
 
-_LEAST = 0.25  # share of a side: with less content than this, black lines are not margins
-_BLACK = 0.02  # share of white: darker pixels count as black, to allow for noise and lossy coding
-_STRAY = 0.02  # share of a line's pixels that may be brighter within a margin
 _MAP_SIDE = 56
-
-Pixels = NDArray[np.uint16] | NDArray[np.uint8]
-
-
-def inside_margins(pixels: Pixels) -> tuple[slice, slice]:
-    """Return the rows and columns inside the black margins: padding, shutter, background.
-
-    Black margins make a chest smaller in the model's input, and change the model's answer.
-    """
-    return _seen(pixels), _seen(pixels.T)
-
-
-def _seen(lines: Pixels) -> slice:
-    count = len(lines)
-    if not (_black(lines[:1]).all() or _black(lines[-1:]).all()):
-        return slice(0, count)
-    seen = np.flatnonzero(~_black(lines))
-    if len(seen) == 0 or seen[-1] + 1 - seen[0] < _LEAST * count:
-        return slice(0, count)
-    return slice(int(seen[0]), int(seen[-1]) + 1)
-
-
-def _black(lines: Pixels) -> NDArray[np.bool_]:
-    """Return for each line whether all but a few stray pixels are black."""
-    bright = lines > int(_BLACK * np.iinfo(lines.dtype).max)
-    black: NDArray[np.bool_] = np.count_nonzero(bright, axis=1) <= _STRAY * lines.shape[1]
-    return black
 
 
 def resize(pixels: Pixels) -> NDArray[np.float32]:
@@ -64,11 +37,9 @@ def resize(pixels: Pixels) -> NDArray[np.float32]:
     -------
     float32, shape (224, 224), 0–1.
     """
-    grey = pixels.astype(np.float32)  # Pillow resizes floats faster than 16-bit integers
-    if pixels.dtype == np.uint8:
-        grey *= 257
-    small = Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    return np.asarray(small, np.float32) / np.float32(65535)
+    rows = Image.fromarray(resample_rows(pixels, SIDE))
+    small = np.asarray(rows.resize((SIDE, SIDE), Image.Resampling.BILINEAR), np.float32)
+    return small / np.float32(65535)
 
 
 def raise_contrast(grey: NDArray[np.float32]) -> NDArray[np.float32]:
