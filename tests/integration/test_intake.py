@@ -16,14 +16,13 @@ from gateway.dicom.statuses import Status
 from gateway.receive.capacity import Capacity
 from gateway.receive.intake import Intake
 from gateway.settings import SCP, Settings
-from gateway.store.database import open_engine
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
-from gateway.store.migrate import upgrade
 from gateway.store.queries.images import Images
 from gateway.store.queries.views import ImageView
 from gateway.store.spool import Spool
 from gateway.telemetry.audit import trail
+from tests.support.database import database_in
 from tests.support.sources import dx, encoded
 from tests.support.watched_folder import WatchedFolder
 
@@ -60,8 +59,7 @@ class Inbox:
 @contextmanager
 def watching(data_dir: Path, **settings: Any) -> Iterator[Inbox]:
     """Open an intake over a real spool, ledger and audit trail, and a folder as its sender."""
-    engine = open_engine(f"sqlite:///{data_dir / 'gateway.sqlite'}")
-    upgrade(engine)
+    engine = database_in(data_dir)
     ledger, spool = Ledger(engine, data_dir), Spool(data_dir / "spool")
     intake = Intake(Capacity(SCP.model_validate(settings), spool, ledger), spool, ledger)
     folder = data_dir / "inbox"

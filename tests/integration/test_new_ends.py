@@ -22,9 +22,7 @@ from gateway.results import kinds as shipped_results
 from gateway.results.answer import summary
 from gateway.results.result import AnsweredImage, ResultRules
 from gateway.results.source_header import source_header
-from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
-from gateway.store.migrate import upgrade
 from gateway.store.outbox import Outbox
 from gateway.store.queries.images import Images
 from gateway.store.requeue import Requeue, Selection
@@ -33,6 +31,7 @@ from gateway.telemetry.audit import trail
 from gateway.worker.encode import Encoder
 from tests.support.answers import PNEUMONIA
 from tests.support.answers import answer as given
+from tests.support.database import database_in
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.mailbox import Mailbox, MailboxSettings, SettingsWithMailbox
 from tests.support.site import browsing, site_in
@@ -109,8 +108,7 @@ def settings_in(folder: Path) -> SettingsWithMailbox:
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     settings = settings_in(tmp_path)
-    engine = open_engine(settings.database_url)
-    upgrade(engine)
+    engine = database_in(tmp_path)
     router = route_of(settings, kinds=DESTINATIONS)
     encoder = Encoder(ResultRules(), Spool(tmp_path / "results"), router, RESULTS)
     trail.open_trail(settings)

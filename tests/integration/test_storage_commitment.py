@@ -22,12 +22,11 @@ from gateway.deliver.storage_scu import Unsupported
 from gateway.errors import Retry
 from gateway.settings import DicomDestination
 from gateway.store.commitments import Commitments
-from gateway.store.database import open_engine
 from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.ledger import Ledger
-from gateway.store.migrate import upgrade
 from gateway.store.outbox import Outbox
 from gateway.store.queries.images import Images
+from tests.support.database import database_in
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.receiving import receiving
 from tests.wire.acceptor import accepting
@@ -40,8 +39,7 @@ LOST = (DeliveryState.PENDING, "not committed: no such object instance (0x0112)"
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    engine = open_engine(f"sqlite:///{tmp_path}/gateway.sqlite")
-    upgrade(engine)
+    engine = database_in(tmp_path)
     yield Ledger(engine, tmp_path)
     engine.dispose()
 

@@ -14,10 +14,9 @@ from gateway.deliver import connection
 from gateway.deliver.couriers import Couriers
 from gateway.processes.couriers import couriers_of
 from gateway.settings import Settings
-from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
-from gateway.store.migrate import upgrade
 from gateway.store.queries.images import Images
+from tests.support.database import database_in
 from tests.support.gateway_process import wait_for
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.sources import dx, encoded
@@ -38,8 +37,7 @@ UID = "2.25.7"
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """One result that is due at `pacs`."""
-    engine = open_engine(f"sqlite:///{tmp_path}/gateway.sqlite")
-    upgrade(engine)
+    engine = database_in(tmp_path)
     ledger = Ledger(engine, tmp_path)
     ledger.record_received(received(tmp_path))
     (image,) = claim(ledger, "a")

@@ -28,11 +28,10 @@ from structlog.testing import capture_logs
 from gateway.processes.receiver import storage_scp
 from gateway.receive.storage_scp import StorageSCP
 from gateway.settings import SCP
-from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
-from gateway.store.migrate import upgrade
 from gateway.store.schema import instances
 from gateway.store.spool import Spool
+from tests.support.database import database_in
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 
 A_ASSOCIATE_AC, A_ASSOCIATE_RJ, P_DATA_TF, A_RELEASE_RP, A_ABORT = 2, 3, 4, 6, 7
@@ -67,8 +66,7 @@ def receiving(
     folder: Path, spool: type[Spool] = Spool, ledger: type[Ledger] = Ledger, **settings: Any
 ) -> Iterator[Receiver]:
     """Run a StorageSCP; when the block ends it has stopped and left no thread."""
-    engine = open_engine(f"sqlite:///{folder / 'gateway.sqlite'}")
-    upgrade(engine)
+    engine = database_in(folder)
     kept = spool(folder / "spool")
     scp = storage_scp(SCP.model_validate({"port": 0} | settings), kept, ledger(engine, folder))
     before = set(threading.enumerate())

@@ -14,32 +14,28 @@ from pydicom.dataset import Dataset
 from gateway.processes.website import site_of
 from gateway.records import Description, Received, Stage
 from gateway.settings import FolderDestination, Settings, Web
-from gateway.store.database import open_engine
 from gateway.store.descriptions import record_description
 from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
-from gateway.store.migrate import upgrade
 from gateway.store.spool import Spool
 from gateway.store.timings import record_timings
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
+from tests.support.database import database_in
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.sources import dx, encoded
 
 HOSTILE = "<script>alert('x')</script>"
 
 
-def site_in(folder: Path, database: str = "sqlite", **web: Any) -> Site:
+def site_in(folder: Path, **web: Any) -> Site:
     """Open a site on a data directory of its own."""
     settings = Settings(
         data_dir=folder,
-        database=database,
         web=Web(port=0, **web),
         destinations=(FolderDestination(name="outbox", kind="folder", path=folder / "outbox"),),
     )
-    engine = open_engine(settings.database_url)
-    upgrade(engine)
-    return site_of(settings, Ledger(engine, folder))
+    return site_of(settings, Ledger(database_in(folder), folder))
 
 
 class Browser(requests.Session):

@@ -4,14 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
-from gateway.store.migrate import upgrade
+from tests.support.database import database_in
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    engine = open_engine(f"sqlite:///{tmp_path}/gateway.sqlite")
-    upgrade(engine)
+    engine = database_in(tmp_path)
     yield Ledger(engine, tmp_path)
     engine.dispose()

@@ -10,20 +10,18 @@ import pytest
 
 from gateway.errors import Retry
 from gateway.store import refusals as module
-from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
-from gateway.store.migrate import upgrade
 from gateway.store.refusals import OTHERS, Refusal, RefusalRecorder, Refusals
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
+from tests.support.database import database_in
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Iterator[Refusals]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
-    upgrade(engine)
+    engine = database_in(tmp_path)
     yield Refusals(Ledger(engine, tmp_path))
     engine.dispose()
 

@@ -10,12 +10,11 @@ from structlog.testing import capture_logs
 
 from gateway.errors import Retry
 from gateway.records import Reason, State
-from gateway.store.database import open_engine
 from gateway.store.entries import ImageIdentity
 from gateway.store.ledger import Ledger
-from gateway.store.migrate import upgrade
 from gateway.store.schema import events
 from gateway.telemetry.events import Event
+from tests.support.database import database_in
 from tests.support.ledger_rows import claim, received
 
 IMAGE = ImageIdentity(1, "1.2.1", "1.2.100", "MODALITY")
@@ -29,8 +28,7 @@ def log() -> Iterator[list[Any]]:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    engine = open_engine(f"sqlite:///{tmp_path / 'gateway.sqlite'}")
-    upgrade(engine)
+    engine = database_in(tmp_path)
     ledger = Ledger(engine, tmp_path)
     ledger.record_received(received(tmp_path))
     return ledger
