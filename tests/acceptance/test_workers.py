@@ -29,7 +29,7 @@ def delivered(gateway: GatewayProcess, uids: list[str]) -> int:
     return len(set(uids) & {row["sop_instance_uid"] for row in gateway.images("delivered")})
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def workers(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:

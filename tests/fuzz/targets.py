@@ -17,16 +17,11 @@ from pynetdicom.sop_class import Verification
 
 from gateway.dicom.statuses import Status
 from gateway.errors import Reject
-from gateway.imaging.eligibility import EligibilityRules
 from gateway.records import Reason
-from gateway.results.kinds import build_results
-from gateway.results.result import AnsweredImage, ResultRules
-from gateway.results.source_header import source_header
-from gateway.worker.stages import End, prepare, read_source
 from tests.fuzz import corpus
-from tests.support.answers import answer
 from tests.support.gateway_process import PATIENCE_SECONDS
 from tests.support.receiving import A_ABORT, A_ASSOCIATE_AC, P_DATA_TF, RawPeer, Receiver, receiving
+from tests.support.results import results_of
 
 Run = Callable[[int, bytes], None]
 IDLE_SECONDS = 60  # of the receiver: less than the patience
@@ -97,12 +92,7 @@ TARGETS = {"data_sets": data_sets, "files": files, "associations": associations}
 def answer_file(path: Path) -> Reason | None:
     """Take a file through every stage but the model; return the reason code where there is no answer."""
     try:
-        source = read_source(path)
-        prepared = prepare(source, EligibilityRules())
-        if isinstance(prepared, End):
-            return prepared.reason
-        header = source_header(prepared.source)
-        for result in build_results(AnsweredImage(header, prepared.grey, answer()), ResultRules()):
+        for result in results_of(path):
             _require_readable(dcmread(BytesIO(result.content)))
     except Reject as error:
         return error.reason

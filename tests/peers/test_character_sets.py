@@ -1,17 +1,18 @@
-"""Names in every character set go through the gateway into a PACS, and come out of it as the same names."""
+"""Names in every character set go through results into a PACS, and come out of it as the same names."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
 
-from tests.peers.orthanc import AE_TITLE, Orthanc, running_orthanc
-from tests.support.gateway_process import GatewayProcess, running, wait_for
+from gateway.deliver.send import send_files
+from gateway.deliver.storage_scu import DicomNode
+from tests.peers.orthanc import AE_TITLE, Orthanc
 from tests.support.receiving import data_set_of
+from tests.support.results import results_of
 from tests.support.sources import dx, encoded
 
 UMLAUTS, KANJI = "Müller^Jörg", "Yamada^Tarou=山田^太郎=やまだ^たろう"
@@ -87,34 +88,19 @@ NAMES: dict[str, tuple[str, bytes, str]] = {
 
 
 @pytest.fixture(scope="module")
-def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    with running_orthanc(tmp_path_factory.mktemp("pacs") / "orthanc") as pacs:
-        yield pacs
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, orthanc: Orthanc) -> Iterator[GatewayProcess]:
-    pacs = {"name": "pacs", "kind": "dicom", "ae_title": AE_TITLE, "host": "127.0.0.1"}
-    destinations = [pacs | {"port": orthanc.dicom_port}]
-    routes = [{"calling_ae_title": "*", "to": ["pacs"]}]
-    folder = tmp_path_factory.mktemp("gateway")
-    with running(folder, destinations=destinations, routes=routes) as gateway:
-        yield gateway
-
-
-@pytest.fixture(scope="module")
-def results(
-    tmp_path_factory: pytest.TempPathFactory, gateway: GatewayProcess, orthanc: Orthanc
-) -> dict[str, list[Dataset]]:
-    """Send an image for each row; return what the PACS then has in its study, by row."""
+def results(tmp_path_factory: pytest.TempPathFactory, orthanc: Orthanc) -> dict[str, list[Dataset]]:
+    """Send the results of an image for each row; return what the PACS then has in its study, by row."""
     folder = tmp_path_factory.mktemp("images")
-    files = {name: folder / f"{number}.dcm" for number, name in enumerate(NAMES)}
-    studies = {}
-    for name, (character_set, value, _) in NAMES.items():
-        studies[name], file = named(character_set, value)
-        files[name].write_bytes(file)
-    assert all(sent.stored for sent in gateway.send(*files.values()))
-    wait_for(lambda: len(gateway.events("delivered")) == 2 * len(NAMES))
+    studies, files = {}, []
+    for number, (name, (character_set, value, _)) in enumerate(NAMES.items()):
+        studies[name], content = named(character_set, value)
+        image = folder / f"{number}.dcm"
+        image.write_bytes(content)
+        for result in results_of(image):
+            files.append(folder / f"{number}-{result.kind}.dcm")
+            files[-1].write_bytes(result.content)
+    node = DicomNode(AE_TITLE, "127.0.0.1", orthanc.dicom_port, "CXR_GATEWAY")
+    assert all(sent.stored for sent in send_files(files, node))
     return {name: [orthanc.download(uid) for uid in orthanc.find(study)] for name, study in studies.items()}
 
 

@@ -16,15 +16,9 @@ from gateway.deliver.stow import StowClient
 from gateway.records import SC
 from gateway.settings import DicomDestination, StowDestination
 from gateway.store.entries import PendingDelivery
-from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc, running_orthanc
+from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.sources import dx, encoded
-
-
-@pytest.fixture(scope="module")
-def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    with running_orthanc(tmp_path_factory.mktemp("pacs") / "orthanc") as pacs:
-        yield pacs
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+import sqlalchemy as sa
 import yaml
 
 from gateway.configuration.settings_file import load_settings
@@ -53,11 +54,13 @@ class GatewayProcess:
         web = {"enabled": False} | settings.pop("web", {})  # a second of starting that few tests need
         self._settings = {"data_dir": str(self.data_dir), "scp": scp, "web": web}
         self._starts = 0
+        self._database: sa.Engine | None = None
         self._forgotten = 0  # bytes of the log, of earlier tests
         self.configure(**settings)
 
     def configure(self, **settings: Any) -> None:
         """Change these settings, for the next start."""
+        self._close_database()
         self._settings |= settings
         self._config.write_text(yaml.safe_dump(self._settings))
 
@@ -92,11 +95,13 @@ class GatewayProcess:
 
     def stop(self) -> int:
         """Ask it to end; return its exit status."""
+        self._close_database()
         self.process.terminate()
         return self.process.wait(PATIENCE_SECONDS)
 
     def kill(self) -> None:
         """End it and its roles as a power cut would."""
+        self._close_database()
         for child in self.children():
             _kill(child)
         _kill(self.process.pid)
@@ -125,8 +130,9 @@ class GatewayProcess:
             return []
         with self._log.open("rb") as log:
             log.seek(start)
-            lines = [line for line in log if line.endswith(b"\n")]  # the last may be half there
-        return [event for event in map(json.loads, lines) if event["event"] == name]
+            whole = [line for line in log if line.endswith(b"\n")]  # the last may be half there
+        likely = (json.loads(line) for line in whole if name.encode() in line)
+        return [event for event in likely if event["event"] == name]
 
     @property
     def _log(self) -> Path:
@@ -140,22 +146,22 @@ class GatewayProcess:
 
     def images(self, state: str | None = None) -> list[dict[str, Any]]:
         """Return what `gateway list --json` tells."""
-        with self._images() as images:
-            return [row_document(image) for image in images.newest(limit=1000, state=state)]
+        return [row_document(image) for image in self._images().newest(limit=1000, state=state)]
 
     def versions(self, sop_instance_uid: str) -> list[dict[str, Any]]:
         """Return what `gateway show --json` tells of an image."""
-        with self._images() as images:
-            return [image_document(version) for version in images.versions(sop_instance_uid)]
+        return [image_document(version) for version in self._images().versions(sop_instance_uid)]
 
-    @contextmanager
-    def _images(self) -> Iterator[Images]:
-        settings = load_settings(self._config)
-        engine = open_engine(settings.database_url)
-        try:
-            yield Images(Ledger(engine, settings.data_dir))
-        finally:
-            engine.dispose()
+    def _images(self) -> Images:
+        """Return the ledger's images; its database stays open until the gateway ends."""
+        if self._database is None:
+            self._database = open_engine(load_settings(self._config).database_url)
+        return Images(Ledger(self._database, self.data_dir))
+
+    def _close_database(self) -> None:
+        if self._database is not None:
+            self._database.dispose()
+            self._database = None
 
     def command(self, *arguments: str) -> Done:
         """Run a `gateway` command with the same settings."""
