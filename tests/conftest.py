@@ -6,12 +6,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.support.certificates import Authority
 from tests.support.identities import identities, logs_below, told
 from tests.support.missing_peer import leave_out
 
 Find = Callable[[str], str]
+
+
+def pytest_configure() -> None:
+    """Drop what no test captures: structlog's own renderer draws every local variable of a traceback.
+
+    For a page that fails that took minutes, in which the web server answered nobody.
+    """
+    structlog.configure(processors=[_drop])
+
+
+def _drop(*_: object) -> str:
+    raise structlog.DropEvent
 
 
 @pytest.fixture(scope="session")
