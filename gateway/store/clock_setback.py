@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from gateway.store.entries import AT_ONCE
-from gateway.store.schema import deliveries, destinations, executors, instances
+from gateway.store.schema import deliveries, destinations, instances, workers
 
 
 def clear_future_times(connection: sa.Connection, time: datetime) -> None:
@@ -16,7 +16,7 @@ def clear_future_times(connection: sa.Connection, time: datetime) -> None:
         (instances.c.not_before, None),
         (deliveries.c.not_before, AT_ONCE),
         (destinations.c.retry_at, None),
-        (executors.c.beat_at, time),
+        (workers.c.beat_at, time),
     ):
         later = sa.update(column.table).where(column > time)
         connection.execute(later.values({column.name: sooner}))

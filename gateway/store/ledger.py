@@ -29,7 +29,7 @@ from gateway.store.entries import (
     StoredInstance,
 )
 from gateway.store.outcome import NO_ROUTE, update_state
-from gateway.store.schema import answers, executors, instances
+from gateway.store.schema import answers, instances, workers
 from gateway.store.session import AuditEntry, Session, open_session
 from gateway.store.session import now as now
 from gateway.store.timings import record_timings
@@ -196,43 +196,41 @@ class Ledger:
 
     # --- workers
 
-    def beat(self, executor_id: str, life: str = "", answering: dict[str, Any] | None = None) -> bool:
+    def beat(self, worker_id: str, life: str = "", answering: dict[str, Any] | None = None) -> bool:
         """Record that this worker lives; tell whether the clock has been set back since its last beat.
 
         What was to wait is due at once then: nobody knows any more for how long. `life` is the process that
         has the name, see `worker_name`; `answering` is what its answers depend on, None once it stops.
         """
-        this = executors.c.executor_id == executor_id
+        this = workers.c.worker_id == worker_id
         with self.transaction() as connection:
-            last = connection.scalars(sa.select(executors.c.beat_at).where(this)).first()
+            last = connection.scalars(sa.select(workers.c.beat_at).where(this)).first()
             set_back = last is not None and last > now() + CLOCK_TOLERANCE
             if set_back:
                 clear_future_times(connection, now())
             if last is None:
-                row = {"executor_id": executor_id, "life": life, "beat_at": now()}
-                connection.execute(sa.insert(executors).values(row))
-            connection.execute(sa.update(executors).where(this).values(beat_at=now(), answering=answering))
+                row = {"worker_id": worker_id, "life": life, "beat_at": now()}
+                connection.execute(sa.insert(workers).values(row))
+            connection.execute(sa.update(workers).where(this).values(beat_at=now(), answering=answering))
             return set_back
 
     def answering(self, seconds: float) -> list[dict[str, Any]]:
         """Return what the answers of the workers depend on that were heard of in the last `seconds`."""
-        query = sa.select(executors.c.answering).where(
-            executors.c.beat_at > now() - timedelta(seconds=seconds)
-        )
+        query = sa.select(workers.c.answering).where(workers.c.beat_at > now() - timedelta(seconds=seconds))
         with self.transaction() as connection:
             return [answering for answering in connection.scalars(query) if answering]
 
-    def silent_executors(self, seconds: float) -> list[str]:
+    def silent_workers(self, seconds: float) -> list[str]:
         """Return the workers that have not been heard of for so long."""
-        query = sa.select(executors.c.executor_id)
-        query = query.where(executors.c.beat_at < now() - timedelta(seconds=seconds))
+        query = sa.select(workers.c.worker_id)
+        query = query.where(workers.c.beat_at < now() - timedelta(seconds=seconds))
         with self.transaction() as connection:
             return list(connection.scalars(query))
 
-    def forget_executor(self, executor_id: str) -> None:
+    def forget_worker(self, worker_id: str) -> None:
         """Drop a worker whose work has been taken over."""
         with self.transaction() as connection:
-            connection.execute(sa.delete(executors).where(executors.c.executor_id == executor_id))
+            connection.execute(sa.delete(workers).where(workers.c.worker_id == worker_id))
 
     # --- ends and answers
 

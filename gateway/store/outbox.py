@@ -40,7 +40,7 @@ class Outbox:
     def due(self) -> list[str]:
         """Return the destinations for which something can be claimed: one query, a seek for each."""
         here = deliveries.c.destination == destinations.c.name
-        waiting = sa.exists().where(here, deliveries.c.open, deliveries.c.held_by.is_(None), _not_later())
+        waiting = sa.exists().where(here, deliveries.c.open, deliveries.c.worker_id.is_(None), _not_later())
         query = sa.select(destinations.c.name).where(waiting, ~_is_away())
         with self._ledger.transaction() as connection:
             return list(connection.scalars(query))
@@ -52,7 +52,7 @@ class Outbox:
         with self._ledger.transaction() as connection:
             if connection.dialect.name == "postgresql":
                 due = due.with_for_update(skip_locked=True)
-            claim = sa.update(deliveries).where(deliveries.c.id.in_(due)).values(held_by=worker)
+            claim = sa.update(deliveries).where(deliveries.c.id.in_(due)).values(worker_id=worker)
             ids = connection.scalars(claim.returning(deliveries.c.id)).all()
             return self.read(connection, deliveries.c.id.in_(ids))
 
@@ -68,26 +68,26 @@ class Outbox:
 
         What was `interrupted` may have arrived.
         """
-        held = deliveries.c.held_by == worker
+        held = deliveries.c.worker_id == worker
         if destination is not None:
             held &= deliveries.c.destination == destination
         if but is not None:
             held &= deliveries.c.id != but.id
-        values = {"held_by": None} | ({"unsure": True} if interrupted else {})
+        values = {"worker_id": None} | ({"unsure": True} if interrupted else {})
         with self._ledger.transaction() as connection:
             connection.execute(sa.update(deliveries).where(held).values(values))
 
     def is_held(self, delivery: PendingDelivery, worker: str) -> bool:
         """Tell whether the worker still has it in hand."""
         held = sa.select(deliveries.c.id).where(
-            deliveries.c.id == delivery.id, deliveries.c.held_by == worker
+            deliveries.c.id == delivery.id, deliveries.c.worker_id == worker
         )
         with self._ledger.transaction() as connection:
             return connection.scalars(held).first() is not None
 
     def overdue(self, destination: str, begun_before: datetime) -> list[PendingDelivery]:
         """Return what is neither done nor in anybody's hand, and was begun before that time."""
-        old = deliveries.c.open & deliveries.c.held_by.is_(None) & (deliveries.c.begun_at < begun_before)
+        old = deliveries.c.open & deliveries.c.worker_id.is_(None) & (deliveries.c.begun_at < begun_before)
         with self._ledger.transaction() as connection:
             return self.read(connection, old & (deliveries.c.destination == destination))
 
@@ -189,7 +189,7 @@ def change(
     """Change a delivery that is still where it was; False if another worker was faster."""
     this = (deliveries.c.id == delivery_id) & deliveries.c.open & (deliveries.c.state == before)
     moved = {"state": after, "state_at": now()} if after is not before else {}
-    statement = sa.update(deliveries).where(this).values({"held_by": None} | moved | values)
+    statement = sa.update(deliveries).where(this).values({"worker_id": None} | moved | values)
     return connection.execute(statement).rowcount == 1
 
 
@@ -227,7 +227,7 @@ _PENDING = (
 def _due(destination: str) -> sa.ColumnElement[bool]:
     away = sa.exists().where(destinations.c.name == destination, _is_away())
     here = deliveries.c.destination == destination
-    return sa.and_(here, deliveries.c.open, deliveries.c.held_by.is_(None), _not_later(), ~away)
+    return sa.and_(here, deliveries.c.open, deliveries.c.worker_id.is_(None), _not_later(), ~away)
 
 
 def _not_later() -> sa.ColumnElement[bool]:

@@ -132,14 +132,14 @@ deliveries = sa.Table(
     sa.Column("state_at", UTCDateTime, nullable=False),
     # something is still to be done: to send it, or, once stored, to have its storage committed
     sa.Column("open", sa.Boolean, nullable=False, server_default=sa.true()),
-    sa.Column("held_by", sa.String(255)),  # the worker that has it in hand
+    sa.Column("worker_id", sa.String(255)),  # of the worker that has it in hand
     sa.Column("not_before", UTCDateTime, nullable=False),
     sa.Column("begun_at", UTCDateTime, nullable=False),  # created, or retried by a person; then given up
     sa.Column("unsure", sa.Boolean, nullable=False, server_default=sa.false()),  # it may be there already
     sa.Column("transaction_uid", sa.String(64), index=True),  # of the last Storage Commitment request
     sa.Column("asked", sa.Integer, nullable=False, server_default="0"),  # so often for a commitment
     sa.UniqueConstraint("result_id", "destination"),
-    sa.Index("ix_deliveries_due", "destination", "open", "held_by", "not_before"),
+    sa.Index("ix_deliveries_due", "destination", "open", "worker_id", "not_before"),
     sa.Index("ix_deliveries_health", "destination", "state", "state_at"),
 )
 
@@ -196,10 +196,10 @@ tallies = sa.Table(  # all runs before them, counted
     sa.Column("last_timing", _Id, nullable=False),  # the number of the last one counted here
 )
 
-executors = sa.Table(
-    "executors",
+workers = sa.Table(
+    "workers",
     metadata,
-    sa.Column("executor_id", sa.String(255), primary_key=True),
+    sa.Column("worker_id", sa.String(255), primary_key=True),
     sa.Column("beat_at", UTCDateTime, nullable=False),
     sa.Column("life", sa.String(255)),  # the process that has this name
     sa.Column("answering", sa.JSON),  # what its answers depend on: model, threshold, software

@@ -223,7 +223,7 @@ class Engine:
         """Record the worker's heartbeat; take up what others, or DBOS, have left."""
         self._end_if_hung()
         self._beat()
-        for worker_id in self._ledger.silent_executors(SILENT_SECONDS):
+        for worker_id in self._ledger.silent_workers(SILENT_SECONDS):
             self._take_over(worker_id)
         self._resume_lost()
         self._free_orphans()
@@ -260,7 +260,7 @@ class Engine:
         left = _workflows(executor_id=worker_id, status="PENDING")
         DBOS.resume_workflows(left)
         self._outbox.release(worker_id, interrupted=True)
-        self._ledger.forget_executor(worker_id)
+        self._ledger.forget_worker(worker_id)
         log_event(Event.TAKEN_OVER, worker_id=worker_id, workflows=len(left))
 
     def _resume_lost(self) -> None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from gateway.files.folders import make_folder
 from gateway.files.lock import open_lock, try_lock
 from gateway.store.ledger import Ledger, now
-from gateway.store.schema import executors
+from gateway.store.schema import workers
 
 SILENT_SECONDS = 60.0  # a worker that has not been heard of for so long has ended
 
@@ -47,7 +47,7 @@ def take_name(folder: Path, ledger: Ledger) -> str:
 
 def has_name(name: str, ledger: Ledger) -> bool:
     """Tell whether the name is still this process's: one that was silent for long may have lost it."""
-    query = sa.select(executors.c.life).where(executors.c.executor_id == name)
+    query = sa.select(workers.c.life).where(workers.c.worker_id == name)
     with ledger.transaction() as connection:
         return connection.scalars(query).first() in (None, life())
 
@@ -65,18 +65,18 @@ def life(pid: int | None = None) -> str:
 
 def _register(name: str, ledger: Ledger) -> bool:
     """Make the name this process's, unless its last owner lives or may live."""
-    this = executors.c.executor_id == name
+    this = workers.c.worker_id == name
     try:
         with ledger.transaction() as connection:
-            row = connection.execute(sa.select(executors.c.life, executors.c.beat_at).where(this)).first()
+            row = connection.execute(sa.select(workers.c.life, workers.c.beat_at).where(this)).first()
             mine = {"life": life(), "beat_at": now()}
             if row is None:
-                connection.execute(sa.insert(executors).values(mine | {"executor_id": name}))
+                connection.execute(sa.insert(workers).values(mine | {"worker_id": name}))
                 return True
             if not has_ended(row.life) and row.beat_at > now() - timedelta(seconds=SILENT_SECONDS):
                 return False
-            unchanged = this & executors.c.life.is_not_distinct_from(row.life)
-            return connection.execute(sa.update(executors).where(unchanged).values(mine)).rowcount == 1
+            unchanged = this & workers.c.life.is_not_distinct_from(row.life)
+            return connection.execute(sa.update(workers).where(unchanged).values(mine)).rowcount == 1
     except sa.exc.IntegrityError:  # another worker was faster
         return False
 

@@ -341,7 +341,7 @@ def test_ready_is_told_by_what_really_runs(site: Site, browser: Browser) -> None
     assert before.status_code == 503
     assert not before.json()["checks"]["workers"]["ok"]
     with site.ledger.transaction() as connection:
-        connection.exec_driver_sql("DELETE FROM executors")
+        connection.exec_driver_sql("DELETE FROM workers")
     site.ledger.beat("here-1")
     site.remembered.__init__()  # type: ignore[misc]
     assert browser.get("/health/ready").status_code == 200

@@ -13,7 +13,7 @@ from gateway.store.entries import DeliveryState
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import used_destinations
 from gateway.store.queries.views import DestinationView
-from gateway.store.schema import deliveries, destinations, executors, instances
+from gateway.store.schema import deliveries, destinations, instances, workers
 
 _AT_DESTINATION = (DeliveryState.STORED, DeliveryState.COMMITTED)
 
@@ -48,9 +48,9 @@ class Traffic:
 
     def workers(self) -> dict[str, datetime]:
         """Return when each worker was last heard of."""
-        query = sa.select(executors.c.executor_id, executors.c.beat_at)
+        query = sa.select(workers.c.worker_id, workers.c.beat_at)
         with self._ledger.transaction() as connection:
-            return {row.executor_id: row.beat_at for row in connection.execute(query)}
+            return {row.worker_id: row.beat_at for row in connection.execute(query)}
 
     def destinations(self) -> list[DestinationView]:
         """Return for each destination what it has, what waits, what was given up, and whether it is away."""

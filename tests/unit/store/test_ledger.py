@@ -108,7 +108,7 @@ def test_a_locked_database_is_for_later(ledger: Ledger, tmp_path: Path) -> None:
 def test_silent_workers_are_found(ledger: Ledger) -> None:
     ledger.beat("here-1")
     ledger.beat("here-1")
-    assert ledger.silent_executors(60) == []
-    assert ledger.silent_executors(-1) == ["here-1"]
-    ledger.forget_executor("here-1")
-    assert ledger.silent_executors(-1) == []
+    assert ledger.silent_workers(60) == []
+    assert ledger.silent_workers(-1) == ["here-1"]
+    ledger.forget_worker("here-1")
+    assert ledger.silent_workers(-1) == []

@@ -30,6 +30,8 @@ TABLES = (  # parents first
     "folders",
     "refusals",
 )
+RENAMED = {"executors": "workers", "executor_id": "worker_id"}
+"""Tables and key columns of earlier versions, by the name that they have now."""
 OF_MODEL = ("device_uid", "weights_sha256", "threshold", "calibration", "abstention")
 OF_RECORD = ("configuration", "software_version", "abstained", "steps", "repaired", "activation")
 SAID = ("reader", "verdict", "comment", "time")
@@ -103,8 +105,10 @@ def insert_old_rows(engine: sa.Engine) -> None:
 
 
 def rows(engine: sa.Engine, table: str) -> list[dict[str, Any]]:
+    """Return the rows of a table; an earlier name of it will do."""
+    query = sa.select(metadata.tables[RENAMED.get(table, table)])
     with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(sa.select(metadata.tables[table])).mappings()]
+        return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def test_the_last_revision_is_the_schema(engine: sa.Engine) -> None:
@@ -181,11 +185,9 @@ def test_no_row_is_lost_and_none_but_answers_is_added(
 ) -> None:
     upgrade(engine)
     for table in TABLES:
-        keys = [column.name for column in metadata.tables[table].primary_key]
-        now, then = (
-            [[row[key] for key in keys] for row in found] for found in (rows(engine, table), earlier[table])
-        )
-        assert sorted(now) == sorted(then), table
+        keys = [column.name for column in metadata.tables[RENAMED.get(table, table)].primary_key]
+        then = [{RENAMED.get(name, name): value for name, value in row.items()} for row in earlier[table]]
+        assert keys_of(rows(engine, table), keys) == keys_of(then, keys), table
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
@@ -268,3 +270,17 @@ def test_a_delivery_that_a_destination_has_is_stored(
     words = {"delivered": "stored"}
     assert now == {row["id"]: words.get(row["state"], row["state"]) for row in earlier["deliveries"]}
     assert set(now.values()) == {"pending", "stored", "committed", "dead"}
+
+
+def test_workers_and_what_they_have_in_hand_keep_their_names(
+    engine: sa.Engine, earlier: dict[str, list[dict[str, Any]]]
+) -> None:
+    old = sa.MetaData()
+    old.reflect(engine, only=["deliveries"])
+    with engine.begin() as connection:
+        connection.execute(sa.update(old.tables["deliveries"]).values(held_by="worker-1"))
+    upgrade(engine)
+    assert {row["worker_id"] for row in rows(engine, "deliveries")} == {"worker-1"}
+    (worker,) = rows(engine, "workers")
+    (executor,) = earlier["executors"]
+    assert worker == {RENAMED.get(name, name): value for name, value in executor.items()}

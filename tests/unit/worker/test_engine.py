@@ -163,7 +163,7 @@ def test_a_worker_whose_batch_does_not_get_on_ends(engine: Engine, monkeypatch: 
 
 @pytest.mark.usefixtures("ends")
 def test_a_worker_whose_id_was_given_to_another_ends(engine: Engine, ledger: Ledger) -> None:
-    execute(ledger, "UPDATE executors SET life = 'boot namespace 1 1'")
+    execute(ledger, "UPDATE workers SET life = 'boot namespace 1 1'")
     with capture_logs() as log, pytest.raises(Ended):
         engine._beat()
     assert log[0]["event"] == "name_taken"
@@ -174,7 +174,7 @@ def test_a_clock_that_was_set_back_lets_nothing_wait(engine: Engine, ledger: Led
     with ledger.transaction() as connection:
         later = now() + timedelta(hours=5)
         connection.execute(
-            sa.text("UPDATE executors SET beat_at = :later"), {"later": later.replace(tzinfo=None)}
+            sa.text("UPDATE workers SET beat_at = :later"), {"later": later.replace(tzinfo=None)}
         )
     with capture_logs() as log:
         engine._beat()

@@ -37,7 +37,7 @@ def test_who_was_silent_for_long_may_have_lost_its_name(ledger: Ledger, tmp_path
     name = take_name(tmp_path / "locks", ledger)
     assert has_name(name, ledger)
     with open_engine(f"sqlite:///{tmp_path}/gateway.sqlite").begin() as connection:
-        connection.exec_driver_sql("UPDATE executors SET life = 'boot namespace 1 1'")
+        connection.exec_driver_sql("UPDATE workers SET life = 'boot namespace 1 1'")
     assert not has_name(name, ledger)
 
 
