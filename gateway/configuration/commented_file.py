@@ -1,6 +1,6 @@
 """The commented settings file: every key with its default, meaning and unit.
 
-`python -m gateway.configuration.commented_file` writes config/gateway.yaml from `gateway/settings.py`:
+`python -m gateway.configuration.commented_file` writes config/gateway.yaml from `gateway/settings/`:
 defaults from the fields, comments from the docstrings under them. A test compares the two.
 """
 
@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from gateway import settings as declared
+import gateway.settings
 from gateway.configuration.settings_file import DEFAULT_FILE
-from gateway.settings import DicomDestination, Section, Settings, StowDestination
+from gateway.settings import DicomDestination, Section, Settings, StowDestination, destinations, section
 
 HEAD = """\
 # CXR Gateway settings. Every key is optional and has the default stated here.
@@ -54,9 +54,14 @@ def commented_file() -> str:
 
 
 def field_docstrings() -> dict[str, dict[str, str]]:
-    """Return the docstring under each field of `gateway/settings.py`, by class and field."""
-    tree = ast.parse(inspect.getsource(declared))
-    return {node.name: dict(_documented(node)) for node in tree.body if isinstance(node, ast.ClassDef)}
+    """Return the docstring under each field of the settings, by class and field."""
+    trees = (ast.parse(inspect.getsource(module)) for module in (gateway.settings, destinations, section))
+    return {
+        node.name: dict(_documented(node))
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    }
 
 
 def _documented(section: ast.ClassDef) -> Iterator[tuple[str, str]]:

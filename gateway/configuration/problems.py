@@ -14,14 +14,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.configuration.yaml_file import Location
-from gateway.settings import Settings
+from gateway.settings import DESTINATION_KINDS, Settings
 
 SECRETS = {"token", "password", "bearer_token", "database"}
-_TAGS = {"folder", "dicom", "stow"}  # pydantic names a destination's kind within the location
+_KINDS = f"{', '.join(DESTINATION_KINDS[:-1])} or {DESTINATION_KINDS[-1]}"
 _WORDS = {
     "missing": "must be stated",
-    "union_tag_not_found": "must state its kind: folder, dicom or stow",
-    "union_tag_invalid": "kind must be folder, dicom or stow",
+    "union_tag_not_found": f"must state its kind: {_KINDS}",
+    "union_tag_invalid": f"kind must be {_KINDS}",
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -78,9 +78,11 @@ def _problem(found: ErrorDetails, key: Location) -> Problem:
 
 
 def _key(location: Location) -> Location:
-    """Remove the kinds of destinations that pydantic inserts between number and key."""
+    """Remove the kinds of destinations, which pydantic inserts between number and key."""
     pairs = zip(("", *location), location, strict=False)
-    return tuple(each for before, each in pairs if not (isinstance(before, int) and each in _TAGS))
+    return tuple(
+        each for before, each in pairs if not (isinstance(before, int) and each in DESTINATION_KINDS)
+    )
 
 
 def _text(found: ErrorDetails, name: str) -> str:

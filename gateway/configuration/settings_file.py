@@ -22,6 +22,7 @@ from gateway.configuration.problems import Problem, problem_across, problems_of
 from gateway.configuration.yaml_file import Location, YamlFile, read_yaml
 from gateway.errors import ConfigurationError
 from gateway.settings import MAX_NAME, Section, Settings
+from gateway.settings.across import problems_across
 
 DEFAULT_FILE = Path("config/gateway.yaml")
 _STAND_INS: dict[str, dict[str, Any]] = {  # replace faulty items, so that the others are still checked
@@ -144,7 +145,7 @@ def _partial(content: dict[str, Any], faulty: list[Location]) -> tuple[Settings,
     for key in [each for each in faulty if each]:
         content = _without(content, key)
     settings = _Partial(**content)
-    across = [problem_across(line) for line in settings.problems_across()]
+    across = [problem_across(line) for line in problems_across(settings)]
     return settings, [each for each in across if not _is_about(each.key, faulty)]
 
 

@@ -13,7 +13,7 @@ from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
-from gateway.worker import settle
+from gateway.worker.outcome import record_outcome
 from gateway.worker.pipeline import Pipeline
 from gateway.worker.stages import Settled, bug
 
@@ -68,5 +68,5 @@ class Answerer:
         """Record answers, results and deliveries in one transaction; return how many images that were."""
         with self._ledger.session() as session:
             for outcome in outcomes:
-                settle.record(outcome, self._ledger, session)
+                record_outcome(outcome, self._ledger, session)
         return len(outcomes)

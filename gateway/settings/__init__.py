@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
-import os
-import re
 from fnmatch import fnmatchcase
 from functools import cached_property
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     IPvAnyNetwork,
-    SecretStr,
     StringConstraints,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.files.data_directory import DataDirectory
+from gateway.settings.across import problems_across
+from gateway.settings.destinations import (
+    DESTINATION_KINDS,
+    Destination,
+    DicomDestination,
+    FolderDestination,
+    StowDestination,
+)
+from gateway.settings.section import MAX_NAME, TLS, AETitle, ClientTLS, Host, Name, Port, Section
 
-AETitle = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")
+__all__ = [
+    "DESTINATION_KINDS",
+    "MAX_NAME",
+    "SCP",
+    "TLS",
+    "Audit",
+    "ClientTLS",
+    "Delivery",
+    "Destination",
+    "DicomDestination",
+    "FolderDestination",
+    "Log",
+    "Model",
+    "Peer",
+    "Results",
+    "Retention",
+    "Route",
+    "Section",
+    "Selection",
+    "Settings",
+    "StowDestination",
+    "Syslog",
+    "User",
+    "Web",
+    "Worker",
 ]
-MAX_NAME = 64
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Host = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-class Section(BaseModel):
-    """A part of the settings: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Peer(Section):
@@ -46,34 +61,6 @@ class Peer(Section):
     """Calling AE title of the peer."""
     host: Host
     """Address or name of the peer."""
-
-
-class TLS(Section):
-    """Files for TLS on the DICOM port (PS3.15 B.12); `ca` turns on mutual authentication."""
-
-    certificate: Path
-    """Certificate of the gateway and its chain, a PEM file."""
-    key: Path
-    """Private key of the certificate, a PEM file."""
-    ca: Path | None = None
-    """Authorities (PEM) that must have issued the client's certificate; null: clients need none."""
-
-
-class ClientTLS(Section):
-    """Files for TLS towards a server: whom to trust (null: what the system trusts), and who we are."""
-
-    ca: Path | None = None
-    """Authorities to trust, a PEM file; null: those of the system."""
-    certificate: Path | None = None
-    """Certificate that the gateway shows, a PEM file; null: none."""
-    key: Path | None = None
-    """Private key of the certificate, a PEM file."""
-
-    @model_validator(mode="after")
-    def _certificate_with_key(self) -> Self:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("state both certificate and key, or neither")
-        return self
 
 
 class SCP(Section):
@@ -155,94 +142,6 @@ class Worker(Section):
     sandboxes: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = "auto"
     """Processes of each worker that decode images and encode results, 1 to 256; auto: half of the cores,
     shared among the workers."""
-
-
-class FolderDestination(Section):
-    """Results as files: `<StudyInstanceUID>/<SOPInstanceUID>.dcm`."""
-
-    name: Name
-    """Name of the destination, for routes, commands and pages."""
-    kind: Literal["folder"]
-    """Results as files."""
-    path: Path
-    """Folder for results; relative paths are under data_dir."""
-
-
-class DicomDestination(Section):
-    """A PACS that takes results by C-STORE."""
-
-    name: Name
-    """Name of the destination, for routes, commands and pages."""
-    kind: Literal["dicom"]
-    """C-STORE to a PACS."""
-    ae_title: AETitle
-    """AE title of the PACS."""
-    host: Host
-    """Address or name of the PACS."""
-    port: Annotated[int, Field(ge=1, le=65535)]
-    """TCP port of the PACS, 1 to 65535."""
-    tls: ClientTLS | None = None
-    """TLS towards the PACS, as {ca: FILE, certificate: FILE, key: FILE}; {} trusts the system's authorities;
-    null: none."""
-    timeout_seconds: float = Field(30, gt=0)
-    """Seconds without progress, and for each answer, after which an attempt ends."""
-    storage_commitment: bool = False
-    """Ask for storage commitment: an image is delivered when the PACS has committed its results. The PACS may
-    call back."""
-    commitment_timeout_seconds: float = Field(300, gt=0)
-    """Seconds without a commitment report after which the PACS is asked again."""
-
-
-class StowDestination(Section):
-    """A DICOMweb server that takes results by STOW-RS (PS3.18 10.5).
-
-    A secret that is not stated is looked for in the environment: `GATEWAY_<NAME>_PASSWORD` and
-    `GATEWAY_<NAME>_BEARER_TOKEN`, the name in capitals and with `_` for everything but letters and digits.
-    Only workers need it: `gateway list` and its like run without.
-    """
-
-    name: Name
-    """Name of the destination, for routes, commands and pages."""
-    kind: Literal["stow"]
-    """STOW-RS to a DICOMweb server."""
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@]+(/[^?#]*)?$")]
-    """Base URL of the DICOMweb service, http or https."""
-    username: str | None = None
-    """User of HTTP Basic authentication; null: none."""
-    password: SecretStr | None = None
-    """Password of the user; better in the environment, as GATEWAY_<NAME>_PASSWORD."""
-    bearer_token: SecretStr | None = None
-    """Bearer token; better in the environment, as GATEWAY_<NAME>_BEARER_TOKEN."""
-    ca: Path | None = None
-    """Authorities to trust, a PEM file; null: those of the system."""
-    certificate: Path | None = None
-    """Certificate that the gateway shows the server, a PEM file; null: none."""
-    key: Path | None = None
-    """Private key of the certificate, a PEM file."""
-    timeout_seconds: float = Field(30, gt=0)
-    """Seconds without progress, and for each answer, after which an attempt ends."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _secrets_of_the_environment(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        prefix = "GATEWAY_" + re.sub(r"[^A-Z0-9]", "_", str(values.get("name", "")).upper())
-        secrets = {key: os.environ.get(f"{prefix}_{key.upper()}") for key in ("password", "bearer_token")}
-        return {key: secret for key, secret in secrets.items() if secret} | values
-
-    @model_validator(mode="after")
-    def _one_way_to_authenticate(self) -> Self:
-        if self.password and not self.username:
-            raise ValueError("state the username that the password belongs to")
-        if self.username and self.bearer_token:
-            raise ValueError("state a username or a bearer_token, not both")
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("state both certificate and key, or neither")
-        return self
-
-
-Destination = Annotated[FolderDestination | DicomDestination | StowDestination, Field(discriminator="kind")]
 
 
 class Route(Section):
@@ -425,62 +324,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_across_sections(self) -> Self:
-        if problems := self.problems_across():
+        if problems := problems_across(self):
             raise ValueError("\n".join(problems))
         return self
-
-    def problems_across(self) -> list[str]:
-        """Return in what the sections do not fit together, each as `key: sentence`."""
-        return [
-            *self._route_problems(),
-            *self._exposure_problems(),
-            *self._database_problems(),
-            *self._age_problems(),
-            *self._port_problems(),
-        ]
-
-    def _route_problems(self) -> list[str]:
-        names = [destination.name for destination in self.destinations]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        problems = [f"destinations: the name {name!r} is used more than once" for name in repeated]
-        for number, route in enumerate(self.routes):
-            unknown = sorted(set(route.to) - set(names))
-            told = ", ".join(names) or "none"
-            problems += [
-                f"routes.{number}.to: no destination is named {name!r}; there are: {told}" for name in unknown
-            ]
-            twice = sorted({name for name in route.to if route.to.count(name) > 1})
-            problems += [f"routes.{number}.to: {name!r} is named more than once" for name in twice]
-        return problems
-
-    def _exposure_problems(self) -> list[str]:
-        problems = []
-        if not _is_loopback(self.scp.bind) and not self.scp.peers:
-            problems.append(f"scp.peers: list who may send, since scp.bind {self.scp.bind} is not loopback")
-        if not (_is_loopback(self.web.bind) or self.web.token or self.web.users or self.web.public_upload):
-            problems.append(f"web.token: set one, since web.bind {self.web.bind} is not loopback")
-        return problems
-
-    def _database_problems(self) -> list[str]:
-        if self.database == "sqlite" or _is_postgresql(self.database):
-            return []
-        if self.database.count("@") > 1:
-            return ["database: write an @ within the user's name or password as %40"]
-        return ["database: must be sqlite or postgresql://USER:PASSWORD@HOST:PORT/NAME"]
-
-    def _age_problems(self) -> list[str]:
-        low, high = self.select.min_age_years, self.select.max_age_years
-        if low is None or high is None or low <= high:
-            return []
-        return [f"select.min_age_years: {low:g} is more than select.max_age_years, {high:g}"]
-
-    def _port_problems(self) -> list[str]:
-        binds = {self.scp.bind, self.web.bind}
-        if not self.web.enabled or self.scp.port != self.web.port or not self.web.port:
-            return []
-        if len(binds) > 1 and not binds & _EVERY_ADDRESS:
-            return []
-        return [f"web.port: {self.web.port} is scp.port, too; each needs its own"]
 
     @property
     def directory(self) -> DataDirectory:
@@ -500,23 +346,3 @@ class Settings(BaseSettings):
             if fnmatchcase(calling_ae_title, route.calling_ae_title.replace("[", "[[]")):
                 return route.to
         return ()
-
-
-_EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
-
-
-def _is_postgresql(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme == "postgresql" and parts.port != 0 and parts.netloc.count("@") < 2
-    except ValueError:  # the port is no number
-        return False
-
-
-def _is_loopback(bind: str) -> bool:
-    if bind == "localhost":
-        return True
-    try:
-        return ip_address(bind).is_loopback
-    except ValueError:
-        return False

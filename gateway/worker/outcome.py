@@ -1,6 +1,6 @@
 """Records the end or the answer of an image within the caller's session.
 
-The engine calls `record` once for each image of a batch; the session tells the log after the commit.
+`Answerer` calls `record_outcome` once for each image of a batch; the session tells the log after the commit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gateway.store.timings import record_timings
 from gateway.worker.stages import UNCHANGED, End, Settled
 
 
-def record(settled: Settled, ledger: Ledger, session: Session) -> None:
+def record_outcome(settled: Settled, ledger: Ledger, session: Session) -> None:
     """Record the end or the answer of one image, unless a run that was thought lost has done so."""
     if not _record(settled, ledger, session):
         return

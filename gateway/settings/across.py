@@ -1,0 +1,88 @@
+"""Problems between sections of the settings, each of which is valid by itself. `Settings` calls it."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+_EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+
+
+def problems_across(settings: Settings) -> list[str]:
+    """Return each problem as `key: sentence`."""
+    return [
+        *_route_problems(settings),
+        *_exposure_problems(settings),
+        *_database_problems(settings),
+        *_age_problems(settings),
+        *_port_problems(settings),
+    ]
+
+
+def _route_problems(settings: Settings) -> list[str]:
+    names = [destination.name for destination in settings.destinations]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    problems = [f"destinations: the name {name!r} is used more than once" for name in repeated]
+    for number, route in enumerate(settings.routes):
+        unknown = sorted(set(route.to) - set(names))
+        told = ", ".join(names) or "none"
+        problems += [
+            f"routes.{number}.to: no destination is named {name!r}; there are: {told}" for name in unknown
+        ]
+        twice = sorted({name for name in route.to if route.to.count(name) > 1})
+        problems += [f"routes.{number}.to: {name!r} is named more than once" for name in twice]
+    return problems
+
+
+def _exposure_problems(settings: Settings) -> list[str]:
+    scp, web, problems = settings.scp, settings.web, []
+    if not _is_loopback(scp.bind) and not scp.peers:
+        problems.append(f"scp.peers: list who may send, since scp.bind {scp.bind} is not loopback")
+    if not (_is_loopback(web.bind) or web.token or web.users or web.public_upload):
+        problems.append(f"web.token: set one, since web.bind {web.bind} is not loopback")
+    return problems
+
+
+def _database_problems(settings: Settings) -> list[str]:
+    if settings.database == "sqlite" or _is_postgresql(settings.database):
+        return []
+    if settings.database.count("@") > 1:
+        return ["database: write an @ within the user's name or password as %40"]
+    return ["database: must be sqlite or postgresql://USER:PASSWORD@HOST:PORT/NAME"]
+
+
+def _age_problems(settings: Settings) -> list[str]:
+    low, high = settings.select.min_age_years, settings.select.max_age_years
+    if low is None or high is None or low <= high:
+        return []
+    return [f"select.min_age_years: {low:g} is more than select.max_age_years, {high:g}"]
+
+
+def _port_problems(settings: Settings) -> list[str]:
+    binds = {settings.scp.bind, settings.web.bind}
+    if not settings.web.enabled or settings.scp.port != settings.web.port or not settings.web.port:
+        return []
+    if len(binds) > 1 and not binds & _EVERY_ADDRESS:
+        return []
+    return [f"web.port: {settings.web.port} is scp.port, too; each needs its own"]
+
+
+def _is_postgresql(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "postgresql" and parts.port != 0 and parts.netloc.count("@") < 2
+    except ValueError:  # the port is no number
+        return False
+
+
+def _is_loopback(bind: str) -> bool:
+    if bind == "localhost":
+        return True
+    try:
+        return ip_address(bind).is_loopback
+    except ValueError:
+        return False
