@@ -39,6 +39,7 @@ __all__ = [
     "FolderDestination",
     "Log",
     "Model",
+    "Name",
     "Peer",
     "Results",
     "Retention",

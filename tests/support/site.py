@@ -16,7 +16,7 @@ from gateway.records import Description, Received, Stage
 from gateway.settings import FolderDestination, Settings, Web
 from gateway.store.descriptions import record_description
 from gateway.store.entries import StoredInstance
-from gateway.store.ledger import Ledger
+from gateway.store.opening import open_database
 from gateway.store.spool import Spool
 from gateway.store.timings import record_timings
 from gateway.web.serving import WebServer
@@ -28,14 +28,17 @@ from tests.support.sources import dx, encoded
 HOSTILE = "<script>alert('x')</script>"
 
 
-def site_in(folder: Path, **web: Any) -> Site:
+def site_in(folder: Path, database: str = "sqlite", **web: Any) -> Site:
     """Open a site on a data directory of its own."""
     settings = Settings(
         data_dir=folder,
+        database=database,
         web=Web(port=0, **web),
         destinations=(FolderDestination(name="outbox", kind="folder", path=folder / "outbox"),),
     )
-    return site_of(settings, Ledger(database_in(folder), folder))
+    if database == "sqlite":
+        database_in(folder)
+    return site_of(settings, open_database(settings)[1])
 
 
 class Browser(requests.Session):
