@@ -27,7 +27,6 @@ from benchmarks.dcmtk import missing
 from benchmarks.figure import FULL, QUICK, Effort, Figure
 from benchmarks.table import print_table, to_json, write_document
 from gateway.configuration.settings_file import load_settings
-from gateway.worker.pipeline import open_predictor
 
 progress = Console(stderr=True)
 
@@ -59,9 +58,8 @@ def main(
 def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
     """Return the machine in words and every figure."""
     with progress.status("model") as status:
-        predictor = open_predictor(load_settings())
-        where = machine.describe(root, predictor.identity, on_gpu=predictor.on_gpu)
-        bare = model.measure(predictor, effort)
+        models = model.measure(load_settings(), effort)
+        where = machine.describe(root, models.answering)
         status.update("decode")
         decoding = decode.measure(effort)
         status.update("sandbox")
@@ -72,9 +70,9 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         receiving = receive.measure(root, effort)
         storescp_mb = receive.storescp_peak_mb(root, effort)
         status.update("end to end")
-        answering = end_to_end.measure(root, effort, bare, storescp_mb)
+        answering = end_to_end.measure(root, effort, models.torch, storescp_mb)
         status.update("predict")
-        predicting = predict.measure(root, effort, bare)
+        predicting = predict.measure(root, effort, models.answering)
         status.update("durability")
         promising = durability.measure(root, effort)
         status.update("delivery")
@@ -84,7 +82,7 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         status.update("web")
         showing = web.measure(root / "web", effort)
     return where, [
-        *bare.figures(),
+        *models.figures(),
         *decoding,
         *sandboxed,
         *staged,

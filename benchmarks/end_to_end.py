@@ -94,8 +94,8 @@ def _figures(
     rate = LOAD * fast.images_per_second
     paced = run(root / "sent", gateway, pacs, senders, images, rate)
     many = f"{senders} sender{'s' * (senders > 1)}"
-    alone = Yardstick("bare model, one image", 1000 / bare.images_per_second[1])
-    batch = Yardstick("bare model, batch 4", bare.images_per_second[4])
+    alone = Yardstick(f"{bare.engine}, one image", 1000 / bare.images_per_second[1])
+    batch = Yardstick(f"{bare.engine}, batch 4", bare.images_per_second[4])
     return [
         Figure(f"C-STORE to SR, {many}", fast.images_per_second, "images/s", batch),
         *(
@@ -154,5 +154,5 @@ def _memory(gateway: GatewayProcess, bare: BareModel, storescp_mb: float) -> lis
     receiver, worker = (peak_mb(gateway.role(role)) for role in ("receive", "work"))
     return [
         Figure("peak memory of the receiver", receiver, "MB", Yardstick("storescp", storescp_mb)),
-        Figure("peak memory of the worker", worker, "MB", Yardstick("bare model", bare.peak_mb)),
+        Figure("peak memory of the worker", worker, "MB", Yardstick(bare.engine, bare.peak_mb)),
     ]

@@ -8,20 +8,18 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import torch
-
+from benchmarks.model import BareModel
 from benchmarks.stopwatch import shortest_ms
-from gateway.records import ModelIdentity
 from gateway.worker.revision import SOFTWARE_VERSION
 
 
-def describe(folder: Path, model: ModelIdentity, *, on_gpu: bool) -> str:
-    """Return machine, model, fsync time under `folder`, load and date in words."""
-    device = torch.cuda.get_device_name() if on_gpu else f"{torch.get_num_threads()} torch threads"
+def describe(folder: Path, bare: BareModel) -> str:
+    """Return machine, model, engine, fsync time under `folder`, load and date in words."""
+    model = bare.identity
     cores = len(os.sched_getaffinity(0))
     now = datetime.now(UTC)
     return (
-        f"{cores} cores of {_cpu()}, {device}, fsync {_fsync_ms(folder):.1f} ms, "
+        f"{cores} cores of {_cpu()}, {bare.device}, fsync {_fsync_ms(folder):.1f} ms, "
         f"load before {os.getloadavg()[0]:.1f}, CXR Gateway {SOFTWARE_VERSION}, "
         f"model {model.name} {model.version}, {now:%Y-%m-%d}"
     )

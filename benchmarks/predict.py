@@ -27,7 +27,7 @@ def measure(root: Path, effort: Effort, bare: BareModel) -> list[Figure]:
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     rate = effort.predicted / (time.perf_counter() - start)
     assert len([json.loads(line) for line in output.splitlines()]) == effort.predicted
-    yardstick = Yardstick("bare model, batch 4", bare.images_per_second[4])
+    yardstick = Yardstick(f"{bare.engine}, batch 4", bare.images_per_second[4])
     return [Figure(f"gateway predict, {effort.predicted} JPEG files", rate, "images/s", yardstick)]
 
 

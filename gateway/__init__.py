@@ -9,4 +9,10 @@ ENCODE     prediction -> SR and SC    results/   encoded once, fsynced, register
 DELIVER    results -> destinations    deliver/   each destination on its own, retried, then dead-lettered
 """
 
+import os
+
+# NumPy's matrix products run in one thread. By default its idle threads spin for 30 ms after each product,
+# and take cores from the network and the codecs. NumPy reads the variable at its first import.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 __version__ = "0.2.0"

@@ -201,6 +201,8 @@ class ModelIdentity:
         As on the model card.
     abstention
         Limits beyond which the model gives no answer, in words.
+    engine
+        Program and precision that compute the answer (`OpenVINO float32`).
     """
 
     name: str
@@ -212,6 +214,7 @@ class ModelIdentity:
     positive: str
     finding: Finding
     abstention: str = "none"
+    engine: str = "PyTorch float32"
 
     def presence(self, score: float | None) -> Presence:
         """Return what a score says of the finding; None is an abstention."""

@@ -18,6 +18,7 @@ from gateway.commands import (
     answering,
     checking,
     images,
+    model,
     peers,
     proof,
     readers,
@@ -58,6 +59,10 @@ CONFIG_COMMANDS: dict[str, Callable[..., None]] = {
     "check": checking.check_config,
     "show": checking.show_config,
 }
+MODEL_COMMANDS: dict[str, Callable[..., None]] = {
+    "check": model.check,
+    "reference": model.reference,
+}
 
 app = typer.Typer(
     help="DICOM gateway for chest radiographs. Research only, not for diagnostic use.",
@@ -67,10 +72,14 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+model_app = typer.Typer(help="Compare the engines of the model.", no_args_is_help=True)
+app.add_typer(model_app, name="model")
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 for _name, _command in CONFIG_COMMANDS.items():
     config_app.command(_name)(_command)
+for _name, _command in MODEL_COMMANDS.items():
+    model_app.command(_name)(_command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -32,9 +32,10 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled images; print the figures as JSON."""
     from gateway.training.evaluation.evaluate import evaluate as run
+    from gateway.worker.pipeline import engine_rules
 
-    settings = load_settings(config).model
+    settings = load_settings(config)
     path = None if model == "shipped" else Path(model)
     with staged() as progress:
-        figures = run(path, dataset, device=settings.device, threads=settings.threads, progress=progress)
+        figures = run(path, dataset, rules=engine_rules(settings), progress=progress)
     print_json(figures)

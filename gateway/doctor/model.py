@@ -29,10 +29,14 @@ def model(settings: Settings) -> Iterator[Finding]:
     predictor.predict(square)
     seconds = time.perf_counter() - start
     identity = predictor.identity
-    text = f"{identity.name} {identity.version} answers in {1000 * seconds:.0f} ms"
+    text = f"{identity.name} {identity.version} answers in {1000 * seconds:.0f} ms by {identity.engine}"
     if seconds > SLOW_SECONDS:
         yield doubtful("model", text, "here: model.device: cuda, more cores, or fewer other programs")
     else:
         yield good("model", text)
+    if predictor.notice:
+        yield doubtful(
+            "engine", predictor.notice, "here: gateway model check; model.engine: torch accepts it"
+        )
     if predictor.card.abstention is None:
         yield doubtful("model", "it never abstains: its card has no limits", "here: a model with abstention")

@@ -10,14 +10,17 @@ import math
 from pathlib import Path
 from typing import NamedTuple, Self
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from gateway.errors import ConfigurationError
 from gateway.model.card import Abstention
-from gateway.model.network import DESCRIPTION
+from gateway.model.resnet50 import DESCRIPTION
+from gateway.model.weights import State
 
 PREFIX = "abstention."
+
+Floats = NDArray[np.float32]
 
 
 class Detector(NamedTuple):
@@ -40,28 +43,28 @@ class Detector(NamedTuple):
         float32 (D,) and (1,): linear classifier on standardised descriptions.
     """
 
-    mean: Tensor
-    scale: Tensor
-    axes: Tensor
-    centres: Tensor
-    weight: Tensor
-    bias: Tensor
+    mean: Floats
+    scale: Floats
+    axes: Floats
+    centres: Floats
+    weight: Floats
+    bias: Floats
 
     @classmethod
-    def in_weights(cls, state: dict[str, Tensor], path: Path) -> Self | None:
+    def in_weights(cls, state: State, path: Path) -> Self | None:
         """Remove the detector's tensors from `state` and return the detector, or None where there is none.
 
         Raises
         ------
         ConfigurationError
-            The detector in the weights file `path` is incomplete, or does not fit `network.forward`.
+            The detector in the weights file `path` is incomplete, or does not fit `RawOutput.description`.
         """
         found = {name: state.pop(PREFIX + name) for name in cls._fields if PREFIX + name in state}
         if not found:
             return None
         if missing := [name for name in cls._fields if name not in found]:
             raise ConfigurationError(f"weights file {path}: its detector lacks {', '.join(missing)}")
-        detector = cls(**{name: tensor.float() for name, tensor in found.items()})
+        detector = cls(**{name: array.astype(np.float32) for name, array in found.items()})
         if detector.mean.shape != (DESCRIPTION,):
             raise ConfigurationError(
                 f"weights file {path}: its detector takes {len(detector.mean)} numbers of an image, "
@@ -69,17 +72,17 @@ class Detector(NamedTuple):
             )
         return detector
 
-    def tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Floats]:
         """Return the detector's tensors by their names in a weights file; `in_weights` reads them back."""
-        return {PREFIX + name: tensor for name, tensor in self._asdict().items()}
+        return {PREFIX + name: array for name, array in self._asdict().items()}
 
-    def score(self, description: Tensor) -> Tensor:
+    def score(self, description: Floats) -> Floats:
         """Return distance and outlier score, float32 (n, 2), of descriptions, float32 (n, D)."""
         standard = (description - self.mean) / self.scale
         apart = (standard @ self.axes)[:, None] - self.centres
-        distance = apart.square().mean(dim=2).amin(dim=1)
+        distance = np.square(apart).mean(axis=2).min(axis=1)
         outlier = standard @ self.weight + self.bias
-        return torch.stack([distance, outlier], dim=1)
+        return np.stack([distance, outlier], axis=1).astype(np.float32)
 
 
 def reason_to_abstain(

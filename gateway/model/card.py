@@ -123,8 +123,8 @@ class ModelCard(_Frozen):
         limits = self.abstention
         return "none" if limits is None else f"distance {limits.distance:g}, outlier {limits.outlier:g}"
 
-    def identity(self, threshold: float) -> ModelIdentity:
-        """Return who answers with these weights and this threshold."""
+    def identity(self, threshold: float, engine: str) -> ModelIdentity:
+        """Return the identity of an answer by these weights, this threshold and this engine."""
         negative, positive = self.classes
         return ModelIdentity(
             name=self.name,
@@ -136,6 +136,7 @@ class ModelCard(_Frozen):
             positive=positive,
             finding=Finding(**self.finding.model_dump()),
             abstention=self.limits,
+            engine=engine,
         )
 
     def probability(self, log_odds: float) -> float:

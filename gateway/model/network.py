@@ -1,6 +1,6 @@
-"""The classifier: torchvision's ResNet-50 with two outputs, and one forward pass with map and description.
+"""The classifier in PyTorch: torchvision's ResNet-50 with two outputs; forward pass with map and description.
 
-`predictor` and training call it. Importing it does not import torchvision's operators or torch's compiler.
+`torch_engine` and training call it. Importing it does not import torchvision's operators or torch's compiler.
 """
 
 from __future__ import annotations
@@ -17,12 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-STAGES = ("layer1", "layer2", "layer3", "layer4")
-DESCRIBED = ("layer2", "layer3", "layer4")  # stages that describe the image for abstention
-BANDS = (
-    3  # rows, and columns, that a stage is averaged to: a chest differs from top to bottom and side to side
-)
-DESCRIPTION = 2 * BANDS * (512 + 1024 + 2048)
+from gateway.model.resnet50 import BANDS, STAGES
+from gateway.model.weights import COUNTER, State
 
 
 class Output(NamedTuple):
@@ -50,14 +46,21 @@ def build_network() -> nn.Module:
     return cast(nn.Module, resnet50(weights=None, num_classes=2, zero_init_residual=True))
 
 
+def load_into(network: nn.Module, state: State) -> None:
+    """Load tensors that `weights.check_shapes` has accepted, as float32."""
+    weights = {name: torch.tensor(array, dtype=torch.float32) for name, array in state.items()}
+    unused = {name: tensor for name, tensor in network.state_dict().items() if name.endswith(COUNTER)}
+    network.load_state_dict(weights | unused, assign=True)
+
+
 def forward(network: nn.Module, images: Tensor) -> Output:
     """Classify `images`, float (n, 3, rows, columns); map and description add hardly any time."""
     net = cast(Any, network)
     x = net.maxpool(net.relu(net.bn1(net.conv1(images))))
     described = []
-    for name in STAGES:
+    for name, stage in STAGES.items():
         x = getattr(net, name)(x)
-        if name in DESCRIBED:
+        if stage.described:
             described += [adaptive_avg_pool2d(x, bands).flatten(1) for bands in ((BANDS, 1), (1, BANDS))]
     logits = net.fc(x.mean(dim=(2, 3)))
     activation = torch.einsum("nchw,c->nhw", x, net.fc.weight[1] - net.fc.weight[0])

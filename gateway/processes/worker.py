@@ -20,7 +20,7 @@ from gateway.store.outbox import Outbox
 from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
 from gateway.telemetry.events import Event
-from gateway.telemetry.log import flush_log, log_bug
+from gateway.telemetry.log import flush_log, log_bug, log_event
 from gateway.worker.answerer import Answerer
 from gateway.worker.engine import BATCHES_IN_FLIGHT, Engine
 from gateway.worker.pipeline import Pipeline, batch_size, open_predictor
@@ -57,6 +57,8 @@ def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
     """Build the role; the model is open and warm when this returns."""
     directory, marks = settings.directory, open_marks(settings, ledger)
     predictor = open_predictor(settings)
+    if predictor.notice:
+        log_event(Event.ENGINE_UNPROVEN, reason=predictor.notice)
     most_kept = BATCHES_IN_FLIGHT * batch_size(settings, predictor)
     sandboxes = _sandboxes(settings, predictor.identity, marks, most_kept)
     sandboxes.start()

@@ -116,10 +116,16 @@ class Model(Section):
 
     path: Path | None = None
     """The model's card, its folder, or a torchvision state_dict (.pth); null: the shipped model."""
+    engine: Literal["auto", "torch", "openvino"] = "auto"
+    """Program that runs the network: auto (PyTorch on a GPU, OpenVINO elsewhere), torch, or openvino.
+    Whatever the setting, PyTorch answers where OpenVINO does not compute the model's reference answers."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of OpenVINO: auto (bfloat16 where the processor computes in it), float32, or bfloat16. State
+    float32 where workers run on processors of several kinds."""
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     """Device of the forward pass: auto, cpu, cuda, or cuda:N."""
     threads: int | None = Field(None, ge=1)
-    """CPU threads of a forward pass; null: one for each core."""
+    """CPU threads of a forward pass; null: the cores of the machine, shared by `workers`."""
     batch_size: int = Field(32, ge=1, le=1024)
     """Most images in a forward pass, 1 to 1024."""
     threshold: float | None = Field(None, ge=0, le=1)

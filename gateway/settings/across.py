@@ -19,6 +19,7 @@ def problems_across(settings: Settings) -> list[str]:
         *_exposure_problems(settings),
         *_database_problems(settings),
         *_age_problems(settings),
+        *_engine_problems(settings),
         *_port_problems(settings),
     ]
 
@@ -60,6 +61,13 @@ def _age_problems(settings: Settings) -> list[str]:
     if low is None or high is None or low <= high:
         return []
     return [f"select.min_age_years: {low:g} is more than select.max_age_years, {high:g}"]
+
+
+def _engine_problems(settings: Settings) -> list[str]:
+    model = settings.model
+    if model.engine != "openvino" or not model.device.startswith("cuda"):
+        return []
+    return [f"model.engine: openvino runs on processors, not on {model.device}; write auto or torch"]
 
 
 def _port_problems(settings: Settings) -> list[str]:

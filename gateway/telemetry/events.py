@@ -112,6 +112,11 @@ class Event(StrEnum):
     TAKEN_OVER = "taken_over", WARNING, "a worker took over the work of a silent one"
     RESUMED = "resumed", WARNING, "a worker resumed batches whose end could not be written"
     WAITING = "waiting", WARNING, "work waits for the database, a folder or a disk, and goes on by itself"
+    ENGINE_UNPROVEN = (
+        "engine_unproven",
+        WARNING,
+        "PyTorch answers, as OpenVINO does not compute the model's reference answers",
+    )
     FOLDER_AWAY = "folder_away", ERROR, "a folder of images or results is not mounted: its work waits"
     CLOCK_SET_BACK = "clock_set_back", WARNING, "the clock was set back: what waited is due at once"
     CERTIFICATE_RELOADED = (

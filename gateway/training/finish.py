@@ -55,8 +55,8 @@ def _detector(network: nn.Module, image_set: ImageSet, progress: Progress) -> tu
         progress(i + 1, len(NEGATIVES), "kinds of negatives described")
     detector = fit_detector(torch.cat(chests), image_set.groups(rows).repeat(2), torch.cat(negatives))
     seen = image_set.draw("validation")
-    scores = detector.score(describe(network, image_set.pixels[seen]).description)
-    return detector, limits(scores, image_set.groups(seen))
+    scores = detector.score(describe(network, image_set.pixels[seen]).description.numpy())
+    return detector, limits(torch.from_numpy(scores), image_set.groups(seen))
 
 
 def _familiar(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -69,7 +69,8 @@ def _familiar(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _write_weights(network: nn.Module, detector: Detector, path: Path) -> None:
     """Write weights in half precision: half the size; the log-odds change by less than 0.001."""
-    tensors = dict(network.state_dict()) | detector.tensors()
+    of_detector = {name: torch.from_numpy(array) for name, array in detector.tensors().items()}
+    tensors = dict(network.state_dict()) | of_detector
     kept = {name: t for name, t in tensors.items() if not name.endswith("num_batches_tracked")}
     save_file({name: tensor.half().cpu().contiguous() for name, tensor in kept.items()}, path)
 

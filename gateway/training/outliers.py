@@ -30,7 +30,7 @@ def fit_detector(chests: Tensor, groups: Tensor, negatives: Tensor) -> Detector:
     weight, bias = _linear_classifier(standard, other)
     axes = _whitening(standard, groups)
     centres = torch.stack([(standard[groups == g] @ axes).mean(dim=0) for g in set(groups.tolist())])
-    return Detector(mean, scale, axes, centres, weight, bias)
+    return Detector(*(part.numpy() for part in (mean, scale, axes, centres, weight, bias)))
 
 
 def limits(scores: Tensor, groups: Tensor) -> Abstention:

@@ -10,6 +10,8 @@ import numpy as np
 
 from gateway.imaging.preprocess import to_model_input
 from gateway.model.card import CARD_NAME, ModelCard, write_card
+from gateway.model.choice import EngineRules
+from gateway.model.comparison import make_reference
 from gateway.model.predictor import Predictor
 from gateway.records import Presence
 from gateway.training.evaluation.dataset import (
@@ -36,7 +38,8 @@ DOCUMENT_NAME = "MODEL_CARD.md"
 def publish(recipe: Recipe, card: ModelCard, samples: list[Sample], progress: Progress) -> None:
     """Measure the model in the recipe's folder on images not used in training; write the figures there."""
     write_card(card, recipe.out / CARD_NAME)
-    predictor = Predictor.open(recipe.out, device=recipe.device)
+    make_reference(recipe.out)
+    predictor = Predictor.open(recipe.out, EngineRules("torch", device=recipe.device))
     sets = _never_trained_on(recipe, samples)
     metrics = {name: evaluate_images(predictor, images, progress) for name, images in sets.items()}
     refused = _refused(predictor, [image.path for images in sets.values() for image in images], progress)

@@ -19,9 +19,9 @@ from torch import Generator, nn
 
 from gateway.errors import ConfigurationError
 from gateway.model.abstention import PREFIX as DETECTOR
-from gateway.model.network import build_network
-from gateway.model.predictor import find_device
-from gateway.model.weights import decode_weights, load_into, read_bytes
+from gateway.model.network import build_network, load_into
+from gateway.model.torch_engine import find_device
+from gateway.model.weights import check_shapes, decode_weights, read_bytes
 from gateway.training.augmentation import Augmenter
 from gateway.training.average import mean_of, renormalise
 from gateway.training.batches import Batches
@@ -174,8 +174,9 @@ def _check_later_files(recipe: Recipe, progress: Progress) -> None:
 
 def _load(network: nn.Module, path: Path) -> None:
     state = decode_weights(path, read_bytes(path)[0])
-    of_network = {name: tensor for name, tensor in state.items() if not name.startswith(DETECTOR)}
-    load_into(network, of_network, path)
+    of_network = {name: array for name, array in state.items() if not name.startswith(DETECTOR)}
+    check_shapes(of_network, path)
+    load_into(network, of_network)
 
 
 def _compiled(wanted: bool) -> Features:

@@ -5,6 +5,7 @@ The answerer calls `Pipeline.answer`. Sandboxes prepare and encode images while 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from gateway.errors import Retry
 from gateway.imaging.preprocess import SIDE
+from gateway.model.choice import EngineRules
 from gateway.model.predictor import Predictor
 from gateway.records import ModelIdentity, Prediction, Stage
 from gateway.settings import Settings
@@ -142,7 +144,14 @@ def batch_size(settings: Settings, predictor: Predictor) -> int:
 def open_predictor(settings: Settings) -> Predictor:
     """Open the configured model."""
     model = settings.model
-    return Predictor.open(model.path, device=model.device, threads=model.threads, threshold=model.threshold)
+    return Predictor.open(model.path, engine_rules(settings), threshold=model.threshold)
+
+
+def engine_rules(settings: Settings) -> EngineRules:
+    """Return what chooses the engine; the workers of this machine share its cores."""
+    model = settings.model
+    share = max(1, len(os.sched_getaffinity(0)) // settings.workers)
+    return EngineRules(model.engine, model.precision, model.device, model.threads or share)
 
 
 @contextmanager

@@ -55,6 +55,7 @@ def test_the_same_answer_is_not_given_twice(site: Site) -> None:
         {"software_version": "0.1.0+0123456789ab"},
         {"threshold": 0.123},
         {"abstention": "none"},
+        {"engine": "another engine"},
         {"calibration": "temperature 2"},
         {"version": "0.9"},
         {"report": "comprehensive"},

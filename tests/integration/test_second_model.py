@@ -10,6 +10,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from gateway.model.card import CARD_NAME
+from gateway.model.choice import EngineRules
 from gateway.model.predictor import SHIPPED, Predictor
 from gateway.records import Presence, State
 from gateway.store.entries import AnswerRecord
@@ -37,7 +38,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Predict
     card = yaml.safe_load((SHIPPED / CARD_NAME).read_text())
     (folder / CARD_NAME).write_text(yaml.safe_dump(card | CARD))
     (folder / card["weights"]["file"]).symlink_to(SHIPPED / card["weights"]["file"])
-    return Predictor.open(None, device="cpu"), Predictor.open(folder, device="cpu", threshold=1.0)
+    return Predictor.open(None, EngineRules(device="cpu")), Predictor.open(
+        folder, EngineRules(device="cpu"), threshold=1.0
+    )
 
 
 @pytest.fixture
@@ -139,7 +142,7 @@ def test_an_answer_anew_replaces_the_report_of_its_own_model_alone(
     before = answer(site, *models)
     delivered(site)
     Requeue(site.ledger).reprocess(uid)
-    stricter = Predictor.open(None, device="cpu", threshold=0.999)
+    stricter = Predictor.open(None, EngineRules(device="cpu"), threshold=0.999)
     first, _ = answer(site, stricter, models[1])
     (study,) = report_of(first).PredecessorDocumentsSequence
     (reference,) = study.ReferencedSeriesSequence[0].ReferencedSOPSequence

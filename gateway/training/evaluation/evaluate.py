@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from gateway.model.abstention import reason_to_abstain
 from gateway.model.card import ModelCard
-from gateway.model.predictor import Measured, Predictor
+from gateway.model.choice import AUTOMATIC, EngineRules
+from gateway.model.engines import Measured
+from gateway.model.predictor import Predictor
 from gateway.training.evaluation.dataset import Class, LabelledImage, find_labelled
 from gateway.training.evaluation.figures import (
     Labels,
@@ -30,8 +32,7 @@ def evaluate(
     dataset: Path,
     *,
     classes: Mapping[str, Class] | None = None,
-    device: str = "auto",
-    threads: int | None = None,
+    rules: EngineRules = AUTOMATIC,
     progress: Progress = lambda done, total, activity: None,  # noqa: ARG005
 ) -> dict[str, Any]:
     """Measure a model on a folder of labelled images.
@@ -44,6 +45,8 @@ def evaluate(
         A folder with one sub-folder of PNG, JPEG or DICOM files for each class.
     classes
         Sub-folder → class; None: Kermany's, the Radiography Database's and the class names.
+    rules
+        Engine, precision, device and threads.
     progress
         Called with the number of images done, their total, and the activity.
 
@@ -53,7 +56,7 @@ def evaluate(
         The model, the folder or an image is unusable; the first unusable image is named.
     """
     images = find_labelled(dataset, classes)
-    predictor = Predictor.open(model, device=device, threads=threads)
+    predictor = Predictor.open(model, rules)
     return evaluate_images(predictor, images, progress)
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.model.predictor import Measured, Predictor
+from gateway.model.engines import Measured
+from gateway.model.predictor import Predictor
 from gateway.training.evaluation.dataset import load_input
 
 Progress = Callable[[int, int, str], None]  # done, total, activity

@@ -20,6 +20,7 @@ from gateway.web.pages.words import duration
 from gateway.web.site import Site
 
 SHIPPED = "gateway.model"
+STAND_IN = "PyTorch float32"  # on a processor, where OpenVINO should answer
 SILENT_WORKER_SECONDS = 60.0
 
 
@@ -90,7 +91,7 @@ def _folders(site: Site) -> Iterator[Check]:
 
 def _model(site: Site) -> Iterator[Check]:
     card = site.remembered.get("card", 60.0, lambda: model_of(site))
-    yield Check("model", True, card)
+    yield Check("model", True, card + engines_of(site))
 
 
 def model_of(site: Site) -> str:
@@ -102,6 +103,18 @@ def model_of(site: Site) -> str:
         return f"{path.stem} without a card"
     card = read_card(path.with_suffix(".yaml"))
     return f"{card.name} {card.version}"
+
+
+def engines_of(site: Site) -> str:
+    """Return the engines of the living workers in words; empty where no worker lives.
+
+    PyTorch on a processor, though the settings do not ask for it, stands in for OpenVINO.
+    """
+    used = {str(worker.get("engine")) for worker in site.ledger.answering(SILENT_WORKER_SECONDS)}
+    words = ", ".join(sorted(used))
+    if STAND_IN in used and site.settings.model.engine != "torch":
+        words += " in the place of OpenVINO: see gateway doctor"
+    return f" by {words}" if used else ""
 
 
 def _shipped() -> Any:

@@ -13,11 +13,20 @@ from typer.testing import CliRunner
 
 from gateway import __version__
 from gateway.commands import app as command_line
-from gateway.commands.app import COMMANDS, CONFIG_COMMANDS, app, main
+from gateway.commands.app import COMMANDS, CONFIG_COMMANDS, MODEL_COMMANDS, app, main
 from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet, Retry
 from tests.support.gateway_process import PATIENCE_SECONDS
 
-HEAVY = ("torch", "gateway.store", "pynetdicom", "fastapi", "gateway.training", "gateway.proof", "matplotlib")
+HEAVY = (
+    "torch",
+    "openvino",
+    "gateway.store",
+    "pynetdicom",
+    "fastapi",
+    "gateway.training",
+    "gateway.proof",
+    "matplotlib",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +48,10 @@ def test_every_command_has_its_line_in_the_help() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[name] for name in COMMANDS] + [["config", name] for name in CONFIG_COMMANDS]
+    "arguments",
+    [[name] for name in COMMANDS]
+    + [["config", name] for name in CONFIG_COMMANDS]
+    + [["model", name] for name in MODEL_COMMANDS],
 )
 def test_every_command_explains_its_options(arguments: list[str]) -> None:
     done = CliRunner().invoke(app, [*arguments, "--help"])

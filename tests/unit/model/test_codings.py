@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 import sample_dicoms
 from gateway.imaging.decode import decode
 from gateway.imaging.preprocess import to_model_input
+from gateway.model.choice import EngineRules
 from gateway.model.predictor import SHIPPED, Predictor
 from tests.unit.imaging.tiny_image import everything, look_up_table, tiny_image
 
@@ -47,7 +48,7 @@ def codings(brightness: NDArray[np.float64]) -> dict[str, Dataset]:
 def test_the_coding_of_a_picture_does_not_change_its_answer(name: str) -> None:
     stored = dcmread(FOLDER / name).pixel_array[::3, ::3].astype(np.float64)
     pictures = codings((stored - stored.min()) / np.ptp(stored))
-    predictor = Predictor.open(SHIPPED / "model.safetensors", device="cpu")
+    predictor = Predictor.open(SHIPPED / "model.safetensors", EngineRules(device="cpu"))
     inputs = np.stack([to_model_input(decode(ds).pixels) for ds in pictures.values()])
     answers = dict(zip(pictures, predictor.predict(inputs), strict=True))
     assert len({answer.label for answer in answers.values()}) == 1, answers

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from gateway.model.network import DESCRIPTION, fold_batch_norm, forward
+from gateway.model.network import fold_batch_norm, forward
+from gateway.model.resnet50 import DESCRIPTION
 
 
 @torch.inference_mode()

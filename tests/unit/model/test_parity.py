@@ -9,6 +9,7 @@ from pydicom import Dataset, FileMetaDataset, dcmread
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
 from gateway.imaging.decode import decode
+from gateway.model.choice import EngineRules
 from gateway.model.predictor import Predictor
 from gateway.training.evaluation.dataset import load_input
 
@@ -51,7 +52,7 @@ def test_png_and_dicom_give_the_same_probability(tmp_path: Path) -> None:
         tmp_path / "twelve.dcm", grey.astype(np.uint16) * 8 + 1000, 12, (1000 + 4 * 255 + 0.5, 8 * 255 + 1)
     )
     inputs = np.stack([load_input(tmp_path / name) for name in ("picture.png", "eight.dcm", "twelve.dcm")])
-    measured = Predictor.open(None, device="cpu").measure(inputs)
+    measured = Predictor.open(None, EngineRules(device="cpu")).measure(inputs)
     p = 1 / (1 + np.exp(-measured.log_odds))
     assert 0.1 < p[0] < 0.9
     assert p[1] == pytest.approx(p[0], abs=0.01)

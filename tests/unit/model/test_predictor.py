@@ -4,21 +4,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 from torch import nn
 
 from gateway.errors import ConfigurationError
 from gateway.model.abstention import Detector
 from gateway.model.card import Abstention, ModelCard, Weights, write_card
-from gateway.model.network import DESCRIPTION
+from gateway.model.choice import EngineRules
 from gateway.model.predictor import Predictor
+from gateway.model.resnet50 import DESCRIPTION
 from gateway.records import UNDETERMINED
 
 
 @pytest.fixture
 def predictor(state_dict_file: Path) -> Predictor:
-    return Predictor.open(state_dict_file, device="cpu")
+    return Predictor.open(state_dict_file, EngineRules(device="cpu"))
 
 
 def test_a_state_dict_without_a_card_says_who_it_is(predictor: Predictor, state_dict_file: Path) -> None:
@@ -60,13 +60,17 @@ def test_the_threshold_decides(
 def detector(distance: float, outlier: float) -> Detector:
     """One that finds every image at this distance, squared, and with this outlier score."""
     return Detector(
-        mean=torch.zeros(DESCRIPTION),
-        scale=torch.ones(DESCRIPTION),
-        axes=torch.zeros(DESCRIPTION, 4),
-        centres=torch.full((2, 4), distance**0.5),
-        weight=torch.zeros(DESCRIPTION),
-        bias=torch.tensor([outlier]),
+        mean=np.zeros(DESCRIPTION, np.float32),
+        scale=np.ones(DESCRIPTION, np.float32),
+        axes=np.zeros((DESCRIPTION, 4), np.float32),
+        centres=np.full((2, 4), distance**0.5, np.float32),
+        weight=np.zeros(DESCRIPTION, np.float32),
+        bias=np.array([outlier], np.float32),
     )
+
+
+def arrays(network: nn.Module) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in network.state_dict().items()}
 
 
 @pytest.mark.parametrize(
@@ -85,9 +89,9 @@ def test_it_abstains_beyond_its_limits(
     outlier: float,
     reason: str | None,
 ) -> None:
-    tensors = dict(network.state_dict()) | detector(distance, outlier).tensors()
     path = tmp_path / "w.safetensors"
-    save_file({name: tensor.half() for name, tensor in tensors.items()}, path)
+    tensors = arrays(network) | detector(distance, outlier).tensors()
+    save_file({name: array.astype(np.float16) for name, array in tensors.items()}, path)
     weights = Weights(file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     card = ModelCard(
         name="lungs", version="1", weights=weights, abstention=Abstention(distance=2.0, outlier=3.0)
@@ -113,18 +117,18 @@ def test_an_output_that_is_no_number_is_no_answer(predictor: Predictor, images: 
 
 
 def test_a_detector_of_another_version_is_refused(network: nn.Module, tmp_path: Path) -> None:
-    tensors = detector(1.0, 0.0).tensors() | {"abstention.mean": torch.zeros(10752)}
+    tensors = detector(1.0, 0.0).tensors() | {"abstention.mean": np.zeros(10752, np.float32)}
     path = tmp_path / "w.safetensors"
-    save_file(dict(network.state_dict()) | tensors, path)
+    save_file(arrays(network) | tensors, path)
     weights = Weights(file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     write_card(ModelCard(name="lungs", version="1", weights=weights), tmp_path / "model.yaml")
     with pytest.raises(
         ConfigurationError,
         match=r"w\.safetensors: its detector takes 10752 numbers of an image.* train the model",
     ):
-        Predictor.open(tmp_path, device="cpu")
+        Predictor.open(tmp_path, EngineRules(device="cpu"))
 
 
 def test_a_device_that_is_not_there_is_refused(state_dict_file: Path) -> None:
     with pytest.raises(ConfigurationError, match="device abacus is not available"):
-        Predictor.open(state_dict_file, device="abacus")
+        Predictor.open(state_dict_file, EngineRules(device="abacus"))

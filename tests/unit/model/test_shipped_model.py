@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gateway.model.choice import EngineRules
 from gateway.model.predictor import SHIPPED, Predictor
 from gateway.records import UNDETERMINED
 from gateway.training.evaluation.dataset import load_input
@@ -39,7 +40,7 @@ TURNS = {
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
-    return Predictor.open(SHIPPED / "model.safetensors", device="cpu")
+    return Predictor.open(SHIPPED / "model.safetensors", EngineRules(device="cpu"))
 
 
 def label_of(tensor: NDArray[np.float32], predictor: Predictor) -> str:

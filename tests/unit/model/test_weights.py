@@ -14,6 +14,7 @@ from torch import nn
 
 from gateway.errors import ConfigurationError
 from gateway.model.card import ModelCard, Weights, write_card
+from gateway.model.choice import EngineRules
 from gateway.model.predictor import Predictor
 
 State = dict[str, Any]
@@ -46,7 +47,7 @@ def test_a_users_state_dict_is_read_as_it_comes(
     network: nn.Module, images: np.ndarray, tmp_path: Path, variant: Callable[[State], Any]
 ) -> None:
     torch.save(variant(network.state_dict()), tmp_path / "mine.pth")
-    predictor = Predictor.open(tmp_path / "mine.pth", device="cpu")
+    predictor = Predictor.open(tmp_path / "mine.pth", EngineRules(device="cpu"))
     with torch.inference_mode():
         expected = network(torch.from_numpy(images)).softmax(dim=1)[:, 1]
     answered = [prediction.score for prediction in predictor.predict(images)]

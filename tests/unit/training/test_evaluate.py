@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gateway.errors import ConfigurationError
+from gateway.model.choice import EngineRules
 from gateway.training.evaluation.dataset import find_labelled, load_input, subgroup_of
 from gateway.training.evaluation.evaluate import evaluate
 from gateway.training.evaluation.measure import load_batches
@@ -46,7 +47,7 @@ def test_a_damaged_image_is_named(tmp_path: Path, radiographs: Radiographs, stat
     radiographs(tmp_path / "PNEUMONIA", 1, 2)
     (tmp_path / "PNEUMONIA" / "worse.dcm").write_bytes(b"<html>not found</html>")
     with pytest.raises(ConfigurationError, match=r"worse\.dcm is not a readable image"):
-        evaluate(state_dict_file, tmp_path, device="cpu")
+        evaluate(state_dict_file, tmp_path, rules=EngineRules(device="cpu"))
 
 
 def test_batches_keep_order_and_number(tmp_path: Path, radiographs: Radiographs) -> None:
@@ -63,7 +64,9 @@ def test_figures_of_any_model_on_any_folder(
     radiographs(tmp_path / "NORMAL", 2, 1)
     radiographs(tmp_path / "PNEUMONIA", 3, 2)
     told: list[tuple[int, int, str]] = []
-    figures = evaluate(state_dict_file, tmp_path, device="cpu", progress=lambda *now: told.append(now))
+    figures = evaluate(
+        state_dict_file, tmp_path, rules=EngineRules(device="cpu"), progress=lambda *now: told.append(now)
+    )
     assert told[-1] == (5, 5, "images measured")
     assert sum(figures["confusion"].values()) == figures["images"] == 5
     right = figures["confusion"]["true positive"] + figures["confusion"]["true negative"]

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from gateway.errors import ConfigurationError
 from gateway.model.card import read_card
+from gateway.model.choice import EngineRules
 from gateway.model.predictor import SHIPPED, Predictor
 from gateway.training import stage
 from gateway.training.evaluation.evaluate import evaluate
@@ -92,13 +93,13 @@ def test_a_training_leaves_a_model(recipe: Path, tmp_path: Path) -> None:
     names = {"model.safetensors", "model.yaml", "metrics.json", "MODEL_CARD.md", "roc.png", "loss.png"}
     names |= {"refused.json", "precision_recall.png", "confusion.png", "reliability.png", "activation.png"}
     assert names <= {path.name for path in out.iterdir()}
-    measured = evaluate(out, tmp_path / "test", device="cpu")
+    measured = evaluate(out, tmp_path / "test", rules=EngineRules(device="cpu"))
     assert measured["images"] == 4
     assert measured["accuracy"] == json.loads((out / "metrics.json").read_text())["other"]["accuracy"]
     card = read_card(out / "model.yaml")
     assert card.metrics["other"]["accuracy"] == pytest.approx(measured["accuracy"]["value"], abs=1e-4)
     assert card.abstention is not None
-    assert Predictor.open(out, device="cpu").identity.name == "tiny"
+    assert Predictor.open(out, EngineRules(device="cpu")).identity.name == "tiny"
 
 
 def changed(recipe: Path, change: Callable[[dict[str, Any]], None]) -> Path:

@@ -1,0 +1,110 @@
+"""Chooses the engine of a model: OpenVINO on processors, PyTorch on GPUs. `predictor` calls it.
+
+OpenVINO answers only after it has computed the model's reference answers; otherwise PyTorch takes its place,
+and the notice says why.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from gateway.model.abstention import Detector
+from gateway.model.engines import NetworkEngine, Precision
+from gateway.model.reference import Unproven, prove
+from gateway.model.weights import State
+
+if TYPE_CHECKING:
+    from gateway.model.openvino_engine import OpenVinoEngine
+    from gateway.model.torch_engine import TorchEngine
+
+GPU_DRIVER = "libcuda.so.1"  # without it PyTorch need not be asked for a GPU
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRules:
+    """The settings that choose an engine.
+
+    Attributes
+    ----------
+    engine
+        `auto`: PyTorch on a GPU, OpenVINO elsewhere; or one of the two.
+    precision
+        Of OpenVINO; see `OpenVinoEngine`.
+    device
+        `auto` (CUDA where available), `cpu`, `cuda` or `cuda:N`.
+    threads
+        Processor threads of one forward pass; None: one for each core.
+    """
+
+    engine: Literal["auto", "torch", "openvino"] = "auto"
+    precision: Precision = "auto"
+    device: str = "auto"
+    threads: int | None = None
+
+
+AUTOMATIC = EngineRules()
+
+
+class Weighed(NamedTuple):
+    """A model that is read and not yet opened: its weights, and the folder of its reference answers."""
+
+    state: State
+    detector: Detector | None
+    folder: Path
+    sha256: str
+
+
+class Chosen(NamedTuple):
+    """The engine that answers; `notice`: why PyTorch took the place of OpenVINO, None where it did not."""
+
+    engine: NetworkEngine
+    notice: str | None
+
+
+def choose(model: Weighed, rules: EngineRules) -> Chosen:
+    """Open the engine that the rules and this machine call for.
+
+    Raises
+    ------
+    ConfigurationError
+        The device is not available, or the processor does not compute in the precision asked for.
+    """
+    if rules.engine == "torch" or (rules.engine == "auto" and _on_gpu(rules.device)):
+        return Chosen(open_torch(model, rules), None)
+    try:
+        engine = open_openvino(model, rules)
+        prove(engine, model.detector, model.folder, model.sha256)
+    except (ImportError, OSError, RuntimeError, Unproven) as error:
+        reason = str(error).split("\n", 1)[0]
+        return Chosen(open_torch(model, rules), f"PyTorch answers in the place of OpenVINO: {reason}")
+    return Chosen(engine, None)
+
+
+def open_openvino(model: Weighed, rules: EngineRules) -> OpenVinoEngine:
+    """Open the model by OpenVINO; its import or its start may fail in many ways."""
+    from gateway.model.openvino_engine import OpenVinoEngine
+
+    return OpenVinoEngine(model.state, rules.precision, rules.threads or len(os.sched_getaffinity(0)))
+
+
+def open_torch(model: Weighed, rules: EngineRules) -> TorchEngine:
+    """Open the model by PyTorch on the device of the rules."""
+    from gateway.model.torch_engine import TorchEngine, find_device
+
+    return TorchEngine(model.state, find_device(rules.device), rules.threads)
+
+
+def _on_gpu(device: str) -> bool:
+    if device != "auto":
+        return device != "cpu"
+    try:
+        ctypes.CDLL(GPU_DRIVER)
+    except OSError:
+        return False
+    from gateway.model.torch_engine import find_device
+
+    return find_device("auto").type == "cuda"

@@ -1,0 +1,58 @@
+"""The network by PyTorch: on GPUs, and on processors where OpenVINO does not answer.
+
+`choice` imports it when PyTorch is to answer; a worker whose engine is OpenVINO never loads PyTorch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gateway.errors import ConfigurationError
+from gateway.model.engines import RawOutput
+from gateway.model.network import build_network, fold_batch_norm, forward, load_into
+from gateway.model.weights import State
+
+
+class TorchEngine:
+    """A network in float32; see `NetworkEngine`.
+
+    Parameters
+    ----------
+    state
+        Weights of the network, checked by `check_shapes`.
+    threads
+        Processor threads of one forward pass, for the whole process; None: PyTorch's default.
+    """
+
+    tolerance = 0.001
+
+    def __init__(self, state: State, device: torch.device, threads: int | None) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        network = build_network()
+        load_into(network, state)
+        self._network = fold_batch_norm(network).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device = device
+        self.on_gpu = device.type == "cuda"
+        self.name = "PyTorch float32 on CUDA" if self.on_gpu else "PyTorch float32"
+
+    @torch.inference_mode()
+    def run(self, images: NDArray[np.float32]) -> RawOutput:
+        """Return the output for n images; see `NetworkEngine`."""
+        batch = torch.from_numpy(images).to(self._device, memory_format=torch.channels_last)
+        logits, activation, description = forward(self._network, batch)
+        log_odds = logits[:, 1] - logits[:, 0]
+        return RawOutput(*(part.cpu().numpy() for part in (log_odds, activation, description)))
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device `name` (`auto`: CUDA where available), or raise ConfigurationError."""
+    try:
+        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch raises either for a missing device
+        reason = str(error).split("\n", 1)[0]
+        raise ConfigurationError(f"device {name} is not available: {reason}") from error
+    return device
