@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import filecmp
 import hashlib
 import os
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 from gateway.deliver.destination import AuditTarget, Destination
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.doctor.finding import Finding, good, wrong
-from gateway.files.atomic import write_durably
+from gateway.files.atomic import copy_durably
 from gateway.files.folders import existing, make_folder, sync_folder
 from gateway.settings import FolderDestination
 from gateway.store.entries import PendingDelivery
@@ -69,14 +70,13 @@ class ResultsFolder(Destination):
     def _write(self, delivery: PendingDelivery) -> None:
         folder = self._path / study_folder(delivery.study_instance_uid)
         path = folder / delivery.name
-        content = delivery.path.read_bytes()
-        if path.is_file() and path.read_bytes() == content:
+        if path.is_file() and filecmp.cmp(path, delivery.path, shallow=False):
             return
         make_folder(folder)
         temporary = folder / f".{path.stem}.part"
         temporary.unlink(missing_ok=True)  # of a killed attempt; another that still writes keeps its own file
         try:
-            write_durably(temporary, [content])
+            copy_durably(delivery.path, temporary)
             temporary.rename(path)
         except OSError:
             temporary.unlink(missing_ok=True)

@@ -6,15 +6,19 @@ killed meanwhile leaves a draft, never half a file.
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from gateway.files.draft import GROUP_READS, Buffer, Draft
 
 OWNER_READS = 0o600
+_NOT_BY_SYSTEM = {errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}  # for these two file systems
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -60,22 +64,37 @@ def create_once(
     draft.finish(path)
 
 
-def write_durably(path: Path, parts: Iterable[Buffer], mode: int = GROUP_READS) -> None:
-    """Write and fsync one file; its name is not synced.
+def copy_durably(source: Path, path: Path) -> None:
+    """Write and fsync a copy of a file; its name is not synced.
+
+    The system copies. A file system that can share blocks (XFS, Btrfs) stores none of them twice. A hard link
+    would be one file with two names: a change under either would change both.
 
     Raises
     ------
     OSError
         If the disk does not take it; the file may be there in part.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
-        for part in parts:
-            _write_all(descriptor, part)
-        os.fsync(file.fileno())
+    with source.open("rb") as given, _created(path) as copy:
+        size = os.fstat(given.fileno()).st_size
+        if not _copied_by_system(given.fileno(), copy.fileno(), size):
+            shutil.copyfileobj(given, copy)
+            copy.flush()
+        if os.fstat(copy.fileno()).st_size != size:
+            raise OSError(errno.EIO, "the file changed while it was copied", str(source))
+        os.fsync(copy.fileno())
 
 
-def _write_all(descriptor: int, part: Buffer) -> None:
-    view = memoryview(part)
-    while view:
-        view = view[os.write(descriptor, view) :]
+def _copied_by_system(source: int, copy: int, size: int) -> bool:
+    """Tell whether the system copied all bytes; else both descriptors stand where it stopped."""
+    try:
+        while size and (copied := os.copy_file_range(source, copy, size)):
+            size -= copied
+    except OSError as error:
+        if error.errno not in _NOT_BY_SYSTEM:
+            raise
+    return not size
+
+
+def _created(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, GROUP_READS), "wb")

@@ -34,6 +34,8 @@ class Draft:
     ----------
     size
         Bytes written after the head.
+    is_first
+        After `finish`: no other writer was faster, and the file under the name is this one.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class Draft:
 
     def __init__(self, folder: Path, head: Buffer = b"", *, mode: int = GROUP_READS) -> None:
         self.size = 0
+        self.is_first = False
         self._path = folder / uuid.uuid4().hex
         self._head_size = len(head)
         self._sha256 = hashlib.sha256()
@@ -78,6 +81,7 @@ class Draft:
         try:
             os.fsync(self._file.fileno())
             path.hardlink_to(self._path)  # a rename would replace the file of a faster writer
+            self.is_first = True
         except FileExistsError:
             pass
         finally:

@@ -84,7 +84,7 @@ class Spool:
             create_once(path, parts, drafts=self._incoming)
         return path
 
-    def begin(self, head: Buffer) -> Draft:
+    def begin(self, head: Buffer = b"") -> Draft:
         """Begin a file whose first bytes are `head`; `OSError` and `Retry` as in `keep`."""
         self.check()
         return Draft(self._incoming, head)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -66,19 +67,25 @@ class Encoder:
 
     def _keep(self, result: Result, calling_ae_title: str) -> StoredResult:
         try:
-            path = self._results.keep(result.name, [result.content])
-            kept = path.read_bytes()  # an earlier attempt's file wins over what was encoded now
+            path, sha256 = self._write(result)
         except OSError as error:
             raise Retry(f"{self._results.root}: {error.strerror or error}") from error
         return StoredResult(
             kind=result.kind,
             media_type=result.media_type,
             path=path,
-            sha256=hashlib.sha256(kept).hexdigest(),
+            sha256=sha256,
             sop_class_uid=result.sop_class_uid,
             sop_instance_uid=result.sop_instance_uid,
             destinations=tuple(self._route(calling_ae_title, result.kind, result.media_type)),
         )
+
+    def _write(self, result: Result) -> tuple[Path, str]:
+        """Return the kept file and its digest; an earlier attempt's file wins over what was encoded now."""
+        draft = self._results.begin()
+        draft.write(result.content)
+        path = self._results.finish(draft, result.name)
+        return path, draft.sha256 if draft.is_first else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def result_rules(settings: Settings) -> ResultRules:

@@ -97,11 +97,18 @@ def test_a_result_that_is_not_there_is_named(tmp_path: Path, delivery: PendingDe
 def test_half_a_file_is_never_visible(
     tmp_path: Path, delivery: PendingDelivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, _: object) -> None:
+    def full(_: Path, path: Path) -> None:
         path.write_bytes(b"res")
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr("gateway.deliver.folder.write_durably", full)
+    monkeypatch.setattr("gateway.deliver.folder.copy_durably", full)
     (outcome,) = ResultsFolder(folder(tmp_path / "outbox")).deliver([delivery])
     assert (outcome.verdict, "No space left" in str(outcome.error)) == (Verdict.LATER, True)
     assert not [path for path in (tmp_path / "outbox").rglob("*") if path.is_file()]
+
+
+def test_a_change_in_the_folder_does_not_change_the_result(tmp_path: Path, delivery: PendingDelivery) -> None:
+    (outcome,) = ResultsFolder(folder(tmp_path / "outbox")).deliver([delivery])
+    assert outcome.verdict is Verdict.DELIVERED
+    (tmp_path / "outbox" / "1.2.3" / "2.25.1.dcm").write_bytes(b"edited by a reader")
+    assert delivery.path.read_bytes() == b"result"

@@ -1,5 +1,6 @@
 """Atomic writes and locks: whole files, the first or the last writer wins, one holder."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.files.atomic import OWNER_READS, create_once, replace_file
+from gateway.files.atomic import OWNER_READS, copy_durably, create_once, replace_file
 from gateway.files.lock import open_lock, try_lock
 
 
@@ -59,3 +60,32 @@ def test_a_lock_has_one_holder_until_it_is_closed(tmp_path: Path) -> None:
     os.close(first)
     assert try_lock(second)
     os.close(second)
+
+
+@pytest.mark.parametrize("error", [None, errno.EXDEV, errno.EOPNOTSUPP])
+def test_a_copy_is_whole_and_its_own_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int | None
+) -> None:
+    content = os.urandom(3_000_001)
+    (tmp_path / "result").write_bytes(content)
+    by_system = os.copy_file_range
+
+    def partly(source: int, copy: int, count: int) -> int:
+        if error and os.lseek(copy, 0, os.SEEK_CUR):
+            raise OSError(error, os.strerror(error))
+        return by_system(source, copy, min(count, 1_000_000))
+
+    monkeypatch.setattr(os, "copy_file_range", partly)
+    copy_durably(tmp_path / "result", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == content
+    assert (tmp_path / "copy").stat().st_ino != (tmp_path / "result").stat().st_ino
+
+
+def test_a_full_disk_ends_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "result").write_bytes(b"content")
+    monkeypatch.setattr(os, "copy_file_range", full)
+    with pytest.raises(OSError, match="No space left"):
+        copy_durably(tmp_path / "result", tmp_path / "copy")
