@@ -44,11 +44,10 @@ def record_answer(
     model = f"{answer.model.name} {answer.model.version}"
     session.tell(Event.INFERRED, instance, label=answer.label, score=score, model=model)
     connection = session.connection
-    answer_id = _stand_again(connection, instance.id, answer) or _insert(connection, instance.id, answer)
+    standing = _stand_again(connection, instance.id, answer) if instance.was_answered else None
+    answer_id = standing or _insert(connection, instance.id, answer)
     for result in answer.results:
-        result_id = _record_result(session, instance, answer_id, result, relative(result.path))
-        for destination in result.destinations:
-            _record_delivery(connection, result_id, destination)
+        _record_result(session, instance, answer_id, result, relative(result.path))
     return answer_id
 
 
@@ -129,13 +128,14 @@ def _content(answer: AnswerRecord) -> dict[str, Any]:
 
 def _record_result(
     session: Session, instance: StoredInstance, answer_id: int, result: StoredResult, path: str
-) -> int:
-    """Register a result; one of an answer that stands again is there, its file written anew."""
+) -> None:
+    """Register a result and its deliveries; one of an answer that stands again is there, written anew."""
     this = results.c.name == result.path.name
     again = sa.update(results).where(this).values(file_deleted_at=None, answer_id=answer_id)
     known = session.connection.scalars(again.returning(results.c.id)).first()
     if known is not None:
-        return int(known)
+        _record_deliveries(session.connection, known, _not_yet(session.connection, known, result))
+        return
     row = {
         "instance_id": instance.id,
         "answer_id": answer_id,
@@ -150,12 +150,19 @@ def _record_result(
     }
     session.tell(Event.ENCODED, instance, kind=result.kind, **named(result))
     insert = sa.insert(results).values(row).returning(results.c.id)
-    return int(session.connection.execute(insert).scalar_one())
+    new = session.connection.execute(insert).scalar_one()
+    _record_deliveries(session.connection, new, result.destinations)
 
 
-def _record_delivery(connection: sa.Connection, result_id: int, destination: str) -> None:
-    this = (deliveries.c.result_id == result_id) & (deliveries.c.destination == destination)
-    if connection.execute(sa.select(deliveries.c.id).where(this)).first() is None:
-        row = {"result_id": result_id, "destination": destination, "state": DeliveryState.PENDING}
-        times = {"state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
-        connection.execute(sa.insert(deliveries).values(row | times))
+def _not_yet(connection: sa.Connection, result_id: int, result: StoredResult) -> list[str]:
+    """Return the destinations of a known result that have no delivery of it."""
+    query = sa.select(deliveries.c.destination).where(deliveries.c.result_id == result_id)
+    known = set(connection.scalars(query))
+    return [destination for destination in result.destinations if destination not in known]
+
+
+def _record_deliveries(connection: sa.Connection, result_id: int, destinations: Sequence[str]) -> None:
+    times = {"state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
+    new = {"result_id": result_id, "state": DeliveryState.PENDING} | times
+    if destinations:
+        connection.execute(sa.insert(deliveries), [new | {"destination": each} for each in destinations])

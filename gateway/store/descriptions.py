@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import sqlalchemy as sa
@@ -10,7 +11,8 @@ from gateway.records import Description
 from gateway.store.schema import instances
 
 
-def record_description(connection: sa.Connection, instance_id: int, description: Description) -> None:
-    """Keep what people look for an image by."""
-    this = instances.c.id == instance_id
-    connection.execute(sa.update(instances).where(this).values(asdict(description)))
+def record_descriptions(connection: sa.Connection, descriptions: Mapping[int, Description]) -> None:
+    """Keep the description of each image, by its row."""
+    rows = [{"image": image} | asdict(description) for image, description in descriptions.items()]
+    if rows:
+        connection.execute(sa.update(instances).where(instances.c.id == sa.bindparam("image")), rows)

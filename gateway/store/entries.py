@@ -74,13 +74,16 @@ class ImageIdentity:
 class StoredInstance(ImageIdentity):
     """A received image that waits for its answer; `path` is absolute.
 
-    `attempts` counts how often its batch was begun. `earlier_reports` are of the answer that is replaced;
+    `attempts` counts how often its batch was begun; `was_answered` tells whether it has had an answer.
+    `earlier_reports` are of the answer that is replaced;
     `answered` are other data sets under the same UID that have an answer.
     """
 
     path: Path
     batch: str
     attempts: int
+    received_at: datetime
+    was_answered: bool = False
     earlier_reports: tuple[EarlierReport, ...] = ()
     answered: tuple[AnsweredVersion, ...] = ()
 

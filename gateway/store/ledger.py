@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ _STORED = (
     instances.c.path,
     instances.c.batch,
     instances.c.attempts,
+    instances.c.received_at,
+    instances.c.answer_id.is_not(None).label("was_answered"),
 )
 
 
@@ -255,20 +257,16 @@ class Ledger:
         values = {"state": State.INFERRED, "label": first.label, "score": first.score}
         if not _leave_received(connection, instance, **values):
             return False
-        supersede(connection, instance.id)
+        if instance.was_answered:
+            supersede(connection, instance.id)
         shown, *_ = [record_answer(session, instance, each, self.relative) for each in given]
         this = instances.c.id == instance.id
         connection.execute(sa.update(instances).where(this).values(answer_id=shown))
-        update_state(connection, instance.id, now())
+        if instance.was_answered or not any(each.is_routed for each in given):
+            update_state(connection, instance.id, now())
         if not any(each.is_routed for each in given):
             session.tell(Event.FAILED, instance, reason=Reason.NOT_ROUTED, detail=NO_ROUTE)
         return True
-
-    def received_at(self, connection: sa.Connection, instance: StoredInstance) -> datetime:
-        """Return when the image came."""
-        query = sa.select(instances.c.received_at).where(instances.c.id == instance.id)
-        time: datetime = connection.execute(query).scalar_one()
-        return time
 
     # --- paths
 

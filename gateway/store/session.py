@@ -48,6 +48,7 @@ class Session:
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
+        self._rows: list[dict[str, Any]] = []
         self._told: list[tuple[Event, dict[str, Any], AuditEntry | None]] = []
 
     def tell(
@@ -60,14 +61,18 @@ class Session:
         data
             Kept as JSON. It holds UIDs, AE titles, codes and figures, never patient data.
         """
-        row = {"instance_id": image.id, "time": now(), "event": event.value, "data": data}
-        self.connection.execute(sa.insert(events).values(row))
+        self._rows.append({"instance_id": image.id, "time": now(), "event": event.value, "data": data})
         names = {
             "sop_instance_uid": image.sop_instance_uid,
             "study_instance_uid": image.study_instance_uid,
             "calling_ae_title": image.calling_ae_title,
         }
         self._told.append((event, names | data, audit))
+
+    def write_history(self) -> None:
+        """Write the events to the history, in order, within the transaction."""
+        if self._rows:
+            self.connection.execute(sa.insert(events), self._rows)
 
     def publish(self) -> None:
         """Write the events to log and audit trail, in order: the transaction is committed."""
@@ -90,4 +95,5 @@ def open_session(engine: sa.Engine) -> Iterator[Session]:
     with errors_are_for_later(), engine.begin() as connection:
         session = Session(connection)
         yield session
+        session.write_history()
     session.publish()

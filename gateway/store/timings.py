@@ -31,10 +31,14 @@ class Tally(NamedTuple):
     seconds: float
 
 
-def record_timings(connection: sa.Connection, seconds: Mapping[Stage, float]) -> None:
-    """Add one row for each stage."""
+def record_timings(connection: sa.Connection, *images: Mapping[Stage, float]) -> None:
+    """Add one row for each stage of each image."""
     time = datetime.now(UTC)
-    rows = [{"stage": stage, "seconds": max(0.0, spent), "time": time} for stage, spent in seconds.items()]
+    rows = [
+        {"stage": stage, "seconds": max(0.0, spent), "time": time}
+        for seconds in images
+        for stage, spent in seconds.items()
+    ]
     if rows:
         connection.execute(sa.insert(timings), rows)
 

@@ -13,7 +13,7 @@ from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
-from gateway.worker.outcome import record_outcome
+from gateway.worker.outcome import record_outcomes
 from gateway.worker.pipeline import Pipeline
 from gateway.worker.stages import Settled, bug
 
@@ -67,6 +67,5 @@ class Answerer:
     def _record(self, outcomes: Sequence[Settled]) -> int:
         """Record answers, results and deliveries in one transaction; return how many images that were."""
         with self._ledger.session() as session:
-            for outcome in outcomes:
-                record_outcome(outcome, self._ledger, session)
+            record_outcomes(outcomes, self._ledger, session)
         return len(outcomes)

@@ -21,7 +21,7 @@ from gateway.store.queries.worklist import Search
 from gateway.store.requeue import Requeue
 from gateway.store.schema import answers
 from gateway.web.site import Site
-from gateway.worker.outcome import record_outcome
+from gateway.worker.outcome import record_outcomes
 from tests.support.ledger_rows import claim
 from tests.support.site import add_image, browsing, site_in
 from tests.support.sources import dx
@@ -55,7 +55,7 @@ def answer(site: Site, *models: Predictor) -> Sequence[AnswerRecord]:
     (settled,) = pipeline.answer(claim(site.ledger, "batch"))
     assert isinstance(settled.outcome, tuple)
     with site.ledger.session() as session:
-        record_outcome(settled, site.ledger, session)
+        record_outcomes([settled], site.ledger, session)
     return settled.outcome
 
 

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from gateway.processes.website import site_of
 from gateway.records import Description, Received, Stage
 from gateway.settings import FolderDestination, Settings, Web
-from gateway.store.descriptions import record_description
+from gateway.store.descriptions import record_descriptions
 from gateway.store.entries import StoredInstance
 from gateway.store.opening import open_database
 from gateway.store.spool import Spool
@@ -86,7 +86,7 @@ def add_answer(site: Site, number: int, source: Dataset | None = None, **changes
     instance = answer_again(site, number)
     with site.ledger.transaction() as connection:
         description = Description(HOSTILE, f"Maker {HOSTILE}", 0.4, 0.7)
-        record_description(connection, instance.id, description)
+        record_descriptions(connection, {instance.id: description})
         record_timings(connection, {Stage.ANSWER: 1.5})
     return row
 
