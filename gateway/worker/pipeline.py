@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +31,9 @@ from gateway.worker.stages import Settled
 LARGEST_BATCH_ON_CPU = 4  # more gains nothing there, and the first of a batch waits for its last
 
 
+Value = TypeVar("Value")
+
+
 class ImageStages(Protocol):
     """Runs the stages of one image outside of this process; see `Stages`."""
 
@@ -40,6 +42,14 @@ class ImageStages(Protocol):
 
     def encode(self, instance: StoredInstance, predictions: Sequence[Prediction]) -> Future[Settled]:
         """Begin the stages after the network of an image that was prepared here."""
+
+
+class _Ready(NamedTuple):
+    """An image whose turn in the network it is, and where its results will be encoded."""
+
+    instance: StoredInstance
+    place: ImageStages
+    tensor: NDArray[np.float32]
 
 
 class Pipeline:
@@ -97,32 +107,25 @@ class Pipeline:
         """
         places = [self._take_place() for _ in instances]
         begun = [place.prepare(instance) for place, instance in zip(places, instances, strict=True)]
-        settled: list[Settled] = []
-        ready = []
-        for instance, place, future in zip(instances, places, begun, strict=True):
-            with _left_out_on_retry(instance):
-                prepared = future.result()
-                if isinstance(prepared, Settled):
-                    settled.append(prepared)
-                else:
-                    ready.append((instance, place, prepared))
-            note_progress()
-        if not ready:
-            return settled
+        prepared = _results(instances, begun, note_progress)
+        ready = [
+            _Ready(instance, place, tensor)
+            for instance, place, tensor in zip(instances, places, prepared, strict=True)
+            if isinstance(tensor, np.ndarray)
+        ]
+        ended = [each for each in prepared if isinstance(each, Settled)]
+        return ended + (self._answered(ready, note_progress) if ready else [])
+
+    def _answered(self, ready: Sequence[_Ready], note_progress: Callable[[], None]) -> list[Settled]:
         with self._network:
             started = perf_counter()
-            predictions = self._predictions([tensor for *_, tensor in ready])
-            infer_seconds = perf_counter() - started
-        encoding = [
-            (instance, place.encode(instance, given))
-            for (instance, place, _), given in zip(ready, predictions, strict=True)
+            predictions = self._predictions([image.tensor for image in ready])
+            seconds = perf_counter() - started
+        begun = [
+            image.place.encode(image.instance, given) for image, given in zip(ready, predictions, strict=True)
         ]
-        for instance, encoded in encoding:
-            note_progress()
-            with _left_out_on_retry(instance):
-                one = encoded.result()
-                settled.append(replace(one, seconds={**one.seconds, Stage.INFER: infer_seconds}))
-        return settled
+        encoded = _results([image.instance for image in ready], begun, note_progress)
+        return [replace(each, seconds={**each.seconds, Stage.INFER: seconds}) for each in encoded if each]
 
     def _predictions(self, tensors: Sequence[NDArray[np.float32]]) -> list[tuple[Prediction, ...]]:
         """Return the predictions of all models for each image."""
@@ -154,9 +157,16 @@ def engine_rules(settings: Settings) -> EngineRules:
     return EngineRules(model.engine, model.precision, model.device, model.threads or share)
 
 
-@contextmanager
-def _left_out_on_retry(instance: StoredInstance) -> Iterator[None]:
-    try:
-        yield
-    except Retry as error:
-        log_event(Event.WAITING, sop_instance_uid=instance.sop_instance_uid, reason=str(error))
+def _results(
+    instances: Sequence[StoredInstance], begun: Sequence[Future[Value]], note_progress: Callable[[], None]
+) -> list[Value | None]:
+    """Wait for a stage of each image; None where its files cannot be read or written now."""
+    results: list[Value | None] = []
+    for instance, future in zip(instances, begun, strict=True):
+        try:
+            results.append(future.result())
+        except Retry as error:
+            log_event(Event.WAITING, sop_instance_uid=instance.sop_instance_uid, reason=str(error))
+            results.append(None)
+        note_progress()
+    return results
