@@ -108,6 +108,7 @@ class Event(StrEnum):
     ROLE_NOT_STARTED = "role_not_started", ERROR, "a role cannot be started now; the supervisor tries again"
     THREAD_FAILED = "thread_failed", ERROR, "a thread has ended or hangs: its role is started again"
     WORKER_HANGS = "worker_hangs", ERROR, "a forward pass does not end: its worker is started again"
+    SANDBOX_ENDED = "sandbox_ended", WARNING, "a sandbox ended or hung with an image in hand"
     NAME_TAKEN = "name_taken", ERROR, "a silent worker lost its name to another, and is restarted"
     TAKEN_OVER = "taken_over", WARNING, "a worker took over the work of a silent one"
     RESUMED = "resumed", WARNING, "a worker resumed batches whose end could not be written"

@@ -23,7 +23,8 @@ from gateway.sandbox.process import Lost, Sandbox
 from gateway.settings import Settings
 from gateway.store.entries import StoredInstance
 from gateway.store.marks import Marks
-from gateway.telemetry.log import open_log
+from gateway.telemetry.events import Event
+from gateway.telemetry.log import log_event, open_log
 from gateway.worker.encode import open_encoder
 from gateway.worker.stages import End, Settled, Stages
 
@@ -77,6 +78,7 @@ class ImageSandbox:
             except Lost:
                 if self._closing.is_set():
                     raise Retry("the worker stops") from None
+                log_event(Event.SANDBOX_ENDED, sop_instance_uid=instance.sop_instance_uid)
             except ConfigurationError as error:
                 raise Retry(f"the process for images does not start: {error}") from error
         detail = f"its own process ended {DEATHS} times while this image was worked on"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.errors import ConfigurationError, Retry
 from gateway.sandbox.process import Lost, Sandbox
@@ -106,7 +107,9 @@ def asked(*ends: Exception, image: StoredInstance) -> Any:
 
 def test_an_image_is_poison_once_it_has_ended_its_sandbox_repeatedly(image: StoredInstance) -> None:
     assert asked(*[Lost()] * (DEATHS - 1), image=image) is image
-    settled = asked(*[Lost()] * DEATHS, image=image)
+    with capture_logs() as log:
+        settled = asked(*[Lost()] * DEATHS, image=image)
+    assert [line["event"] for line in log] == ["sandbox_ended"] * DEATHS
     assert isinstance(settled.outcome, End)
     assert settled.outcome.reason == "poison"
 
