@@ -1,0 +1,160 @@
+"""SCALING: throughput by the number of workers and receivers, with SR and SC into a folder.
+
+`python -m benchmarks.scaling` prints the table for 1, 2, 4, … workers up to the machine's cores, beside the
+rate of the disk alone. It needs no DCMTK. With `--gpu` the workers share the machine's GPU.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.processes import each, processor_ms
+from benchmarks.radiograph import MB, shares, write_radiographs
+from benchmarks.sender import Sender
+from gateway.files.draft import Draft
+from tests.support.gateway_process import GatewayProcess, running, wait_for
+
+LEAD_SECONDS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run.
+
+    Attributes
+    ----------
+    acknowledged, answered
+        Images per second from the first C-STORE to the last 0x0000, and to the last result in the folder.
+    processor
+        Processor time of each role, in ms per image.
+    """
+
+    receivers: int
+    workers: int
+    senders: int
+    acknowledged: float
+    answered: float
+    processor: dict[str, float]
+
+
+def measure(
+    root: Path, counts: Sequence[tuple[int, int]], senders: int, images: int, device: str
+) -> list[Row]:
+    """Measure one gateway for each pair of receivers and workers."""
+    return [
+        _row(root / f"{receivers}-{workers}", receivers, workers, senders, images, device)
+        for receivers, workers in counts
+    ]
+
+
+def _row(root: Path, receivers: int, workers: int, senders: int, images: int, device: str) -> Row:
+    root.mkdir()
+    settings: dict[str, Any] = {
+        "scp": {"processes": receivers, "max_memory_mb": 1024},
+        "workers": workers,
+        "model": {"device": device},
+        "destinations": [{"name": "out", "kind": "folder", "path": str(root / "out")}],
+        "routes": [{"calling_ae_title": "*", "to": ["out"]}],
+    }
+    with running(root, **settings) as gateway:
+        _send(root, gateway, workers, workers)  # each worker's first images take longer
+        before = processor_ms(gateway.process.pid)
+        start, acknowledged, ended = _send(root, gateway, senders, images)
+        spent = each(before, processor_ms(gateway.process.pid), images)
+        gateway.stop()
+    shutil.rmtree(root)
+    return Row(receivers, workers, senders, images / (acknowledged - start), images / (ended - start), spent)
+
+
+def _send(root: Path, gateway: GatewayProcess, senders: int, images: int) -> tuple[float, float, float]:
+    """Send at full speed; return the times of the first C-STORE, the last 0x0000 and the last result."""
+    expected = 2 * images + len(_results(root))
+    files = write_radiographs(root / "sent", images)
+    sending = [Sender(gateway.node, 0.0, share) for share in shares(files, senders)]
+    start = time.time() + LEAD_SECONDS
+    for sender in sending:
+        sender.start(start)
+    acknowledged = max(at for sender in sending for at in sender.acknowledged().values())
+    wait_for(lambda: len(_results(root)) == expected)
+    ended = max(path.stat().st_mtime for path in _results(root))
+    shutil.rmtree(root / "sent")
+    return start, acknowledged, ended
+
+
+def _results(root: Path) -> list[Path]:
+    return list((root / "out").glob("*/[!.]*"))
+
+
+def disk_mb_per_second(root: Path, writers: int, files: int) -> float:
+    """Return the rate of files of an image's size that are written and fsynced by `writers` threads."""
+    root.mkdir()
+    content = os.urandom(int(MB * 1e6))
+
+    def write(number: int) -> None:
+        draft = Draft(root)
+        draft.write(content)
+        draft.finish(root / str(number))
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(writers) as pool:
+        list(pool.map(write, range(files)))
+    seconds = time.perf_counter() - start
+    shutil.rmtree(root)
+    return files * MB / seconds
+
+
+def main(
+    gpu: Annotated[bool, typer.Option("--gpu", help="Run the network on the GPU.")] = False,
+    senders: Annotated[int, typer.Option(help="Senders at full speed.")] = 8,
+    images: Annotated[int, typer.Option(help="Images of each run.")] = 240,
+    pairs: Annotated[
+        str, typer.Option(help="Receivers and workers of each run, as 1:1,2:4; default 1, 2, 4, … of both.")
+    ] = "",
+    folder: Annotated[Path | None, typer.Option(help="Measure on this disk.")] = None,
+) -> None:
+    """Print the scaling table of this machine."""
+    counts = [_pair(text) for text in pairs.split(",")] if pairs else _doublings(len(os.sched_getaffinity(0)))
+    console = Console(width=140, highlight=False)
+    table = Table(
+        "receivers", "workers", "senders", "acknowledged/s", "answered/s", "MB/s", "ms/image", box=box.SIMPLE
+    )
+    with tempfile.TemporaryDirectory(dir=folder, prefix="benchmarks-") as temporary:
+        root = Path(temporary)
+        disk = disk_mb_per_second(root / "disk", senders, images)
+        for row in measure(root, counts, senders, images, "cuda" if gpu else "cpu"):
+            table.add_row(*_cells(row))
+    console.print(f"the disk alone, {senders} writers, hashed and fsynced: {disk:.0f} MB/s")
+    console.print(table)
+
+
+def _cells(row: Row) -> list[str]:
+    spent = ", ".join(f"{name} {ms:.0f}" for name, ms in sorted(row.processor.items()))
+    counts = [str(row.receivers), str(row.workers), str(row.senders)]
+    return [*counts, f"{row.acknowledged:.1f}", f"{row.answered:.1f}", f"{row.acknowledged * MB:.0f}", spent]
+
+
+def _pair(text: str) -> tuple[int, int]:
+    receivers, workers = text.split(":")
+    return int(receivers), int(workers)
+
+
+def _doublings(cores: int) -> list[tuple[int, int]]:
+    """Return 1, 2, 4, … workers up to the cores, each with a quarter as many receivers."""
+    return [(max(1, count // 4), count) for count in (1, 2, 4, 8, 16, 32, 64) if count <= cores]
+
+
+if __name__ == "__main__":
+    typer.run(main)
