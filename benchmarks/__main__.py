@@ -70,7 +70,7 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         receiving = receive.measure(root, effort)
         storescp_mb = receive.storescp_peak_mb(root, effort)
         status.update("end to end")
-        answering = end_to_end.measure(root, effort, models.torch, storescp_mb)
+        answering = end_to_end.measure(root, effort, models, storescp_mb)
         status.update("predict")
         predicting = predict.measure(root, effort, models.answering)
         status.update("durability")

@@ -39,6 +39,6 @@ def measure(root: Path, effort: Effort) -> list[Figure]:
 def _course(root: Path, effort: Effort, environment: dict[str, str]) -> Course:
     root.mkdir()
     with hospital(root, environment) as (gateway, pacs):
-        course = run(root / "sent", gateway, pacs, SENDERS, effort.answered)
+        course = run(root / "sent", gateway.node, pacs, SENDERS, effort.answered)
     shutil.rmtree(root)
     return course

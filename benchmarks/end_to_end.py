@@ -20,10 +20,13 @@ from pydicom import dcmread
 
 from benchmarks.dcmtk import storescp
 from benchmarks.figure import Effort, Figure, Yardstick
-from benchmarks.model import BareModel
+from benchmarks.model import BareModel, Models
+from benchmarks.naive import naive
+from benchmarks.processes import each, processor_ms
 from benchmarks.radiograph import shares, write_radiographs
 from benchmarks.sender import Sender
 from benchmarks.stopwatch import peak_mb
+from gateway.deliver.storage_scu import DicomNode
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 
 SENDERS = (1, 4)
@@ -56,14 +59,27 @@ class Course:
         return 1000 * float(np.percentile(waits, percentile))
 
 
-def measure(root: Path, effort: Effort, bare: BareModel, storescp_mb: float) -> list[Figure]:
-    """Measure throughput, latency and memory of one gateway."""
+def measure(root: Path, effort: Effort, models: Models, storescp_mb: float) -> list[Figure]:
+    """Measure throughput, latency, processor time and memory of one gateway, beside the naive script."""
+    scripted = {senders: _naive(root, senders, effort.answered) for senders in SENDERS}
     figures = []
     with hospital(root) as (gateway, pacs):
         for senders in SENDERS:
-            figures += _figures(root, gateway, pacs, senders, effort.answered, bare)
-        figures += _memory(gateway, bare, storescp_mb)
+            figures += _figures(root, gateway, pacs, senders, effort.answered, models, scripted[senders])
+        figures += _memory(gateway, models.torch, storescp_mb)
     return figures
+
+
+def _naive(root: Path, senders: int, images: int) -> float:
+    """Return the images per second of the naive script."""
+    pacs = root / "naive"
+    pacs.mkdir()
+    with storescp(pacs, "--fork") as listener, naive(listener.port) as port:
+        node = DicomNode("NAIVE", "127.0.0.1", port, "BENCHMARK")
+        run(root / "sent", node, pacs, senders, senders)  # the first images take longer
+        course = run(root / "sent", node, pacs, senders, images)
+    shutil.rmtree(pacs)
+    return course.images_per_second
 
 
 @contextmanager
@@ -88,35 +104,49 @@ def gateway_of_pacs(root: Path, port: int, **settings: Any) -> AbstractContextMa
 
 
 def _figures(
-    root: Path, gateway: GatewayProcess, pacs: Path, senders: int, images: int, bare: BareModel
+    root: Path,
+    gateway: GatewayProcess,
+    pacs: Path,
+    senders: int,
+    images: int,
+    models: Models,
+    scripted: float,
 ) -> list[Figure]:
-    fast = run(root / "sent", gateway, pacs, senders, images)
+    bare = models.torch
+    before = processor_ms(gateway.process.pid)
+    fast = run(root / "sent", gateway.node, pacs, senders, images)
+    spent = each(before, processor_ms(gateway.process.pid), images)
     rate = LOAD * fast.images_per_second
-    paced = run(root / "sent", gateway, pacs, senders, images, rate)
+    paced = run(root / "sent", gateway.node, pacs, senders, images, rate)
     many = f"{senders} sender{'s' * (senders > 1)}"
     alone = Yardstick(f"{bare.engine}, one image", 1000 / bare.images_per_second[1])
     batch = Yardstick(f"{bare.engine}, batch 4", bare.images_per_second[4])
+    around = sum(spent.values()) - models.answering.processor_ms
     return [
+        Figure(f"naive script, C-STORE to SR, {many}", scripted, "images/s", batch),
         Figure(f"C-STORE to SR, {many}", fast.images_per_second, "images/s", batch),
+        Figure("the same", fast.images_per_second, "images/s", Yardstick("naive script", scripted)),
         *(
             Figure(f"0x0000 to SR, {many}, {rate:.1f} images/s, p{p}", paced.latency_ms(p), "ms", alone)
             for p in (50, 95)
         ),
+        *(Figure(f"processor time an image, {many}, {name}", ms, "ms") for name, ms in sorted(spent.items())),
+        Figure(f"processor time an image, {many}, around the network", around, "ms"),
     ]
 
 
 def run(
-    folder: Path, gateway: GatewayProcess, pacs: Path, senders: int, images: int, rate: float | None = None
+    folder: Path, node: DicomNode, pacs: Path, senders: int, images: int, rate: float | None = None
 ) -> Course:
     """Send images, `rate` a second over all senders or at full speed; wait for every SR."""
     files = write_radiographs(folder, images)
     step = 1 / rate if rate else 0.0
-    sending = [Sender(gateway.node, step * senders, share) for share in shares(files, senders)]
+    sending = [Sender(node, step * senders, share) for share in shares(files, senders)]
     start = time.time() + LEAD_SECONDS
     for number, sender in enumerate(sending):
         sender.start(start + number * step)
     acknowledged = {uid: at for sender in sending for uid, at in sender.acknowledged().items()}
-    _wait_for_results(2 * images, gateway, pacs)
+    _wait_for_results(2 * images, pacs)
     course = Course(start, acknowledged, _arrivals(pacs))
     assert acknowledged.keys() == course.arrived.keys(), "an image has no SR"
     shutil.rmtree(folder)
@@ -125,11 +155,11 @@ def run(
     return course
 
 
-def _wait_for_results(count: int, gateway: GatewayProcess, pacs: Path) -> None:
+def _wait_for_results(count: int, pacs: Path) -> None:
     try:
         wait_for(lambda: len(_results(pacs)) == count, PATIENCE_SECONDS)
     except AssertionError:
-        raise RuntimeError(f"results are missing; the gateway said:\n{gateway.stderr()[-1000:]}") from None
+        raise RuntimeError(f"{count - len(_results(pacs))} results are missing") from None
 
 
 def _results(pacs: Path) -> list[Path]:

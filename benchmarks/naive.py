@@ -34,7 +34,7 @@ PICTURE_SIDE = 1024
 def naive(peer_port: int) -> Iterator[int]:
     """Run the script in a process of its own; yield its port."""
     command = [sys.executable, "-m", "benchmarks.naive", str(peer_port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
             yield int(process.stdout.readline())
@@ -47,10 +47,11 @@ class Script:
 
     def __init__(self, peer_port: int) -> None:
         import torch
-        from torchvision.models.resnet import resnet50
+
+        from gateway.model.network import build_network  # torchvision's ResNet-50
 
         self._torch = torch
-        self._network = resnet50(num_classes=2).eval()
+        self._network = build_network().eval()
         self._peer_port = peer_port
         self._ae = AE("NAIVE")
         for sop_class in (EnhancedSRStorage, SecondaryCaptureImageStorage):
