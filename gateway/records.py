@@ -17,7 +17,7 @@ IMPLEMENTATION_VERSION_NAME = "CXR_GATEWAY"
 
 
 class State(StrEnum):
-    """Where an image stands."""
+    """State of an image."""
 
     RECEIVED = "received"  # bytes on disk and row committed; the sender was told 0x0000
     INELIGIBLE = "ineligible"  # no answer is due, for the reason given
@@ -58,7 +58,7 @@ class Reason(StrEnum):
 
 
 class Presence(StrEnum):
-    """Whether the finding that a model looks for is there, by the model's answer."""
+    """Presence of the finding, by the model's answer."""
 
     PRESENT = "present"
     ABSENT = "absent"  # of the finding: no model judges that a chest is normal
@@ -112,7 +112,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What people look for an image by, and by what they notice that images change.
+    """Search fields of an image, and statistics of its brightness, by which drift is noticed.
 
     Attributes
     ----------
@@ -183,7 +183,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """Which model answered, and between which classes it decides.
+    """Identity of a model, and the classes between which it decides.
 
     Attributes
     ----------
@@ -262,7 +262,7 @@ class Prediction:
 
     @property
     def presence(self) -> Presence:
-        """Whether the finding is there."""
+        """Presence of the finding."""
         return self.model.presence(self.score)
 
     @property

@@ -46,7 +46,7 @@ def show_config(config: Config = None) -> None:
 def doctor(as_json: AsJson = False, config: Config = None) -> None:
     """Examine settings, disk, database, ports, model and every destination; say what to change where."""
     from gateway.doctor.examine import examine
-    from gateway.doctor.finding import Verdict
+    from gateway.doctor.finding import Severity
 
     settings = open_settings(config)
     with err.status("examining"):
@@ -55,7 +55,7 @@ def doctor(as_json: AsJson = False, config: Config = None) -> None:
         print_json([asdict(finding) for finding in findings])
     else:
         _print_findings(findings)
-    if any(finding.verdict is Verdict.WRONG for finding in findings):
+    if any(finding.verdict is Severity.WRONG for finding in findings):
         raise typer.Exit(1)
 
 

@@ -103,7 +103,7 @@ class Association:
         self.acceptance = Acceptance({})
         self.is_open = False
         self.end_is_unknown = False
-        """Whether the last request was sent whole, and no response to it came."""
+        """True where the last request was sent whole, and no response to it came."""
         self._node = node
         self._connection = connection
         self._patience = connection.patience

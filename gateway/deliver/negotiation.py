@@ -76,7 +76,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What an A-ASSOCIATE-AC says: the reply to each context, and how long a PDU we send."""
+    """Content of an A-ASSOCIATE-AC: the reply to each context, and the longest PDU to send."""
 
     replies: Mapping[int, Reply]
     longest_pdu: int = ASSUMED_MAXIMUM_LENGTH

@@ -16,7 +16,7 @@ from gateway.upper_layer.decoding import is_title
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is said beside the node; None leaves it to the settings."""
+    """Options beside the node; None leaves each to the settings."""
 
     calling_ae_title: str | None = None
     tls: bool = False

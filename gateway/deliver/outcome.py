@@ -1,4 +1,4 @@
-"""How one attempt at one object ended."""
+"""Outcome of one attempt at one object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.store.entries import PendingDelivery
 
 
 class Verdict(StrEnum):
-    """What an attempt means for the object."""
+    """Meaning of an attempt for the object."""
 
     DELIVERED = "delivered"
     LATER = "later"  # this object may be taken another time: no answer, out of resources

@@ -29,7 +29,7 @@ class Unreadable(GatewayError):  # noqa: N818 - said of a file
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a presentation context must offer for one file (PS3.8 7.1.1.13)."""
+    """Demand of one file on a presentation context (PS3.8 7.1.1.13)."""
 
     sop_class_uid: str
     transfer_syntax_uid: str
@@ -37,7 +37,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What a file holds."""
+    """Content of a file."""
 
     content: Content
     sop_instance_uid: str

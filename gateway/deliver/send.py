@@ -16,7 +16,7 @@ from gateway.dicom.statuses import is_success
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of one file; `problem` is a sentence for a person."""
+    """Outcome of one file; `problem` is a sentence for a person."""
 
     file: Path
     stored: bool

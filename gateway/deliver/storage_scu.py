@@ -44,7 +44,7 @@ class NotNow(Retry):
 
 @dataclass(frozen=True, slots=True)
 class DicomNode:
-    """Where to send, and as whom."""
+    """A receiving node, and the calling AE title towards it."""
 
     ae_title: str
     host: str
@@ -71,7 +71,7 @@ def node_of(destination: DicomDestination, calling_ae_title: str) -> DicomNode:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a C-STORE was answered."""
+    """Answer to a C-STORE."""
 
     status: int
     comment: str = ""

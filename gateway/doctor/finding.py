@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class Severity(StrEnum):
     """Severity of a finding."""
 
     GOOD = "good"
@@ -29,21 +29,21 @@ class Finding:
     """
 
     what: str
-    verdict: Verdict
+    verdict: Severity
     told: str
     advice: str = ""
 
 
 def good(what: str, told: str) -> Finding:
     """Return a good finding."""
-    return Finding(what, Verdict.GOOD, told)
+    return Finding(what, Severity.GOOD, told)
 
 
 def doubtful(what: str, told: str, advice: str) -> Finding:
     """Return a doubtful finding, with advice."""
-    return Finding(what, Verdict.DOUBTFUL, told, advice)
+    return Finding(what, Severity.DOUBTFUL, told, advice)
 
 
 def wrong(what: str, told: str, advice: str) -> Finding:
     """Return a finding that holds up images or results, with advice."""
-    return Finding(what, Verdict.WRONG, told, advice)
+    return Finding(what, Severity.WRONG, told, advice)

@@ -68,7 +68,7 @@ class DataDirectory:
 
     @property
     def role_status(self) -> Path:
-        """How each role of this machine is, as the supervisor last heard."""
+        """Status of each role of this machine, as the supervisor last heard."""
         return self.run / "roles.json"
 
     @property

@@ -42,7 +42,7 @@ class Age:
 
     @property
     def contradictory(self) -> bool:
-        """Whether the two ages differ by more than rounding explains (two years)."""
+        """True where the two ages differ by more than rounding explains (two years)."""
         return len(self.known) == 2 and abs(self.known[0] - self.known[1]) > _AGREE_YEARS
 
 

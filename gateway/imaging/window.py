@@ -25,7 +25,7 @@ class Window:
 
     @property
     def is_valid(self) -> bool:
-        """Whether the standard defines an output for this width."""
+        """True where the standard defines an output for this width."""
         return self.width >= 1 if self.function == "LINEAR" else self.width > 0
 
     def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -69,7 +69,7 @@ class Predictor:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether the model runs on a GPU, where large batches are faster."""
+        """True on a GPU, where large batches are faster."""
         return self._engine.on_gpu
 
     def predict(self, images: NDArray[np.float32]) -> list[Prediction]:

@@ -71,7 +71,7 @@ class Findings:
 
     @property
     def proven(self) -> bool:
-        """Whether no image was lost or answered twice, and no process ended by itself."""
+        """True where no image was lost or answered twice, and no process ended by itself."""
         return self.verdict.holds and not self.mishaps
 
 

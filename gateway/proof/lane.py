@@ -25,7 +25,7 @@ class Lane:
 
     @property
     def ended(self) -> bool:
-        """Whether no kill is left."""
+        """True once no kill is left."""
         return self._kill is None
 
     def look(self, *, starved: bool, acknowledged: int) -> None:

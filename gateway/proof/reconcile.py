@@ -41,7 +41,7 @@ class Reconciliation:
 
     @property
     def holds(self) -> bool:
-        """Whether no image was lost or answered twice."""
+        """True where no image was lost or answered twice."""
         return not self.lost and not self.duplicated
 
 

@@ -34,7 +34,7 @@ from gateway.upper_layer.association import Association
 
 MAXIMUM_PDU_SIZE = 128 * 1024
 ASSOCIATION_TIMEOUT_SECONDS = 15
-"""How long a connection may stay without an association (ARTIM, PS3.8 9.1.5)."""
+"""Longest life of a connection without an association (ARTIM, PS3.8 9.1.5)."""
 
 AnswerReport = Callable[[Event], tuple[int, None]]
 """Answers an N-EVENT-REPORT request with a status (PS3.7 10.1.1.1.8)."""

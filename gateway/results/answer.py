@@ -29,7 +29,7 @@ class Predecessor:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the gateway says about one image; everything that its SR and SC need beyond the image.
+    """The gateway's answer to one image; everything that its SR and SC need beyond the image.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Answer:
 
     @property
     def model(self) -> ModelIdentity:
-        """Which model answered."""
+        """Identity of the model that answered."""
         return self.prediction.model
 
     def result_uid(self, source_sop_instance_uid: str, kind: str) -> str:

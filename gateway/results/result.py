@@ -26,7 +26,7 @@ class ResultRules:
 
 @dataclass(frozen=True, slots=True)
 class AnsweredImage:
-    """What every result is built from.
+    """The parts from which every result is built.
 
     Attributes
     ----------

@@ -98,7 +98,7 @@ class SCP(Section):
 
 
 class Selection(Section):
-    """Which images are eligible, beyond the frontal-chest rules."""
+    """Eligibility beyond the frontal-chest rules."""
 
     secondary_capture: bool = False
     """Also answer radiographs that were converted to Secondary Capture."""
@@ -134,7 +134,7 @@ class Model(Section):
 
 
 class Results(Section):
-    """Which result objects are written."""
+    """Result objects."""
 
     sr: Literal["comprehensive-3d", "comprehensive"] = "comprehensive-3d"
     """SOP class of the report: comprehensive-3d, or comprehensive for a PACS that refuses Comprehensive 3D
@@ -144,7 +144,7 @@ class Results(Section):
 
 
 class Worker(Section):
-    """How a worker uses the processor."""
+    """Use of the processor by a worker."""
 
     sandboxes: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = "auto"
     """Processes of each worker that decode images and encode results, 1 to 256; auto: half of the cores,
@@ -161,7 +161,7 @@ class Route(Section):
 
 
 class Delivery(Section):
-    """How long an unreachable destination is tried."""
+    """Retries of an unreachable destination."""
 
     first_retry_seconds: float = Field(5, gt=0)
     """Seconds before the first retry; each further wait is longer."""
@@ -190,7 +190,7 @@ class Retention(Section):
 
 
 class Log(Section):
-    """When `log/gateway.jsonl` makes room: it and `keep_files` older ones are the most that there is."""
+    """Rotation of `log/gateway.jsonl`: at most this file and `keep_files` older ones exist."""
 
     file_mb: float = Field(64, gt=0)
     """Size in MB at which the log file is renamed; a file is also renamed after a day."""

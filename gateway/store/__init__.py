@@ -1,1 +1,1 @@
-"""What must outlive the process: the spool (files) and the ledger (rows)."""
+"""Everything that must outlive the process: the spool (files) and the ledger (rows)."""

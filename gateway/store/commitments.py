@@ -1,4 +1,4 @@
-"""What destinations have been asked to keep for good, and what they promised (PS3.4 Annex J)."""
+"""Storage commitment requests to destinations, and their promises (PS3.4 Annex J)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.telemetry.events import Event
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a destination's report changed: what it keeps, and what it does not.
+    """Changes by a destination's report: results that it keeps, and results that it does not.
 
     `is_known` where its Transaction UID is that of the last request for some result.
     """

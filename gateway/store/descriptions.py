@@ -1,4 +1,4 @@
-"""What an image is called and how it looks, beside its answer."""
+"""Names and brightness of an image, beside its answer."""
 
 from __future__ import annotations
 

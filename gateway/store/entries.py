@@ -19,7 +19,7 @@ AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Arrival(StrEnum):
-    """What a received data set is to the ledger."""
+    """Relation of a received data set to the ledger."""
 
     NEW = "new"
     RESENT = "resent"  # same UID, same bytes: nothing else happens
@@ -27,7 +27,7 @@ class Arrival(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Where one result stands at one destination."""
+    """State of one result at one destination."""
 
     PENDING = "pending"
     STORED = "stored"
@@ -35,8 +35,8 @@ class DeliveryState(StrEnum):
     DEAD = "dead"  # refused for good, or given up
 
 
-class Verdict(StrEnum):
-    """What a reader says about an answer."""
+class Agreement(StrEnum):
+    """Opinion of a reader on an answer."""
 
     AGREE = "agree"
     DISAGREE = "disagree"

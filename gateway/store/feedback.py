@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from gateway.errors import GatewayError
-from gateway.store.entries import ImageIdentity, Verdict
+from gateway.store.entries import Agreement, ImageIdentity
 from gateway.store.ledger import Ledger, now
 from gateway.store.schema import answers, feedback, instances
 from gateway.store.session import IDENTITY
@@ -22,7 +22,7 @@ class Feedback:
         self._ledger = ledger
 
     def record(
-        self, sop_instance_uid: str, reader: str, verdict: Verdict, comment: str, answer_id: int
+        self, sop_instance_uid: str, reader: str, verdict: Agreement, comment: str, answer_id: int
     ) -> None:
         """Keep what a reader says about the answer that the reader has seen.
 

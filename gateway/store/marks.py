@@ -27,7 +27,7 @@ SAMPLE = 20  # files that are looked for before a folder without a mark is taken
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What shows that `root` is the folder that the ledger means."""
+    """Proof that `root` is the folder that the ledger means."""
 
     root: Path
     id: str

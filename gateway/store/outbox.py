@@ -1,4 +1,4 @@
-"""What is still to be delivered where, and which destinations are away."""
+"""Open deliveries by destination, and destinations that are away."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _FULL_AFTER_CLEANING = 0.9
 
 
 class Kind(StrEnum):
-    """What an image is rendered to."""
+    """Pictures of an image."""
 
     THUMBNAIL = "jpg"  # at most 160 pixels square
     PIXELS = "u16"  # all grey values, 16 bits, little endian, after a head

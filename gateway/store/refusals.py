@@ -1,4 +1,4 @@
-"""Who was turned away, and why: images that were refused, associations that were rejected or aborted.
+"""Refusals: images that were refused, associations that were rejected or aborted, each with its reason.
 
 Equal refusals are one row with a count, and the rows are bounded, for one address and for all: a sender that
 is refused a hundred times a second fills no database and hides no other refusal.
@@ -32,7 +32,7 @@ OTHERS = "further refusals, each for another reason"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What makes two refusals equal."""
+    """Fields in which equal refusals agree."""
 
     event: str
     status: str

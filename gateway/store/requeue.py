@@ -25,7 +25,7 @@ from gateway.telemetry.events import Event
 
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """How many results go to a destination, of how many images, and what could not be sent.
+    """Counts of results for a destination and of their images, and the results that could not be sent.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Requeued:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which images' results are sent again: all conditions that are stated hold."""
+    """Selection of images whose results are sent again: all stated conditions hold."""
 
     sop_instance_uid: str | None = None
     study_instance_uid: str | None = None
@@ -64,7 +64,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """How many images go to the model again, and how many results to a destination.
+    """Counts of images for the model, and of results for a destination.
 
     `unrouted` are calling AE titles of answers that still have no route.
     """

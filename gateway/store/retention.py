@@ -30,7 +30,7 @@ PAUSE_SECONDS = 0.05  # between two transactions, for the same reason
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What goes, and why: `received`, `results` or both of images in these states, done for so many days."""
+    """Deletion of `received`, `results` or both, of images in these states for so many days."""
 
     states: tuple[State, ...]
     days: float

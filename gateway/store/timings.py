@@ -1,4 +1,4 @@
-"""How long each stage took: added within the transaction that says it is done, counted by `/metrics`."""
+"""Duration of each stage: added within the transaction that completes it, counted by `/metrics`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SETTLED = timedelta(seconds=2)  # a row may be committed after one of a higher 
 
 
 class Tally(NamedTuple):
-    """How many runs of a stage fell into a bucket (the index into `BUCKETS`, or one more), and their sum."""
+    """Count and sum of the runs of a stage in a bucket (the index into `BUCKETS`, or one more)."""
 
     stage: str
     bucket: int

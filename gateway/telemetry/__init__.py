@@ -1,1 +1,1 @@
-"""What operators see of a running gateway: log, events, audit trail, role status."""
+"""The operator's view of a running gateway: log, events, audit trail, role status."""

@@ -68,7 +68,7 @@ class Messages(DIMSEServiceProvider):
 
     @property
     def is_within_message(self) -> bool:
-        """Whether a message has begun and not ended."""
+        """True while a message has begun and not ended."""
         return self.message is not None
 
     def get_msg(self, block: bool = False) -> Any:  # noqa: ARG002 - of the overridden method

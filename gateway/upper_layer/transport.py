@@ -117,12 +117,12 @@ class PDUSocket(AssociationSocket):
 
     @property
     def has_buffered(self) -> bool:
-        """Whether bytes that were read ahead are buffered."""
+        """True while bytes that were read ahead are buffered."""
         return self._end > self._start
 
     @property
     def ready(self) -> bool:
-        """Whether data can be read without waiting."""
+        """True where data can be read without waiting."""
         return self.wait(0)
 
     def wait(self, seconds: float | None) -> bool:

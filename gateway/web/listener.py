@@ -56,7 +56,7 @@ class Phase(Enum):
 
     @property
     def order(self) -> int:
-        """Where it stands among those that may be dropped."""
+        """Rank among the connections that may be dropped."""
         return self.value[0]
 
     @property

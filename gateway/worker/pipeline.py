@@ -80,17 +80,17 @@ class Pipeline:
 
     @property
     def model(self) -> ModelIdentity:
-        """Which model answers."""
+        """Identity of the first model."""
         return self._predictor.identity
 
     @property
     def answering(self) -> dict[str, Any]:
-        """What answers depend on besides the image."""
+        """Everything beside the image on which answers depend: model, threshold, software."""
         return answering_of(self._settings, self.model)
 
     @property
     def batch_size(self) -> int:
-        """How many images share a forward pass."""
+        """Most images in a forward pass."""
         return batch_size(self._settings, self._predictor)
 
     def warm_up(self) -> None:

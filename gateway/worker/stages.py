@@ -90,7 +90,7 @@ OUT_OF_MEMORY = End(
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of one image: the answer of each model, or why there is none; and each stage's time."""
+    """Outcome of one image: the answer of each model or the reason for none, and the time of each stage."""
 
     instance: StoredInstance
     outcome: tuple[AnswerRecord, ...] | End

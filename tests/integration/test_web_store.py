@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from gateway.errors import GatewayError
 from gateway.records import Reason, State
-from gateway.store.entries import DeliveryState, Verdict
+from gateway.store.entries import Agreement, DeliveryState
 from gateway.store.export import export
 from gateway.store.outbox import Outbox
 from gateway.store.queries.views import DestinationRow
@@ -111,9 +111,9 @@ def test_the_list_knows_where_results_stand(site: Site) -> None:
 
 def test_the_last_word_of_each_reader_counts(site: Site) -> None:
     uid = add_answer(site, 1).sop_instance_uid
-    site.feedback.record(uid, "Rita", Verdict.AGREE, "", judged(site, uid))
-    site.feedback.record(uid, "Rita", Verdict.DISAGREE, "see the apex", judged(site, uid))
-    site.feedback.record(uid, "Ron", Verdict.UNSURE, "", judged(site, uid))
+    site.feedback.record(uid, "Rita", Agreement.AGREE, "", judged(site, uid))
+    site.feedback.record(uid, "Rita", Agreement.DISAGREE, "see the apex", judged(site, uid))
+    site.feedback.record(uid, "Ron", Agreement.UNSURE, "", judged(site, uid))
     words = [(row.reader, row.verdict) for row in site.readings.standing()]
     assert words == [("Rita", "disagree"), ("Ron", "unsure")]
     assert len(site.readings.of(uid)) == 3
@@ -122,12 +122,12 @@ def test_the_last_word_of_each_reader_counts(site: Site) -> None:
 def test_an_image_without_an_answer_cannot_be_judged(site: Site) -> None:
     uid = add_image(site, 1).sop_instance_uid
     with pytest.raises(GatewayError, match="no answer"):
-        site.feedback.record(uid, "Rita", Verdict.AGREE, "", judged(site, uid))
+        site.feedback.record(uid, "Rita", Agreement.AGREE, "", judged(site, uid))
 
 
 def test_an_export_leads_back_to_nobody(site: Site, tmp_path: Path) -> None:
     uid = add_answer(site, 1).sop_instance_uid
-    site.feedback.record(uid, "Rita Reader", Verdict.AGREE, "=HYPERLINK(1)", judged(site, uid))
+    site.feedback.record(uid, "Rita Reader", Agreement.AGREE, "=HYPERLINK(1)", judged(site, uid))
     file = tmp_path / "export.csv"
     with file.open("w", newline="") as target:
         assert export(site.readings, target, b"key") == 1
@@ -144,11 +144,11 @@ def test_an_export_leads_back_to_nobody(site: Site, tmp_path: Path) -> None:
 def test_a_word_is_about_the_answer_that_was_seen(site: Site, tmp_path: Path) -> None:
     uid = add_answer(site, 1).sop_instance_uid
     seen = judged(site, uid)
-    site.feedback.record(uid, "Rita", Verdict.AGREE, "", seen)
+    site.feedback.record(uid, "Rita", Agreement.AGREE, "", seen)
     Requeue(site.ledger).reprocess(uid)
     answer_again(site, threshold=0.25, version="2.0.0")
     with pytest.raises(GatewayError, match="the answer has changed"):
-        site.feedback.record(uid, "Ron", Verdict.AGREE, "", seen)
+        site.feedback.record(uid, "Ron", Agreement.AGREE, "", seen)
     file = tmp_path / "export.csv"
     with file.open("w", newline="") as target:
         export(site.readings, target, b"key")

@@ -1,4 +1,4 @@
-"""What Alembic runs: the connection comes from `gateway.store.migrate`, in a transaction of its own."""
+"""Entry point of Alembic: the connection comes from `gateway.store.migrate`, in a transaction of its own."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""What readers said: for the report, the concordance page and `gateway export`."""
+"""Feedback of readers: for the report, the concordance page and `gateway export`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from gateway.store.entries import Verdict
+from gateway.store.entries import Agreement
 from gateway.store.ledger import Ledger
 from gateway.store.queries.views import FeedbackView
 from gateway.store.schema import answers, feedback, instances
@@ -56,4 +56,4 @@ class FeedbackQueries:
 
 
 def _view(row: sa.RowMapping) -> FeedbackView:
-    return FeedbackView(**dict(row) | {"verdict": Verdict(row["verdict"])})
+    return FeedbackView(**dict(row) | {"verdict": Agreement(row["verdict"])})

@@ -1,4 +1,4 @@
-"""What happened to an image, and why: the questions of report, API, `gateway list` and `gateway show`."""
+"""History of an image with its reasons: the queries of report, API, `gateway list` and `gateway show`."""
 
 from __future__ import annotations
 

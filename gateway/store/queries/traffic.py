@@ -1,4 +1,4 @@
-"""What really came and went: by it the gateway's health is told, not by what it believes of itself."""
+"""Traffic as the ledger has it: `/health` and `doctor` judge by it, not by the roles' own words."""
 
 from __future__ import annotations
 

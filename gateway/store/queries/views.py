@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.records import Presence, State, probabilities
-from gateway.store.entries import DeliveryState, Verdict
+from gateway.store.entries import Agreement, DeliveryState
 
 
 def presence_of(label: str | None, score: float | None, positive: str | None) -> Presence:
@@ -60,7 +60,7 @@ class AnswerView:
 
     @property
     def presence(self) -> Presence:
-        """Whether the finding is there."""
+        """Presence of the finding."""
         return presence_of(self.label, self.score, self.model.positive)
 
     @property
@@ -70,7 +70,7 @@ class AnswerView:
 
     @property
     def stands(self) -> bool:
-        """Whether no other answer has superseded it."""
+        """True while no other answer has superseded it."""
         return self.superseded_at is None
 
 
@@ -90,7 +90,7 @@ class ResultView:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """Where one result stands at one destination."""
+    """State of one result at one destination."""
 
     destination: str
     kind: str
@@ -132,7 +132,7 @@ class ImageRow:
 
     @property
     def presence(self) -> Presence:
-        """Whether the finding is there, by the answer that is shown."""
+        """Presence of the finding, by the answer that is shown."""
         return presence_of(self.label, self.score, self.positive)
 
     @property
@@ -171,7 +171,7 @@ class ImageView(ImageRow):
 
 @dataclass(frozen=True, slots=True)
 class DestinationRow:
-    """Where an image's standing results stand at one destination: the least of their states."""
+    """State of an image's standing results at one destination: the least of their states."""
 
     destination: str
     state: DeliveryState
@@ -200,16 +200,16 @@ class AnswerRow:
 
     @property
     def presence(self) -> Presence:
-        """Whether the finding is there."""
+        """Presence of the finding."""
         return presence_of(self.label, self.score, self.positive)
 
 
 @dataclass(frozen=True, slots=True)
 class FeedbackView:
-    """What one reader said of one answer."""
+    """Feedback of one reader on one answer."""
 
     reader: str
-    verdict: Verdict
+    verdict: Agreement
     comment: str
     time: datetime
     sop_instance_uid: str
@@ -226,7 +226,7 @@ class FeedbackView:
 
     @property
     def presence(self) -> Presence:
-        """Whether the finding is there, by the answer."""
+        """Presence of the finding, by the answer."""
         return presence_of(self.label, self.score, self.positive)
 
 

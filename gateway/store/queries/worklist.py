@@ -26,7 +26,7 @@ _LEAST_FIRST = (
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is looked for; empty values match everything. `uid` may be the beginning of one."""
+    """Filters of the worklist; empty values match everything. `uid` may be the beginning of one."""
 
     uid: str = ""
     calling_ae_title: str = ""

@@ -26,7 +26,7 @@ class Code:
 
 
 class Action(StrEnum):
-    """What was done (EventActionCode)."""
+    """The action (EventActionCode)."""
 
     CREATE = "C"
     READ = "R"
@@ -34,7 +34,7 @@ class Action(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How it ended (EventOutcomeIndicator)."""
+    """The outcome (EventOutcomeIndicator)."""
 
     SUCCESS = "0"
     MINOR_FAILURE = "4"  # tried again
@@ -83,7 +83,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who reports: the gateway, as the audit record repository knows it."""
+    """The reporting gateway, as the audit record repository knows it."""
 
     source_id: str
     site_id: str | None

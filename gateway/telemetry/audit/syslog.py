@@ -24,7 +24,7 @@ NOTICE, WARNING = 5, 4  # severities
 BOM = b"\xef\xbb\xbf"  # RFC 5424 6.4: what follows is UTF-8
 
 FIRST_WORD_SECONDS = 0.5
-"""How long a new connection waits for the collector's objection to our certificate (TLS 1.3)."""
+"""Wait of a new connection for the collector's objection to our certificate (TLS 1.3)."""
 
 _POLL_SECONDS = 0.005
 

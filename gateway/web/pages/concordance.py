@@ -1,4 +1,4 @@
-"""How often readers and the model say the same: counts, confusion matrix, calibration. Pure."""
+"""Agreement of readers and model: counts, confusion matrix, calibration. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.records import Presence
-from gateway.store.entries import Verdict
+from gateway.store.entries import Agreement
 from gateway.store.queries.views import FeedbackView
 
 BINS = 10
@@ -20,7 +20,7 @@ class Reading:
 
     presence: Presence
     score: float | None
-    verdict: Verdict
+    verdict: Agreement
     calling_ae_title: str = ""
     scanner: str = ""
 
@@ -31,10 +31,10 @@ class Reading:
 
     @property
     def finds(self) -> bool | None:
-        """Whether the reader sees the finding; None where that does not follow."""
-        if self.verdict is Verdict.UNSURE or self.presence is Presence.UNDETERMINED:
+        """The finding as the reader sees it; None where that does not follow."""
+        if self.verdict is Agreement.UNSURE or self.presence is Presence.UNDETERMINED:
             return None
-        return (self.presence is Presence.PRESENT) == (self.verdict is Verdict.AGREE)
+        return (self.presence is Presence.PRESENT) == (self.verdict is Agreement.AGREE)
 
 
 class Fraction(NamedTuple):
@@ -79,7 +79,7 @@ class Concordance:
 
     @property
     def agreement(self) -> Fraction:
-        """How many of the readers' clear words are for the answer."""
+        """Share of the readers' clear words that agree with the answer."""
         return Fraction(self.agree, self.agree + self.disagree)
 
     @property
@@ -112,13 +112,13 @@ class Calibration:
 def concordance(name: str, readings: Iterable[Reading]) -> Concordance:
     """Count the readings."""
     counted = list(readings)
-    by_verdict = {verdict: sum(each.verdict is verdict for each in counted) for verdict in Verdict}
+    by_verdict = {verdict: sum(each.verdict is verdict for each in counted) for verdict in Agreement}
     judged = [(each.finds, each.presence is Presence.PRESENT) for each in counted]
     return Concordance(
         name,
-        agree=by_verdict[Verdict.AGREE],
-        disagree=by_verdict[Verdict.DISAGREE],
-        unsure=by_verdict[Verdict.UNSURE],
+        agree=by_verdict[Agreement.AGREE],
+        disagree=by_verdict[Agreement.DISAGREE],
+        unsure=by_verdict[Agreement.UNSURE],
         true_positive=judged.count((True, True)),
         false_positive=judged.count((False, True)),
         false_negative=judged.count((True, False)),

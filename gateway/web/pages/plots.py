@@ -13,7 +13,7 @@ _LEFT, _BOTTOM, _TOP, _RIGHT = 46, 22, 8, 10
 
 
 class Frame(NamedTuple):
-    """Where a plot's values lie: `x` and `y` are (lowest, highest)."""
+    """Ranges of a plot: `x` and `y` are (lowest, highest)."""
 
     width: int
     height: int

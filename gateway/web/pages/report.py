@@ -13,7 +13,7 @@ from gateway.deliver.routing import route_of
 from gateway.errors import GatewayError, Retry
 from gateway.records import SR
 from gateway.results.activation_overlay import map_range
-from gateway.store.entries import Verdict
+from gateway.store.entries import Agreement
 from gateway.store.queries.images import shown_of
 from gateway.store.queries.views import ImageView
 from gateway.store.requeue import Requeue
@@ -79,7 +79,7 @@ def routes(site: Site) -> APIRouter:
     def feedback(
         request: Request,
         sop_instance_uid: str,
-        verdict: Annotated[Verdict, Form()],
+        verdict: Annotated[Agreement, Form()],
         judged: Annotated[str, Form(max_length=64)],
         comment: Annotated[str, Form(max_length=2000)] = "",
         reader: Annotated[str, Form(max_length=64)] = "",

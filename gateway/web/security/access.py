@@ -51,7 +51,7 @@ class Access:
 
     @property
     def is_open(self) -> bool:
-        """Whether the settings name neither token nor users."""
+        """True where the settings name neither token nor users."""
         return not (self._settings.token or self._settings.users)
 
     @property

@@ -13,7 +13,7 @@ from pynetdicom.sop_class import SecondaryCaptureImageStorage, Verification
 
 from gateway.configuration.settings_file import load_settings
 from gateway.doctor.destinations import destinations
-from gateway.doctor.finding import Finding, Verdict
+from gateway.doctor.finding import Finding, Severity
 from gateway.doctor.model import model
 from gateway.doctor.network import certificate, listener, peers, web
 from gateway.doctor.storage import database, disk
@@ -44,7 +44,7 @@ def stow(port: int) -> dict[str, Any]:
 
 def wrong(findings: Iterator[Finding]) -> Finding:
     """Return the one finding that is not good."""
-    (found,) = [finding for finding in findings if finding.verdict is not Verdict.GOOD]
+    (found,) = [finding for finding in findings if finding.verdict is not Severity.GOOD]
     assert found.advice
     return found
 
@@ -82,7 +82,7 @@ def listening() -> Iterator[int]:
 def test_a_pacs_that_takes_everything_is_good(tmp_path: Path) -> None:
     with storage_peer() as peer:
         found = list(destinations(settings(tmp_path, destinations=[pacs(peer.port)])))
-    assert {finding.verdict for finding in found} == {Verdict.GOOD}
+    assert {finding.verdict for finding in found} == {Severity.GOOD}
     told = " ".join(finding.told for finding in found)
     assert "answers C-ECHO" in told
     assert "takes Comprehensive 3D SR Storage" in told
@@ -114,13 +114,13 @@ def test_nobody_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "verdict", "advice"),
     [
-        (200, Verdict.GOOD, ""),
-        (401, Verdict.WRONG, "bearer_token"),
-        (404, Verdict.WRONG, "/dicom-web"),
-        (501, Verdict.DOUBTFUL, "only stores"),
+        (200, Severity.GOOD, ""),
+        (401, Severity.WRONG, "bearer_token"),
+        (404, Severity.WRONG, "/dicom-web"),
+        (501, Severity.DOUBTFUL, "only stores"),
     ],
 )
-def test_a_dicomweb_server(tmp_path: Path, status: int, verdict: Verdict, advice: str) -> None:
+def test_a_dicomweb_server(tmp_path: Path, status: int, verdict: Severity, advice: str) -> None:
     with http_server(status) as port:
         (found,) = destinations(settings(tmp_path, destinations=[stow(port)]))
     assert found.verdict is verdict
@@ -146,7 +146,7 @@ def test_a_destination_without_a_route(tmp_path: Path) -> None:
 def test_the_port_is_free_or_somebody_elses(tmp_path: Path) -> None:
     port = free_port()
     (found,) = listener(settings(tmp_path, scp={"port": port}))
-    assert found.verdict is Verdict.GOOD
+    assert found.verdict is Severity.GOOD
     assert "is free" in found.told
     with http_server(200) as port:
         used = wrong(listener(settings(tmp_path, scp={"port": port})))
@@ -164,7 +164,7 @@ def test_a_dicom_node_on_the_port_is_asked_who_it_is(tmp_path: Path) -> None:
 def test_a_gateway_that_is_busy_is_not_taken_for_somebody_else(tmp_path: Path) -> None:
     with accepting([close, answering(lambda _: pdus.reject(2, 3, 1))]) as acceptor:
         (found,) = listener(settings(tmp_path, scp={"port": acceptor.port}))
-    assert found.verdict is Verdict.DOUBTFUL
+    assert found.verdict is Severity.DOUBTFUL
     assert "Temporary congestion" in found.told
     assert "is the disk nearly full" in found.advice
 
@@ -193,9 +193,9 @@ def test_a_peer_without_an_address(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "verdict"), [(-1, Verdict.WRONG), (2, Verdict.DOUBTFUL), (90, Verdict.GOOD)]
+    ("days", "verdict"), [(-1, Severity.WRONG), (2, Severity.DOUBTFUL), (90, Severity.GOOD)]
 )
-def test_a_certificate_is_valid_for_so_long(tmp_path: Path, days: int, verdict: Verdict) -> None:
+def test_a_certificate_is_valid_for_so_long(tmp_path: Path, days: int, verdict: Severity) -> None:
     made = Authority(tmp_path / "authority").sign("gateway", days=days)
     (found,) = certificate(settings(tmp_path, scp={"tls": made.files}))
     assert found.verdict is verdict

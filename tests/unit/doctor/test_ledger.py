@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.doctor.finding import Verdict
+from gateway.doctor.finding import Severity
 from gateway.doctor.processes import processes
 from gateway.doctor.storage import database
 from gateway.settings import Settings
@@ -30,24 +30,24 @@ def outbox(settings: Settings) -> Iterator[Outbox]:
     engine.dispose()
 
 
-def told(settings: Settings) -> dict[str, Verdict]:
+def told(settings: Settings) -> dict[str, Severity]:
     return {finding.told: finding.verdict for finding in database(settings)}
 
 
 def test_a_destination_that_is_away_is_doubtful(settings: Settings, outbox: Outbox) -> None:
     outbox.record_away("outbox", "no such folder", 60)
-    assert told(settings)["outbox was away at the last attempt: no such folder"] is Verdict.DOUBTFUL
+    assert told(settings)["outbox was away at the last attempt: no such folder"] is Severity.DOUBTFUL
     outbox.record_reached("outbox")
-    assert set(told(settings).values()) == {Verdict.GOOD}
+    assert set(told(settings).values()) == {Severity.GOOD}
 
 
 def test_a_delivery_that_hangs_is_wrong(settings: Settings, outbox: Outbox) -> None:
     since = now()
     outbox.record_hang("outbox", since)
     problem = f"a delivery to outbox has been in hand since {since:%H:%M:%S} UTC, far beyond its timeouts"
-    assert told(settings)[problem] is Verdict.WRONG
+    assert told(settings)[problem] is Severity.WRONG
     outbox.record_hang("outbox", None)
-    assert set(told(settings).values()) == {Verdict.GOOD}
+    assert set(told(settings).values()) == {Severity.GOOD}
 
 
 def test_a_role_that_died_is_told_by_doctor_and_health(settings: Settings, tmp_path: Path) -> None:
@@ -61,11 +61,11 @@ def test_a_role_that_died_is_told_by_doctor_and_health(settings: Settings, tmp_p
     status = RoleStatusFile(path)
     status.note("receive", "serving")
     status.note("work 0", "serving")
-    assert [finding.verdict for finding in processes(settings)] == [Verdict.GOOD]
+    assert [finding.verdict for finding in processes(settings)] == [Severity.GOOD]
     assert run_command("health", "--config", config).stdout == "receive, work 0: all serve\n"
 
     status.note("work 0", "dead", "exit status 1")
     (finding,) = processes(settings)
-    assert (finding.verdict, finding.told) == (Verdict.WRONG, "is dead: exit status 1")
+    assert (finding.verdict, finding.told) == (Severity.WRONG, "is dead: exit status 1")
     done = run_command("health", "--config", config)
     assert (done.returncode, "work 0 is dead" in done.stderr) == (1, True)

@@ -3,11 +3,11 @@
 import pytest
 
 from gateway.records import Presence
-from gateway.store.entries import Verdict
+from gateway.store.entries import Agreement
 from gateway.web.pages.concordance import Fraction, Reading, by, calibration, concordance
 
 PRESENT, ABSENT, UNDETERMINED = Presence.PRESENT, Presence.ABSENT, Presence.UNDETERMINED
-AGREE, DISAGREE, UNSURE = Verdict.AGREE, Verdict.DISAGREE, Verdict.UNSURE
+AGREE, DISAGREE, UNSURE = Agreement.AGREE, Agreement.DISAGREE, Agreement.UNSURE
 READINGS = [
     Reading(PRESENT, 0.95, AGREE, "A"),
     Reading(PRESENT, 0.85, AGREE, "A"),

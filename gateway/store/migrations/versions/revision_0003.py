@@ -1,4 +1,4 @@
-"""What the web pages ask for: descriptions of images, readers' feedback, timings, indexes for search."""
+"""Tables of the web pages: descriptions of images, readers' feedback, timings, indexes for search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each worker's answers depend on."""
+"""Model and settings on which each worker's answers depend."""
 
 from __future__ import annotations
 
