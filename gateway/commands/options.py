@@ -13,6 +13,10 @@ Config = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Supervised = Annotated[bool, typer.Option(hidden=True, help="Started by `gateway serve`.")]
+PortShare = Annotated[
+    tuple[int, int, int, int] | None,
+    typer.Option(hidden=True, help="Number, receivers, descriptors of socket and places (`gateway serve`)."),
+]
 Node = Annotated[
     str,
     typer.Argument(metavar="AE@HOST:PORT", help="DICOM node, or the name of a destination (its TLS too)."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.commands.opening import open_settings
-from gateway.commands.options import Config, Supervised
+from gateway.commands.options import Config, PortShare, Supervised
 
 
 def serve(config: Config = None) -> None:
@@ -13,11 +13,11 @@ def serve(config: Config = None) -> None:
     Supervisor(open_settings(config), ["--config", str(config)] if config else []).run()
 
 
-def receive(config: Config = None, supervised: Supervised = False) -> None:
+def receive(config: Config = None, supervised: Supervised = False, share: PortShare = None) -> None:
     """Run the DICOM listener alone."""
     from gateway.processes import roles
 
-    roles.receive(open_settings(config, quiet=supervised), supervised=supervised)
+    roles.receive(open_settings(config, quiet=supervised), supervised=supervised, share=share or ())
 
 
 def work(config: Config = None, supervised: Supervised = False) -> None:

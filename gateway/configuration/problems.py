@@ -48,6 +48,7 @@ _FORMS = {
     "stow_ae_title": "must be 1 to 16 printable ASCII characters without a backslash",
     "url": "must be http(s)://HOST[:PORT]/PATH, without user, query or fragment",
     "password": "must be what `gateway hash-password` prints",
+    "processes": "must be auto or 1 to 64",
     "device": "must be auto, cpu, cuda or cuda:NUMBER",
 }
 

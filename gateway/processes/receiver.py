@@ -18,6 +18,8 @@ from gateway.receive.hosts import Hosts
 from gateway.receive.in_flight import InFlight
 from gateway.receive.intake import Intake
 from gateway.receive.memory import Memory, return_what_is_freed
+from gateway.receive.places import Places
+from gateway.receive.port import ALONE, Share
 from gateway.receive.refusals import (
     AUDITED_PER_ADDRESS,
     LINES_PER_ADDRESS,
@@ -56,30 +58,31 @@ class Receiver:
         self.recorder.stop()
 
 
-def build(settings: Settings, _: sa.Engine, ledger: Ledger) -> Receiver:
+def build(settings: Settings, _: sa.Engine, ledger: Ledger, *, share: Share) -> Receiver:
     """Build the role; the spool may be mounted later."""
     marks = open_marks(settings, ledger)
     spool = Spool(settings.directory.spool, marks.received)
-    scp = storage_scp(settings.scp, spool, ledger)
+    scp = storage_scp(settings.scp, spool, ledger, share)
     return Receiver(settings, scp, RefusalRecorder(Refusals(ledger)))
 
 
-def storage_scp(settings: SCP, spool: Spool, ledger: Ledger) -> StorageSCP:
+def storage_scp(settings: SCP, spool: Spool, ledger: Ledger, share: Share = ALONE) -> StorageSCP:
     """Build the listener over a spool and a ledger that are ready to be used."""
     capacity = Capacity(settings, spool, ledger)
     refusals = RefusalReporter(
         Repeats(log_refusal, LINES_PER_ADDRESS), Repeats(audit_refusal, AUDITED_PER_ADDRESS)
     )
     hosts = Hosts(peer.host for peer in settings.peers)
-    connections = Connections(settings, hosts if settings.peers else None)
+    connections = Connections(settings, hosts if settings.peers else None, share)
     return StorageSCP(
         settings,
-        admission=Admission(settings, capacity, connections, hosts, refusals),
+        listen=partial(share.listen, settings),
+        admission=Admission(settings, capacity, connections, Places(settings, share), hosts, refusals),
         c_store=CStore(Intake(capacity, spool, ledger)),
         answer_report=partial(answer_report, commitments=Commitments(ledger)),
         connections=connections,
         hosts=hosts,
         in_flight=InFlight(),
-        memory=Memory(settings.max_memory_mb << 20),
+        memory=Memory(share.of(settings.max_memory_mb << 20)),
         refusals=refusals,
     )

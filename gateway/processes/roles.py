@@ -7,12 +7,14 @@ Each role opens log, database and audit trail in the same order, has its composi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import sqlalchemy as sa
 
 from gateway.processes.lifetime import Lifetime
+from gateway.receive.port import Share
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.opening import open_database
@@ -32,12 +34,12 @@ class Role(Protocol):
         """Take nothing new, finish what is in hand within `shutdown_seconds`."""
 
 
-def receive(settings: Settings, *, supervised: bool = False) -> None:
-    """Listen for images until SIGTERM."""
+def receive(settings: Settings, *, supervised: bool = False, share: Sequence[int] = ()) -> None:
+    """Listen for images until SIGTERM; `share` holds the values of a `Share` in the supervisor's port."""
     lifetime = Lifetime(supervised=supervised)
     from gateway.processes.receiver import build
 
-    _run("receive", build, settings, lifetime)
+    _run("receive", partial(build, share=Share(*share)), settings, lifetime)
 
 
 def work(settings: Settings, *, supervised: bool = False) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +16,8 @@ from gateway.errors import ConfigurationError, GatewayError
 from gateway.files.folders import make_folder
 from gateway.files.lock import open_lock, try_lock
 from gateway.processes.lifetime import READY
-from gateway.settings import SCP, Settings
+from gateway.processes.shared_port import SharedPort, receiver_count
+from gateway.settings import Settings
 from gateway.store.opening import open_database
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event, open_log
@@ -51,7 +51,10 @@ class Supervisor:
         self._settings = settings
         self._arguments = list(arguments)
         self._command = list(command)
-        self._needed = ["receive", *(f"work {number}" for number in range(settings.workers))]
+        self._needed = [
+            *_numbered("receive", receiver_count(settings.scp)),
+            *(f"work {number}" for number in range(settings.workers)),
+        ]
         self._names = [*self._needed, *(["web"] if settings.web.enabled else [])]
         self._status = RoleStatusFile(settings.directory.role_status)
         self._stop = threading.Event()
@@ -59,6 +62,7 @@ class Supervisor:
         self._children: dict[str, subprocess.Popen[str]] = {}
         self._told: dict[str, dict[str, str]] = {}  # by each role when it first served
         self._telling = threading.Lock()
+        self._spawning = threading.Lock()
 
     def run(self) -> None:
         """Serve until SIGTERM.
@@ -73,7 +77,7 @@ class Supervisor:
         open_database(self._settings)[0].dispose()
         open_log(self._settings.directory, role="serve", rules=self._settings.log)
         self._locks = self._lock_data_dir()
-        check_port_is_free(self._settings.scp)
+        self._port = SharedPort(self._settings.scp)  # before a model is loaded in vain
         watchers = [Vital(partial(self._keep_running, name), f"watch {name}") for name in self._names]
         for watcher in watchers:
             watcher.start()
@@ -120,6 +124,8 @@ class Supervisor:
             has_served = False
             try:
                 child = self._spawn(name)
+                if child is None:
+                    return
                 has_served = self._wait_until_ready(name, child)
                 status = self._outlive(name, child) if has_served else child.wait()
                 _close_pipes(child)
@@ -156,19 +162,24 @@ class Supervisor:
         self._status.note(name, "dead", f"cannot be started: {reason}")
         log_event(Event.ROLE_NOT_STARTED, not_started=name, reason=reason, restart_in_seconds=delay)
 
-    def _spawn(self, name: str) -> subprocess.Popen[str]:
-        self._status.note(name, "starting")
-        child = subprocess.Popen(
-            [*self._command, name.split()[0], "--supervised", *self._arguments],
-            stdin=subprocess.PIPE,  # the parent watchdog: the role ends when this end is gone
-            stdout=subprocess.PIPE,
-            text=True,
-            pass_fds=self._locks[1:],  # the data directory is free again when the last role has ended
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then drains the roles
-        )
-        self._children[name] = child
-        if self._stop.is_set():  # too late for `_end_children` to have seen it
-            child.terminate()
+    def _spawn(self, name: str) -> subprocess.Popen[str] | None:
+        """Start a process of the role; None once the gateway ends."""
+        role, _, number = name.partition(" ")
+        is_receiver = role == "receive"
+        with self._spawning:
+            if self._stop.is_set():
+                return None
+            self._status.note(name, "starting")
+            share = self._port.arguments(int(number or 0)) if is_receiver else []
+            self._children[name] = child = subprocess.Popen(
+                [*self._command, role, "--supervised", *share, *self._arguments],
+                stdin=subprocess.PIPE,  # the parent watchdog: the role ends when this end is gone
+                stdout=subprocess.PIPE,
+                text=True,
+                # the data directory is free again when the last role has ended
+                pass_fds=[*self._locks[1:], *(self._port.descriptors if is_receiver else ())],
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then drains the roles
+            )
         return child
 
     def _wait_until_ready(self, name: str, child: subprocess.Popen[str]) -> bool:
@@ -214,7 +225,9 @@ class Supervisor:
 
     def _end_children(self) -> None:
         """Ask every role to drain; kill what has not ended in time: the next start resumes its work."""
-        children = list(self._children.values())
+        with self._spawning:
+            self._port.close()
+            children = list(self._children.values())
         for child in children:
             child.terminate()
         deadline = time.monotonic() + self._settings.shutdown_seconds + 5
@@ -230,18 +243,5 @@ def _close_pipes(child: subprocess.Popen[str]) -> None:
         pipe.close()
 
 
-def check_port_is_free(scp: SCP) -> None:
-    """See that the listener will have its port, before a model is loaded in vain.
-
-    Raises
-    ------
-    ConfigurationError
-        If something else listens there, or the address is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in scp.bind else socket.AF_INET
-    try:
-        socket.create_server((scp.bind, scp.port), family=family).close()
-    except OSError as error:
-        where, why = f"{scp.bind}:{scp.port}", error.strerror or error
-        problem = f"scp.port: cannot listen on {where} ({why}); is a gateway running?"
-        raise ConfigurationError(problem) from None
+def _numbered(role: str, count: int) -> list[str]:
+    return [role] if count == 1 else [f"{role} {number}" for number in range(count)]

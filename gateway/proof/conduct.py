@@ -78,7 +78,7 @@ class Findings:
 def settings_for_proof(
     given: Settings, data_dir: Path, database: str, archive_port: int, seed: int
 ) -> Settings:
-    """Return settings with the given model; peers, folders and database are those of the proof."""
+    """Return settings with the given model and receivers; peers, folders and database are the proof's."""
     port = free_port(random.Random(seed))  # noqa: S311 - keeps no secret
     destination = DicomDestination(
         name="archive", kind="dicom", ae_title=AE_TITLE, host="127.0.0.1", port=archive_port
@@ -88,7 +88,7 @@ def settings_for_proof(
         "model": given.model,
         "data_dir": data_dir,
         "database": database,
-        "scp": SCP(port=port),
+        "scp": SCP(port=port, processes=given.scp.processes),
         "destinations": (destination,),
         "routes": (Route(calling_ae_title="*", to=("archive",)),),
         "delivery": Delivery(first_retry_seconds=0.5, longest_retry_seconds=5),
@@ -105,7 +105,7 @@ def conduct(
     Parameters
     ----------
     given
-        Settings of the caller; only the model is used.
+        Settings of the caller; only the model and the number of receivers are used.
     database
         `sqlite` or the URL of a PostgreSQL database without images.
     folder

@@ -11,11 +11,12 @@ from typing import cast
 
 from pynetdicom.association import Association as PynetdicomAssociation
 from pynetdicom.events import Event as PynetdicomEvent
-from pynetdicom.pdu_primitives import A_ASSOCIATE
+from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE
 
 from gateway.receive.capacity import Capacity
 from gateway.receive.connections import Connections
 from gateway.receive.hosts import Hosts, plain
+from gateway.receive.places import Full, Places
 from gateway.receive.refusals import RefusalReporter
 from gateway.settings import SCP, Peer
 from gateway.telemetry.events import Event
@@ -55,23 +56,28 @@ PEER_LIMIT_EXCEEDED = Rejection(
 )
 TEMPORARY_CONGESTION = Rejection(2, 3, 1, "the gateway failed to decide; the traceback is in the log")
 
+_REJECTIONS = {Full.IN_ALL: LIMIT_EXCEEDED, Full.FROM_ADDRESS: PEER_LIMIT_EXCEEDED}
+
 
 class Admission:
-    """Accepts or rejects association requests."""
+    """Accepts or rejects association requests, and keeps the place of each association until its end."""
 
     def __init__(
         self,
         settings: SCP,
         capacity: Capacity,
         connections: Connections,
+        places: Places,
         hosts: Hosts,
         refusals: RefusalReporter,
     ) -> None:
         self._settings = settings
         self._capacity = capacity
         self._connections = connections
+        self._places = places
         self._hosts = hosts
         self._refusals = refusals
+        self._taken: dict[PynetdicomAssociation, int] = {}
         self._lock = Lock()
 
     def decide(self, event: PynetdicomEvent) -> None:
@@ -108,14 +114,26 @@ class Admission:
         if connection is None:
             return LIMIT_EXCEEDED  # closed meanwhile to make room for another connection
         with self._lock:
-            associated = self._connections.associated()
-            if len(associated) >= self._settings.max_associations:
-                return LIMIT_EXCEEDED
-            from_there = [each for each in associated if each.address == connection.address]
-            if len(from_there) >= self._settings.max_associations_per_peer:
-                return PEER_LIMIT_EXCEEDED
+            if not connection.is_open:
+                return None  # its end has been told: the association ends without a place
+            place = self._places.take(connection.address)
+            if isinstance(place, Full):
+                return _REJECTIONS[place]
+            self._taken[assoc] = place
             connection.is_admitted = True
             return None
+
+    def release(self, event: PynetdicomEvent) -> None:
+        """Free the association's place, if it has one: the connection has been closed."""
+        with self._lock:
+            place = self._taken.pop(event.assoc, None)
+            if place is not None:
+                self._places.free(place)
+
+    def release_before_the_end(self, event: PynetdicomEvent) -> None:
+        """Free the place before the peer is told of the end, as it may associate again at once."""
+        if isinstance(event.primitive, (A_RELEASE, A_ABORT, A_P_ABORT)):  # type: ignore[attr-defined]
+            self.release(event)
 
 
 def why_unknown(

@@ -3,7 +3,8 @@
 Called by `listener` for each connection and by `Admission` for each association. The number of connections is
 limited before a peer is known. A connection without an association is nameless; beyond the limit the oldest
 nameless connection is closed, so a flood drops itself and a sender, which associates within milliseconds, is
-served. Where `scp.peers` names addresses, connections from other addresses are closed first.
+served. Where `scp.peers` names addresses, connections from other addresses are closed first. Each of several
+receivers has an equal share of the limits.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from threading import Lock
 from time import monotonic
 
 from gateway.receive.hosts import Hosts
+from gateway.receive.port import Share
 from gateway.settings import SCP
 from gateway.upper_layer.association import Association
 
@@ -72,9 +74,12 @@ class Connections:
         The addresses of `scp.peers`; None where every address may send.
     """
 
-    def __init__(self, settings: SCP, hosts: Hosts | None) -> None:
-        self._limit = settings.max_associations * CONNECTIONS_PER_ASSOCIATION
-        self._nameless_per_address = settings.max_associations_per_peer * CONNECTIONS_PER_ASSOCIATION
+    def __init__(self, settings: SCP, hosts: Hosts | None, share: Share) -> None:
+        self._share = share
+        self._associations = settings.max_associations
+        self._nameless_per_address = share.of(
+            settings.max_associations_per_peer * CONNECTIONS_PER_ASSOCIATION
+        )
         self._hosts = hosts
         self._open: dict[socket.socket, Connection] = {}
         self._lock = Lock()
@@ -90,7 +95,7 @@ class Connections:
             self._open = {each.socket: each for each in self._open.values() if each.is_open}
             nameless = [each for each in self._open.values() if not each.is_associated]
             victim = self._victim(new, nameless)
-            if victim is None and len(self._open) >= self._limit:
+            if victim is None and self._is_full(nameless):
                 return None, None
             if victim is not None:
                 victim.cut()
@@ -118,7 +123,7 @@ class Connections:
         of_same = [each for each in nameless if each.address == new.address]
         if len(of_same) >= self._nameless_per_address:
             return of_same[0]
-        if len(self._open) < self._limit:
+        if not self._is_full(nameless):
             return None
         strangers = [each for each in nameless if self._is_stranger(each)]
         candidates = strangers or ([] if self._is_stranger(new) else nameless)
@@ -126,6 +131,16 @@ class Connections:
             return None
         ((crowded, _),) = Counter(each.address for each in candidates).most_common(1)
         return next(each for each in candidates if each.address == crowded)
+
+    def _is_full(self, nameless: list[Connection]) -> bool:
+        """Tell whether only connections with an association may be added.
+
+        Several receivers share the room that the most associations leave, wherever the associations are.
+        """
+        is_alone = self._share.receivers == 1
+        associated = len(self._open) - len(nameless) if is_alone else self._associations
+        room = self._associations * CONNECTIONS_PER_ASSOCIATION - associated
+        return len(nameless) >= self._share.of(room)
 
     def _is_stranger(self, connection: Connection) -> bool:
         return self._hosts is not None and not self._hosts.are_known(connection.address)

@@ -67,9 +67,14 @@ class Handover(RequestHandler):
 
 
 class Listener(ThreadedAssociationServer):
-    """The listening socket; its attributes are shared by all connections and set once, before it serves."""
+    """The listening socket; its attributes are shared by all connections and set once, before it serves.
 
-    request_queue_size = 128
+    Parameters
+    ----------
+    listening
+        The socket, which listens already; other processes may accept on it, too.
+    """
+
     daemon_threads = True  # a TLS handshake keeps no stop waiting
     c_store: CStore
     memory: Memory
@@ -78,10 +83,30 @@ class Listener(ThreadedAssociationServer):
     tls: ReloadingContext | None
     message_timeout: float
 
+    def __init__(self, *arguments: Any, listening: socket.socket, **named: Any) -> None:
+        self._listening = listening
+        super().__init__(*arguments, **named)
+
+    def server_bind(self) -> None:
+        """Take over the socket that listens already."""
+        cast(socket.socket, self.socket).close()
+        self.socket = self._listening
+        self.socket.setblocking(False)  # another process may be faster
+        self.server_address = self.socket.getsockname()
+
+    def server_activate(self) -> None:
+        """Listen: the socket does."""
+
+    def server_close(self) -> None:
+        """Close the socket here alone; pynetdicom would shut it down for every process."""
+        cast(socket.socket, self.socket).close()
+
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection; its TLS handshake comes later, in its own thread."""
         try:
             accepted, address = cast(socket.socket, self.socket).accept()
+        except BlockingIOError:  # another receiver has it, or the peer has gone
+            raise
         except OSError as error:  # such as too many open files, which lasts
             self.refusals.tell(Event.ASSOCIATION_REJECTED, f"accept: {error.strerror}", {"peer_address": ""})
             sleep(REST_SECONDS)

@@ -1,10 +1,11 @@
-"""The Storage SCP: binds the port and connects pynetdicom's events to the services.
+"""The Storage SCP: listens on the port and connects pynetdicom's events to the services.
 
 Started and stopped by the `receive` role. `stop` lets every request that is being served send its response.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
@@ -15,7 +16,6 @@ from pynetdicom import _config, evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.events import Event
 
-from gateway.errors import ConfigurationError
 from gateway.receive import listener
 from gateway.receive.association import Admission, log_opened
 from gateway.receive.c_echo import answer_c_echo
@@ -50,6 +50,8 @@ class StorageSCP:
     ----------
     settings
         Titles, address, limits.
+    listen
+        Returns the listening socket (`port.listen`).
     hosts, connections, admission, refusals
         The decision over each connection and association, and the record of those that are turned away.
     c_store, answer_report
@@ -62,6 +64,7 @@ class StorageSCP:
         self,
         settings: SCP,
         *,
+        listen: Callable[[], socket.socket],
         hosts: Hosts,
         connections: Connections,
         admission: Admission,
@@ -72,6 +75,7 @@ class StorageSCP:
         memory: Memory,
     ) -> None:
         self._settings = settings
+        self._listen = listen
         self._hosts = hosts
         self._connections = connections
         self._admission = admission
@@ -128,18 +132,15 @@ class StorageSCP:
         self._listener = None
 
     def _bound(self) -> listener.Listener:
-        bind, port = self._settings.bind, self._settings.port
         tls = ReloadingContext(self._settings.tls, "scp.tls") if self._settings.tls else None
-        try:
-            server = self._ae.make_server(
-                (bind, port),
-                evt_handlers=self._handlers(),
-                server_class=listener.Listener,
-                request_handler=listener.Handover,
-            )
-        except OSError as error:
-            problem = f"scp.port: cannot listen on {bind}:{port} ({error.strerror}); is a gateway running?"
-            raise ConfigurationError(problem) from None
+        bound = self._listen()
+        server = self._ae.make_server(
+            bound.getsockname(),
+            evt_handlers=self._handlers(),
+            server_class=listener.Listener,
+            request_handler=listener.Handover,
+            listening=bound,
+        )
         listening = cast(listener.Listener, server)
         listening.c_store = self._c_store
         listening.memory, listening.tls = self._memory, tls
@@ -152,11 +153,13 @@ class StorageSCP:
             (evt.EVT_REQUESTED, self._admission.decide),
             (evt.EVT_REQUESTED, offer),
             (evt.EVT_ACSE_SENT, log_opened),
+            (evt.EVT_ACSE_SENT, self._admission.release_before_the_end),
             (evt.EVT_C_ECHO, answer_c_echo),
             (evt.EVT_C_STORE, self._answer_c_store),
             (evt.EVT_N_EVENT_REPORT, self._answer_report),
             (evt.EVT_PDU_SENT, self._in_flight.end),
             (evt.EVT_PDU_SENT, self._memory.release),
+            (evt.EVT_CONN_CLOSE, self._admission.release),
             (evt.EVT_CONN_CLOSE, self._in_flight.end),
             (evt.EVT_CONN_CLOSE, self._memory.release),
         ]

@@ -54,6 +54,8 @@ __all__ = [
     "Worker",
 ]
 
+ProcessCount = Annotated[str, Field(pattern=r"^(auto|[1-9]|[1-5]\d|6[0-4])$", coerce_numbers_to_str=True)]
+
 
 class Peer(Section):
     """A DICOM node that may send: both its AE title and its address must match."""
@@ -73,6 +75,9 @@ class SCP(Section):
     """Address to listen on; any address but loopback needs `peers`."""
     port: Port = 11112
     """TCP port, 0 to 65535; 0 takes any free port."""
+    processes: ProcessCount = "auto"
+    """Receiving processes of `gateway serve`, 1 to 64, or auto: one for every four cores, at most 8. They
+    share the port, and the limits hold over all of them."""
     max_associations: int = Field(50, ge=1, le=1000)
     """Associations at the same time, 1 to 1000."""
     max_associations_per_peer: int = Field(20, ge=1, le=1000)

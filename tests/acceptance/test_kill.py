@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
-from gateway.errors import GatewayError
-from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
+from tests.support.gateway_process import PATIENCE_SECONDS, running, wait_for
+from tests.support.persistent_sender import Sender
 from tests.support.sources import dx, encoded
 
 IMAGES = 20
@@ -24,30 +24,6 @@ def write_images(folder: Path) -> list[Path]:
         path.write_bytes(encoded(dx(InstanceNumber=number)))
         paths.append(path)
     return paths
-
-
-class Sender(threading.Thread):
-    """Sends every file again and again until it is acknowledged, as a modality does."""
-
-    def __init__(self, gateway: GatewayProcess, files: list[Path]) -> None:
-        super().__init__()
-        self._gateway = gateway
-        self._left = files
-        self.acknowledged: list[Path] = []
-        self._more = threading.Event()
-
-    def run(self) -> None:
-        while self._left:
-            self._send_once()
-
-    def _send_once(self) -> None:
-        try:
-            stored = [sent.file for sent in self._gateway.send(*self._left[:4]) if sent.stored]
-        except (GatewayError, RuntimeError, OSError, IndexError):
-            self._more.wait(0.1)  # nobody listens now
-            return
-        self.acknowledged += stored
-        self._left = [file for file in self._left if file not in stored]
 
 
 # a peer that is killed leaves the sender's socket to the garbage collector: pynetdicom does not close it

@@ -84,7 +84,7 @@ class GatewayProcess:
         return self
 
     def _find_listener(self) -> None:
-        """Note the port, which is another one for each receiver."""
+        """Note the port, which is another one for each start."""
         listening = [event for event in self._events("started") if "port" in event][-1]
         self.node = DicomNode("CXR_GATEWAY", listening["host"], int(listening["port"]), "TESTS")
 
@@ -113,9 +113,13 @@ class GatewayProcess:
         return [int(pid) for task in tasks for pid in task.read_text().split()]
 
     def role(self, name: str) -> int:
-        """Return the process ID of the role `receive` or `work`."""
+        """Return the process ID of the role `receive` or `work`, of the first where there are several."""
+        return self.roles(name)[0]
+
+    def roles(self, name: str) -> list[int]:
+        """Return the process IDs of all roles of that name."""
         commands = {pid: Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in self.children()}
-        return next(pid for pid, command in commands.items() if name in command)
+        return [pid for pid, command in commands.items() if name in command]
 
     def send(self, *files: Path, calling_ae_title: str = "TESTS") -> list[Sent]:
         """Send files by C-STORE over one association."""

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.receive.connections import Connection, Connections
 from gateway.receive.hosts import Hosts
+from gateway.receive.port import ALONE, Share
 from gateway.settings import SCP
 from gateway.upper_layer.association import Association
 
@@ -18,9 +19,9 @@ from gateway.upper_layer.association import Association
 class Accepted:
     """Accepts connections of any address."""
 
-    def __init__(self, opened: ExitStack, peers: tuple[str, ...] = ()) -> None:
+    def __init__(self, opened: ExitStack, peers: tuple[str, ...] = (), share: Share = ALONE) -> None:
         settings = SCP(max_associations=2, max_associations_per_peer=1)  # six connections, three an address
-        self.connections = Connections(settings, Hosts(peers) if peers else None)
+        self.connections = Connections(settings, Hosts(peers) if peers else None, share)
         self._opened = opened
 
     def __call__(self, address: str) -> tuple[Connection | None, Connection | None]:
@@ -99,3 +100,13 @@ def test_a_closed_connection_counts_no_more(opened: ExitStack) -> None:
     standing = accept.admitted("192.0.2.1")
     standing.socket.close()
     assert accept.connections.associated() == []
+
+
+def test_several_receivers_share_the_room_for_nameless_connections(opened: ExitStack) -> None:
+    accept = Accepted(opened, share=Share(0, 2))  # room for four beside two associations
+    accept.admitted("192.0.2.1")
+    first, _ = accept("192.0.2.2")
+    second, _ = accept("192.0.2.3")
+    third, victim = accept("192.0.2.4")
+    assert victim is first
+    assert accept.connections.nameless() == [second, third]
