@@ -123,6 +123,10 @@ class Admission:
             connection.is_admitted = True
             return None
 
+    def is_next(self) -> bool:
+        """Tell whether this receiver should take the next connection: no other has fewer associations."""
+        return self._places.is_least(self._connections.count())
+
     def release(self, event: PynetdicomEvent) -> None:
         """Free the association's place, if it has one: the connection has been closed."""
         with self._lock:

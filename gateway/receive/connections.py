@@ -108,6 +108,11 @@ class Connections:
         with self._lock:
             return self._open.get(accepted) if accepted is not None else None
 
+    def count(self) -> int:
+        """Return the number of open connections."""
+        with self._lock:
+            return sum(each.is_open for each in self._open.values())
+
     def associated(self) -> list[Connection]:
         """Return the connections whose association stands."""
         with self._lock:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import socket
 import ssl
 import sys
+from collections.abc import Callable
 from copy import deepcopy
 from socketserver import BaseServer
 from time import monotonic, sleep
@@ -34,6 +35,9 @@ from gateway.upper_layer.transport import PDUSocket, shake_hands
 
 TOO_MANY = "too many connections without an association: this one, the oldest, was closed"
 NO_ROOM = "too many connections are open, and none of them could be closed for this one"
+
+YIELD_SECONDS = 0.005
+"""Seconds for which a new connection is left to receivers with fewer associations."""
 
 
 class Handover(RequestHandler):
@@ -79,6 +83,7 @@ class Listener(ThreadedAssociationServer):
     c_store: CStore
     memory: Memory
     connections: Connections
+    is_next: Callable[[], bool]
     refusals: RefusalReporter
     tls: ReloadingContext | None
     message_timeout: float
@@ -122,8 +127,13 @@ class Listener(ThreadedAssociationServer):
         return accepted, address
 
     def _handle_request_noblock(self) -> None:
-        """Take one connection; no error in it keeps the next one from being taken."""
+        """Take one connection; no error in it keeps the next one from being taken.
+
+        A receiver with more to do than another lets the other go first, as an association stays where it is.
+        """
         try:
+            if not self.is_next():
+                sleep(YIELD_SECONDS)
             super()._handle_request_noblock()  # type: ignore[misc] # not in the stubs
         except Exception as error:
             log_bug(Event.BUG, error=repr(error))

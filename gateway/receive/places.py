@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -36,6 +37,7 @@ class Places:
     def __init__(self, scp: SCP, share: Share) -> None:
         self._from_address = scp.max_associations_per_peer
         self._owner = share.number + 1
+        self._others = {number + 1 for number in range(share.receivers)} - {self._owner}
         self._shared = share.places
         size = scp.max_associations * _PLACE.size
         if self._shared is not None:  # as many as the supervisor made, whatever the settings say by now
@@ -62,6 +64,12 @@ class Places:
         """Free a place that this receiver has taken."""
         with self._locked():
             self._clear(place)
+
+    def is_least(self, connections: int) -> bool:
+        """Tell whether no other receiver has fewer associations than this one has connections."""
+        with self._locked():
+            associations = Counter(owner for owner, _ in _PLACE.iter_unpack(self._memory))
+        return all(associations[other] >= connections for other in self._others)
 
     def _free_those_of_the_predecessor(self) -> None:
         with self._locked():

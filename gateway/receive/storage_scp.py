@@ -145,6 +145,7 @@ class StorageSCP:
         listening.c_store = self._c_store
         listening.memory, listening.tls = self._memory, tls
         listening.connections, listening.refusals = self._connections, self._refusals
+        listening.is_next = self._admission.is_next
         listening.message_timeout = _message_timeout(self._settings)
         return listening
 

@@ -152,3 +152,15 @@ def test_a_receiver_with_newer_settings_keeps_to_the_places_that_there_are(share
     taken = [places.take("192.0.2.1") for _ in range(61)]
     assert taken[:60] == list(range(60))
     assert taken[60] is Full.IN_ALL
+
+
+def test_the_receiver_with_the_fewest_associations_comes_first(shared: int) -> None:
+    limits = SCP(max_associations=60)
+    first, second = (Places(limits, Share(number, 2, None, shared)) for number in range(2))
+    assert first.is_least(0)
+    first.take("192.0.2.1")
+    assert not first.is_least(1)
+    assert second.is_least(0)
+    second.take("192.0.2.1")
+    assert first.is_least(1)
+    assert Places(limits, ALONE).is_least(50)
