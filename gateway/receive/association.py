@@ -54,6 +54,7 @@ LIMIT_EXCEEDED = Rejection(2, 3, 2, "as many associations as scp.max_association
 PEER_LIMIT_EXCEEDED = Rejection(
     2, 3, 2, "as many associations as scp.max_associations_per_peer are open from this address"
 )
+GONE = Rejection(2, 3, 1, "the connection has been closed")  # its end is reported where it was found
 TEMPORARY_CONGESTION = Rejection(2, 3, 1, "the gateway failed to decide; the traceback is in the log")
 
 _REJECTIONS = {Full.IN_ALL: LIMIT_EXCEEDED, Full.FROM_ADDRESS: PEER_LIMIT_EXCEEDED}
@@ -89,9 +90,13 @@ class Admission:
             log_bug(Event.FAILED, **peer_fields(assoc))
             rejection = TEMPORARY_CONGESTION
         if rejection is not None:
-            self._refusals.tell(
-                Event.ASSOCIATION_REJECTED, rejection.why, peer_fields(assoc), audited=rejection.is_audited
-            )
+            if rejection is not GONE:
+                self._refusals.tell(
+                    Event.ASSOCIATION_REJECTED,
+                    rejection.why,
+                    peer_fields(assoc),
+                    audited=rejection.is_audited,
+                )
             assoc.acse.send_reject(rejection.result, rejection.source, rejection.diagnostic)
             assoc.kill()
 
@@ -111,11 +116,9 @@ class Admission:
 
     def _admit(self, assoc: Association) -> Rejection | None:
         connection = self._connections.of(assoc.dul.transport.socket)
-        if connection is None:
-            return LIMIT_EXCEEDED  # closed meanwhile to make room for another connection
         with self._lock:
-            if not connection.is_open:
-                return None  # its end has been told: the association ends without a place
+            if connection is None or not connection.is_open:  # by the peer, or to make room for another
+                return GONE
             place = self._places.take(connection.address)
             if isinstance(place, Full):
                 return _REJECTIONS[place]
