@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from gateway.errors import GatewayError
 from gateway.records import State
 from gateway.store.schema import answers, instances
+from gateway.web.api.health import STAND_IN, engines_of
 from gateway.web.site import Site
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.pipeline import open_predictor
@@ -89,3 +90,12 @@ def test_without_a_worker_it_says_so(site: Site) -> None:
     site.ledger.beat("here-1", "life", present)
     site.ledger.beat("here-1", "life")  # it stops
     assert ask(site, uid) == "is answered again once a worker runs"
+
+
+def test_health_names_the_engines_of_the_workers(site: Site) -> None:
+    _, present = answered(site)
+    assert engines_of(site) == ""
+    site.ledger.beat("here-1", "life", present | {"engine": "OpenVINO float32"})
+    assert engines_of(site) == " by OpenVINO float32"
+    site.ledger.beat("here-1", "life", present | {"engine": STAND_IN})
+    assert engines_of(site) == " by PyTorch float32 in the place of OpenVINO: see gateway doctor"
