@@ -134,6 +134,6 @@ def test_the_detector_tells_what_it_was_shown() -> None:
     rng = torch.Generator().manual_seed(0)
     near, far = torch.randn(60, 40, generator=rng), torch.randn(30, 40, generator=rng) + 4
     detector = fit_detector(near, torch.arange(60) % 2, far)
-    chests, negatives = detector.score(near), detector.score(far)
+    chests, negatives = detector.score(near.numpy()), detector.score(far.numpy())
     assert negatives[:, 1].min() > chests[:, 1].max()
     assert np.median(negatives[:, 0]) > 2 * np.median(chests[:, 0])
