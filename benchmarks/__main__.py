@@ -14,6 +14,7 @@ from benchmarks import (
     delivery,
     durability,
     end_to_end,
+    idle,
     machine,
     model,
     predict,
@@ -79,6 +80,8 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         delivering = delivery.measure(root, effort)
         status.update("restart")
         resuming = restart.measure(root, effort)
+        status.update("idle")
+        resting = idle.measure(root, effort)
         status.update("web")
         showing = web.measure(root / "web", effort)
     return where, [
@@ -92,6 +95,7 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         *promising,
         *delivering,
         *resuming,
+        *resting,
         *showing,
     ]
 

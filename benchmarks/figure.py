@@ -44,6 +44,8 @@ class Effort:
         Images per end-to-end run, over all senders.
     predicted
         Files for `gateway predict`.
+    idle_seconds
+        Time for which a gateway without work is watched.
     """
 
     repeats: int
@@ -51,7 +53,8 @@ class Effort:
     received: int
     answered: int
     predicted: int
+    idle_seconds: float
 
 
-FULL = Effort(repeats=15, rounds=3, received=12, answered=60, predicted=600)
-QUICK = Effort(repeats=3, rounds=1, received=4, answered=12, predicted=60)
+FULL = Effort(repeats=15, rounds=3, received=12, answered=60, predicted=600, idle_seconds=60)
+QUICK = Effort(repeats=3, rounds=1, received=4, answered=12, predicted=60, idle_seconds=20)

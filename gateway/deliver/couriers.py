@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from time import monotonic
 
 from gateway.deliver.courier import Courier
+from gateway.store.ledger import now
 from gateway.store.outbox import Outbox
 
 
@@ -40,11 +42,13 @@ class Couriers:
             self._courier(name)
         self.watch()
 
-    def wake(self) -> None:
-        """Wake those for whose destinations something is due."""
-        for name in self._outbox.due():
+    def wake(self) -> datetime | None:
+        """Wake those for whose destinations something is due; return when more falls due, None for never."""
+        next_due, present = self._outbox.next_due(), now()
+        for name in [name for name, time in next_due.items() if time <= present]:
             if courier := self._courier(name):
                 courier.wake()
+        return min((time for time in next_due.values() if time > present), default=None)
 
     def watch(self) -> None:
         """Follow the ledger, as results may be retried to where no courier goes; replace what hangs."""

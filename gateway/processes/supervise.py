@@ -30,6 +30,7 @@ LONGEST_DELAY = 30.0
 SUPERVISOR_ENDS_SECONDS = 3.0
 ROLES_END_SECONDS = 60.0  # of a killed gateway, on a machine that is busy
 STARTING_SECONDS = 300.0  # a role that does not serve by then is ended
+LOOK_SECONDS = 5.0  # interval of looking for a failed watcher
 HUNG_SECONDS = 30.0  # a role that has served and gives no sign of life for so long is ended
 WRONG_CONFIGURATION = 2  # a role's exit status: one that has never served would not be mended by a restart
 
@@ -81,7 +82,7 @@ class Supervisor:
         watchers = [Vital(partial(self._keep_running, name), f"watch {name}") for name in self._names]
         for watcher in watchers:
             watcher.start()
-        while not self._stop.wait(1.0):
+        while not self._stop.wait(LOOK_SECONDS):
             for name, problem in failed_vital().items():
                 raise GatewayError(f"the thread {name!r} {problem}: the gateway ends, to be started again")
         self._end_children()

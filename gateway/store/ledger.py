@@ -20,7 +20,9 @@ from gateway.records import Reason, Received, Stage, State
 from gateway.store.answers import record_answer, standing_reports, supersede
 from gateway.store.clock_setback import clear_future_times
 from gateway.store.database import errors_are_for_later, told_by
+from gateway.store.doorbell import Bell, Work
 from gateway.store.entries import (
+    AT_ONCE,
     AnsweredVersion,
     AnswerRecord,
     Arrival,
@@ -63,11 +65,14 @@ class Ledger:
         From `open_engine`; the tables exist.
     data_dir
         Paths are stored relative to it, so that the folder can be moved.
+    bell
+        Wakes workers once work is committed; None where they find it by themselves.
     """
 
-    def __init__(self, engine: sa.Engine, data_dir: Path) -> None:
+    def __init__(self, engine: sa.Engine, data_dir: Path, bell: Bell | None = None) -> None:
         self._engine = engine
         self._data_dir = data_dir
+        self._bell = bell
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -77,7 +82,12 @@ class Ledger:
 
     def session(self) -> AbstractContextManager[Session]:
         """Open a transaction that tells events; it is on disk, and they are told, when the block ends."""
-        return open_session(self._engine)
+        return open_session(self._engine, self._bell)
+
+    def ring(self, work: Work) -> None:
+        """Wake the workers that wait for such work: the times of some of it have changed."""
+        if self._bell is not None:
+            self._bell.ring(work)
 
     # --- RECEIVE
 
@@ -149,15 +159,20 @@ class Ledger:
         claimed = sa.update(instances).where(instances.c.id.in_(free)).values(batch=batch)
         return len(connection.scalars(claimed.returning(instances.c.id)).all())
 
-    def has_work(self) -> bool:
-        """Tell whether an image waits unclaimed, without a write lock."""
-        query = sa.select(instances.c.id).where(
-            instances.c.state == State.RECEIVED,
-            instances.c.batch.is_(None),
-            sa.or_(instances.c.not_before.is_(None), instances.c.not_before <= now()),
-        )
+    def next_due(self) -> datetime | None:
+        """Return when an image can next be claimed, without a write lock; None where none waits.
+
+        `AT_ONCE` where one waits already.
+        """
+        waits = (instances.c.state == State.RECEIVED) & instances.c.batch.is_(None)
+        due = sa.or_(instances.c.not_before.is_(None), instances.c.not_before <= now())
         with self.transaction() as connection:
-            return connection.scalars(query.limit(1)).first() is not None
+            if connection.scalars(sa.select(instances.c.id).where(waits, due).limit(1)).first() is not None:
+                return AT_ONCE
+            next_time: datetime | None = connection.scalar(
+                sa.select(sa.func.min(instances.c.not_before)).where(waits)
+            )
+            return next_time
 
     def begin_batch(self, batch: str) -> list[StoredInstance]:
         """Return the batch's images that have no answer yet, one attempt counted on each."""
@@ -187,6 +202,7 @@ class Ledger:
             values["attempts"] = 0
         with self.transaction() as connection:
             connection.execute(sa.update(instances).where(mine).values(values))
+        self.ring(Work.ANSWERS)
 
     def open_batches(self, prefix: str = "") -> list[str]:
         """Return the batches that still hold unanswered images and whose names begin like this."""
@@ -214,7 +230,10 @@ class Ledger:
                 row = {"worker_id": worker_id, "life": life, "beat_at": now()}
                 connection.execute(sa.insert(workers).values(row))
             connection.execute(sa.update(workers).where(this).values(beat_at=now(), answering=answering))
-            return set_back
+        if set_back:
+            for work in Work:
+                self.ring(work)
+        return set_back
 
     def answering(self, seconds: float) -> list[dict[str, Any]]:
         """Return what the answers of the workers depend on that were heard of in the last `seconds`."""

@@ -15,6 +15,7 @@ from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet
 from gateway.files.folders import make_folder
 from gateway.settings import Settings
 from gateway.store.database import open_engine, risks
+from gateway.store.doorbell import Doorbells
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import is_older, upgrade
 
@@ -38,7 +39,7 @@ def open_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
                 raise ConfigurationError(f"database: {problem.told}; {problem.advice}")
         upgrade(engine)
     hide_from_others(directory.database)
-    return engine, Ledger(engine, directory.root)
+    return engine, _ledger(settings, engine)
 
 
 def look_into_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
@@ -61,7 +62,11 @@ def look_into_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
     with _explained(settings, engine):
         if is_older(engine):
             raise GatewayError("the database is empty or of an older version; the gateway's start mends that")
-    return engine, Ledger(engine, settings.data_dir)
+    return engine, _ledger(settings, engine)
+
+
+def _ledger(settings: Settings, engine: sa.Engine) -> Ledger:
+    return Ledger(engine, settings.data_dir, Doorbells(settings.directory.run))
 
 
 @contextmanager

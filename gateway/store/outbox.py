@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.records import Stage
+from gateway.store.doorbell import Work
 from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery, named
 from gateway.store.ledger import Ledger, now
 from gateway.store.outcome import update_state
@@ -37,13 +37,17 @@ class Outbox:
         with self._ledger.transaction() as connection:
             return connection.scalars(query).first() is not None
 
-    def due(self) -> list[str]:
-        """Return the destinations for which something can be claimed: one query, a seek for each."""
+    def next_due(self) -> dict[str, datetime]:
+        """Return when something can next be claimed for each destination: one query, a seek for each.
+
+        A destination for which nothing waits is left out.
+        """
         here = deliveries.c.destination == destinations.c.name
-        waiting = sa.exists().where(here, deliveries.c.open, deliveries.c.worker_id.is_(None), _not_later())
-        query = sa.select(destinations.c.name).where(waiting, ~_is_away())
+        waiting = sa.select(sa.func.min(deliveries.c.not_before)).where(here, _waits()).scalar_subquery()
+        query = sa.select(destinations.c.name, waiting, destinations.c.retry_at)
         with self._ledger.transaction() as connection:
-            return list(connection.scalars(query))
+            rows = connection.execute(query.where(waiting.is_not(None))).all()
+        return {name: max(first, retry_at or AT_ONCE) for name, first, retry_at in rows}
 
     def claim(self, destination: str, worker: str, limit: int) -> list[PendingDelivery]:
         """Take up to `limit` deliveries in hand, those that have waited longest first."""
@@ -68,14 +72,17 @@ class Outbox:
 
         What was `interrupted` may have arrived.
         """
-        held = deliveries.c.worker_id == worker
+        held = deliveries.c.open & (deliveries.c.worker_id == worker)
         if destination is not None:
             held &= deliveries.c.destination == destination
+        else:  # for the index
+            held &= deliveries.c.destination.in_(sa.select(_used().c.name))
         if but is not None:
             held &= deliveries.c.id != but.id
         values = {"worker_id": None} | ({"unsure": True} if interrupted else {})
         with self._ledger.transaction() as connection:
             connection.execute(sa.update(deliveries).where(held).values(values))
+        self._ledger.ring(Work.DELIVERIES)
 
     def is_held(self, delivery: PendingDelivery, worker: str) -> bool:
         """Tell whether the worker still has it in hand."""
@@ -148,7 +155,7 @@ class Outbox:
     def destinations(self) -> list[str]:
         """Return the destinations for which something is left to do, also those not configured any more."""
         with self._ledger.transaction() as connection:
-            return [name for name in used_destinations(connection) if has_open(connection, name)]
+            return waiting_destinations(connection)
 
     def add_destination(self, name: str) -> None:
         """Begin to keep account of a destination."""
@@ -227,27 +234,33 @@ _PENDING = (
 def _due(destination: str) -> sa.ColumnElement[bool]:
     away = sa.exists().where(destinations.c.name == destination, _is_away())
     here = deliveries.c.destination == destination
-    return sa.and_(here, deliveries.c.open, deliveries.c.worker_id.is_(None), _not_later(), ~away)
+    return sa.and_(here, _waits(), deliveries.c.not_before <= now(), ~away)
 
 
-def _not_later() -> sa.ColumnElement[bool]:
-    return deliveries.c.not_before <= now()
+def _waits() -> sa.ColumnElement[bool]:
+    return sa.and_(deliveries.c.open, deliveries.c.worker_id.is_(None))
 
 
 def _is_away() -> sa.ColumnElement[bool]:
     return sa.and_(destinations.c.retry_at.is_not(None), destinations.c.retry_at > now())
 
 
-def has_open(connection: sa.Connection, destination: str) -> bool:
-    """Tell whether something is left to do for a destination."""
-    one = sa.select(deliveries.c.id).where(deliveries.c.destination == destination, deliveries.c.open)
-    return connection.scalars(one.limit(1)).first() is not None
+def waiting_destinations(connection: sa.Connection) -> list[str]:
+    """Return the destinations for which something is left to do."""
+    used = _used()
+    open_there = sa.exists().where(deliveries.c.destination == used.c.name, deliveries.c.open)
+    return list(connection.scalars(sa.select(used.c.name).where(open_there).order_by(used.c.name)))
 
 
-def used_destinations(connection: sa.Connection) -> Iterator[str]:
-    """Yield where anything was ever to go, by one step through the index for each."""
+def used_destinations(connection: sa.Connection) -> list[str]:
+    """Return where anything was ever to go."""
+    used = _used()
+    return list(connection.scalars(sa.select(used.c.name).where(used.c.name.is_not(None))))
+
+
+def _used() -> sa.CTE:
+    """Every destination of a delivery, then null: one step through the index for each."""
     column = deliveries.c.destination
-    name = connection.scalar(sa.select(sa.func.min(column)))
-    while name is not None:
-        yield name
-        name = connection.scalar(sa.select(sa.func.min(column)).where(column > name))
+    used = sa.select(sa.func.min(column).label("name")).cte("used", recursive=True)
+    following = sa.select(sa.func.min(column)).where(column > used.c.name).scalar_subquery()
+    return used.union_all(sa.select(following).where(used.c.name.is_not(None)))

@@ -118,6 +118,7 @@ class RefusalRecorder:
         self._table = table
         self._pending: dict[Refusal, int] = {}
         self._lock = threading.Lock()
+        self._heard = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="refusals", daemon=True)
 
@@ -130,6 +131,7 @@ class RefusalRecorder:
         """Record what is pending, and end."""
         listen_no_more(self.hear)
         self._stopped.set()
+        self._heard.set()
         self._thread.join(5)
 
     def hear(self, event: Event, fields: Mapping[str, Any]) -> None:
@@ -141,6 +143,7 @@ class RefusalRecorder:
             if refusal not in self._pending and len(self._pending) >= MOST_PENDING:
                 refusal = replace(refusal.coarser(), peer_address="")
             self._pending[refusal] = self._pending.get(refusal, 0) + int(fields.get("repeated", 1))
+        self._heard.set()
 
     def flush(self) -> None:
         """Record what is pending; what cannot be recorded now stays so."""
@@ -153,9 +156,11 @@ class RefusalRecorder:
         except (Retry, sa.exc.IntegrityError):  # or another process has just counted the same
             with self._lock:
                 self._pending = noted | self._pending
+            self._heard.set()
 
     def _run(self) -> None:
-        while not self._stopped.wait(FLUSH_SECONDS):
+        while self._heard.wait() and not self._stopped.wait(FLUSH_SECONDS):
+            self._heard.clear()
             self._flush_whatever_happens()
         self._flush_whatever_happens()
 

@@ -175,7 +175,7 @@ def requeue(session: Session, chosen: sa.ColumnElement[bool], route: Router, eve
     for title, kind, media_type in connection.execute(_kinds(chosen)).all():
         names = route(title, kind, media_type)
         routed[title] = routed.get(title, False) or bool(names)
-        these = chosen & (instances.c.calling_ae_title == title) & (results.c.kind == kind)
+        these = chosen & (_unindexed(instances.c.calling_ae_title) == title) & (results.c.kind == kind)
         for name in names:
             ids |= _send_to(connection, these, name)
     images = _reopen(session, ids, event)
@@ -195,8 +195,7 @@ def _send_to(connection: sa.Connection, chosen: sa.ColumnElement[bool], name: st
     begun = {"state": DeliveryState.PENDING, "state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
     again = (
         sa.update(deliveries)
-        .where(deliveries.c.destination == name, ~deliveries.c.open)
-        .where(deliveries.c.result_id.in_(_standing(chosen, results.c.id)))
+        .where(deliveries.c.id.in_(_ended(chosen, name)))
         .values(begun | {"open": True, "attempts": 0, "asked": 0, "last_error": None, "unsure": True})
     )
     ids = set(connection.scalars(again.returning(deliveries.c.id)))
@@ -206,6 +205,18 @@ def _send_to(connection: sa.Connection, chosen: sa.ColumnElement[bool], name: st
     ids |= set(connection.scalars(added.returning(deliveries.c.id)))
     connection.execute(sa.update(destinations).where(destinations.c.name == name).values(retry_at=None))
     return ids
+
+
+def _ended(chosen: sa.ColumnElement[bool], name: str) -> sa.Select[Any]:
+    """Pick what has come to its end at this destination, beginning with the images."""
+    there = _unindexed(deliveries.c.destination) == name
+    found = _standing(chosen, deliveries.c.id).join(deliveries, deliveries.c.result_id == results.c.id)
+    return found.where(there, ~deliveries.c.open)
+
+
+def _unindexed(column: sa.Column[str]) -> sa.ColumnElement[str]:
+    """Return the column's value as an expression without an index: that of the chosen images is better."""
+    return column.concat("")
 
 
 def _literal(value: object) -> sa.ColumnElement[Any]:

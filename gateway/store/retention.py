@@ -1,11 +1,18 @@
-"""Deletes files whose work is done, by age and by disk use; the rows stay and say so."""
+"""Deletes files whose work is done, by age and by disk use; the rows stay and say so.
+
+The engine's cleaner calls it. What is due is looked for without a lock, page by page along the index of its
+age, so that no row is looked at twice in a round; a transaction then deletes a few images that it looks up by
+their numbers, so that nobody waits for long, however many rows there are.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from heapq import merge
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +31,9 @@ from gateway.store.timings import fold_timings
 from gateway.telemetry.events import Event
 
 AT_ONCE = 20  # images per transaction: others want to write, too
-LOOKED_FOR = 1000  # images per search, which takes no lock
+LOOKED_FOR = 1000  # images per page of a search, which takes no lock
 PAUSE_SECONDS = 0.05  # between two transactions, for the same reason
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +115,34 @@ class Cleaner:
 
     def _delete(self, rule: Rule) -> Iterator[int]:
         """Delete what is due, oldest first; yield how many bytes went with each transaction."""
-        while due := self._due(rule):
-            for first in range(0, len(due), AT_ONCE):
-                if self._stopping.wait(PAUSE_SECONDS):
-                    return
-                yield self._delete_these(due[first : first + AT_ONCE], rule)
+        due = self._due(rule)
+        while chosen := list(islice(due, AT_ONCE)):
+            if self._stopping.wait(PAUSE_SECONDS):
+                return
+            yield self._delete_these(chosen, rule)
 
-    def _due(self, rule: Rule) -> Sequence[int]:
-        query = due_by(rule).order_by(instances.c.state_at).limit(LOOKED_FOR)
-        with self._ledger.transaction() as connection:
-            return [row.id for row in connection.execute(query)]
+    def _due(self, rule: Rule) -> Iterator[int]:
+        """Yield the images that are due, by age; one with several results may come several times."""
+        by_age = (self._pages(candidates) for candidates in candidates_of(rule))
+        for _, number in merge(*by_age):
+            yield number
+
+    def _pages(self, candidates: Candidates) -> Iterator[tuple[datetime, int]]:
+        """Yield age and number of each candidate; a page is read when it is needed."""
+        last = (LONG_AGO, 0)
+        while True:
+            with self._ledger.transaction() as connection:
+                page = connection.execute(candidates.after(*last).limit(LOOKED_FOR)).all()
+            yield from (found := [(row.time, row.number) for row in page])
+            if len(found) < LOOKED_FOR:
+                return
+            last = found[-1]
 
     def _delete_these(self, chosen: Sequence[int], rule: Rule) -> int:
         for mark in self._marks:
             mark.check()
         with self._ledger.session() as session:
-            still_due = _alone(session.connection, due_by(rule).where(instances.c.id.in_(chosen)))
+            still_due = _alone(session.connection, due_of(chosen, rule))
             found = [ImageIdentity(*row) for row in session.connection.execute(still_due).all()]
             return sum(self._delete_files(session, image, rule) for image in found)
 
@@ -160,34 +180,71 @@ def rules_of(settings: Retention) -> list[Rule]:
     return rules
 
 
-def due_by(rule: Rule) -> sa.Select[tuple[int, str, str, str]]:
-    """Pick images that have come to their end, with nothing left to deliver and something left to delete.
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Images with a kept file of one kind, in the order of an index over such files: by time and number.
 
-    Both indexes of what is kept are ordered by age, so that neither deleted nor young rows are looked at. A
+    Attributes
+    ----------
+    time, number
+        The columns of that index: the end of the image or the making of its result, and the image's number.
+    where
+        The images that are due.
+    """
+
+    time: sa.Column[datetime]
+    number: sa.Column[int]
+    where: sa.ColumnElement[bool]
+
+    def after(self, time: datetime, number: int) -> sa.Select[datetime, int]:
+        """Select time and number of those that follow this time and number."""
+        query = sa.select(self.time.label("time"), self.number.label("number"))
+        later = sa.or_(self.time > time, self.number > number)
+        return query.where(self.where, self.time >= time, later).order_by(self.time, self.number)
+
+
+def candidates_of(rule: Rule) -> list[Candidates]:
+    """Return where to look for images to which the rule applies.
+
+    Both indexes hold only what has its file, ordered by age: neither deleted nor young rows are looked at. A
     result is never younger than the end of its image.
     """
-    before = now() - timedelta(days=rule.days)
-    kept: list[sa.Select[Any]] = []
+    found, kept = [], instances.c.file_deleted_at.is_(None)
     if rule.received:
-        kept.append(
-            sa.select(instances.c.id).where(
-                instances.c.file_deleted_at.is_(None),
-                instances.c.state.in_(rule.states),
-                instances.c.state_at < before,
-            )
-        )
+        for state in rule.states:
+            where = kept & (instances.c.state == state) & _is_done(rule)
+            found.append(Candidates(instances.c.state_at, instances.c.id, where))
     if rule.results:
-        old = (results.c.created_at < before) & results.c.file_deleted_at.is_(None)
-        kept.append(sa.select(results.c.instance_id).where(old))
+        old = results.c.file_deleted_at.is_(None) & (results.c.created_at < _before(rule))
+        mine = instances.c.id == results.c.instance_id
+        where = old & sa.exists().where(mine, instances.c.state.in_(rule.states), _is_done(rule))
+        found.append(Candidates(results.c.created_at, results.c.instance_id, where))
+    return found
+
+
+def due_of(chosen: Sequence[int], rule: Rule) -> sa.Select[tuple[int, str, str, str]]:
+    """Pick those of the chosen images to which the rule applies, with something left to delete."""
     mine = results.c.instance_id == instances.c.id
-    undelivered = sa.exists().where(mine, deliveries.c.result_id == results.c.id, deliveries.c.open)
-    return sa.select(*IDENTITY).where(
-        instances.c.id.in_(sa.union_all(*kept)),
-        instances.c.reason.is_distinct_from(Reason.NOT_ROUTED),  # nobody has it yet
-        instances.c.state.in_(rule.states),
-        instances.c.state_at < before,
-        ~undelivered,
-    )
+    left: list[sa.ColumnElement[bool]] = []
+    if rule.received:
+        left.append(instances.c.file_deleted_at.is_(None))
+    if rule.results:
+        left.append(sa.exists().where(mine, results.c.file_deleted_at.is_(None)))
+    these = instances.c.id.in_(chosen) & instances.c.state.in_(rule.states)
+    return sa.select(*IDENTITY).where(these, _is_done(rule), sa.or_(*left))
+
+
+def _before(rule: Rule) -> datetime:
+    return now() - timedelta(days=rule.days)
+
+
+def _is_done(rule: Rule) -> sa.ColumnElement[bool]:
+    """The image ended long enough ago, nothing of it is left to deliver, and somebody has its answer."""
+    theirs = results.alias()
+    mine = (theirs.c.instance_id == instances.c.id) & (deliveries.c.result_id == theirs.c.id)
+    undelivered = sa.exists().where(mine, deliveries.c.open)
+    has_route = instances.c.reason.is_distinct_from(Reason.NOT_ROUTED)
+    return (instances.c.state_at < _before(rule)) & has_route & ~undelivered
 
 
 def _alone(connection: sa.Connection, query: sa.Select[Any]) -> sa.Select[Any]:

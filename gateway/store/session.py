@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store.database import errors_are_for_later
+from gateway.store.doorbell import Bell, Work
 from gateway.store.entries import ImageIdentity
 from gateway.store.schema import events, instances
 from gateway.telemetry.events import Event
@@ -27,6 +28,15 @@ IDENTITY = (
     instances.c.calling_ae_title,
 )
 """The columns of an `ImageIdentity`, in its order."""
+
+MAKES_WORK = {
+    Event.RECEIVED: {Work.ANSWERS},
+    Event.REPROCESSED: {Work.ANSWERS},
+    Event.RETRIED: {Work.ANSWERS, Work.DELIVERIES},
+    Event.INFERRED: {Work.DELIVERIES},
+    Event.RESENT: {Work.DELIVERIES},
+}
+"""The work that there is once an event has been committed."""
 
 AuditEntry = Callable[[], None]
 """Writes one entry to the audit trail and raises nothing, as the functions of `telemetry.audit.trail`."""
@@ -44,11 +54,14 @@ class Session:
     ----------
     connection
         Executes the statements of the transaction.
+    bell
+        Rung for the work that the events make.
     """
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, bell: Bell | None = None) -> None:
         self.connection = connection
         self._rows: list[dict[str, Any]] = []
+        self._bell = bell
         self._told: list[tuple[Event, dict[str, Any], AuditEntry | None]] = []
 
     def tell(
@@ -75,16 +88,19 @@ class Session:
             self.connection.execute(sa.insert(events), self._rows)
 
     def publish(self) -> None:
-        """Write the events to log and audit trail, in order: the transaction is committed."""
+        """Write the events to log and audit trail, in order, then wake workers: all is committed."""
         for event, fields, audit in self._told:
             log_event(event, **fields)
             if audit is not None:
                 audit()
+        if self._bell is not None:
+            for work in set[Work]().union(*(MAKES_WORK.get(event, ()) for event, *_ in self._told)):
+                self._bell.ring(work)
 
 
 @contextmanager
-def open_session(engine: sa.Engine) -> Iterator[Session]:
-    """Open a session whose transaction is on disk when the block ends.
+def open_session(engine: sa.Engine, bell: Bell | None = None) -> Iterator[Session]:
+    """Open a session whose transaction is on disk when the block ends; `bell` wakes workers then.
 
     Raises
     ------
@@ -93,7 +109,7 @@ def open_session(engine: sa.Engine) -> Iterator[Session]:
         during the commit, the rows may be there all the same.
     """
     with errors_are_for_later(), engine.begin() as connection:
-        session = Session(connection)
+        session = Session(connection, bell)
         yield session
         session.write_history()
     session.publish()

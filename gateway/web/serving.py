@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,6 +19,28 @@ from gateway.web.http_connection import HttpConnection
 from gateway.web.listener import Connections, Listener, Phase
 from gateway.web.site import Site
 
+TICK_SECONDS = 1.0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which wakes once a second, for the header `Date`, instead of ten times."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ending = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Serve until `end`."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), TICK_SECONDS)
+
+    def end(self) -> None:
+        """Let the main loop end; called in another thread, once the server has started."""
+        self.should_exit = True
+        with suppress(RuntimeError):  # the loop has ended by itself
+            self.servers[0].get_loop().call_soon_threadsafe(self._ending.set)
+
 
 class WebServer:
     """uvicorn in a thread of its own, so that signals stay the role's."""
@@ -27,7 +51,7 @@ class WebServer:
         self._socket.connections = Connections(site.settings.web.trusted_proxies)
         connection: Any = partial(HttpConnection, self._socket.connections)  # uvicorn only calls it
         tls, proxies = site.settings.web.tls, [str(each) for each in site.settings.web.trusted_proxies]
-        self._server = uvicorn.Server(
+        self._server = _Server(
             uvicorn.Config(
                 create_application(site),
                 http=connection,
@@ -68,7 +92,7 @@ class WebServer:
     def stop(self, timeout_seconds: float) -> None:
         """Take nothing new, finish what is being answered."""
         self._thread.release()
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(timeout_seconds)
         self._socket.connections.close()
         self._site.display.close()

@@ -1,9 +1,12 @@
 """Durable execution of a worker: claims batches of images, has them answered, resumes after a kill.
 
 The only file that imports DBOS; the worker's composition root builds and starts it. A batch is a DBOS
-workflow of the same ID, enqueued in the transaction that claims its images. So DBOS knows every batch that
-the ledger knows, and recovers those of a killed worker. The ledger decides what is done: a workflow that runs
-twice finds nothing left to do. `_watch` has one job for each failure beyond that; the job names its failure.
+workflow of the same ID, started in this process as soon as its images are claimed; DBOS recovers those of a
+killed worker. The ledger decides what is done: a workflow that runs twice finds nothing left to do. `_watch`
+and `_repair` have one job for each failure beyond that; the job names its failure.
+
+Private names of DBOS used here, so that an idle worker rests: `DBOS._registry`, its `get_internal_queue`,
+`Queue._polling_interval_sec`, `_workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC`.
 """
 
 from __future__ import annotations
@@ -13,40 +16,42 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowHandle
+from dbos import DBOS, SetWorkflowID, _workflow_commands
 
 from gateway.deliver.couriers import Couriers
 from gateway.errors import Retry
 from gateway.settings import Settings
-from gateway.store.database import errors_are_for_later
+from gateway.store.doorbell import Doorbell, Work
 from gateway.store.ledger import Ledger, now
 from gateway.store.marks import Marks
 from gateway.store.outbox import Outbox
 from gateway.store.retention import Cleaner
 from gateway.telemetry.events import Event
-from gateway.telemetry.log import log_bug, log_event
-from gateway.threads import Vital
+from gateway.telemetry.log import log_event
 from gateway.worker.answerer import RETRY_SECONDS, Answerer
 from gateway.worker.pipeline import Pipeline
+from gateway.worker.tasks import Tasks
 from gateway.worker.worker_id import SILENT_SECONDS, has_name, life
 
 APPLICATION_VERSION = "1"  # of the workflows: another one only where old rows could not be resumed
-ANSWERS = "answers"  # the queue of batches; whichever worker is free takes the next
-POLL_SECONDS = 0.05
+EARLIER = "answers"  # the queue in which earlier versions of the gateway may have left batches
+RECOVERY_SECONDS = 0.05  # interval of looking for workflows to recover, until the first watch
+REST_SECONDS = 20.0  # of DBOS: it looks for workflows to recover, and for its own jobs
 BATCHES_IN_FLIGHT = 3  # one is decoded and one encoded while one is in the network
 BEAT_SECONDS = 5.0
+REPAIR_SECONDS = 20.0
 HANGS_SECONDS = 600.0  # a forward pass that has taken so long never ends
 KEEP_FINISHED = timedelta(hours=1)  # workflows that have ended; the ledger keeps what they did
 FORGET_AT_ONCE = 500
 UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
 
 logging.getLogger("dbos").setLevel(logging.ERROR)
+_workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = REST_SECONDS  # delayed workflows, timeouts: there are none
 
 
 class Engine:
@@ -94,8 +99,12 @@ class Engine:
         self._worker_id = worker_id
         self._running: set[str] = set()  # workflows in this process, by ID
         self._got_on_at = time.monotonic()  # when one of them last got on
+        self._suspected: set[str] = set()  # batches that had no workflow at the last look
+        self._places = threading.BoundedSemaphore(BATCHES_IN_FLIGHT)
+        self._arrivals = Doorbell(settings.directory.run, worker_id, Work.ANSWERS)
+        self._results = Doorbell(settings.directory.run, worker_id, Work.DELIVERIES)
         self._stopping = stopping
-        self._threads: list[threading.Thread] = []
+        self._tasks = Tasks(stopping)
         self._couriers = couriers
         self._cleaner = cleaner
 
@@ -103,7 +112,7 @@ class Engine:
 
     def start(self) -> None:
         """Resume what was left, then answer what arrives."""
-        DBOS(
+        dbos = DBOS(
             config={
                 "name": "cxr-gateway",
                 "system_database_engine": self._database,
@@ -112,117 +121,98 @@ class Engine:
                 "log_level": "ERROR",
             }
         )
-        self._register_workflows()
+        self._recovery = dbos._registry.get_internal_queue()
+        self._recovery._polling_interval_sec = RECOVERY_SECONDS
+        self._register_workflow()
         self._beat()
+        self._suspected = set(self._ledger.open_batches(f"{self._worker_id}:"))
         DBOS.launch()
-        self._client = DBOSClient(system_database_engine=self._database)
-        self._register_queues()
-        self._see_queues_run()
-        self._threads = [
-            self._every(POLL_SECONDS, self._collect, HANGS_SECONDS),
-            self._every(BEAT_SECONDS, self._watch, HANGS_SECONDS),
-            self._every(60 * self._settings.retention.every_minutes, self._cleaner.clean),
-            self._every(POLL_SECONDS, self._deliver, HANGS_SECONDS),
-            self._every(BEAT_SECONDS, self._couriers.watch, HANGS_SECONDS),
-        ]
+        DBOS.register_queue(EARLIER, worker_concurrency=BATCHES_IN_FLIGHT, polling_interval_sec=REST_SECONDS)
+        self._free_orphans()
+        self._tasks.upon(self._arrivals, self._collect, HANGS_SECONDS)
+        self._tasks.every(BEAT_SECONDS, self._watch, HANGS_SECONDS)
+        self._tasks.every(REPAIR_SECONDS, self._repair, HANGS_SECONDS)
+        self._tasks.every(60 * self._settings.retention.every_minutes, self._cleaner.clean)
+        self._tasks.upon(self._results, self._deliver, HANGS_SECONDS)
+        self._tasks.every(BEAT_SECONDS, self._couriers.watch, HANGS_SECONDS)
         self._couriers.start()
+
+    def _register_workflow(self) -> None:
+        @DBOS.workflow(name="answer", max_recovery_attempts=None)
+        def answer(batch: str) -> None:
+            self._answer(batch)
+
+        self._workflow = answer
 
     def stop(self) -> None:
         """Claim nothing more, finish what is in hand within the configured time."""
         deadline = time.monotonic() + self._settings.shutdown_seconds
         self._stopping.set()
         self._couriers.stop()
-        for thread in self._threads:
-            thread.join()
+        self._tasks.join()
         with suppress(Retry):  # the ledger is away: it is heard that this worker is silent
             self._ledger.beat(self._worker_id, life())
         DBOS.destroy(workflow_completion_timeout_sec=round(self._settings.shutdown_seconds))
         self._couriers.join(deadline)
 
-    def _register_workflows(self) -> None:
-        @DBOS.workflow(name="answer", max_recovery_attempts=None)
-        def answer(batch: str) -> None:
-            with self._noted():
-                self._answerer.answer(batch, self._note_progress)
+    # --- from rows to batches
 
-    @contextmanager
-    def _noted(self) -> Iterator[None]:
+    def _collect(self) -> datetime | None:
+        """Claim what has arrived, a batch for each free place; return when to look again.
+
+        A batch rings when it ends: its place is free.
+        """
+        while len(self._running) < BATCHES_IN_FLIGHT:
+            due = self._ledger.next_due()
+            if due is None or due > now():
+                return due
+            self._marks.check()
+            batch = f"{self._worker_id}:{uuid.uuid4()}"
+            with self._ledger.transaction() as connection:
+                count = self._ledger.claim(connection, batch, self._pipeline.batch_size)
+            if count:
+                self._begin(batch)
+        return None
+
+    def _begin(self, batch: str) -> None:
         self._note_progress()
-        self._running.add(str(DBOS.workflow_id))
+        self._running.add(batch)
         try:
-            yield
+            with SetWorkflowID(batch):
+                DBOS.start_workflow(self._workflow, batch)
+        except BaseException:
+            self._running.discard(batch)
+            raise
+
+    def _answer(self, batch: str) -> None:
+        """Answer one batch. Recovered ones wait here where too many run at once."""
+        self._note_progress()
+        self._running.add(batch)
+        try:
+            with self._places:
+                self._answerer.answer(batch, self._note_progress)
         finally:
-            self._running.discard(str(DBOS.workflow_id))
+            self._running.discard(batch)
+            self._arrivals.ring()
 
     def _note_progress(self) -> None:
         self._got_on_at = time.monotonic()
 
-    def _register_queues(self) -> None:
-        DBOS.register_queue(ANSWERS, worker_concurrency=BATCHES_IN_FLIGHT, polling_interval_sec=POLL_SECONDS)
-
-    def _see_queues_run(self) -> None:
-        """Let an empty batch through: DBOS takes a second to notice a new queue, a first image need not.
-
-        Where batches were left, they come first: once one runs, so does the queue.
-        """
-        with self._database.begin() as connection:
-            handle = self._enqueue_batch(connection, f"{self._worker_id}:{uuid.uuid4()}")
-        while not self._running and handle.get_status().status in UNDER_WAY:
-            time.sleep(POLL_SECONDS)
-
-    def _every(
-        self, seconds: float, task: Callable[[], None], hangs_seconds: float = float("inf")
-    ) -> threading.Thread:
-        def repeat() -> None:
-            told = ""  # a database that is away for hours is told once
-            while not self._stopping.wait(seconds):
-                thread.note_progress()
-                try:
-                    with errors_are_for_later():
-                        task()
-                    told = ""
-                except Retry as error:
-                    if told != (told := str(error)):
-                        log_event(Event.WAITING, task=thread.name, reason=told)
-                    self._stopping.wait(RETRY_SECONDS)
-                except Exception:
-                    log_bug(Event.BUG, task=thread.name)
-                    self._stopping.wait(RETRY_SECONDS)
-
-        thread = Vital(repeat, task.__name__.strip("_"), hangs_seconds)
-        thread.start()
-        return thread
-
-    # --- from rows to batches
-
-    def _collect(self) -> None:
-        """Claim what has arrived and enqueue it, in one transaction."""
-        if not self._ledger.has_work() or self._batches_in_flight() >= BATCHES_IN_FLIGHT:
-            return
-        self._marks.check()
-        batch = f"{self._worker_id}:{uuid.uuid4()}"
-        with self._ledger.transaction() as connection:
-            if self._ledger.claim(connection, batch, self._pipeline.batch_size):
-                self._enqueue_batch(connection, batch)
-
-    def _batches_in_flight(self) -> int:
-        return len(self._ledger.open_batches(f"{self._worker_id}:"))
-
-    def _enqueue_batch(self, connection: sa.Connection, batch: str) -> WorkflowHandle[None]:
-        options: EnqueueOptions = {"workflow_name": "answer", "queue_name": ANSWERS, "workflow_id": batch}
-        return self._client.enqueue_in_transaction(connection, options, batch)
-
-    def _deliver(self) -> None:
-        """Wake couriers, while the folder is there from which they read."""
+    def _deliver(self) -> datetime | None:
+        """Wake couriers, while the folder is there from which they read; return when to look again."""
         self._marks.results.check()
-        self._couriers.wake()
+        return self._couriers.wake()
 
     # --- what was left
 
     def _watch(self) -> None:
-        """Record the worker's heartbeat; take up what others, or DBOS, have left."""
+        """Record the worker's heartbeat, unless a batch hangs."""
+        self._recovery._polling_interval_sec = REST_SECONDS  # what this worker had left is under way
         self._end_if_hung()
         self._beat()
+
+    def _repair(self) -> None:
+        """Take up what others, or DBOS, have left."""
         for worker_id in self._ledger.silent_workers(SILENT_SECONDS):
             self._take_over(worker_id)
         self._resume_lost()
@@ -269,9 +259,20 @@ class Engine:
         The failure: the end of a workflow could not be written, as on a full disk. It would count as running
         for ever, and two of them would leave this worker without work.
         """
-        begun_before = (now() - timedelta(seconds=SILENT_SECONDS)).isoformat()
-        begun = _workflows(executor_id=self._worker_id, status="PENDING", dequeued_before=begun_before)
-        lost = [workflow_id for workflow_id in begun if workflow_id not in self._running]
+        begun_before = now() - timedelta(seconds=SILENT_SECONDS)
+        begun = DBOS.list_workflows(
+            executor_id=self._worker_id,
+            status="PENDING",
+            end_time=begun_before.isoformat(),
+            load_input=False,
+            load_output=False,
+        )
+        lost = [
+            each.workflow_id
+            for each in begun
+            if each.workflow_id not in self._running
+            and (each.dequeued_at or 0) < 1000 * begun_before.timestamp()
+        ]
         if lost:
             DBOS.resume_workflows(lost)
             log_event(Event.RESUMED, workflows=len(lost))
@@ -280,14 +281,16 @@ class Engine:
         """Release images whose workflow has ended without them.
 
         The failure: the database went away while a batch was worked on, and its images could not be released
-        either. The workflow ends with that error; nothing would ever claim the images again.
+        either, and the workflow ends with that error; or the worker was killed between claim and workflow.
+        Nothing would ever claim the images again. What was claimed a moment ago gets its workflow a moment
+        later, so that only batches without one at two looks are released.
         """
         batches = self._ledger.open_batches()
-        if not batches:
-            return
-        under_way = _workflows(workflow_ids=batches, status=UNDER_WAY)
-        for batch in set(batches).difference(under_way):
+        under_way = _workflows(workflow_ids=batches, status=UNDER_WAY) if batches else []
+        orphans = set(batches).difference(under_way)
+        for batch in orphans & self._suspected:
             self._ledger.release(batch, RETRY_SECONDS, keep_count=True)
+        self._suspected = orphans
 
     def _forget_finished(self) -> None:
         """Delete workflows that ended long ago: DBOS keeps all, and each worker searches them.

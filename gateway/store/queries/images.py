@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from gateway.records import Reason, State
 from gateway.store.entries import DeliveryState
 from gateway.store.ledger import Ledger
-from gateway.store.outbox import has_open, used_destinations
+from gateway.store.outbox import waiting_destinations
 from gateway.store.queries.views import (
     AnswerView,
     DeliveryView,
@@ -94,7 +94,7 @@ class Images:
     def waiting(self) -> list[str]:
         """Return the destinations for which results wait."""
         with self._ledger.transaction() as connection:
-            return [name for name in used_destinations(connection) if has_open(connection, name)]
+            return waiting_destinations(connection)
 
     def versions(self, sop_instance_uid: str) -> list[ImageView]:
         """Return every data set received under this UID, the newest first."""

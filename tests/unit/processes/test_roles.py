@@ -66,7 +66,7 @@ def test_a_role_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
 
     def build(given: Settings, engine: sa.Engine, ledger: Ledger) -> FakeRole:
         assert given is settings
-        assert not ledger.has_work()  # the database is open, and of this version
+        assert ledger.next_due() is None  # the database is open, and of this version
         engine.dispose()
         return FakeRole(steps)
 

@@ -9,8 +9,8 @@ from gateway.errors import Retry
 from gateway.records import Reason, State
 from gateway.store.answers import has_twin
 from gateway.store.database import open_engine
-from gateway.store.entries import Arrival
-from gateway.store.ledger import Ledger
+from gateway.store.entries import AT_ONCE, Arrival
+from gateway.store.ledger import Ledger, now
 from gateway.store.queries.images import Images
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 
@@ -40,7 +40,7 @@ def test_a_claimed_image_is_claimed_once(ledger: Ledger, tmp_path: Path) -> None
     first, second = claim(ledger, "a", 2), claim(ledger, "b", 2)
     assert [image.sop_instance_uid for image in first] == ["1.2.1", "1.2.2"]
     assert [image.sop_instance_uid for image in second] == ["1.2.3"]
-    assert not ledger.has_work()
+    assert ledger.next_due() is None
     assert set(ledger.open_batches()) == {"a", "b"}
 
 
@@ -58,8 +58,14 @@ def test_attempts_are_counted_and_start_anew_after_an_orderly_release(ledger: Le
 def test_a_released_image_waits(ledger: Ledger, tmp_path: Path) -> None:
     ledger.record_received(received(tmp_path))
     claim(ledger, "a")
+    assert ledger.next_due() is None
     ledger.release("a", 3600)
-    assert not ledger.has_work()
+    waits = ledger.next_due()
+    assert waits is not None
+    assert now() < waits
+    assert not claim(ledger, "b")
+    ledger.record_received(received(tmp_path, 2))
+    assert ledger.next_due() == AT_ONCE
 
 
 def test_a_batch_that_lost_its_images_cannot_end_them(ledger: Ledger, tmp_path: Path) -> None:

@@ -15,11 +15,13 @@ from structlog.testing import capture_logs
 
 from gateway.processes.couriers import couriers_of
 from gateway.store.database import open_engine
+from gateway.store.doorbell import Doorbells
 from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
 from gateway.worker import engine as engines
+from gateway.worker import tasks
 from gateway.worker.answerer import Answerer
 from gateway.worker.engine import Engine
 from tests.support.gateway_process import wait_for
@@ -27,6 +29,13 @@ from tests.support.ledger_rows import state
 from tests.support.worker import pipeline_in, receive, settings_in
 
 WORKER = "here-1"
+
+
+@pytest.fixture
+def ledger(ledger: Ledger, tmp_path: Path) -> Ledger:
+    """A ledger whose bells wake the engine."""
+    (tmp_path / "run").mkdir()
+    return Ledger(ledger._engine, tmp_path, Doorbells(tmp_path / "run"))
 
 
 @contextmanager
@@ -60,6 +69,7 @@ def running(ledger: Ledger, folder: Path) -> Iterator[Engine]:
 @pytest.fixture
 def engine(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setattr(engines, "BEAT_SECONDS", 3600.0)
+    monkeypatch.setattr(engines, "REPAIR_SECONDS", 3600.0)
     with running(ledger, tmp_path) as engine:
         yield engine
 
@@ -84,6 +94,28 @@ def test_what_arrives_is_answered_and_delivered(engine: Engine, ledger: Ledger, 
     assert len([path for path in (tmp_path / "outbox").rglob("*") if path.is_file()]) == 2
 
 
+def test_work_whose_ring_was_lost_is_late_not_lost(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "LOOK_SECONDS", 0.1)
+    silent = Ledger(ledger._engine, tmp_path)
+    with running(silent, tmp_path):
+        receive(silent, tmp_path)
+        until_delivered(silent)
+
+
+def test_a_batch_that_was_claimed_and_not_begun_is_released_by_the_next_start(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker was killed between the claim and the workflow."""
+    monkeypatch.setattr(engines, "RETRY_SECONDS", 0.0)
+    receive(ledger, tmp_path)
+    with ledger.transaction() as connection:
+        assert ledger.claim(connection, f"{WORKER}:never begun", 1)
+    with running(ledger, tmp_path):
+        until_delivered(ledger)
+
+
 def test_images_whose_workflow_ended_without_them_are_released(
     engine: Engine, ledger: Ledger, tmp_path: Path
 ) -> None:
@@ -94,14 +126,18 @@ def test_images_whose_workflow_ended_without_them_are_released(
     with ledger.transaction() as connection:
         assert ledger.claim(connection, f"{WORKER}:ended", 1)
     engine._free_orphans()
+    assert ledger.open_batches() == [f"{WORKER}:ended"]  # its workflow may be about to begin
+    engine._free_orphans()
     assert ledger.open_batches() == []
     assert state(ledger) == ("received", None)
 
 
 def test_a_workflow_whose_end_could_not_be_written_is_run_again(
-    engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk was full: two of these would leave the worker without work."""
+    receive(ledger, tmp_path)
+    until_delivered(ledger)
     (ended,) = DBOS.list_workflows()
     execute(
         ledger,
@@ -116,6 +152,8 @@ def test_a_workflow_whose_end_could_not_be_written_is_run_again(
 
 
 def test_what_a_silent_worker_has_begun_is_taken_over(engine: Engine, ledger: Ledger, tmp_path: Path) -> None:
+    receive(ledger, tmp_path)
+    until_delivered(ledger)
     ledger.beat("lost-1", "a life")
     execute(ledger, "UPDATE workflow_status SET executor_id = 'lost-1', status = 'PENDING', output = NULL")
     assert len(DBOS.list_workflows(executor_id="lost-1", status="PENDING")) == 1
@@ -125,11 +163,15 @@ def test_what_a_silent_worker_has_begun_is_taken_over(engine: Engine, ledger: Le
         ("taken_over", "lost-1", 1)
     ]
     wait_for(lambda: not DBOS.list_workflows(status=["PENDING", "ENQUEUED"]))
+    receive(ledger, tmp_path, 2)
+    wait_for(lambda: state(ledger, "1.2.2")[0] == "delivered")
+
+
+def test_workflows_that_ended_long_ago_are_forgotten(
+    engine: Engine, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     receive(ledger, tmp_path)
     until_delivered(ledger)
-
-
-def test_workflows_that_ended_long_ago_are_forgotten(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(DBOS.list_workflows()) == 1
     engine._forget_finished()
     assert len(DBOS.list_workflows()) == 1
