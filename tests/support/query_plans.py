@@ -16,9 +16,11 @@ def plans_of(engine: sa.Engine) -> Iterator[dict[str, list[str]]]:
     """Yield the plan of each statement that the engine executes within the block, by statement."""
     found: dict[str, list[str]] = {}
 
-    def explain(_: Any, cursor: Any, statement: str, parameters: Any, *__: Any) -> None:
+    def explain(_: Any, cursor: Any, statement: str, values: Any, __: Any, has_rows: bool) -> None:
         if statement.lstrip().upper().startswith(_EXPLAINED) and statement not in found:
-            rows = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            rows = cursor.connection.execute(
+                f"EXPLAIN QUERY PLAN {statement}", values[0] if has_rows else values
+            )
             found[statement] = [row[3] for row in rows]
 
     sa.event.listen(engine, "before_cursor_execute", explain)
