@@ -92,10 +92,10 @@ class Listener(ThreadedAssociationServer):
     tls: ReloadingContext | None
     message_timeout: float
     _may_have_garbage = False
-    _collected_at = 0.0
 
     def __init__(self, *arguments: Any, listening: socket.socket, **named: Any) -> None:
         self._listening = listening
+        self._collected_at = monotonic()
         super().__init__(*arguments, **named)
 
     def server_bind(self) -> None:
