@@ -46,6 +46,10 @@ MAX_PDUS_AT_ONCE = 64
 LAST_WORDS_SECONDS = 1.0
 """Time for sending an A-ABORT."""
 
+LINGER_SECONDS = 0.1
+"""Silence after which the gateway closes a connection that is the peer's to close: some peers, pynetdicom
+among them, take a rejection and a close that arrive together for an abort."""
+
 MAX_DISCARDED_BYTES = 1024 * 1024
 """Limit on bytes accepted and discarded after the association is over."""
 
@@ -286,7 +290,8 @@ class Provider(DULServiceProvider):
         return not self.assoc.is_established or cast("Association", self.assoc).may_read()
 
     def _discard(self) -> bool:
-        """Discard data after the end; close as soon as no data come (PS3.8 9.2.3, Sta13)."""
+        """Discard data after the end; close once the peer has closed or is silent (PS3.8 9.2.3, Sta13)."""
+        self.transport.wait(LINGER_SECONDS)
         count = self.transport.discard(MAX_DISCARDED_BYTES) if self._discarded < MAX_DISCARDED_BYTES else 0
         self._discarded += count
         if not count:
