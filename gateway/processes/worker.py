@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from gateway.errors import Retry
 from gateway.processes.couriers import couriers_of
 from gateway.processes.folders import open_marks
 from gateway.records import ModelIdentity
 from gateway.sandbox.process import Sandbox
 from gateway.settings import Settings
+from gateway.store.database import errors_are_for_later
 from gateway.store.ledger import Ledger
 from gateway.store.marks import Marks
 from gateway.store.outbox import Outbox
@@ -40,17 +42,26 @@ class Worker:
     def start(self) -> Mapping[str, object]:
         """Resume what was left, then answer what arrives; see `Role`."""
         try:
-            self.engine.start()
+            with errors_are_for_later():
+                self.engine.start()
+        except Retry as retry:  # the supervisor starts the role again
+            log_event(Event.WAITING, task="start", reason=str(retry))
+            _end()
         except Exception:
             log_bug(Event.BUG, task="start")
-            flush_log()
-            os._exit(1)  # else its threads would keep a worker alive that does not serve
+            _end()
         return {"worker_id": self.worker_id, "model": self.pipeline.model.name}
 
     def stop(self) -> None:
         """Claim nothing more, finish what is in hand; see `Role`."""
         self.engine.stop()
         self.sandboxes.close()
+
+
+def _end() -> None:
+    """End the process: its threads would keep a worker alive that does not serve."""
+    flush_log()
+    os._exit(1)
 
 
 def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
