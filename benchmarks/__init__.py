@@ -8,6 +8,7 @@ RECEIVE      C-STORE to disk, beside DCMTK's storescp                receive.py
 END TO END   C-STORE to the SR in a receiving storescp, and memory   end_to_end.py
 NAIVE        everything in the C-STORE handler, the yardstick        naive.py
 SCALING      1, 2, 4, … workers and receivers, a command of its own  scaling.py
+UPGRADE      from the schema of 0.1.0, a command of its own         upgrade.py
 DURABILITY   the same gateway with and without fsync                 durability.py
 DELIVER      results to a PACS after an outage, beside dcmsend       delivery.py
 RESTART      start after kill -9 to the first answer                 restart.py
