@@ -1,7 +1,7 @@
-"""Whole files: a reader finds all of a file's content, or no file.
+"""Files are written beside their name and then moved to it: a reader finds all of the content, or no file.
 
-Spool, keys, marks and state files are written here, beside their name and then moved to it. A process that is
-killed meanwhile leaves a draft, never half a file.
+Spool, keys, marks, state files and folder destinations call it. A process that is killed meanwhile leaves a
+draft, never half a file under the name.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from gateway.receive.association import peer_fields
 from gateway.receive.command import check_command
 from gateway.receive.data_set import Header, Identity
 from gateway.receive.incoming import Drafted, Sender
-from gateway.receive.intake import Intake
+from gateway.receive.intake import Intake, errors_refuse_for_now
 
 
 class ArrivingDataSet(BytesIO):
@@ -66,13 +66,11 @@ class ArrivingDataSet(BytesIO):
 
     def _append(self, fragment: Buffer) -> None:
         try:
-            self._draft = self._draft or self._begin()
-            self._draft.write(fragment)
+            with errors_refuse_for_now():
+                self._draft = self._draft or self._begin()
+                self._draft.write(fragment)
         except Refuse as refusal:
             self._refusal = refusal
-        except OSError as error:
-            reason = f"the spool cannot be written: {error.strerror}"
-            self._refusal = Refuse(Status.OUT_OF_RESOURCES, reason)
 
     def tell(self) -> int:
         """Return the number of bytes that have come."""

@@ -93,12 +93,12 @@ class Intake:
             OUT_OF_RESOURCES, if disk, queue, spool or ledger have no room now.
         """
         head = file_head(identity, transfer_syntax_uid, sender.calling_ae_title)
-        with _later():
+        with errors_refuse_for_now():
             self._capacity.check()
             return self._spool.begin(head)
 
     def _keep(self, sender: Sender, encoded: Encoded, header: Header, begun: float) -> Kept:
-        with _later():
+        with errors_refuse_for_now():
             received = self._write(sender, encoded, header)
             audit = partial(
                 trail.received,
@@ -126,8 +126,8 @@ class Intake:
 
 
 @contextmanager
-def _later() -> Iterator[None]:
-    """Refuse for now where disk or ledger do not work."""
+def errors_refuse_for_now() -> Iterator[None]:
+    """Turn an error of disk or ledger into `Refuse` with OUT_OF_RESOURCES: the sender may try again."""
     try:
         yield
     except Retry as retry:

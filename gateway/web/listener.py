@@ -35,7 +35,7 @@ Network = IPv4Network | IPv6Network
 
 
 class Phase(Enum):
-    """Whose move it is on a connection, in the order in which connections are dropped for newcomers.
+    """The side that a connection waits for, in the order in which connections are dropped for newcomers.
 
     The value is that order and for how many seconds the client may stay there without progress.
     """
@@ -101,7 +101,7 @@ class _Guest:
 
     @property
     def phase(self) -> Phase:
-        """Whose move it is now; where that has changed, its time begins anew."""
+        """The side that the connection waits for; a change of sides begins the time anew."""
         now = self.seated.phase() if self.seated else self.seen
         if now != self.seen:
             self.seen, self.since = now, monotonic()
