@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -235,6 +236,52 @@ class ModelIdentity:
     def device_uid(self) -> str:
         """Device UID of the algorithm: another one whenever the weights change (PS3.3 C.12.1.1.5)."""
         return uid_from(f"device|{self.name}|{self.version}|{self.weights_sha256}")
+
+
+class Box(NamedTuple):
+    """Edges of a part of an image, as shares of its width and height, 0–1."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+Outline = tuple[tuple[float, float], ...]
+"""A closed polygon: (x, y) of its corners, as shares of an image's width and height, 0–1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lungs:
+    """The lungs in the model's input, to which the classifier's input is cropped.
+
+    Attributes
+    ----------
+    box
+        The box around both lungs with its margin, clipped to the input.
+    coverage
+        Share of the input that is lung, 0–1.
+    outlines
+        The lung at the left and the lung at the right of the image.
+    hull
+        Convex hull of both lungs, enlarged by the margin; `box` is the box around it.
+    """
+
+    box: Box
+    coverage: float
+    outlines: tuple[Outline, Outline]
+    hull: Outline
+
+
+@dataclass(frozen=True, slots=True)
+class WholeImage:
+    """The classifier saw the whole image, for a reason.
+
+    `reason` completes a sentence; `empty`: nothing in the image looks like lungs, and the model abstains.
+    """
+
+    reason: str
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
