@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from benchmarks.figure import Effort, Figure, Yardstick
 from benchmarks.stopwatch import peak_mb, shortest_ms
 from gateway.imaging.preprocess import SIDE
 from gateway.model.predictor import Predictor
+from gateway.model.reference import reference_images
 from gateway.records import ModelIdentity
 from gateway.settings import Settings
 from gateway.worker.pipeline import open_predictor
@@ -38,6 +40,8 @@ class BareModel:
         Rate by batch size.
     processor_ms
         Processor time of one image in a batch of its own, in ms, all threads.
+    lungs_ms
+        The part of it that finds the lungs and crops to them; None of a model without a lung network.
     start_seconds
         Time to import, open and prove the model, and to answer once.
     peak_mb
@@ -48,6 +52,7 @@ class BareModel:
     device: str
     images_per_second: dict[int, float]
     processor_ms: float
+    lungs_ms: float | None
     start_seconds: float
     peak_mb: float
 
@@ -91,9 +96,17 @@ def _figures(bare: BareModel, yardstick: BareModel) -> list[Figure]:
             for size, rate in bare.images_per_second.items()
         ),
         figure("processor time of a forward pass", "ms", bare.processor_ms, yardstick.processor_ms),
+        *_figure_of_lungs(bare, yardstick),
         figure("start to the first prediction", "s", bare.start_seconds, yardstick.start_seconds),
         figure("peak memory of the bare model", "MB", bare.peak_mb, yardstick.peak_mb),
     ]
+
+
+def _figure_of_lungs(bare: BareModel, yardstick: BareModel) -> list[Figure]:
+    if bare.lungs_ms is None or yardstick.lungs_ms is None:
+        return []
+    other = None if bare is yardstick else Yardstick(yardstick.engine, yardstick.lungs_ms)
+    return [Figure(f"processor time of finding the lungs, {bare.engine}", bare.lungs_ms, "ms", other)]
 
 
 def _in_own_process(settings: Settings, effort: Effort) -> BareModel:
@@ -108,10 +121,13 @@ def _measure(settings: Settings, effort: Effort) -> BareModel:
     _images_per_second(predictor, small, 1)
     started = time.perf_counter() - start
     rates = {size: _images_per_second(predictor, size, effort.repeats) for size in (small, middle)}
-    processor = _processor_ms(predictor, effort.repeats)
+    noise, chest = _tensors(1), reference_images()[:1]
+    processor = _processor_ms(lambda: predictor.predict(noise), effort.repeats)
+    looking = _processor_ms(lambda: predictor.look(chest), effort.repeats)
+    lungs = looking if predictor.identity.lungs else None
     peak = peak_mb()
     rates[large] = _images_per_second(predictor, large, min(effort.repeats, PASSES))
-    return BareModel(predictor.identity, _device(predictor), rates, processor, started, peak)
+    return BareModel(predictor.identity, _device(predictor), rates, processor, lungs, started, peak)
 
 
 def _device(predictor: Predictor) -> str:
@@ -128,11 +144,10 @@ def _images_per_second(predictor: Predictor, size: int, repeats: int) -> float:
     return 1000 * size / shortest_ms(lambda: predictor.predict(tensors), repeats)
 
 
-def _processor_ms(predictor: Predictor, repeats: int) -> float:
-    tensors = _tensors(1)
+def _processor_ms(work: Callable[[], object], repeats: int) -> float:
     begun = time.process_time()
     for _ in range(repeats):
-        predictor.predict(tensors)
+        work()
     return 1000 * (time.process_time() - begun) / repeats
 
 

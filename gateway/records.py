@@ -183,6 +183,18 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class LungNetworkIdentity:
+    """Identity of the network that finds the lungs: the SHA-256 of its weights, and the use of its mask.
+
+    `region` and `margin` are those of the model card.
+    """
+
+    weights_sha256: str
+    region: str
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """Identity of a model, and the classes between which it decides.
 
@@ -204,6 +216,8 @@ class ModelIdentity:
         Limits beyond which the model gives no answer, in words.
     engine
         Program and precision that compute the answer (`OpenVINO float32`).
+    lungs
+        The lung network; None where the classifier sees whole images.
     """
 
     name: str
@@ -216,6 +230,7 @@ class ModelIdentity:
     finding: Finding
     abstention: str = "none"
     engine: str = "PyTorch float32"
+    lungs: LungNetworkIdentity | None = None
 
     def presence(self, score: float | None) -> Presence:
         """Return what a score says of the finding; None is an abstention."""
@@ -235,7 +250,8 @@ class ModelIdentity:
     @property
     def device_uid(self) -> str:
         """Device UID of the algorithm: another one whenever the weights change (PS3.3 C.12.1.1.5)."""
-        return uid_from(f"device|{self.name}|{self.version}|{self.weights_sha256}")
+        networks = [self.weights_sha256, *([self.lungs.weights_sha256] if self.lungs else [])]
+        return uid_from("|".join(["device", self.name, self.version, *networks]))
 
 
 class Box(NamedTuple):
@@ -246,6 +262,10 @@ class Box(NamedTuple):
     right: float
     bottom: float
 
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Return a point of this part as a point of the image."""
+        return self.left + x * (self.right - self.left), self.top + y * (self.bottom - self.top)
+
 
 Outline = tuple[tuple[float, float], ...]
 """A closed polygon: (x, y) of its corners, as shares of an image's width and height, 0–1."""
@@ -253,18 +273,18 @@ Outline = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Lungs:
-    """The lungs in the model's input, to which the classifier's input is cropped.
+    """The classifier saw the box around the lungs.
 
     Attributes
     ----------
     box
-        The box around both lungs with its margin, clipped to the input.
+        The box around both lungs with its margin, within the image.
     coverage
-        Share of the input that is lung, 0–1.
+        Share of the image that is lung, 0–1.
     outlines
-        The lung at the left and the lung at the right of the image.
+        The lung on the left and the lung on the right of the image.
     hull
-        Convex hull of both lungs, enlarged by the margin; `box` is the box around it.
+        Convex hull of both lungs with its margin; `box` is the box around it.
     """
 
     box: Box
@@ -272,16 +292,42 @@ class Lungs:
     outlines: tuple[Outline, Outline]
     hull: Outline
 
+    outcome = "cropped"
+
+    def within(self, part: Box) -> Lungs:
+        """Return the lungs of this part of an image as those of the image."""
+        left, right = (tuple(part.place(*point) for point in each) for each in self.outlines)
+        return Lungs(
+            box=Box(*part.place(self.box.left, self.box.top), *part.place(self.box.right, self.box.bottom)),
+            coverage=self.coverage * (part.right - part.left) * (part.bottom - part.top),
+            outlines=(left, right),
+            hull=tuple(part.place(*point) for point in self.hull),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class WholeImage:
-    """The classifier saw the whole image, for a reason.
+    """The classifier saw the whole image.
 
-    `reason` completes a sentence; `empty`: nothing in the image looks like lungs, and the model abstains.
+    Attributes
+    ----------
+    reason
+        Why it is not cropped to the lungs; completes a sentence.
+    empty
+        Nothing in the image looks like lungs: the model abstains.
     """
 
     reason: str
     empty: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """A word for programs: `no_lungs`, or `whole`."""
+        return "no_lungs" if self.empty else "whole"
+
+
+Region = Lungs | WholeImage
+"""The part of an image that the classifier of a model with a lung network saw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,16 +342,20 @@ class Prediction:
         Why the model abstains, one sentence; None otherwise.
     activation
         Class activation map of the finding's logit over the whole image, float32, unbounded and signed:
-        positive where the region speaks for the finding. Shape (7, 7), its mean plus the bias is the logit;
-        (56, 56) where black margins were not shown to the model, 0 in them.
+        positive where the region speaks for the finding, 0 where the classifier did not see the image. Shape
+        (7, 7) where it saw all, and its mean plus the bias is the logit; (28, 28) where the image was cropped
+        to the lungs, (56, 56) where black margins were cut off.
     model
         Which model answered.
+    region
+        The part of the image that the classifier saw; None of a model without a lung network.
     """
 
     score: float | None
     reason: str | None
     activation: NDArray[np.float32]
     model: ModelIdentity
+    region: Region | None = None
 
     @property
     def presence(self) -> Presence:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from gateway.imaging.margins import Pixels, inside_margins
 from gateway.imaging.resample import resample_rows
+from gateway.records import Box
 
 SIDE = 224
 MEAN = 0.5
@@ -22,6 +23,7 @@ LEAST_CONTRAST = 0.6
 """Least span of the input from its 1st to its 99th percentile, 0–1; training images span 0.5 to 0.98."""
 
 _MAP_SIDE = 56
+_LAID_SIDE = 28
 
 
 def resize(pixels: Pixels) -> NDArray[np.float32]:
@@ -113,3 +115,28 @@ def over_whole_image(activation: NDArray[np.float32], pixels: Pixels) -> NDArray
     whole = np.zeros((_MAP_SIDE, _MAP_SIDE), np.float32)
     whole[rows, columns] = np.asarray(Image.fromarray(activation).resize(size, Image.Resampling.BILINEAR))
     return whole
+
+
+def inside_box(pixels: Pixels) -> Box:
+    """Return the part of an image that is the model's input: all inside its black margins."""
+    rows, columns = inside_margins(pixels)
+    height, width = pixels.shape
+    return Box(columns.start / width, rows.start / height, columns.stop / width, rows.stop / height)
+
+
+def lay_over(activation: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
+    """Return the activation map of a part of the model's input as a map of the whole input.
+
+    `activation` is float32 (n, n), over `box`; the result is float32 (28, 28), 0 outside of it.
+    """
+    down = _shares(len(activation), box.top, box.bottom)
+    across = _shares(len(activation), box.left, box.right)
+    return np.asarray(down @ activation @ across.T)
+
+
+def _shares(count: int, first: float, last: float) -> NDArray[np.float32]:
+    """Return the shares, float32 (28, n), of n cells between two edges in each of 28 cells of the whole."""
+    place = ((np.arange(_LAID_SIDE) + 0.5) / _LAID_SIDE - first) / (last - first)
+    distance = np.abs((count * place - 0.5).clip(0, count - 1)[:, None] - np.arange(count))
+    shares = np.where(((place >= 0) & (place <= 1))[:, None], np.maximum(1 - distance, 0), 0)
+    return shares.astype(np.float32)

@@ -17,6 +17,7 @@ from gateway.errors import ConfigurationError
 from gateway.model.card import Abstention
 from gateway.model.resnet50 import DESCRIPTION
 from gateway.model.weights import State
+from gateway.records import Region, WholeImage
 
 PREFIX = "abstention."
 
@@ -86,14 +87,21 @@ class Detector(NamedTuple):
 
 
 def reason_to_abstain(
-    log_odds: float, distance: float, outlier: float, limits: Abstention | None
+    log_odds: float,
+    distance: float,
+    outlier: float,
+    limits: Abstention | None,
+    region: Region | None = None,
 ) -> str | None:
     """Return in one sentence why an image with these scores gets no answer, or None.
 
-    Scores at or above a limit abstain. Without limits only a score that is not finite abstains.
+    Scores at or above a limit abstain, and so does an image without lungs. Without limits only a score that
+    is not finite and an image without lungs abstain.
     """
     if not math.isfinite(log_odds + distance + outlier):
         return "The network's output is not a number: the image or the weights are damaged."
+    if isinstance(region, WholeImage) and region.empty:
+        return f"{region.reason.capitalize()}."
     if limits is None:
         return None
     if outlier >= limits.outlier:

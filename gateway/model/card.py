@@ -14,7 +14,7 @@ import yaml
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway.errors import ConfigurationError
-from gateway.records import UNDETERMINED, Finding, ModelIdentity
+from gateway.records import UNDETERMINED, Finding, LungNetworkIdentity, ModelIdentity
 
 CARD_NAME = "model.yaml"
 
@@ -52,6 +52,30 @@ class Abstention(_Frozen):
     outlier: Annotated[float, Field(validation_alias=AliasChoices("outlier", "junk"))]
 
 
+class LungNetwork(_Frozen):
+    """The network that finds the lungs, to which the classifier's input is cropped.
+
+    Attributes
+    ----------
+    file, sha256
+        Name of its weights, in the folder of the card, and their hexadecimal SHA-256.
+    margin
+        Share of the lungs' height and width that the box has more on each side.
+    region
+        What is shown of the image: `box`, or `hull`, with all outside the convex hull of the lungs black.
+    """
+
+    file: str
+    sha256: Sha256
+    margin: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    region: Literal["box", "hull"] = "box"
+
+    @property
+    def identity(self) -> LungNetworkIdentity:
+        """The part of the model's identity that is the lung network's."""
+        return LungNetworkIdentity(self.sha256, self.region, self.margin)
+
+
 class FindingCode(_Frozen):
     """The finding that the second class stands for, as the SR codes it (PS3.3 8.8)."""
 
@@ -87,6 +111,8 @@ class ModelCard(_Frozen):
         Divisor of the log-odds before the logistic function; null: the log-odds are not divided.
     abstention
         Limits beyond which the model abstains; null: the model always answers.
+    lungs
+        The lung network; null: the classifier sees whole images.
     metrics
         Figures by data set, as `gateway evaluate` measured them.
     """
@@ -101,6 +127,7 @@ class ModelCard(_Frozen):
     threshold: Fraction = 0.5
     temperature: Annotated[float, Field(gt=0)] | None = None
     abstention: Abstention | None = None
+    lungs: LungNetwork | None = None
     metrics: dict[str, dict[str, Any]] = {}
     data: tuple[TrainingData, ...] = ()
     licence: str = ""
@@ -137,6 +164,7 @@ class ModelCard(_Frozen):
             finding=Finding(**self.finding.model_dump()),
             abstention=self.limits,
             engine=engine,
+            lungs=self.lungs.identity if self.lungs else None,
         )
 
     def probability(self, log_odds: float) -> float:

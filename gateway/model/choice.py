@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gateway.model.abstention import Detector
+from gateway.model.card import LungNetwork
 from gateway.model.engines import NetworkEngine, Precision
-from gateway.model.reference import Unproven, prove
+from gateway.model.opened_model import OpenedModel
+from gateway.model.reference import Unproven, prove, read_reference
 from gateway.model.weights import State
 
 if TYPE_CHECKING:
@@ -50,18 +52,32 @@ AUTOMATIC = EngineRules()
 
 
 class Weighed(NamedTuple):
-    """A model that is read and not yet opened: its weights, and the folder of its reference answers."""
+    """A model that is read and not yet opened: its weights, and the folder of its reference answers.
+
+    `lungs` and `lung_state` are of its lung network; None of a model without one.
+    """
 
     state: State
     detector: Detector | None
     folder: Path
     sha256: str
+    lungs: LungNetwork | None = None
+    lung_state: State | None = None
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """SHA-256 of the weights of each network."""
+        return (self.sha256, self.lungs.sha256) if self.lungs else (self.sha256,)
+
+    def opened(self, engine: NetworkEngine) -> OpenedModel:
+        """Return the model with its engine."""
+        return OpenedModel(engine, self.detector, self.lungs)
 
 
 class Chosen(NamedTuple):
-    """The engine that answers; `notice`: why PyTorch took the place of OpenVINO, None where it did not."""
+    """The model that answers; `notice`: why PyTorch took the place of OpenVINO, None where it did not."""
 
-    engine: NetworkEngine
+    model: OpenedModel
     notice: str | None
 
 
@@ -74,28 +90,30 @@ def choose(model: Weighed, rules: EngineRules) -> Chosen:
         The device is not available, or the processor does not compute in the precision asked for.
     """
     if rules.engine == "torch" or (rules.engine == "auto" and _on_gpu(rules.device)):
-        return Chosen(open_torch(model, rules), None)
+        return Chosen(model.opened(open_torch(model, rules)), None)
     try:
-        engine = open_openvino(model, rules)
-        prove(engine, model.detector, model.folder, model.sha256)
+        opened = model.opened(open_openvino(model, rules))
+        prove(opened, read_reference(model.folder, model.hashes))
     except (ImportError, OSError, RuntimeError, Unproven) as error:
         reason = str(error).split("\n", 1)[0]
-        return Chosen(open_torch(model, rules), f"PyTorch answers in the place of OpenVINO: {reason}")
-    return Chosen(engine, None)
+        notice = f"PyTorch answers in the place of OpenVINO: {reason}"
+        return Chosen(model.opened(open_torch(model, rules)), notice)
+    return Chosen(opened, None)
 
 
 def open_openvino(model: Weighed, rules: EngineRules) -> OpenVinoEngine:
     """Open the model by OpenVINO; its import or its start may fail in many ways."""
     from gateway.model.openvino_engine import OpenVinoEngine
 
-    return OpenVinoEngine(model.state, rules.precision, rules.threads or len(os.sched_getaffinity(0)))
+    threads = rules.threads or len(os.sched_getaffinity(0))
+    return OpenVinoEngine(model.state, rules.precision, threads, model.lung_state)
 
 
 def open_torch(model: Weighed, rules: EngineRules) -> TorchEngine:
     """Open the model by PyTorch on the device of the rules."""
     from gateway.model.torch_engine import TorchEngine, find_device
 
-    return TorchEngine(model.state, find_device(rules.device), rules.threads)
+    return TorchEngine(model.state, find_device(rules.device), rules.threads, model.lung_state)
 
 
 def _on_gpu(device: str) -> bool:

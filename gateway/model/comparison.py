@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from gateway.errors import ConfigurationError
 from gateway.model.choice import EngineRules, Weighed, open_openvino, open_torch
-from gateway.model.engines import NetworkEngine, measure
+from gateway.model.engines import NetworkEngine
 from gateway.model.predictor import SHIPPED, read_model
 from gateway.model.reference import (
     Differences,
     Unproven,
     compare,
     read_reference,
-    reference_images,
+    reference_answers,
     write_reference,
 )
 
@@ -43,7 +43,7 @@ def compare_engines(path: Path | None) -> Iterator[Compared]:
     """
     _, model = read_model(SHIPPED if path is None else path)
     try:
-        expected = read_reference(model.folder, model.sha256)
+        expected = read_reference(model.folder, model.hashes)
     except Unproven as error:
         raise ConfigurationError(str(error)) from error
     for open_engine in _engines(model):
@@ -54,7 +54,7 @@ def compare_engines(path: Path | None) -> Iterator[Compared]:
         except (ImportError, OSError, RuntimeError) as error:
             yield Compared("OpenVINO", None, False, str(error).split("\n", 1)[0])
             continue
-        differences = compare(engine, model.detector, expected)
+        differences = compare(model.opened(engine), expected)
         same = differences.within(engine.tolerance)
         yield Compared(engine.name, differences, same, f"{differences}; allowed {engine.tolerance}")
 
@@ -62,8 +62,8 @@ def compare_engines(path: Path | None) -> Iterator[Compared]:
 def make_reference(path: Path | None) -> Path:
     """Write the reference answers of a model beside its card, by PyTorch on the processor."""
     _, model = read_model(SHIPPED if path is None else path)
-    engine = open_torch(model, EngineRules(device="cpu"))
-    write_reference(model.folder, model.sha256, measure(engine, model.detector, reference_images()))
+    opened = model.opened(open_torch(model, EngineRules(device="cpu")))
+    write_reference(model.folder, model.hashes, reference_answers(opened))
     return model.folder
 
 

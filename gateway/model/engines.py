@@ -1,4 +1,4 @@
-"""Engines execute the network; `measure` adds the scores of the detector. `choice` opens the engines."""
+"""Engines execute the networks of a model. `choice` opens them, `OpenedModel` measures by them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from gateway.model.abstention import Detector
 
 Precision = Literal["auto", "float32", "bfloat16"]
 Floats = NDArray[np.float32]
@@ -32,7 +30,7 @@ class RawOutput(NamedTuple):
 
 
 class NetworkEngine(Protocol):
-    """A network that is ready to run.
+    """The networks of a model, ready to run: the classifier, and the lung network where the model has one.
 
     Attributes
     ----------
@@ -56,6 +54,13 @@ class NetworkEngine(Protocol):
     def run(self, images: Floats) -> RawOutput:
         """Return the output for n images, float32 (n, 3, 224, 224), -1 to 1; any thread may call it."""
 
+    def mark_lungs(self, images: Floats) -> Floats:
+        """Return the probability that a pixel shows lung, float32 (n, 112, 112), 0-1; any thread may call it.
+
+        `images` is float32 (n, 1, 112, 112), -1 to 1. The lung network runs in float32 in every precision:
+        the crop shall not depend on it.
+        """
+
 
 class Measured(NamedTuple):
     """Measurements of n images, before calibration, threshold and abstention.
@@ -73,10 +78,3 @@ class Measured(NamedTuple):
     log_odds: Floats
     ood: Floats
     activation: Floats
-
-
-def measure(engine: NetworkEngine, detector: Detector | None, images: Floats) -> Measured:
-    """Return the measurements of n images, float32 (n, 3, 224, 224)."""
-    output = engine.run(images)
-    ood = detector.score(output.description) if detector else np.zeros((len(images), 2), np.float32)
-    return Measured(output.log_odds, ood, output.activation)

@@ -1,20 +1,22 @@
-"""Lungs: the region of the model's input that the classifier sees, from the mask of the lung network.
+"""Lungs: the part of the model's input that the classifier sees, by the mask of the lung network.
 
-`predictor` and training call it, so that the classifier sees the same crop in both. A mask that does not
+The predictor and training call it, so that the classifier sees the same crop in both. A mask that does not
 look like two lungs side by side crops nothing: the classifier sees the whole image, and the record says why.
+Edges lie between pixels, where the probability passes a half: a small change of the image moves them little.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from gateway.records import Box, Lungs, Outline, WholeImage
+from gateway.model.lung_unet import SIDE
+from gateway.records import Box, Lungs, Outline, Region, WholeImage
 
-MASK_SIDE = 112
 MARGIN = 0.05  # of the box's height and width, added on each side
 
 LEAST_PROBABILITY = 0.5
@@ -26,19 +28,46 @@ DEEPEST_BRIDGE = 0.7  # rows at the column between the lungs, by those of the lo
 LEAST_OVERLAP = 0.4  # rows that both lungs have, by those of the lower lung
 LEAST_SOLIDITY = 0.6  # area of a lung by that of its convex hull
 _MIDDLE = (0.2, 0.8)  # of the mask's width: where the column between the lungs lies
+_ONE_SIDED = "a lung was found on one side alone"
+_STACKED = "the lungs found do not lie side by side"
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Points = NDArray[np.float64]
+Point = tuple[float, float]
 Grey = TypeVar("Grey", NDArray[np.uint8], NDArray[np.float32])
+Cut = Literal["box", "hull"]
+
+
+class Seen(NamedTuple):
+    """The classifier's input, float32 (n, 3, 224, 224), and the region of each image that it shows."""
+
+    images: Floats
+    regions: tuple[Region | None, ...]
 
 
 def lung_input(images: Floats) -> Floats:
-    """Return the input of the lung network, float32 (n, 1, 112, 112), from (n, 3, 224, 224): 2 x 2 means."""
-    grey = images[:, 0].reshape(len(images), MASK_SIDE, 2, MASK_SIDE, 2)
-    return grey.mean(axis=(2, 4), dtype=np.float32)[:, None]
+    """Return the lung network's input, float32 (n, 1, 112, 112): 2 x 2 means of images (n, 3, 224, 224)."""
+    grey = images[:, 0].reshape(len(images), SIDE, 2, SIDE, 2)
+    return np.asarray(grey.mean(axis=(2, 4))[:, None], np.float32)
 
 
-def find_lungs(probabilities: Floats, margin: float = MARGIN) -> Lungs | WholeImage:
+def show(images: Floats, regions: Sequence[Region], cut: Cut = "box") -> Seen:
+    """Return what the classifier sees of n images, float32 (n, 3, 224, 224), -1 to 1.
+
+    `hull` paints everything outside the hull of the lungs black before the image is cropped to the box.
+    """
+    seen = images.copy()
+    for image, region in zip(seen, regions, strict=True):
+        if isinstance(region, Lungs):
+            grey = image[0]
+            if cut == "hull":
+                grey = np.where(inside(region.hull, len(grey)), grey, np.float32(-1))
+            image[:] = crop(grey, region.box)
+    return Seen(seen, tuple(regions))
+
+
+def find_lungs(probabilities: Floats, margin: float = MARGIN) -> Region:
     """Return the lungs in the output of the lung network, or why there is no crop.
 
     Parameters
@@ -49,40 +78,40 @@ def find_lungs(probabilities: Floats, margin: float = MARGIN) -> Lungs | WholeIm
         Share of the box's height and width that is added on each side.
     """
     if not np.isfinite(probabilities).all():
-        return WholeImage("the lung network's output is not a number", empty=True)
-    mask = _largest_parts(probabilities >= LEAST_PROBABILITY)
-    coverage = float(mask.mean())
-    if coverage < LEAST_OF_INPUT:
-        return WholeImage("no lungs were found", empty=True)
+        return WholeImage("the output of the lung network is not a number", empty=True)
+    parts = _largest_parts(probabilities >= LEAST_PROBABILITY)
+    mask = np.any([np.zeros(probabilities.shape, bool), *parts], axis=0)
+    if mask.mean() < LEAST_OF_INPUT:
+        return WholeImage("no lungs were found in the image", empty=True)
     column = _between(mask)
-    sides = _half(mask, slice(0, column)), _half(mask, slice(column, None))
-    if doubt := _doubt(mask, coverage, column, sides):
+    sides = _part(mask, slice(0, column)), _part(mask, slice(column, None))
+    if doubt := _doubt(mask, len(parts), column, sides):
         return WholeImage(doubt)
-    hull = _enlarged_hull(mask, margin)
-    return Lungs(_box(hull), coverage, (_outline(sides[0]), _outline(sides[1])), hull)
+    hull = _enlarged(_edges(probabilities, mask), margin)
+    outlines = _outline(probabilities, sides[0]), _outline(probabilities, sides[1])
+    return Lungs(_box(hull), round(float(mask.mean()), 4), outlines, hull)
 
 
 def crop(image: Grey, box: Box) -> Grey:
-    """Return the part of a square grey image inside `box`, squashed to the size of the image.
+    """Return the part of a square grey image inside `box`, enlarged to the size of the image.
 
-    The interpolation is bilinear, between the centres of pixels; pixels beyond the box, inside the image,
-    take part in it. `image` is uint8 or float32, (side, side), and so is the result.
+    The interpolation is bilinear between the centres of pixels; pixels just outside the box take part in it.
+    `image` is uint8 or float32, (side, side), and so is the result.
     """
     side = len(image)
     edges = (box.left * side, box.top * side, box.right * side, box.bottom * side)
-    cropped = Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR, edges)
-    return np.asarray(cropped)
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR, edges))
 
 
-def inside(hull: Outline, side: int) -> Mask:
-    """Return which pixels of a square image lie inside `hull`: bool (side, side)."""
+def inside(outline: Outline, side: int) -> Mask:
+    """Return which pixels of a square image lie inside a polygon: bool (side, side)."""
     drawn = Image.new("1", (side, side))
-    ImageDraw.Draw(drawn).polygon([(x * side - 0.5, y * side - 0.5) for x, y in hull], fill=1)
+    ImageDraw.Draw(drawn).polygon([(x * side - 0.5, y * side - 0.5) for x, y in outline], fill=1)
     return np.asarray(drawn)
 
 
-def _largest_parts(mask: Mask) -> Mask:
-    """Return the largest part of `mask`, and the second where it is no speck; parts do not share an edge."""
+def _largest_parts(mask: Mask) -> list[Mask]:
+    """Return the largest part of a mask, and the second where it is no speck; parts do not share an edge."""
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     along_rows, along_columns = _Runs(mask), _Runs(mask.T)
     while True:
@@ -90,10 +119,10 @@ def _largest_parts(mask: Mask) -> Mask:
         if (spread == labels).all():
             break
         labels = spread
-    names, areas = np.unique(labels[mask], return_counts=True)
-    largest = np.argsort(areas)[-2:]
-    kept = largest[areas[largest] >= LEAST_PART * areas.max(initial=0)]
-    return np.isin(labels, names[kept]) & mask
+    areas = np.bincount(labels[mask], minlength=mask.size)
+    largest = np.argsort(areas)[:-3:-1]
+    kept = areas[largest] >= max(1, LEAST_PART * areas.max())
+    return [labels == label for label in largest[kept]]
 
 
 class _Runs:
@@ -106,84 +135,98 @@ class _Runs:
         self._lengths = np.diff(self._starts, append=mask.size)
 
     def greatest(self, labels: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return the greatest label of its run for each pixel."""
-        return np.repeat(np.maximum.reduceat(labels.ravel(), self._starts), self._lengths).reshape(labels.shape)
+        """Return for each pixel the greatest label of its run."""
+        greatest = np.maximum.reduceat(labels.ravel(), self._starts)
+        return np.repeat(greatest, self._lengths).reshape(labels.shape)
 
 
 def _between(mask: Mask) -> int:
-    """Return the column between the lungs: the lowest near the middle of the mask, the middle one of equals."""
+    """Return the column between the lungs: the lowest near the middle of the mask, of equals the middle."""
     heights = mask.sum(axis=0)
-    seen = np.flatnonzero(heights)
-    first, last = (round(seen[0] + part * (seen[-1] - seen[0])) for part in _MIDDLE)
-    lowest = first + np.flatnonzero(heights[first : last + 1] == heights[first : last + 1].min())
+    used = np.flatnonzero(heights)
+    first, last = (round(used[0] + share * (used[-1] - used[0])) for share in _MIDDLE)
+    middle = heights[first : last + 1]
+    lowest = first + np.flatnonzero(middle == middle.min())
     return int(lowest[len(lowest) // 2])
 
 
-def _half(mask: Mask, columns: slice) -> Mask:
-    half = np.zeros_like(mask)
-    half[:, columns] = mask[:, columns]
-    return half
+def _part(mask: Mask, columns: slice) -> Mask:
+    part = np.zeros_like(mask)
+    part[:, columns] = mask[:, columns]
+    return part
 
 
-def _doubt(mask: Mask, coverage: float, column: int, sides: tuple[Mask, Mask]) -> str | None:
+def _doubt(mask: Mask, parts: int, column: int, sides: tuple[Mask, Mask]) -> str | None:
     """Return why a mask does not show two lungs side by side, or None."""
-    if not LEAST_AREA <= coverage <= MOST_AREA:
-        return f"the lungs found cover {coverage:.0%} of the image"
-    if min(side.sum() for side in sides) < LEAST_SIDE * mask.sum():
-        return "a lung was found on one side alone"
+    if not LEAST_AREA <= mask.mean() <= MOST_AREA:
+        return f"the lungs found cover {100 * mask.mean():.0f} % of the image"
     heights = mask.sum(axis=0)
-    if heights[column] > DEEPEST_BRIDGE * min(heights[:column].max(), heights[column:].max()):
-        return "the lungs found do not lie side by side"
+    lower = min(heights[:column].max(initial=0), heights[column:].max(initial=0))
+    if heights[column] > DEEPEST_BRIDGE * lower:
+        return _STACKED if parts > 1 else _ONE_SIDED
+    if min(side.sum() for side in sides) < LEAST_SIDE * mask.sum():
+        return _ONE_SIDED
     rows = [side.any(axis=1) for side in sides]
     if (rows[0] & rows[1]).sum() < LEAST_OVERLAP * min(each.sum() for each in rows):
-        return "the lungs found do not lie side by side"
-    if min(side.mean() / _area(_hull(side)) for side in sides) < LEAST_SOLIDITY:
+        return _STACKED
+    if min(side.mean() / _hull_area(side) for side in sides) < LEAST_SOLIDITY:
         return "the lungs found have a ragged shape"
     return None
 
 
-def _extents(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows with pixels, and for each the first column and the one after its last."""
+def _hull_area(mask: Mask) -> float:
+    x, y = np.array(_convex(_edges(mask.astype(np.float32), mask))).T
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def _edges(probabilities: Floats, mask: Mask) -> Points:
+    """Return where rows and columns cross the edge of a mask: (x, y), float64 (n, 2), shares of the image."""
+    y, left, right = _ends(probabilities, mask)
+    x, top, bottom = _ends(probabilities.T, mask.T)
+    pairs = ((left, y), (right, y), (x, top), (x, bottom))
+    return np.concatenate([np.stack(pair, axis=1) for pair in pairs])
+
+
+def _ends(probabilities: Floats, mask: Mask) -> tuple[NDArray[np.float64], ...]:
+    """Return the centres of the rows that cross the mask, and where each enters and leaves it."""
     rows = np.flatnonzero(mask.any(axis=1))
-    first = mask[rows].argmax(axis=1)
-    last = mask.shape[1] - mask[rows][:, ::-1].argmax(axis=1)
-    return rows, first, last
+    enters = _enters(probabilities[rows], mask[rows])
+    leaves = mask.shape[1] - _enters(probabilities[rows, ::-1], mask[rows, ::-1])
+    return (rows + 0.5) / len(mask), enters / mask.shape[1], leaves / mask.shape[1]
 
 
-def _outline(mask: Mask) -> Outline:
-    """Return the polygon through the ends of the rows, in fractions."""
-    rows, first, last = _extents(mask)
-    centres = (rows + 0.5) / len(mask)
-    down = zip(first / mask.shape[1], centres, strict=True)
-    up = zip(last[::-1] / mask.shape[1], centres[::-1], strict=True)
-    return _rounded([*down, *up])
+def _enters(probabilities: Floats, mask: Mask) -> NDArray[np.float64]:
+    """Return where each row passes a half before its first pixel of the mask, or 0 at the border."""
+    each, first = np.arange(len(mask)), mask.argmax(axis=1)
+    here = probabilities[each, first].astype(np.float64)
+    before = np.minimum(probabilities[each, first - 1], LEAST_PROBABILITY).astype(np.float64)
+    passed = (here - LEAST_PROBABILITY) / np.maximum(here - before, 1e-6)
+    return np.where(first > 0, first + 0.5 - passed.clip(0, 1), 0.0)
 
 
-def _enlarged_hull(mask: Mask, margin: float) -> Outline:
-    """Return the convex hull of the mask and of its copies moved by the margin, clipped to the image."""
-    hull = np.array(_hull(mask))
-    width, height = margin * (hull.max(axis=0) - hull.min(axis=0))
-    moved = [hull + (x, y) for x in (-width, width) for y in (-height, height)]
-    return _convex(np.concatenate(moved).clip(0, 1))
+def _outline(probabilities: Floats, mask: Mask) -> Outline:
+    """Return the polygon through the ends of every second row."""
+    y, left, right = (ends[::2] for ends in _ends(probabilities, mask))
+    down, up = np.stack([left, y], axis=1), np.stack([right, y], axis=1)[::-1]
+    return _rounded(np.concatenate([down, up]).tolist(), digits=4)
 
 
-def _hull(mask: Mask) -> Outline:
-    """Return the convex hull of the corners of the mask's pixels, in fractions."""
-    rows, first, last = _extents(mask)
-    columns = np.concatenate([first, first, last, last]) / mask.shape[1]
-    edges = np.concatenate([rows, rows + 1, rows, rows + 1]) / len(mask)
-    return _convex(np.stack([columns, edges], axis=1))
+def _enlarged(edges: Points, margin: float) -> Outline:
+    """Return the convex hull of points moved by the margin to all four sides, clipped to the image."""
+    width, height = margin * np.ptp(edges, axis=0)
+    hull = np.array(_convex(edges))
+    moved = [hull + np.array([x, y]) for x in (-width, width) for y in (-height, height)]
+    return _rounded(_convex(np.concatenate(moved).clip(0, 1)), digits=6)
 
 
-def _convex(points: NDArray[np.float64]) -> Outline:
-    """Return the convex hull of points (n, 2): Andrew's monotone chain."""
-    ordered = sorted(set(map(tuple, points.tolist())))
-    lower, upper = _chain(ordered), _chain(ordered[::-1])
-    return _rounded([*lower[:-1], *upper[:-1]])
+def _convex(points: Points) -> list[Point]:
+    """Return the convex hull of points: Andrew's monotone chain."""
+    ordered: list[Point] = sorted({(x, y) for x, y in points.tolist()})
+    return _chain(ordered)[:-1] + _chain(ordered[::-1])[:-1]
 
 
-def _chain(points: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
-    chain: list[tuple[float, ...]] = []
+def _chain(points: list[Point]) -> list[Point]:
+    chain: list[Point] = []
     for point in points:
         while len(chain) > 1 and _turn(chain[-2], chain[-1], point) <= 0:
             chain.pop()
@@ -191,14 +234,9 @@ def _chain(points: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
     return chain
 
 
-def _turn(a: tuple[float, ...], b: tuple[float, ...], c: tuple[float, ...]) -> float:
+def _turn(a: Point, b: Point, c: Point) -> float:
     """Return twice the signed area of a triangle."""
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-
-
-def _area(polygon: Outline) -> float:
-    x, y = np.array(polygon).T
-    return float(abs(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2
 
 
 def _box(hull: Outline) -> Box:
@@ -206,5 +244,5 @@ def _box(hull: Outline) -> Box:
     return Box(left=min(x), top=min(y), right=max(x), bottom=max(y))
 
 
-def _rounded(points: list[tuple[float, ...]]) -> Outline:
-    return tuple((round(float(x), 4), round(float(y), 4)) for x, y in points)
+def _rounded(points: list[Point], digits: int) -> Outline:
+    return tuple((round(x, digits), round(y, digits)) for x, y in points)

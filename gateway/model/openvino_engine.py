@@ -1,4 +1,4 @@
-"""The network by OpenVINO on processors, in float32, or bfloat16 where the processor computes in it.
+"""A model by OpenVINO on processors, in float32, or bfloat16 where the processor computes in it.
 
 `choice` imports it when OpenVINO is to answer; nothing here loads PyTorch.
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from queue import SimpleQueue
 
-import numpy as np
 import openvino as ov
-from numpy.typing import NDArray
 
 from gateway.errors import ConfigurationError
-from gateway.model.engines import Precision, RawOutput
+from gateway.model.engines import Floats, Precision, RawOutput
+from gateway.model.lung_graph import build_lung_graph
 from gateway.model.openvino_graph import build_graph, log_odds_of
 from gateway.model.weights import State
 
@@ -21,16 +20,18 @@ _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class OpenVinoEngine:
-    """A network on the processor; see `NetworkEngine`.
+    """A model on the processor; see `NetworkEngine`.
 
     Parameters
     ----------
     state
-        Weights of the network, checked by `check_shapes`.
+        Weights of the classifier, checked by `check_shapes`.
     precision
-        Of the convolutions; `auto`: bfloat16 where the processor computes in it, else float32.
+        Of the classifier's convolutions; `auto`: bfloat16 where the processor computes in it, else float32.
     threads
         Threads of one forward pass.
+    lungs
+        Weights of the lung network, checked by `check_lung_shapes`; None of a model without one.
 
     Raises
     ------
@@ -40,34 +41,53 @@ class OpenVinoEngine:
 
     on_gpu = False
 
-    def __init__(self, state: State, precision: Precision, threads: int) -> None:
+    def __init__(self, state: State, precision: Precision, threads: int, lungs: State | None = None) -> None:
         able = computes_bfloat16()
         if precision == "bfloat16" and not able:
             raise ConfigurationError(
                 "model.precision: this processor does not compute in bfloat16; write auto or float32"
             )
         used = "bfloat16" if able and precision != "float32" else "float32"
-        rules = {
-            "INFERENCE_PRECISION_HINT": _HINTS[used],
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-            "ENABLE_CPU_PINNING": False,  # else the threads of all workers share the same cores
-        }
-        self._compiled = ov.Core().compile_model(build_graph(state), "CPU", rules)
-        self._requests: SimpleQueue[ov.InferRequest] = SimpleQueue()
-        self._requests.put(self._compiled.create_infer_request())
+        self._classifier = _Compiled(build_graph(state), used, threads)
+        self._lungs = None if lungs is None else _Compiled(build_lung_graph(lungs), "float32", threads)
         self._bias = {"fc.bias": state["fc.bias"]}
         self.name = f"OpenVINO {used}"
         self.tolerance = TOLERANCES[used]
 
-    def run(self, images: NDArray[np.float32]) -> RawOutput:
+    def run(self, images: Floats) -> RawOutput:
         """Return the output for n images; see `NetworkEngine`."""
+        activation, description = self._classifier.run(images)
+        return RawOutput(log_odds_of(activation, self._bias), activation, description)
+
+    def mark_lungs(self, images: Floats) -> Floats:
+        """Return the probability of lung; see `NetworkEngine`."""
+        if self._lungs is None:
+            raise ValueError("the model has no lung network")
+        (probabilities,) = self._lungs.run(images)
+        return probabilities
+
+
+class _Compiled:
+    """A compiled graph; threads that run it take turns."""
+
+    def __init__(self, graph: ov.Model, precision: str, threads: int) -> None:
+        rules = {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,  # else the threads of all workers share the same cores
+        }
+        self._compiled = ov.Core().compile_model(graph, "CPU", rules)
+        self._requests: SimpleQueue[ov.InferRequest] = SimpleQueue()
+        self._requests.put(self._compiled.create_infer_request())
+
+    def run(self, images: Floats) -> list[Floats]:
+        """Return the outputs in their order."""
         request = self._requests.get()
         try:
-            activation, description = request.infer([images], share_inputs=True).values()
+            return list(request.infer([images], share_inputs=True).values())
         finally:
             self._requests.put(request)
-        return RawOutput(log_odds_of(activation, self._bias), activation, description)
 
 
 def computes_bfloat16() -> bool:

@@ -1,7 +1,7 @@
-"""Builds the network as an OpenVINO graph from its weights. `openvino_engine` calls it.
+"""Builds the classifier as an OpenVINO graph from its weights. `openvino_engine` calls it.
 
-Batch normalisation is folded into the convolutions, in float32. No file of another format and no PyTorch is
-needed, so that the weights file and its SHA-256 remain the only form of the network.
+No file of another format and no PyTorch is needed, so that the weights file and its SHA-256 remain the only
+form of the network.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
+from gateway.model.openvino_layers import LayerWeights, constant, convolution, geometry
 from gateway.model.resnet50 import BANDS, STAGES, StageOfBlocks
 from gateway.model.weights import State
 
-EPSILON = 1e-5  # of torchvision's batch normalisation
 SIDE = 224
 
 Floats = NDArray[np.float32]
@@ -26,7 +26,7 @@ def build_graph(state: State) -> ov.Model:
     The outputs are float32 (n, 7, 7), the class activation map of the log-odds, and
     (n, `DESCRIPTION`); `log_odds_of` turns the first into log-odds.
     """
-    weights = _Weights(state)
+    weights = LayerWeights(state)
     images = ops.parameter([-1, 3, SIDE, SIDE], np.float32, name="images")
     x = _stem(images, weights)
     described = []
@@ -34,7 +34,7 @@ def build_graph(state: State) -> ov.Model:
         x = _stage(x, name, stage, weights)
         if stage.described:
             described += [_flat(ops.adaptive_avg_pool(x, bands)) for bands in ([BANDS, 1], [1, BANDS])]
-    activation = ops.squeeze(ops.convolution(x, weights.difference(), *_geometry(1, 0)), [1])
+    activation = ops.squeeze(ops.convolution(x, _difference(weights), *geometry(1, 0)), [1])
     return ov.Model([activation, ops.concat(described, 1)], [images], "ResNet-50")
 
 
@@ -44,63 +44,34 @@ def log_odds_of(activation: Floats, state: State) -> Floats:
     return np.asarray(activation.mean(axis=(1, 2)) + (positive - negative), np.float32)
 
 
-class _Weights:
-    """The tensors of a `state_dict` as constants of the graph."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def folded(self, convolution: str, norm: str) -> tuple[ov.Node, ov.Node]:
-        """Return weight and bias of a convolution, with its batch normalisation folded into them."""
-        scale = self._of(f"{norm}.weight") / np.sqrt(self._of(f"{norm}.running_var") + np.float32(EPSILON))
-        weight = self._of(f"{convolution}.weight") * scale[:, None, None, None]
-        bias = self._of(f"{norm}.bias") - self._of(f"{norm}.running_mean") * scale
-        return _constant(weight), _constant(bias[None, :, None, None])
-
-    def difference(self) -> ov.Node:
-        """Return the kernel (1, channels, 1, 1) whose output is the class activation map."""
-        negative, positive = self._of("fc.weight")
-        return _constant((positive - negative)[None, :, None, None])
-
-    def _of(self, name: str) -> Floats:
-        return self._state[name].astype(np.float32)
-
-
-def _stem(images: ov.Node, weights: _Weights) -> ov.Node:
-    x = ops.relu(_convolution(images, *weights.folded("conv1", "bn1"), stride=2, padding=3))
+def _stem(images: ov.Node, weights: LayerWeights) -> ov.Node:
+    x = ops.relu(convolution(images, *weights.folded("conv1", "bn1"), stride=2, padding=3))
     pooled = ops.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3])
     return pooled.output(0)
 
 
-def _stage(x: ov.Node, name: str, stage: StageOfBlocks, weights: _Weights) -> ov.Node:
+def _stage(x: ov.Node, name: str, stage: StageOfBlocks, weights: LayerWeights) -> ov.Node:
     for number in range(stage.blocks):
         x = _block(x, f"{name}.{number}", weights, stride=1 if number else stage.stride, widens=not number)
     return x
 
 
-def _block(x: ov.Node, name: str, weights: _Weights, *, stride: int, widens: bool) -> ov.Node:
+def _block(x: ov.Node, name: str, weights: LayerWeights, *, stride: int, widens: bool) -> ov.Node:
     shortcut = x
     if widens:
         folded = weights.folded(f"{name}.downsample.0", f"{name}.downsample.1")
-        shortcut = _convolution(x, *folded, stride=stride)
-    y = ops.relu(_convolution(x, *weights.folded(f"{name}.conv1", f"{name}.bn1")))
-    y = ops.relu(_convolution(y, *weights.folded(f"{name}.conv2", f"{name}.bn2"), stride=stride, padding=1))
-    y = _convolution(y, *weights.folded(f"{name}.conv3", f"{name}.bn3"))
+        shortcut = convolution(x, *folded, stride=stride)
+    y = ops.relu(convolution(x, *weights.folded(f"{name}.conv1", f"{name}.bn1")))
+    y = ops.relu(convolution(y, *weights.folded(f"{name}.conv2", f"{name}.bn2"), stride=stride, padding=1))
+    y = convolution(y, *weights.folded(f"{name}.conv3", f"{name}.bn3"))
     return ops.relu(ops.add(y, shortcut))
 
 
-def _convolution(x: ov.Node, weight: ov.Node, bias: ov.Node, *, stride: int = 1, padding: int = 0) -> ov.Node:
-    return ops.add(ops.convolution(x, weight, *_geometry(stride, padding)), bias)
-
-
-def _geometry(stride: int, padding: int) -> tuple[list[int], ...]:
-    """Return strides, padding before and after, and dilation of a convolution."""
-    return [stride] * 2, [padding] * 2, [padding] * 2, [1, 1]
+def _difference(weights: LayerWeights) -> ov.Node:
+    """Return the kernel (1, channels, 1, 1) whose output is the class activation map."""
+    negative, positive = weights.array("fc.weight")
+    return constant((positive - negative)[None, :, None, None])
 
 
 def _flat(x: ov.Node) -> ov.Node:
     return ops.reshape(x, [0, -1], special_zero=True)
-
-
-def _constant(array: Floats) -> ov.Node:
-    return ops.constant(np.ascontiguousarray(array), shared_memory=True)

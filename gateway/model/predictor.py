@@ -13,19 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.errors import ConfigurationError
+from gateway.imaging.preprocess import lay_over
 from gateway.model.abstention import Detector, reason_to_abstain
-from gateway.model.card import CARD_NAME, ModelCard, Weights, read_card
+from gateway.model.card import CARD_NAME, LungNetwork, ModelCard, Weights, read_card
 from gateway.model.choice import AUTOMATIC, Chosen, EngineRules, Weighed, choose
-from gateway.model.engines import Measured, measure
-from gateway.model.weights import check_hash, check_shapes, decode_weights, read_bytes
-from gateway.records import Prediction
+from gateway.model.engines import Measured
+from gateway.model.lungs import Seen
+from gateway.model.weights import (
+    State,
+    check_hash,
+    check_lung_shapes,
+    check_shapes,
+    decode_weights,
+    read_bytes,
+)
+from gateway.records import Lungs, Prediction, Region
 
 SHIPPED = Path(__file__).parent / "weights"
 STATE_DICTS = {".pth", ".pt"}  # weights saved by torch; a card is optional
 
 
 class Predictor:
-    """A network with its card.
+    """A model with its card: where the model has a lung network, the classifier sees the lungs alone.
 
     Attributes
     ----------
@@ -39,11 +48,10 @@ class Predictor:
 
     notice: str | None = None
 
-    def __init__(self, chosen: Chosen, detector: Detector | None, card: ModelCard, threshold: float) -> None:
-        self._engine, self.notice = chosen
-        self._detector = detector
+    def __init__(self, chosen: Chosen, card: ModelCard, threshold: float) -> None:
+        self._model, self.notice = chosen
         self.card = card
-        self.identity = card.identity(threshold, self._engine.name)
+        self.identity = card.identity(threshold, self._model.engine.name)
 
     @classmethod
     def open(
@@ -65,34 +73,49 @@ class Predictor:
         """
         card, model = read_model(SHIPPED if path is None else path)
         chosen = choose(model, rules)
-        return cls(chosen, model.detector, card, card.threshold if threshold is None else threshold)
+        return cls(chosen, card, card.threshold if threshold is None else threshold)
 
     @property
     def on_gpu(self) -> bool:
         """True on a GPU, where large batches are faster."""
-        return self._engine.on_gpu
+        return self._model.engine.on_gpu
 
     def predict(self, images: NDArray[np.float32]) -> list[Prediction]:
-        """Return the prediction of each of n images, in order, from one forward pass.
+        """Return the prediction of each of n images, in order, from one forward pass of each network.
 
-        `images` is float32 (n, 3, 224, 224), -1 to 1, from `imaging.preprocess`.
+        `images` is float32 (n, 3, 224, 224), -1 to 1, from `imaging.preprocess`. Regions and activation maps
+        are over these images.
         """
         if not len(images):
             return []
-        return [self._prediction(*measured) for measured in zip(*self.measure(images), strict=True)]
+        seen = self.look(images)
+        measured = zip(*self.measure_seen(seen.images), seen.regions, strict=True)
+        return [self._prediction(*each) for each in measured]
+
+    def look(self, images: NDArray[np.float32]) -> Seen:
+        """Return what the classifier sees of n images: the lungs, where the model has a lung network."""
+        return self._model.look(images)
 
     def measure(self, images: NDArray[np.float32]) -> Measured:
-        """Return the measurements behind `predict`, for one image or more."""
-        return measure(self._engine, self._detector, images)
+        """Return the measurements behind `predict`; activation maps are over what the classifier sees."""
+        return self.measure_seen(self.look(images).images)
+
+    def measure_seen(self, seen: NDArray[np.float32]) -> Measured:
+        """Return the measurements of the images of `look`, for one image or more."""
+        return self._model.measure(seen)
 
     def _prediction(
-        self, log_odds: np.float32, ood: NDArray[np.float32], activation: NDArray[np.float32]
+        self,
+        log_odds: np.float32,
+        ood: NDArray[np.float32],
+        activation: NDArray[np.float32],
+        region: Region | None,
     ) -> Prediction:
         distance, outlier = ood.tolist()
-        reason = reason_to_abstain(float(log_odds), distance, outlier, self.card.abstention)
-        if reason:
-            return Prediction(None, reason, activation, self.identity)
-        return Prediction(self.card.probability(float(log_odds)), None, activation, self.identity)
+        reason = reason_to_abstain(float(log_odds), distance, outlier, self.card.abstention, region)
+        score = None if reason else self.card.probability(float(log_odds))
+        whole = lay_over(activation, region.box) if isinstance(region, Lungs) else activation
+        return Prediction(score, reason, whole, self.identity, region)
 
 
 def read_model(path: Path) -> tuple[ModelCard, Weighed]:
@@ -118,7 +141,17 @@ def read_model(path: Path) -> tuple[ModelCard, Weighed]:
     state = decode_weights(weights, content)
     detector = Detector.in_weights(state, weights)
     check_shapes(state, weights)
-    return card, Weighed(state, detector, weights.parent, sha256)
+    lungs = _lung_state(card.lungs, weights.parent) if card.lungs else None
+    return card, Weighed(state, detector, weights.parent, sha256, card.lungs, lungs)
+
+
+def _lung_state(lungs: LungNetwork, folder: Path) -> State:
+    path = folder / lungs.file
+    content, sha256 = read_bytes(path)
+    check_hash(path, sha256, lungs.sha256)
+    state = decode_weights(path, content)
+    check_lung_shapes(state, path)
+    return state
 
 
 def _locate(path: Path) -> tuple[ModelCard | None, Path]:

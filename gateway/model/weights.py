@@ -15,6 +15,7 @@ import safetensors
 from numpy.typing import NDArray
 
 from gateway.errors import ConfigurationError
+from gateway.model import lung_unet
 from gateway.model.resnet50 import Shape, shapes
 
 State = dict[str, NDArray[Any]]
@@ -78,6 +79,13 @@ def check_shapes(state: State, path: Path) -> None:
     problem = _difference({name: array.shape for name, array in state.items()}, shapes())
     if problem:
         raise ConfigurationError(f"weights file {path} is not a ResNet-50 with two outputs: {problem}")
+
+
+def check_lung_shapes(state: State, path: Path) -> None:
+    """Check the tensors of the file `path` against the lung network; see `check_shapes`."""
+    problem = _difference({name: array.shape for name, array in state.items()}, lung_unet.shapes())
+    if problem:
+        raise ConfigurationError(f"weights file {path} is not a lung network of this version: {problem}")
 
 
 def _array(tensor: dict[str, Any]) -> NDArray[Any]:

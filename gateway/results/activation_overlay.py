@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from gateway.results.colour_map import blended, coloured, levels
 
 _SMALLEST_RANGE = 4.0  # log-odds of about 98 %: a map of weak values stays pale instead of being stretched
 _ROUND = (1, 1.2, 1.4, 1.6, 2, 3, 4, 5, 6, 8, 10)
 _SCALE_GREY = 96
+
+OUTLINE_COLOUR = (90, 230, 140)
+"""Of the lungs, where `results.lung_outline` asks for their outline: no colour of the map."""
 
 
 def map_range(activation: NDArray[np.float32]) -> float:
@@ -44,10 +48,19 @@ def overlay(grey: NDArray[np.uint8], activation: NDArray[np.float32]) -> NDArray
     return blended(grey, coarse.resize((columns, rows), Image.Resampling.BILINEAR))
 
 
-def coloured_map(activation: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
-    """Return an activation map to be laid over an image of any shape: uint8, shape (side, side, 4), RGBA."""
+def coloured_map(
+    activation: NDArray[np.float32], side: int, outlines: Iterable[Sequence[Sequence[float]]] = ()
+) -> NDArray[np.uint8]:
+    """Return an activation map to be laid over an image of any shape: uint8, shape (side, side, 4), RGBA.
+
+    `outlines` are closed polygons of (x, y), in shares of the image, and are drawn above the map.
+    """
     coarse = Image.fromarray(levels(activation / map_range(activation)))
-    return coloured(np.asarray(coarse.resize((side, side), Image.Resampling.BILINEAR)))
+    picture = Image.fromarray(coloured(np.asarray(coarse.resize((side, side), Image.Resampling.BILINEAR))))
+    for outline in outlines:
+        points = [(side * x, side * y) for x, y in outline]
+        ImageDraw.Draw(picture).line([*points, points[0]], fill=OUTLINE_COLOUR, width=2)
+    return np.asarray(picture)
 
 
 @cache

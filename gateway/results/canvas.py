@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from gateway.records import Outline
+
 Colour = tuple[int, int, int]
 
 _REMEMBERED = 128  # lines and paragraphs; most of a picture's are those of the one before
@@ -54,6 +56,11 @@ class Canvas:
     def frame(self, box: Box, colour: Colour) -> None:
         """Draw the outline of a box."""
         self._draw.rectangle(_corners(box), outline=colour, width=2)
+
+    def outline(self, box: Box, corners: Outline, colour: Colour) -> None:
+        """Draw a closed polygon over what is in the box; its corners are shares of the box."""
+        points = [(box.left + x * box.width, box.top + y * box.height) for x, y in corners]
+        self._draw.line([*points, points[0]], fill=colour, width=2)
 
     def paste(self, box: Box, pixels: NDArray[np.uint8]) -> None:
         """Put an image of shape (box.height, box.width), grey or with 3 colours, into the box."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gateway.records import GreyImage, Prediction, Presence
-from gateway.results.activation_overlay import colour_scale, map_range, overlay
+from gateway.records import GreyImage, Lungs, Prediction, Presence
+from gateway.results.activation_overlay import OUTLINE_COLOUR, colour_scale, map_range, overlay
 from gateway.results.answer import RESEARCH_BANNER, Answer, score_in_words
 from gateway.results.canvas import Box, Canvas, Colour
 
@@ -35,7 +35,9 @@ _ANSWER_COLOUR: dict[Presence, Colour] = {
 }
 
 
-def picture(grey: GreyImage, answer: Answer, when: datetime) -> NDArray[np.uint8]:
+def picture(
+    grey: GreyImage, answer: Answer, when: datetime, *, lung_outline: bool = False
+) -> NDArray[np.uint8]:
     """Draw the answer; no patient's identity is in it.
 
     Parameters
@@ -46,6 +48,8 @@ def picture(grey: GreyImage, answer: Answer, when: datetime) -> NDArray[np.uint8
         What is said about it. An abstention is drawn with its reason and without a map.
     when
         Date and time to show, aware.
+    lung_outline
+        Whether the lungs that the model found are outlined on the radiograph.
 
     Returns
     -------
@@ -56,6 +60,9 @@ def picture(grey: GreyImage, answer: Answer, when: datetime) -> NDArray[np.uint8
     place = _LEFT.fitted(*grey.pixels.shape)
     radiograph = _reduced(grey.pixels, place)
     _panel(canvas, place, "Radiograph", radiograph)
+    if lung_outline and isinstance(answer.prediction.region, Lungs):
+        for outline in answer.prediction.region.outlines:
+            canvas.outline(place, outline, OUTLINE_COLOUR)
     if answer.prediction.score is None:
         _abstention(canvas, answer.prediction.reason or "")
     else:

@@ -22,6 +22,7 @@ class ResultRules:
 
     sr: SRClass = "comprehensive-3d"
     secondary_capture: bool = True
+    lung_outline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

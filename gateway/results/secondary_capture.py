@@ -38,12 +38,15 @@ class SecondaryCaptureBuilder(Builder):
         """Return the setting that leaves captures out."""
         return "results.secondary_capture: false"
 
-    def build(self, image: AnsweredImage, rules: ResultRules) -> Result:  # noqa: ARG002
+    def build(self, image: AnsweredImage, rules: ResultRules) -> Result:
         """Build the capture."""
-        return dicom_result(self.kind, secondary_capture(image.source, image.grey, image.answer))
+        capture = secondary_capture(image.source, image.grey, image.answer, lung_outline=rules.lung_outline)
+        return dicom_result(self.kind, capture)
 
 
-def secondary_capture(source: SourceHeader, grey: GreyImage, answer: Answer) -> Dataset:
+def secondary_capture(
+    source: SourceHeader, grey: GreyImage, answer: Answer, *, lung_outline: bool = False
+) -> Dataset:
     """Return the picture of the answer as a single-frame RGB image (PS3.3 A.8.1).
 
     Parameters
@@ -54,12 +57,14 @@ def secondary_capture(source: SourceHeader, grey: GreyImage, answer: Answer) -> 
         The radiograph to show.
     answer
         What is said about it.
+    lung_outline
+        Whether the lungs that the model found are outlined.
     """
     capture = shared_modules(source, answer, SC, SecondaryCaptureImageStorage, modality="OT", number=2)
     _general_image(capture, source.dataset, answer)
     _lossy_compression(capture, source.dataset)
     _secondary_capture_equipment(capture)
-    _pixels(capture, picture(grey, answer, local_time(source, answer)))
+    _pixels(capture, picture(grey, answer, local_time(source, answer), lung_outline=lung_outline))
     return capture
 
 

@@ -146,6 +146,8 @@ class Results(Section):
     SR."""
     secondary_capture: bool = True
     """Also write a Secondary Capture."""
+    lung_outline: bool = False
+    """Draw the outline of the lungs that the model found, on the Secondary Capture and the report page."""
 
 
 class Worker(Section):

@@ -121,7 +121,7 @@ def _model(answer: AnswerRecord) -> dict[str, Any]:
 
 
 def _content(answer: AnswerRecord) -> dict[str, Any]:
-    names = ("label", "score", "abstained", "configuration", "software_version", "pixel_digest")
+    names = ("label", "score", "abstained", "configuration", "software_version", "pixel_digest", "region")
     lists = {name: list(getattr(answer, name)) for name in ("steps", "repaired", "activation")}
     return {name: getattr(answer, name) for name in names} | lists
 

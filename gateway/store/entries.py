@@ -5,7 +5,7 @@ The views for people are in `store.queries.views`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -121,6 +121,8 @@ class AnswerRecord:
         What was done to the pixels, in words; attributes of the image that were left empty as malformed.
     activation
         Class activation map in rows, four digits.
+    region
+        The part of the image that the classifier saw, as JSON; None of a model without a lung network.
     """
 
     model: ModelIdentity
@@ -134,6 +136,7 @@ class AnswerRecord:
     steps: tuple[str, ...] = ()
     repaired: tuple[str, ...] = ()
     activation: tuple[tuple[float, ...], ...] = ()
+    region: Mapping[str, Any] | None = None
 
     @property
     def is_routed(self) -> bool:

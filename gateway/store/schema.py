@@ -93,6 +93,7 @@ answers = sa.Table(  # of one model to one image; all that an earlier version di
     sa.Column("steps", sa.JSON),
     sa.Column("repaired", sa.JSON),
     sa.Column("activation", sa.JSON),
+    sa.Column("region", sa.JSON(none_as_null=True)),  # the part of the image that the classifier saw
 )
 
 results = sa.Table(

@@ -99,10 +99,10 @@ def _draw_losses(recipe: Recipe) -> None:
 def _draw_examples(predictor: Predictor, images: list[LabelledImage], folder: Path) -> None:
     """Draw the activation maps of six images, spread over a data set."""
     shown = images[:: max(1, len(images) // 6)][:6]
-    inputs = next(load_batches([image.path for image in shown]))
-    measured = predictor.measure(inputs)
+    seen = predictor.look(next(load_batches([image.path for image in shown]))).images
+    measured = predictor.measure_seen(seen)
     titles = [
         f"{CLASSES[image.label]}, P {predictor.card.probability(float(odds)):.2f}"
         for image, odds in zip(shown, measured.log_odds, strict=True)
     ]
-    draw_activation(inputs, measured.activation, titles, folder / "activation.png")
+    draw_activation(seen, measured.activation, titles, folder / "activation.png")

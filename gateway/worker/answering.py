@@ -13,8 +13,13 @@ from gateway.worker.revision import SOFTWARE_VERSION
 
 
 def answering_of(settings: Settings, model: ModelIdentity) -> dict[str, Any]:
-    """Return everything by which two answers to one image may differ, as JSON keeps it."""
-    return asdict(model) | {"report": settings.results.sr, "software_version": SOFTWARE_VERSION}
+    """Return everything by which two answers to one image may differ, as JSON keeps it.
+
+    Parts that a model lacks and settings that are off have no key: such answers are as in earlier versions.
+    """
+    stated = {name: value for name, value in asdict(model).items() if value is not None}
+    stated |= {"report": settings.results.sr, "software_version": SOFTWARE_VERSION}
+    return stated | ({"lung_outline": True} if settings.results.lung_outline else {})
 
 
 def configuration_hash(answering: dict[str, Any]) -> str:

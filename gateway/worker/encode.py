@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gateway.deliver.routing import route_of
 from gateway.errors import Retry
+from gateway.records import Lungs, Region
 from gateway.results.answer import Answer, Predecessor
 from gateway.results.identity import series_uid
 from gateway.results.kinds import KINDS, build_results
+from gateway.results.region import region_document
 from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, EarlierReport, Router, StoredInstance, StoredResult
@@ -135,4 +138,11 @@ def record_of(answer: Answer, results: tuple[StoredResult, ...], repairs: Sequen
         steps=answer.steps,
         repaired=tuple(repairs),
         activation=tuple(map(tuple, rounded)),
+        region=_region(prediction.region) if prediction.region else None,
     )
+
+
+def _region(region: Region) -> dict[str, Any]:
+    """Return a region as the ledger keeps it: the page draws its outlines."""
+    outlines = region.outlines if isinstance(region, Lungs) else ()
+    return region_document(region) | {"outlines": [[list(point) for point in each] for each in outlines]}

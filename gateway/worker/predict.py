@@ -19,6 +19,7 @@ from gateway.imaging.preprocess import preprocess
 from gateway.model.predictor import Predictor
 from gateway.records import UNDETERMINED, Eligible, Prediction, Reason, State
 from gateway.results.kinds import build_results
+from gateway.results.region import region_document
 from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import source_header
 from gateway.settings import Settings
@@ -32,6 +33,7 @@ from gateway.worker.stages import (
     eligibility_rules,
     prepare,
     read_source,
+    region_of,
 )
 
 PICTURES = {".png", ".jpg", ".jpeg"}
@@ -171,6 +173,8 @@ def _with_answer(
         "reason": prediction.reason,
         "model": model,
     }
+    if region := region_of(prediction, image.grey.pixels):
+        line["region"] = region_document(region)
     study = str(image.source.get("StudyInstanceUID", ""))
     return FilePrediction(line, failed=False, study_instance_uid=study, results=results)
 

@@ -25,19 +25,23 @@ from gateway.errors import Reject, Retry
 from gateway.imaging.decode import decode
 from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.imaging.fingerprint import pixel_digest
-from gateway.imaging.preprocess import over_whole_image, preprocess
+from gateway.imaging.margins import Pixels
+from gateway.imaging.preprocess import inside_box, over_whole_image, preprocess
 from gateway.records import (
     Description,
     Eligible,
     GreyImage,
     Ineligible,
+    Lungs,
     ModelIdentity,
     Prediction,
     Reason,
+    Region,
     Stage,
     State,
 )
 from gateway.results.answer import Answer
+from gateway.results.region import region_in_words
 from gateway.results.result import AnsweredImage
 from gateway.results.source_header import SourceHeader, source_header
 from gateway.settings import Settings
@@ -113,17 +117,25 @@ def prepare(source: Dataset, rules: EligibilityRules) -> Prepared | End:
 
 
 def answer_for(image: Prepared, prediction: Prediction, settings: Settings) -> Answer:
-    """Return what the results are encoded from; its activation map spans the whole image."""
+    """Return what the results are encoded from; its activation map and region are of the whole image."""
     activation = over_whole_image(prediction.activation, image.grey.pixels)
+    region = region_of(prediction, image.grey.pixels)
+    shown = (region_in_words(region),) if region else ()
     return Answer(
-        prediction=replace(prediction, activation=activation),
+        prediction=replace(prediction, activation=activation, region=region),
         pixel_digest=pixel_digest(image.grey),
         configuration=configuration_hash(answering_of(settings, prediction.model)),
         software_version=SOFTWARE_VERSION,
         view=image.eligible.view,
         created_at=datetime.now(UTC).astimezone(),
-        steps=image.eligible.notes + image.grey.steps + image.steps,
+        steps=image.eligible.notes + image.grey.steps + image.steps + shown,
     )
+
+
+def region_of(prediction: Prediction, pixels: Pixels) -> Region | None:
+    """Return the part of the whole image that the classifier saw; the model's input has no black margins."""
+    region = prediction.region
+    return region.within(inside_box(pixels)) if isinstance(region, Lungs) else region
 
 
 def eligibility_rules(settings: Settings, *models: ModelIdentity) -> EligibilityRules:

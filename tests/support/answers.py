@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.records import Finding, ModelIdentity, Prediction
+from gateway.records import Box, Finding, LungNetworkIdentity, Lungs, ModelIdentity, Prediction
 from gateway.results.answer import Answer
 
 FINDING = Finding("233604007", "SCT", "Pneumonia")
 MODEL = ModelIdentity(
     "CXR ResNet-50", "1.2.0", "5e" * 32, 0.5, "temperature 1.31", "Normal", "Pneumonia", FINDING
+)
+LUNGS = Lungs(
+    box=Box(0.1, 0.15, 0.9, 0.85),
+    coverage=0.31,
+    outlines=(
+        ((0.15, 0.2), (0.15, 0.8), (0.4, 0.8), (0.4, 0.2)),
+        ((0.6, 0.2), (0.6, 0.8), (0.85, 0.8), (0.85, 0.2)),
+    ),
+    hull=((0.1, 0.15), (0.9, 0.15), (0.9, 0.85), (0.1, 0.85)),
 )
 NOON = datetime(2026, 5, 17, 12, 30, 15, 250000, tzinfo=UTC)
 
@@ -33,6 +43,10 @@ def prediction(score: float | None, reason: str | None = None, model: ModelIdent
 
 PNEUMONIA = prediction(0.875)
 NORMAL = prediction(0.031)
+CROPPED = replace(
+    prediction(0.875, model=replace(MODEL, lungs=LungNetworkIdentity("7a" * 32, "box", 0.05))), region=LUNGS
+)
+"""Pneumonia, by a model that saw the lungs alone."""
 UNDETERMINED = prediction(None, "The image does not look like a chest radiograph.")
 
 

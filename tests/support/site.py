@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 
 from gateway.processes.website import site_of
 from gateway.records import Description, Received, Stage
-from gateway.settings import FolderDestination, Settings, Web
+from gateway.settings import FolderDestination, Results, Settings, Web
 from gateway.store.descriptions import record_descriptions
 from gateway.store.entries import StoredInstance
 from gateway.store.opening import open_database
@@ -28,12 +28,13 @@ from tests.support.sources import dx, encoded
 HOSTILE = "<script>alert('x')</script>"
 
 
-def site_in(folder: Path, database: str = "sqlite", **web: Any) -> Site:
+def site_in(folder: Path, database: str = "sqlite", results: Results | None = None, **web: Any) -> Site:
     """Open a site on a data directory of its own."""
     settings = Settings(
         data_dir=folder,
         database=database,
         web=Web(port=0, **web),
+        results=results or Results(),
         destinations=(FolderDestination(name="outbox", kind="folder", path=folder / "outbox"),),
     )
     if database == "sqlite":

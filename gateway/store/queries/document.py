@@ -53,7 +53,8 @@ def image_document(image: ImageView) -> dict[str, Any]:
 def _answer(answer: AnswerView) -> dict[str, Any]:
     names = ("id", "configuration", "software_version", "abstained", "created_at")
     lists = {name: list(getattr(answer, name)) for name in ("steps", "repaired", "activation")}
-    return {"model": asdict(answer.model)} | {name: getattr(answer, name) for name in names} | lists
+    values = {name: getattr(answer, name) for name in names}
+    return {"model": asdict(answer.model)} | values | lists | {"region": answer.region}
 
 
 def _told(answer: AnswerView) -> dict[str, Any]:

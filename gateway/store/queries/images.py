@@ -204,6 +204,7 @@ def _answer(row: sa.Row[Any]) -> AnswerView:
         steps=tuple(row.steps or ()),
         repaired=tuple(row.repaired or ()),
         activation=tuple(tuple(line) for line in row.activation or ()),
+        region=row.region,
     )
 
 

@@ -43,6 +43,7 @@ class AnswerView:
     """One model's answer to an image; `superseded_at` is None while it stands.
 
     `score` is the probability of the finding, 0–1; None where the model abstained, as `abstained` explains.
+    `region` is the part of the image that the classifier saw, None of a model without a lung network.
     """
 
     id: int
@@ -57,6 +58,7 @@ class AnswerView:
     steps: tuple[str, ...] = ()
     repaired: tuple[str, ...] = ()
     activation: tuple[tuple[float, ...], ...] = ()
+    region: Mapping[str, Any] | None = None
 
     @property
     def presence(self) -> Presence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from gateway.training.evaluation.figures import (
     calibration_floor,
     with_interval,
 )
-from gateway.training.evaluation.measure import Progress, measure_files
+from gateway.training.evaluation.measure import MeasuredFiles, Progress, measure_files
 
 
 def evaluate(
@@ -64,19 +65,19 @@ def evaluate_images(
     predictor: Predictor, images: Sequence[LabelledImage], progress: Progress
 ) -> dict[str, Any]:
     """Return the figures of `evaluate` for a list of images."""
-    measured, changes = measure_files(predictor, [image.path for image in images], progress)
-    return report(predictor.card, predictor.identity.threshold, images, measured, changes)
+    found = measure_files(predictor, [image.path for image in images], progress)
+    return report(predictor.card, predictor.identity.threshold, images, found)
 
 
 def report(
     card: ModelCard,
     threshold: float,
     images: Sequence[LabelledImage],
-    measured: Measured,
-    changes: NDArray[np.float32],
+    found: MeasuredFiles,
 ) -> dict[str, Any]:
     """Return figures of measurements; images with abstention are counted by their score."""
     rng = np.random.default_rng(0)
+    measured = found.measured
     labels = np.array([image.label for image in images], np.int64)
     scores = np.array([card.probability(float(odds)) for odds in measured.log_odds])
     figures = at_threshold(threshold) | {"auc": auc}
@@ -86,9 +87,10 @@ def report(
         **{name: with_interval(figure, labels, scores, rng) for name, figure in figures.items()},
         "confusion": _confusion(labels, scores >= threshold),
         "calibration": _calibration(card, labels, measured, rng),
-        "abstained": _abstained(card, measured),
+        "abstained": _abstained(card, found),
         "subgroups": _subgroups(images, scores >= threshold),
-        "occlusion": _occlusion(changes),
+        "regions": _regions(found),
+        "occlusion": _occlusion(found.changes),
         "scores": {"label": labels.tolist(), "p_pneumonia": [round(p, 5) for p in scores.tolist()]},
     }
 
@@ -116,12 +118,17 @@ def _calibration(
     }
 
 
-def _abstained(card: ModelCard, measured: Measured) -> float | None:
-    if card.abstention is None:
+def _abstained(card: ModelCard, found: MeasuredFiles) -> float | None:
+    if card.abstention is None and card.lungs is None:
         return None
-    scores = zip(measured.log_odds.tolist(), measured.ood.tolist(), strict=True)
-    reasons = [reason_to_abstain(odds, d, j, card.abstention) for odds, (d, j) in scores]
+    scores = zip(found.measured.log_odds.tolist(), found.measured.ood.tolist(), found.regions, strict=True)
+    reasons = [reason_to_abstain(odds, d, j, card.abstention, region) for odds, (d, j), region in scores]
     return sum(reason is not None for reason in reasons) / len(reasons)
+
+
+def _regions(found: MeasuredFiles) -> dict[str, int]:
+    """Return how many images were cropped to their lungs, seen whole, or without lungs."""
+    return dict(Counter(region.outcome for region in found.regions if region))
 
 
 def _subgroups(images: Sequence[LabelledImage], positive: NDArray[np.bool_]) -> dict[str, dict[str, float]]:

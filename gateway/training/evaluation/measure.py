@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.model.engines import Measured
 from gateway.model.predictor import Predictor
+from gateway.records import Region
 from gateway.training.evaluation.dataset import load_input
 
 Progress = Callable[[int, int, str], None]  # done, total, activity
@@ -18,6 +20,25 @@ Inputs = NDArray[np.float32]  # (n, 3, 224, 224)
 
 BATCH = 16
 CELLS = 5  # a tenth of the 49 cells of an activation map
+
+
+class MeasuredFiles(NamedTuple):
+    """Measurements of n image files.
+
+    Attributes
+    ----------
+    measured
+        As the classifier sees the images; activation maps are over what it sees.
+    regions
+        The part of each image that the classifier sees; None of a model without a lung network.
+    changes
+        float32 (n, 2): absolute change of the log-odds when the hottest tenth of the activation map is
+        hidden, and when a random tenth is hidden.
+    """
+
+    measured: Measured
+    regions: tuple[Region | None, ...]
+    changes: NDArray[np.float32]
 
 
 def load_batches(paths: Sequence[Path]) -> Iterator[Inputs]:
@@ -31,27 +52,23 @@ def load_batches(paths: Sequence[Path]) -> Iterator[Inputs]:
             yield inputs
 
 
-def measure_files(
-    predictor: Predictor, paths: Sequence[Path], progress: Progress
-) -> tuple[Measured, NDArray[np.float32]]:
-    """Measure image files, and the change of the log-odds when parts of the image are hidden.
-
-    Returns
-    -------
-    The measurements, and float32 (n, 2): absolute change of the log-odds when the hottest tenth of the
-    activation map is hidden, and when a random tenth is hidden.
-    """
+def measure_files(predictor: Predictor, paths: Sequence[Path], progress: Progress) -> MeasuredFiles:
+    """Measure image files, and the change of the log-odds when parts of the image are hidden."""
     rng = np.random.default_rng(0)
-    measured, changes = [], []
+    measured: list[Measured] = []
+    regions: list[Region | None] = []
+    changes = []
     for inputs in load_batches(paths):
-        plain = predictor.measure(inputs)
-        hidden = [_hide(inputs, cells) for cells in (_hottest(plain.activation), _any(len(inputs), rng))]
-        changes.append(
-            np.stack([np.abs(predictor.measure(x).log_odds - plain.log_odds) for x in hidden], axis=1)
-        )
+        seen = predictor.look(inputs)
+        plain = predictor.measure_seen(seen.images)
+        hidden = [_hide(seen.images, cells) for cells in (_hottest(plain.activation), _any(len(inputs), rng))]
+        changed = [np.abs(predictor.measure_seen(each).log_odds - plain.log_odds) for each in hidden]
+        changes.append(np.stack(changed, axis=1))
         measured.append(plain)
-        progress(sum(len(part.log_odds) for part in measured), len(paths), "images measured")
-    return Measured(*map(np.concatenate, zip(*measured, strict=True))), np.concatenate(changes)
+        regions += seen.regions
+        progress(len(regions), len(paths), "images measured")
+    whole = Measured(*map(np.concatenate, zip(*measured, strict=True)))
+    return MeasuredFiles(whole, tuple(regions), np.concatenate(changes))
 
 
 def _load(paths: Sequence[Path]) -> Inputs:

@@ -52,6 +52,19 @@ Probabilities = dict[str, float]
 """Calibrated probabilities of the model's two classes, 0–1, by name."""
 
 
+class Region(BaseModel):
+    """The part of the image that the classifier saw: `cropped` to the lungs, `whole`, or `no_lungs` in it.
+
+    Box and coverage are shares of the image, 0–1.
+    """
+
+    outcome: str
+    text: str
+    box: dict[str, float] | None
+    coverage: float | None
+    reason: str | None
+
+
 class Prediction(BaseModel):
     """The answer. RESEARCH ONLY - NOT FOR DIAGNOSTIC USE."""
 
@@ -60,6 +73,7 @@ class Prediction(BaseModel):
     probabilities: Probabilities | None
     reason: str | None
     detail: str | None = None
+    region: Region | None = None
     model: str
     threshold: float
     file: str

@@ -18,6 +18,7 @@ function tell(answer) {
   const lines = [line("h2", answer.label, `label ${presence}`)];
   if (answer.score !== null) lines.push(line("p", `Score ${(100 * answer.score).toFixed(1)} %, threshold ${(100 * answer.threshold).toFixed(1)} %`, "large"));
   if (answer.reason) lines.push(line("p", answer.detail ?? answer.reason));
+  if (answer.region) lines.push(line("p", answer.region.text, "faint"));
   lines.push(line("p", answer.model, "faint"));
   place.replaceChildren(...lines);
 }

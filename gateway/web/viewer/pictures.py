@@ -16,7 +16,7 @@ from PIL import Image
 from gateway.results.activation_overlay import colour_scale, coloured_map
 from gateway.store.pictures import Kind
 from gateway.store.queries.images import shown_of
-from gateway.store.queries.views import ImageView
+from gateway.store.queries.views import AnswerView, ImageView
 from gateway.web.security.audit import record_viewed
 from gateway.web.security.guard import problem
 from gateway.web.site import Site
@@ -57,8 +57,11 @@ def routes(site: Site) -> APIRouter:
 
     @router.get("/activation")
     def activation(sop_instance_uid: str, v: Version = None) -> Response:
-        values = _activation(_shown(site, sop_instance_uid, v))
-        return _png(coloured_map(values, MAP_SIDE)) if values is not None else _missing()
+        answer = _answer(_shown(site, sop_instance_uid, v))
+        if answer is None:
+            return _missing()
+        outlines = (answer.region or {}).get("outlines", ()) if site.settings.results.lung_outline else ()
+        return _png(coloured_map(np.asarray(answer.activation, np.float32), MAP_SIDE, outlines))
 
     @router.get("/scale")
     def scale(sop_instance_uid: str) -> Response:  # noqa: ARG001 - the colours are the same for all
@@ -74,9 +77,10 @@ def _shown(site: Site, uid: str, number: int | None) -> ImageView | None:
     return shown_of(versions)
 
 
-def _activation(shown: ImageView | None) -> NDArray[np.float32] | None:
+def _answer(shown: ImageView | None) -> AnswerView | None:
+    """Return the answer that has an activation map."""
     answer = shown.answer if shown else None
-    return np.asarray(answer.activation, np.float32) if answer and answer.activation else None
+    return answer if answer and answer.activation else None
 
 
 def _png(pixels: NDArray[np.uint8]) -> Response:

@@ -16,12 +16,15 @@ from gateway.imaging.decode import decode
 from gateway.imaging.margins import inside_margins
 from gateway.imaging.preprocess import (
     LEAST_CONTRAST,
+    inside_box,
+    lay_over,
     over_whole_image,
     preprocess,
     raise_contrast,
     resize,
     to_model_input,
 )
+from gateway.records import Box
 from tests.unit.imaging import whole_image
 
 SAMPLES = [
@@ -145,6 +148,27 @@ def test_a_map_lies_where_the_model_saw_the_image() -> None:
     assert placed.shape == (56, 56)
     assert np.all(placed[28:, 14:42] == 1)
     assert placed.sum() == 28 * 28
+
+
+def test_a_map_of_a_part_lies_over_that_part_of_the_whole() -> None:
+    activation = np.arange(49, dtype=np.float32).reshape(7, 7) + 1
+    laid = lay_over(activation, Box(0.25, 0.5, 0.75, 1))
+    assert laid.shape == (28, 28)
+    assert laid.dtype == np.float32
+    assert (laid[:14] == 0).all()
+    assert (laid[:, :7] == 0).all()
+    assert (laid[:, 21:] == 0).all()
+    assert laid[14:, 7:21].mean() == pytest.approx(25, abs=0.01)
+    assert laid[14, 7] == pytest.approx(activation[0, 0], abs=0.01)
+    assert laid[20, 13] == pytest.approx(activation[3, 3], abs=2.1)
+    assert (np.diff(laid[14:, 7:21], axis=0) >= 0).all()
+    assert lay_over(activation, Box(0, 0, 1, 1)).mean() == pytest.approx(25, abs=0.01)
+
+
+def test_the_models_input_is_a_part_of_an_image_with_black_margins() -> None:
+    whole = np.full((400, 200), 40000, np.uint16)
+    assert inside_box(whole) == (0, 0, 1, 1)
+    assert inside_box(in_margins(whole, 400, 0, 100, 100)) == (0.25, 0.5, 0.75, 1)
 
 
 def as_before(pixels: NDArray[np.uint16] | NDArray[np.uint8]) -> bool:

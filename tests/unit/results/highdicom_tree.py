@@ -156,6 +156,7 @@ def _algorithm(answer: Answer) -> AlgorithmIdentification:
             f"Threshold of the score: {100 * model.threshold:.4g} %",
             f"Calibration: {model.calibration}",
             f"Weights SHA-256: {model.weights_sha256}",
+            *([f"Lung network SHA-256: {model.lungs.weights_sha256}"] if model.lungs else []),
             f"Engine: {model.engine}",
             *(f"Preprocessing: {step}" for step in answer.steps),
         ],

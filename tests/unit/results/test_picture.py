@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from gateway.records import GreyImage, Prediction
-from gateway.results.activation_overlay import colour_scale, map_range, overlay
+from gateway.results.activation_overlay import OUTLINE_COLOUR, colour_scale, map_range, overlay
 from gateway.results.canvas import Box, Canvas, drawable, shortened, wrapped
 from gateway.results.colour_map import blended, coloured
 from gateway.results.picture import HEIGHT, WIDTH, picture
-from tests.support.answers import NOON, NORMAL, PNEUMONIA, UNDETERMINED, answer
+from tests.support.answers import CROPPED, NOON, NORMAL, PNEUMONIA, UNDETERMINED, answer
 
 LEFT_HALF, RIGHT_HALF = np.s_[64:662, : WIDTH // 2], np.s_[64:662, WIDTH // 2 :]
 
@@ -52,6 +52,22 @@ def test_the_map_colours_one_copy_and_leaves_the_other_alone() -> None:
     pixels = draw(PNEUMONIA)
     assert is_grey(pixels[LEFT_HALF])
     assert not is_grey(pixels[RIGHT_HALF])
+
+
+def test_the_outline_of_the_lungs_is_drawn_where_it_is_asked_for() -> None:
+    grey = GreyImage(np.full((500, 400), 0xFFFF, np.uint16), ())
+    plain, outlined = (
+        picture(grey, answer(CROPPED), NOON, lung_outline=asked).astype(int) for asked in (False, True)
+    )
+    assert (plain == draw(CROPPED)).all()
+    rows, columns = np.nonzero((plain != outlined).any(axis=-1))
+    radiograph = (plain[LEFT_HALF] == 0xFF).all(axis=-1)
+    shown_rows, shown_columns = np.nonzero(radiograph)
+    top, height = shown_rows.min() + 64, np.ptp(shown_rows) + 1
+    left, width = shown_columns.min(), np.ptp(shown_columns) + 1
+    assert (rows.min() - top) / height == pytest.approx(0.2, abs=0.01)
+    assert (columns.max() - left) / width == pytest.approx(0.85, abs=0.01)
+    assert (outlined[rows, columns] == OUTLINE_COLOUR).all()
 
 
 def test_an_abstention_shows_no_map() -> None:
