@@ -5,8 +5,7 @@ cause, ends the connection. Every end other than a release has exactly one `Endi
 
 Private names of pynetdicom used here: `DULServiceProvider._is_transport_event`, `_process_recv_primitive`,
 `_read_pdu_data`, `_kill_thread`, `_recv_pdu`, `_send`, `Association._dul_ready`,
-`AssociationSocket._shutdown_socket`, `Timer._start_time`, `_end_time`, and the actions' names in
-`fsm.TRANSITION_TABLE`.
+`AssociationSocket._shutdown_socket`.
 """
 
 from __future__ import annotations
@@ -15,18 +14,14 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from queue import Empty, Queue
+from queue import Empty
 from ssl import SSLError
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 from pynetdicom import evt
 from pynetdicom.dul import DULServiceProvider
-from pynetdicom.fsm import TRANSITION_TABLE, StateMachine
-from pynetdicom.pdu import A_ABORT_RQ
-from pynetdicom.pdu_primitives import A_ABORT, A_P_ABORT, A_RELEASE
-from pynetdicom.timer import Timer
+from pynetdicom.pdu_primitives import A_RELEASE
 
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
@@ -35,6 +30,9 @@ from gateway.upper_layer import decoding
 from gateway.upper_layer.decoding import Titles
 from gateway.upper_layer.endings import UNEXPECTED_PDU, Ending, Malformed, abort_cause
 from gateway.upper_layer.messages import REST_SECONDS, Messages
+from gateway.upper_layer.primitives import Primitives, ReceivedPDU, provider_abort, user_abort
+from gateway.upper_layer.protocol import BEFORE_ASSOCIATION, Protocol
+from gateway.upper_layer.timer import MonotonicTimer
 from gateway.upper_layer.transport import P_DATA_TF, PDUSocket
 
 if TYPE_CHECKING:
@@ -53,69 +51,7 @@ among them, take a rejection and a close that arrive together for an abort."""
 MAX_DISCARDED_BYTES = 1024 * 1024
 """Limit on bytes accepted and discarded after the association is over."""
 
-_BEFORE_ASSOCIATION = ("Sta1", "Sta2", "Sta3", "Sta4", "Sta5")
-_PROVIDER_ABORTS = ("AA-1", "AA-7", "AA-8")
-_RELEASED = "AR-4"
 _EVENTS = {1: "Evt6", 2: "Evt3", 3: "Evt4", 4: "Evt10", 5: "Evt12", 6: "Evt13", 7: "Evt16"}
-_PDU_NAMES = {
-    "Evt3": "an A-ASSOCIATE-AC",
-    "Evt4": "an A-ASSOCIATE-RJ",
-    "Evt6": "an A-ASSOCIATE-RQ",
-    "Evt10": "data",
-    "Evt12": "an A-RELEASE-RQ",
-    "Evt13": "an A-RELEASE-RP",
-}
-_LOCAL_EVENTS = ("Evt1", "Evt7", "Evt8", "Evt9", "Evt11", "Evt14", "Evt15")
-
-
-class MonotonicTimer(Timer):
-    """A timer that is independent of changes of the system clock."""
-
-    def start(self) -> None:
-        """Start the timer anew."""
-        self._start_time, self._end_time = time.monotonic(), None
-
-    def stop(self) -> None:
-        """Stop the timer."""
-        self._end_time = time.monotonic()
-
-    @property
-    def remaining(self) -> float:
-        """The remaining seconds, negative after expiry."""
-        if self.timeout is None or self._start_time is None:
-            return self.timeout or 1.0
-        return self.timeout - ((self._end_time or time.monotonic()) - self._start_time)
-
-    @property
-    def seconds_to_expiry(self) -> float | None:
-        """The seconds to wait for its expiry; None where the timer does not run."""
-        if self.timeout is None or self._start_time is None or self._end_time is not None:
-            return None
-        return max(0.0, self.remaining)
-
-
-class Primitives(Queue[Any]):
-    """A queue of primitives that tells of each one that is put in."""
-
-    def __init__(self, on_put: Callable[[], None]) -> None:
-        super().__init__()
-        self._on_put = on_put
-
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        """Put a primitive in, and tell."""
-        super().put(item, block, timeout)
-        self._on_put()
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedPDU:
-    """A received PDU in the form that pynetdicom's state machine expects."""
-
-    primitive: Any
-    protocol_version: int = 1
-
-    def to_primitive(self) -> Any:
-        return self.primitive
 
 
 class Provider(DULServiceProvider):
@@ -127,6 +63,8 @@ class Provider(DULServiceProvider):
         End of the connection; None while it lives, and after a release.
     titles
         AE titles of the peer's A-ASSOCIATE PDU; None before it arrives.
+    abort_reason
+        Reason of an A-ABORT by the provider (PS3.8 Table 9-26).
     on_ending
         Called once with the ending, in the thread that detected it.
     """
@@ -141,7 +79,7 @@ class Provider(DULServiceProvider):
         self.titles: Titles | None = None
         self.on_ending: Callable[[Ending], None] | None = None
         self.is_over = False
-        self._abort_reason = UNEXPECTED_PDU
+        self.abort_reason = UNEXPECTED_PDU
         self._heard = time.monotonic()
         self._end_lock = Lock()
 
@@ -162,9 +100,7 @@ class Provider(DULServiceProvider):
             if self.is_over:
                 return
             self.is_over = True
-            self.ending = Ending(
-                cause, by_peer, state not in _BEFORE_ASSOCIATION, not self.transport.has_read
-            )
+            self.ending = Ending(cause, by_peer, state not in BEFORE_ASSOCIATION, not self.transport.has_read)
         if self.on_ending is not None:
             self.on_ending(self.ending)
 
@@ -252,7 +188,7 @@ class Provider(DULServiceProvider):
         if assoc.is_acceptor and assoc.requestor.primitive is None:
             cast(Any, self.to_user_queue).put(None)  # as if it had timed out
         elif was_open:
-            self.to_user_queue.put(_provider_abort(0))
+            self.to_user_queue.put(provider_abort(0))
 
     @property
     def late_cause(self) -> str:
@@ -309,7 +245,7 @@ class Provider(DULServiceProvider):
                 if not (goes_on and self.transport.has_buffered and self._may_read()):
                     return
         except Malformed as fault:
-            self._abort_reason = fault.reason
+            self.abort_reason = fault.reason
             self.end(str(fault))
             self.event_queue.put("Evt19")
         except OSError as error:
@@ -367,13 +303,13 @@ class Provider(DULServiceProvider):
         if kind == 7:
             source, reason = (body[2], body[3]) if len(body) >= 4 else (0, 0)
             self.end(abort_cause(source, reason), by_peer=True)
-            return ReceivedPDU(_provider_abort(0) if source else _user_abort())
+            return ReceivedPDU(provider_abort(0) if source else user_abort())
         return None
 
     def _closed_cause(self, state: str) -> str:
         if cast(Messages, self.assoc.dimse).is_within_message:
             return "the peer closed the connection within a message"
-        if state in _BEFORE_ASSOCIATION:
+        if state in BEFORE_ASSOCIATION:
             return "the peer closed the connection without associating"
         return "the peer closed the connection without releasing the association"
 
@@ -385,76 +321,3 @@ class Provider(DULServiceProvider):
         if isinstance(error, SSLError):
             return problem_of(error)
         return str(error) if error.errno is None else f"the connection broke ({error.strerror})"
-
-
-class Protocol(StateMachine):
-    """The upper layer's state machine; an unexpected event ends its own association only."""
-
-    dul: Provider
-
-    def do_action(self, event: str) -> None:
-        """Perform the action of an event and enter the next state (PS3.8 Table 9-10)."""
-        action = TRANSITION_TABLE.get((event, self.current_state))
-        if action is None:
-            self._drop(event)
-            return
-        if event in _LOCAL_EVENTS and self.dul.to_provider_queue.empty():
-            return  # a duplicate: the action is done
-        try:
-            self._note(event, action)
-            if action in _PROVIDER_ABORTS and event != "Evt15":
-                self._abort()
-            else:
-                super().do_action(event)
-        except Exception as error:
-            log_bug(Event.BUG, error=repr(error))
-            self.dul.end(f"a bug in the gateway ({error!r})")
-            self.dul.kill_dul()
-
-    def _drop(self, event: str) -> None:
-        """Ignore late events: a local request after the end, a timer of an earlier state."""
-        if event in _LOCAL_EVENTS:
-            with suppress(Exception):
-                self.dul.to_provider_queue.get(block=False)
-        elif event == "Evt17" and self.current_state == "Sta1":
-            self.dul.kill_dul()
-
-    def _note(self, event: str, action: str) -> None:
-        """Record the end that an event implies, where no cause is recorded yet."""
-        within = cast(Messages, self.dul.assoc.dimse).is_within_message
-        if event == "Evt12" and action == "AR-2" and within:
-            self.dul.end("the peer released the association within a message", by_peer=True)
-        elif event == "Evt7":
-            self.dul.transport.lift_deadline()
-        elif action == _RELEASED or event == "Evt8":
-            self.dul.close()
-        elif event == "Evt18" and self.current_state == "Sta2":
-            self.dul.end(self.dul.late_cause)
-        elif event == "Evt15":
-            self.dul.end("the gateway aborted the association")
-        elif action in _PROVIDER_ABORTS and event in _PDU_NAMES:
-            place = "before" if self.current_state in _BEFORE_ASSOCIATION else "within"
-            self.dul.end(f"the peer sent {_PDU_NAMES[event]} {place} an association")
-
-    def _abort(self) -> None:
-        """Send A-ABORT as the service provider, with a reason (PS3.8 9.2.2, AA-8, and Table 9-26)."""
-        dul, before = self.dul, self.current_state
-        pdu = A_ABORT_RQ()
-        pdu.source, pdu.reason_diagnostic = 2, dul._abort_reason
-        dul._send(pdu)
-        if before not in ("Sta2", "Sta13"):
-            dul.to_user_queue.put(_provider_abort(dul._abort_reason))
-        dul.artim_timer.start()
-        self.current_state = "Sta13"
-
-
-def _user_abort() -> A_ABORT:
-    primitive = A_ABORT()
-    primitive.abort_source = 0
-    return primitive
-
-
-def _provider_abort(reason: int) -> A_P_ABORT:
-    primitive = A_P_ABORT()
-    primitive.provider_reason = reason
-    return primitive
