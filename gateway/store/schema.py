@@ -34,7 +34,6 @@ instances = sa.Table(
     # claimed by a batch workflow, how often begun, how often it ended its process, not before when
     sa.Column("batch", sa.String(255)),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("deaths", sa.Integer, nullable=False, server_default="0"),
     sa.Column("not_before", UTCDateTime),
     # the standing answer that is shown; others may stand beside it
     sa.Column("answer_id", _Id, sa.ForeignKey("answers.id", use_alter=True, name="fk_instances_answer")),

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from gateway.errors import ConfigurationError
 from gateway.store.database import open_engine
-from gateway.store.migrate import BASELINE, upgrade
+from gateway.store.migrate import BASELINE, REVISIONS, upgrade
 from gateway.store.schema import metadata
 from tests.support.postgresql import postgresql
 
@@ -142,6 +144,29 @@ def test_an_older_database_is_upgraded_whole(engine: sa.Engine, versioned: bool)
     }
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_each_file_bears_the_name_of_its_revision() -> None:
+    config = Config()
+    config.set_main_option("script_location", "gateway.store:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    assert [script.revision for script in scripts.walk_revisions()] == REVISIONS[::-1]
+    assert scripts.get_current_head() == REVISIONS[-1]
+
+
+def test_an_image_stays_as_it_is_without_a_column_that_nobody_reads(engine: sa.Engine) -> None:
+    upgrade(engine, "0011")
+    old = sa.MetaData()
+    old.reflect(engine, only=["instances"])
+    with engine.begin() as connection:
+        connection.execute(sa.insert(old.tables["instances"]).values(INSTANCE | {"deaths": 2}))
+        (before,) = connection.execute(sa.select(old.tables["instances"])).mappings()
+    upgrade(engine)
+    new = sa.MetaData()
+    new.reflect(engine, only=["instances"])
+    with engine.connect() as connection:
+        (after,) = connection.execute(sa.select(new.tables["instances"])).mappings()
+    assert dict(after) == {name: value for name, value in before.items() if name != "deaths"}
 
 
 def test_a_newer_database_is_refused(engine: sa.Engine) -> None:
