@@ -10,8 +10,9 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation
 
 from gateway.proof.images import chest_pixels
 from tests.support.gateway_process import GatewayProcess, running, wait_for
-from tests.support.receiving import RawPeer, data_set_of
+from tests.support.receiving import data_set_of
 from tests.support.sources import dx, encoded
+from tests.wire.requestor import Requestor
 
 IMAGES = 300
 SENDERS = 8
@@ -29,14 +30,12 @@ def peak_memory_mb(pid: int) -> float:
 def send_burst(gateway: GatewayProcess, uids: list[str], template: bytes, template_uid: str) -> list[str]:
     """Send one image per UID over one association; return the UIDs that were acknowledged."""
     address = (gateway.node.host, gateway.node.port)
-    with RawPeer(address) as peer:
+    with Requestor(address) as peer:
         peer.associate(DigitalXRayImageStorageForPresentation)
         statuses = {}
         for uid in uids:
             data = template.replace(template_uid.encode(), uid.encode())
-            response = peer.c_store(DigitalXRayImageStorageForPresentation, uid, data)
-            assert response is not None
-            statuses[uid] = response.Status
+            statuses[uid] = peer.store(DigitalXRayImageStorageForPresentation, uid, data).status
         peer.release()
     return [uid for uid, status in statuses.items() if status == 0x0000]
 

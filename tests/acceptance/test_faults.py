@@ -15,7 +15,6 @@ from tests.support.storage_peer import storage_peer
 
 pytestmark = pytest.mark.slow
 
-CLOCK = Path(__file__).parent / "clock"
 HOUR = 3600
 
 
@@ -128,7 +127,7 @@ def test_a_database_that_goes_and_comes_back(tmp_path: Path) -> None:
 def test_a_clock_that_is_set_back(tmp_path: Path) -> None:
     clock = tmp_path / "clock"
     clock.write_text("0")
-    environment = {"PYTHONPATH": str(CLOCK), "TEST_CLOCK": str(clock)}
+    environment = {"TEST_CLOCK": str(clock)}
     status = [0xA700]
     with storage_peer(lambda _: status[-1]) as peer:
         pacs = {"name": "pacs", "kind": "dicom", "ae_title": "PACS", "host": peer.host, "port": peer.port}
@@ -137,7 +136,7 @@ def test_a_clock_that_is_set_back(tmp_path: Path) -> None:
             "routes": [{"calling_ae_title": "*", "to": ["pacs"]}],
             "delivery": {"first_retry_seconds": 30},
         }
-        with running(tmp_path, environment=environment, **settings) as gateway:
+        with running(tmp_path, environment=environment, doubles=["clock"], **settings) as gateway:
             assert stored(gateway, images(tmp_path, 0, 1)) == 1
             wait_for(lambda: gateway.events("delivery_failed"))
             clock.write_text(f"-{HOUR}")

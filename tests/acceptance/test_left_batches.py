@@ -14,7 +14,6 @@ from gateway.worker.engine import BATCHES_IN_FLIGHT
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.sources import dx, encoded
 
-HELD = Path(__file__).parent / "held"
 IMAGES = 8
 
 
@@ -26,9 +25,9 @@ def with_batches_in_hand(folder: Path, workers: int) -> Iterator[tuple[GatewayPr
     files = [folder / f"{number}.dcm" for number in range(IMAGES)]
     for number, file in enumerate(files):
         file.write_bytes(encoded(dx(InstanceNumber=number)))
-    environment = {"PYTHONPATH": str(HELD), "HOLD": str(hold)}
     settings = {"workers": workers, "model": {"batch_size": 1}}
-    with running(folder, environment=environment, **settings) as gateway:
+    doubles = ["held", "instant"]
+    with running(folder, environment={"HOLD": str(hold)}, doubles=doubles, **settings) as gateway:
         assert all(sent.stored for file in files for sent in gateway.send(file))
         engine, ledger = open_database(Settings(data_dir=gateway.data_dir))
         wait_for(lambda: len(ledger.open_batches()) == BATCHES_IN_FLIGHT * workers)

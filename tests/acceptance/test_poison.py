@@ -7,8 +7,6 @@ import pytest
 from tests.support.gateway_process import running, wait_for
 from tests.support.sources import dx, encoded
 
-FOLDER = Path(__file__).parent
-
 
 @pytest.mark.parametrize(
     "fault",
@@ -20,7 +18,7 @@ def test_a_poison_image_fails_alone(tmp_path: Path, fault: str) -> None:
         image = dx(ImageComments="POISON" if number == 1 else "harmless")
         files.append(tmp_path / f"{number}.dcm")
         files[-1].write_bytes(encoded(image))
-    with running(tmp_path, environment={"PYTHONPATH": str(FOLDER / fault)}) as gateway:
+    with running(tmp_path, doubles=[fault, "instant"]) as gateway:
         assert all(sent.stored for sent in gateway.send(*files))
         wait_for(lambda: len(gateway.images("delivered")) == 3)
         (failed,) = wait_for(lambda: gateway.images("failed"))

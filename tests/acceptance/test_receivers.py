@@ -10,10 +10,11 @@ import pytest
 
 from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 from tests.support.persistent_sender import Sender
-from tests.support.receiving import A_ABORT, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_RELEASE_RP, RawPeer
 from tests.support.sources import dx, encoded
+from tests.wire.requestor import Requestor
 
 VERIFICATION = "1.2.840.10008.1.1"
+REJECTED = "rejected 2/3/2"  # local limit exceeded (PS3.8 9.3.4)
 LIMITS = {"max_associations": 3, "max_associations_per_peer": 2}
 IMAGES = 16
 HERE, THERE, ELSEWHERE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -26,13 +27,13 @@ def one_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayPro
 
 
 @contextmanager
-def peer_of(gateway: GatewayProcess, receiver: int, source: str = HERE) -> Iterator[RawPeer]:
+def peer_of(gateway: GatewayProcess, receiver: int, source: str = HERE) -> Iterator[Requestor]:
     """Connect to one receiver: the other is held meanwhile."""
     (other,) = set(gateway.roles("receive")) - {receiver}
     os.kill(other, signal.SIGSTOP)
     try:
         wait_for(lambda: thread_states(other) == {"T"})
-        peer = RawPeer((gateway.node.host, gateway.node.port), source)
+        peer = Requestor((gateway.node.host, gateway.node.port), source)
         wait_for(lambda: local_port(peer) in connected(receiver))
     finally:
         os.kill(other, signal.SIGCONT)
@@ -40,7 +41,7 @@ def peer_of(gateway: GatewayProcess, receiver: int, source: str = HERE) -> Itera
         yield peer
 
 
-def local_port(peer: RawPeer) -> int:
+def local_port(peer: Requestor) -> int:
     return int(peer.socket.getsockname()[1])
 
 
@@ -57,16 +58,14 @@ def connected(pid: int) -> set[int]:
     return {int(row[2].split(":")[1], 16) for row in rows if f"socket:[{row[9]}]" in links}
 
 
-def answer(peer: RawPeer) -> int:
-    """Ask for an association; return the type of the PDU that answers."""
-    told = peer.associate(VERIFICATION)
-    assert told is not None
-    return told[0]
+def answer(peer: Requestor) -> str:
+    """Ask for an association; return the answer in words."""
+    return str(peer.associate(VERIFICATION))
 
 
 def associates(gateway: GatewayProcess, receiver: int, source: str) -> bool:
     with peer_of(gateway, receiver, source) as peer:
-        return answer(peer) == A_ASSOCIATE_AC
+        return answer(peer) == "accepted"
 
 
 def test_both_limits_are_exact_over_both_receivers(gateway: GatewayProcess) -> None:
@@ -76,18 +75,16 @@ def test_both_limits_are_exact_over_both_receivers(gateway: GatewayProcess) -> N
         peer_of(gateway, second) as two,
         peer_of(gateway, first, THERE) as three,
     ):
-        assert answer(one) == answer(two) == A_ASSOCIATE_AC
+        assert answer(one) == answer(two) == "accepted"
         for receiver in (first, second):
             with peer_of(gateway, receiver) as too_many:
-                assert answer(too_many) == A_ASSOCIATE_RJ
-        assert answer(three) == A_ASSOCIATE_AC
+                assert answer(too_many) == REJECTED
+        assert answer(three) == "accepted"
         with peer_of(gateway, second, ELSEWHERE) as too_many:
-            assert answer(too_many) == A_ASSOCIATE_RJ
-        released = one.release()
-        assert released is not None
-        assert released[0] == A_RELEASE_RP
+            assert answer(too_many) == REJECTED
+        assert str(one.release()) == "released"
         with peer_of(gateway, second, ELSEWHERE) as next_one:
-            assert answer(next_one) == A_ASSOCIATE_AC
+            assert answer(next_one) == "accepted"
     told = [event["why"] for event in gateway.events("association_rejected")]
     assert ["max_associations_per_peer" in why for why in told] == [True, True, False]
 
@@ -95,28 +92,26 @@ def test_both_limits_are_exact_over_both_receivers(gateway: GatewayProcess) -> N
 def test_a_killed_receiver_is_replaced_alone_and_its_places_are_free(gateway: GatewayProcess) -> None:
     first, second = gateway.roles("receive")
     with peer_of(gateway, first) as kept, peer_of(gateway, second) as lost:
-        assert answer(kept) == answer(lost) == A_ASSOCIATE_AC
+        assert answer(kept) == answer(lost) == "accepted"
         os.kill(second, signal.SIGKILL)
         wait_for(lambda: gateway.events("started"))
         (died,) = gateway.events("role_died")
         assert died["died"] == "receive 1"
         assert gateway.roles("receive")[0] == first
         with peer_of(gateway, gateway.roles("receive")[1]) as successor:
-            assert answer(successor) == A_ASSOCIATE_AC
-        assert kept.release() is not None
+            assert answer(successor) == "accepted"
+        assert str(kept.release()) == "released"
 
 
 def test_a_stop_ends_both_and_closes_the_port(gateway: GatewayProcess) -> None:
     first, second = gateway.roles("receive")
     with peer_of(gateway, first) as one, peer_of(gateway, second) as two:
-        assert answer(one) == answer(two) == A_ASSOCIATE_AC
+        assert answer(one) == answer(two) == "accepted"
         assert gateway.stop() == 0
         for peer in (one, two):
-            end = peer.read_pdu()
-            assert end is not None
-            assert end[0] == A_ABORT
+            assert str(peer.hear()).startswith("aborted")
     with pytest.raises(ConnectionRefusedError):
-        RawPeer((gateway.node.host, gateway.node.port))
+        Requestor((gateway.node.host, gateway.node.port))
     assert "Traceback" not in gateway.stderr()
 
 

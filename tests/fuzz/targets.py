@@ -20,8 +20,10 @@ from gateway.errors import Reject
 from gateway.records import Reason
 from tests.fuzz import corpus
 from tests.support.gateway_process import PATIENCE_SECONDS
-from tests.support.receiving import A_ABORT, A_ASSOCIATE_AC, P_DATA_TF, RawPeer, Receiver, receiving
+from tests.support.receiving import Receiver, receiving
 from tests.support.results import results_of
+from tests.wire import pdus
+from tests.wire.requestor import Requestor
 
 Run = Callable[[int, bytes], None]
 IDLE_SECONDS = 60  # of the receiver: less than the patience
@@ -40,11 +42,11 @@ def data_sets() -> Iterator[tuple[Sequence[bytes], Run]]:
 
         def run(number: int, data: bytes) -> None:
             sample = samples[number]
-            with RawPeer(receiver.address) as peer:
+            with Requestor(receiver.address) as peer:
                 peer.associate(sample.sop_class_uid, transfer_syntax_uid=sample.transfer_syntax_uid)
-                response = peer.c_store(sample.sop_class_uid, sample.sop_instance_uid, data)
+                response = peer.store(sample.sop_class_uid, sample.sop_instance_uid, data)
             _require(response is not None, "no response")
-            _require(response.Status in PLANNED, f"status {response.Status:04X} is not planned")
+            _require(response.status in PLANNED, f"status {response.status:04X} is not planned")
             _require_no_bug(receiver)
             for file in receiver.files():
                 answer_file(file)
@@ -75,10 +77,9 @@ def associations() -> Iterator[tuple[Sequence[bytes], Run]]:
         def run(_: int, data: bytes) -> None:
             for status in _statuses(_spoken_to(receiver.address, data)):
                 _require(status in PLANNED, f"status {status:04X} is not planned")
-            with RawPeer(receiver.address) as peer:
-                accepted = peer.associate(Verification)
-                _require(accepted is not None and accepted[0] == A_ASSOCIATE_AC, "no association any more")
-                _require(peer.release() is not None, "no release any more")
+            with Requestor(receiver.address) as peer:
+                _require(str(peer.associate(Verification)) == "accepted", "no association any more")
+                _require(str(peer.release()) == "released", "no release any more")
             _require_no_bug(receiver)
             for file in receiver.files():
                 file.unlink()
@@ -142,9 +143,9 @@ def _statuses(answered: bytes) -> Iterator[int]:
     while len(answered) > 6:
         length = int.from_bytes(answered[2:6])
         kind, body, answered = answered[0], answered[6 : 6 + length], answered[6 + length :]
-        if kind == A_ABORT:
+        if kind == pdus.ABORT:
             return
-        if kind == P_DATA_TF:
+        if kind == pdus.P_DATA_TF:
             command = decode_command(BytesIO(body[6:]), True, True)
             if "Status" in command:
                 yield int(command.Status)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from itertools import repeat
 from pathlib import Path
@@ -19,28 +18,13 @@ from pynetdicom.sop_class import Verification
 from gateway.dicom.statuses import Status
 from gateway.upper_layer import messages, transport
 from tests.support.gateway_process import wait_for
-from tests.support.receiving import (
-    A_ABORT,
-    A_ASSOCIATE_AC,
-    A_ASSOCIATE_RJ,
-    RawPeer,
-    Receiver,
-    assert_ended,
-    c_store_command,
-    p_data,
-    pdu,
-    receiving,
-)
+from tests.support.receiving import Receiver, assert_ended, receiving
 from tests.support.sources import dx
+from tests.wire import pdus
+from tests.wire.requestor import CLOSED, Requestor
 
-DX = dx().SOPClassUID
-REJECTED_BODY = slice(1, 4)  # result, source, reason (PS3.8 9.3.4)
-
-
-@pytest.fixture
-def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    with receiving(tmp_path) as running:
-        yield running
+DX = str(dx().SOPClassUID)
+STORE_RQ = pdus.p_data(1, pdus.c_store_rq(DX, "1.2.3"), command=True)
 
 
 def assert_serves(receiver: Receiver) -> None:
@@ -59,25 +43,22 @@ ELSEWHERE = {"ae_title": "KNOWN", "host": "192.0.2.1"}
 
 
 @pytest.mark.parametrize(
-    ("peers", "called", "calling", "codes"),
+    ("peers", "called", "calling", "answer"),
     [
-        ([], "CXR_GATEWAY", "ANYBODY", None),
-        ([], "PACS", "ANYBODY", b"\x01\x01\x07"),
-        ([LOCAL], "CXR_GATEWAY", "KNOWN", None),
-        ([LOCAL], "CXR_GATEWAY", "UNKNOWN", b"\x01\x01\x03"),
-        ([ELSEWHERE], "CXR_GATEWAY", "KNOWN", b"\x01\x01\x03"),
-        ([LOCAL], "PACS", "UNKNOWN", b"\x01\x01\x07"),
+        ([], "CXR_GATEWAY", "ANYBODY", "accepted"),
+        ([], "PACS", "ANYBODY", "rejected 1/1/7"),
+        ([LOCAL], "CXR_GATEWAY", "KNOWN", "accepted"),
+        ([LOCAL], "CXR_GATEWAY", "UNKNOWN", "rejected 1/1/3"),
+        ([ELSEWHERE], "CXR_GATEWAY", "KNOWN", "rejected 1/1/3"),
+        ([LOCAL], "PACS", "UNKNOWN", "rejected 1/1/7"),
     ],
 )
 def test_titles_and_addresses(
-    tmp_path: Path, peers: list[dict[str, str]], called: str, calling: str, codes: bytes | None
+    tmp_path: Path, peers: list[dict[str, str]], called: str, calling: str, answer: str
 ) -> None:
-    with receiving(tmp_path, peers=peers) as receiver, RawPeer(receiver.address) as peer:
-        answer = peer.associate(DX, called=called, calling=calling)
-        assert answer is not None
-        assert answer[0] == (A_ASSOCIATE_RJ if codes else A_ASSOCIATE_AC)
-        if codes:
-            assert answer[1][REJECTED_BODY] == codes
+    with receiving(tmp_path, peers=peers) as receiver, Requestor(receiver.address) as peer:
+        assert str(peer.associate(DX, called=called, calling=calling)) == answer
+        if answer != "accepted":
             (entry,) = receiver.events("association_rejected")
             assert entry["why"]
             assert (entry["calling_ae_title"], entry["called_ae_title"]) == (calling, called)
@@ -86,144 +67,128 @@ def test_titles_and_addresses(
 
 
 def test_too_many_associations(tmp_path: Path) -> None:
-    with receiving(tmp_path, max_associations=1) as receiver, RawPeer(receiver.address) as first:
+    with receiving(tmp_path, max_associations=1) as receiver, Requestor(receiver.address) as first:
         first.associate(DX)
-        with RawPeer(receiver.address) as second:
-            answer = second.associate(DX)
-        assert answer is not None
-        assert (answer[0], answer[1][REJECTED_BODY]) == (A_ASSOCIATE_RJ, b"\x02\x03\x02")
-        assert first.release() is not None
+        with Requestor(receiver.address) as second:
+            assert str(second.associate(DX)) == "rejected 2/3/2"
+        assert str(first.release()) == "released"
         assert_serves(receiver)
 
 
 def test_too_many_associations_from_one_address(tmp_path: Path) -> None:
-    with receiving(tmp_path, max_associations_per_peer=1) as receiver, RawPeer(receiver.address) as first:
+    with receiving(tmp_path, max_associations_per_peer=1) as receiver, Requestor(receiver.address) as first:
         first.associate(DX, calling="ONE")
-        with RawPeer(receiver.address) as second:  # another title, but the same machine
-            answer = second.associate(DX, calling="TWO")
-        assert answer is not None
-        assert (answer[0], answer[1][REJECTED_BODY]) == (A_ASSOCIATE_RJ, b"\x02\x03\x02")
+        with Requestor(receiver.address) as second:  # another title, but the same machine
+            assert str(second.associate(DX, calling="TWO")) == "rejected 2/3/2"
         (entry,) = receiver.events("association_rejected")
         assert "max_associations_per_peer" in entry["why"]
-        with RawPeer(receiver.address, source="127.0.0.2") as elsewhere:
-            answer = elsewhere.associate(DX)
-        assert answer is not None
-        assert answer[0] == A_ASSOCIATE_AC
-        assert first.release() is not None
+        with Requestor(receiver.address, source="127.0.0.2") as elsewhere:
+            assert str(elsewhere.associate(DX)) == "accepted"
+        assert str(first.release()) == "released"
         assert_serves(receiver)
 
 
 def test_a_flood_of_bare_connections_is_bounded(tmp_path: Path) -> None:
     with receiving(tmp_path, max_associations=2) as receiver:
-        peers = [RawPeer(receiver.address) for _ in range(12)]
+        peers = [Requestor(receiver.address) for _ in range(12)]
         dropped, _, _ = select([peer.socket for peer in peers], [], [], 10)
         assert dropped
         for peer in peers:
-            peer.__exit__()
+            peer.close()
 
 
 def test_an_idle_association_is_aborted(tmp_path: Path) -> None:
-    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, RawPeer(receiver.address) as peer:
+    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, Requestor(receiver.address) as peer:
         peer.associate(DX)
-        ending = peer.read_pdu()
-        assert ending is not None
-        assert ending[0] == A_ABORT
+        assert str(peer.hear()).startswith("aborted")
 
 
 def test_a_connection_without_association_is_closed(tmp_path: Path) -> None:
-    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, RawPeer(receiver.address) as peer:
-        assert peer.read_pdu() is None
+    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, Requestor(receiver.address) as peer:
+        assert peer.hear() is None
 
 
 # --- below DIMSE
 
-INVALID_PARAMETER = 6  # reason of an A-ABORT by the service provider (PS3.8 Table 9-26)
-
-
-def assert_aborted(peer: RawPeer, reason: int) -> None:
-    """See that the gateway aborts, says why, and closes."""
-    assert peer.read_pdu() == (A_ABORT, bytes([0, 0, 2, reason]))
-    assert peer.read_pdu() is None
-
-
+INVALID_PARAMETER = ["aborted 2/6", CLOSED]  # by the service provider (PS3.8 Table 9-26)
 ABSURD_LENGTHS = [transport.MAX_PDU_BYTES + 1, 0xFFFFFFFF]
 
 
 @pytest.mark.parametrize("length", ABSURD_LENGTHS)
 def test_an_absurd_pdu_length_is_not_believed(receiver: Receiver, length: int) -> None:
-    with RawPeer(receiver.address) as before, RawPeer(receiver.address) as during:
-        before.send(struct.pack(">BBL", 1, 0, length))
-        assert_aborted(before, INVALID_PARAMETER)
+    with Requestor(receiver.address) as before, Requestor(receiver.address) as during:
+        before.say(pdus.pdu(pdus.ASSOCIATE_RQ, b"", length))
+        assert before.hear_all() == INVALID_PARAMETER
         during.associate(DX)
-        during.send(struct.pack(">BBL", 4, 0, length) + bytes(1000))
-        assert_aborted(during, INVALID_PARAMETER)
+        during.say(pdus.pdu(pdus.P_DATA_TF, bytes(1000), length))
+        assert during.hear_all() == INVALID_PARAMETER
     assert len(receiver.events("association_rejected")) == len(receiver.events("association_aborted")) == 1
     assert_serves(receiver)
 
 
 @pytest.mark.parametrize("associates", [False, True])
 def test_a_claimed_4_gib_allocates_nothing(receiver: Receiver, associates: bool) -> None:
-    with RawPeer(receiver.address) as peer:
+    with Requestor(receiver.address) as peer:
         if associates:
             peer.associate(DX)
         tracemalloc.start()
         try:
-            peer.send(struct.pack(">BBL", 4 if associates else 1, 0, 0xFFFFFFFF) + bytes(100_000))
-            assert_aborted(peer, INVALID_PARAMETER)
+            kind = pdus.P_DATA_TF if associates else pdus.ASSOCIATE_RQ
+            peer.say(pdus.pdu(kind, bytes(100_000), length=0xFFFFFFFF))
+            assert peer.hear_all() == INVALID_PARAMETER
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
     assert peak < 2 * transport.MAX_PDU_BYTES
 
 
-def trickle(peer: RawPeer, parts: Iterable[bytes]) -> None:
+def data(part: bytes) -> bytes:
+    """Return a part of a data set that goes on."""
+    return pdus.p_data(1, part, command=False, last=False)
+
+
+def trickle(peer: Requestor, parts: Iterable[bytes]) -> None:
     """Send slowly, until the gateway has had enough."""
-    with suppress(OSError):
-        for part in parts:
-            if select([peer.socket], [], [], 0.05)[0]:
-                return
-            peer.send(part)
+    for part in parts:
+        if select([peer.socket], [], [], 0.05)[0]:
+            return
+        peer.say(part)
 
 
 def test_a_pdu_that_trickles_in_is_given_up(tmp_path: Path) -> None:
-    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, RawPeer(receiver.address) as peer:
+    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, Requestor(receiver.address) as peer:
         peer.associate(DX)
-        peer.send(struct.pack(">BBL", 4, 0, 10_000))
+        peer.say(pdus.pdu(pdus.P_DATA_TF, b"", length=10_000))
         trickle(peer, repeat(b"\0"))
-        assert peer.read_pdu() is None
+        assert peer.hear() is None
         assert_serves(receiver)
 
 
 def test_a_message_that_trickles_in_is_aborted(tmp_path: Path) -> None:
-    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, RawPeer(receiver.address) as peer:
+    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, Requestor(receiver.address) as peer:
         peer.associate(DX)
-        peer.send(p_data(1, 3, c_store_command(DX, "1.2.3", True)))
-        trickle(peer, repeat(p_data(1, 0, b"\0")))  # each in time, but slower than any modem
-        ending = peer.read_pdu()
-        assert ending is not None
-        assert ending[0] == A_ABORT
+        peer.say(STORE_RQ)
+        trickle(peer, repeat(data(b"\0")))  # each in time, but slower than any modem
+        assert str(peer.hear()).startswith("aborted")
         assert "slower" in receiver.events("association_aborted")[0]["why"]
         assert_serves(receiver)
 
 
 def test_a_pdu_that_does_not_end_is_given_up(tmp_path: Path) -> None:
-    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, RawPeer(receiver.address) as peer:
+    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, Requestor(receiver.address) as peer:
         peer.associate(DX)
-        peer.send(struct.pack(">BBL", 4, 0, 10_000) + bytes(100))
-        assert peer.read_pdu() is None
+        peer.say(pdus.pdu(pdus.P_DATA_TF, bytes(100), length=10_000))
+        assert peer.hear() is None
         assert_serves(receiver)
 
 
 def test_a_message_that_does_not_end_is_aborted(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "MAX_MESSAGE_BYTES", 100_000)
-    with RawPeer(receiver.address) as peer:
+    with Requestor(receiver.address) as peer:
         peer.associate(DX)
-        peer.send(p_data(1, 3, c_store_command(DX, "1.2.3", True)))
-        for _ in range(3):
-            peer.send(p_data(1, 0, bytes(50_000)))
-        ending = peer.read_pdu()
-        assert ending is not None
-        assert ending[0] == A_ABORT
+        peer.say(STORE_RQ)
+        peer.say([data(bytes(50_000))] * 3)
+        assert str(peer.hear()).startswith("aborted")
     assert_serves(receiver)
 
 
@@ -231,15 +196,15 @@ LAST_WORDS = {
     "nothing: a bare TCP probe": (False, b""),
     "a byte": (False, b"\x01"),
     "an HTTP request": (False, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
-    "an A-ABORT before any association": (False, pdu(A_ABORT, bytes(4))),
-    "half an A-ASSOCIATE-RQ": (False, struct.pack(">BBL", 1, 0, 200) + bytes(50)),
-    "a malformed A-ASSOCIATE-RQ": (False, pdu(1, b"\xff" * 100)),
-    "an A-ABORT": (True, pdu(A_ABORT, bytes(4))),
+    "an A-ABORT before any association": (False, pdus.abort()),
+    "half an A-ASSOCIATE-RQ": (False, pdus.pdu(pdus.ASSOCIATE_RQ, bytes(50), length=200)),
+    "a malformed A-ASSOCIATE-RQ": (False, pdus.pdu(pdus.ASSOCIATE_RQ, b"\xff" * 100)),
+    "an A-ABORT": (True, pdus.abort()),
     "nothing after associating": (True, b""),
-    "half a P-DATA": (True, struct.pack(">BBL", 4, 0, 60_000) + bytes(1000)),
-    "half a data set": (True, p_data(1, 0, bytes(1000))),
-    "an unknown PDU type": (True, pdu(99, bytes(10))),
-    "an unknown context": (True, p_data(77, 3, bytes(10))),
+    "half a P-DATA": (True, pdus.pdu(pdus.P_DATA_TF, bytes(1000), length=60_000)),
+    "half a data set": (True, data(bytes(1000))),
+    "an unknown PDU type": (True, pdus.pdu(99, bytes(10))),
+    "an unknown context": (True, pdus.p_data(77, bytes(10), command=True)),
 }
 
 
@@ -248,10 +213,10 @@ def test_peers_that_vanish_leave_nothing(receiver: Receiver, associates: bool, l
     assert receiver.rows() == []
     before, descriptors = set(threading.enumerate()), open_descriptors()
     for _ in range(5):
-        with RawPeer(receiver.address) as peer:
+        with Requestor(receiver.address) as peer:
             if associates:
                 peer.associate(DX)
-            peer.send(last_words)
+            peer.say(last_words)
     assert_serves(receiver)
     assert_ended(set(threading.enumerate()) - before)
     assert not open_descriptors() - descriptors
@@ -260,9 +225,9 @@ def test_peers_that_vanish_leave_nothing(receiver: Receiver, associates: bool, l
 
 def test_half_an_image_leaves_no_draft(receiver: Receiver) -> None:
     before = set(threading.enumerate())
-    with RawPeer(receiver.address) as peer:
+    with Requestor(receiver.address) as peer:
         peer.associate(DX)
-        peer.send(p_data(1, 3, c_store_command(DX, "1.2.3", has_data_set=True)) + p_data(1, 0, bytes(1000)))
+        peer.say(STORE_RQ + data(bytes(1000)))
         wait_for(lambda: drafts(receiver))
     assert_ended(set(threading.enumerate()) - before)
     assert not drafts(receiver)
@@ -285,7 +250,7 @@ def test_associations_opened_and_aborted_leave_nothing(tmp_path: Path, associati
             with ExitStack() as opened:
                 peers = [opened.enter_context(associated(receiver)) for _ in range(associations)]
                 for peer in peers:
-                    peer.send(pdu(A_ABORT, bytes(4)))
+                    peer.say(pdus.abort())
             assert_ended(set(threading.enumerate()) - before)
         assert_serves(receiver)
         assert_ended(set(threading.enumerate()) - before)
@@ -293,11 +258,9 @@ def test_associations_opened_and_aborted_leave_nothing(tmp_path: Path, associati
         assert sockets_of(receiver) == 0
 
 
-def associated(receiver: Receiver) -> RawPeer:
-    peer = RawPeer(receiver.address)
-    answer = peer.associate(DX)
-    assert answer is not None
-    assert answer[0] == A_ASSOCIATE_AC
+def associated(receiver: Receiver) -> Requestor:
+    peer = Requestor(receiver.address)
+    assert str(peer.associate(DX)) == "accepted"
     return peer
 
 

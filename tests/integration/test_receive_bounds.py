@@ -161,4 +161,4 @@ def test_a_megabyte_costs_little_memory_and_time(receiver: Receiver, name: str) 
     with Requestor(receiver.address) as honest:
         honest.say(REQUEST)
         assert str(honest.hear()) == "accepted"
-        assert honest.ask(1, pdus.c_echo_rq()) == 0
+        assert honest.ask(1, pdus.c_echo_rq()).status == 0

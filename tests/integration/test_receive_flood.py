@@ -13,7 +13,7 @@ from gateway.telemetry.audit import trail
 from tests.support.gateway_process import wait_for
 from tests.support.receiving import Receiver, receiving
 from tests.wire import pdus
-from tests.wire.requestor import Requestor
+from tests.wire.requestor import Requestor, Response
 
 HONEST, FLOODER = "127.0.0.1", "127.0.0.2"
 LIMITS = {"max_associations": 4, "max_associations_per_peer": 2}
@@ -22,13 +22,13 @@ REQUEST = pdus.associate(
     pdus.ASSOCIATE_RQ, [pdus.proposed_context(1, pdus.VERIFICATION, pdus.IMPLICIT_VR)], calling=b"KNOWN"
 )
 KNOWN = {"ae_title": "KNOWN", "host": HONEST}
+SUCCESS = Response(0x0000, "")
 
 
 def echoes(receiver: Receiver, source: str) -> bool:
     with Requestor(receiver.address, source) as peer:
         peer.say(REQUEST)
-        heard = peer.hear()
-        return heard is not None and heard.kind == pdus.ASSOCIATE_AC and peer.ask(1, pdus.c_echo_rq()) == 0
+        return str(peer.hear()) == "accepted" and peer.ask(1, pdus.c_echo_rq()) == SUCCESS
 
 
 @pytest.fixture

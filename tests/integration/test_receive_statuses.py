@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +26,14 @@ from gateway.dicom.statuses import MAX_ERROR_COMMENT, Status
 from gateway.records import Received
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
-from tests.support.receiving import A_ABORT, RawPeer, Receiver, data_set_of, p_data, receiving
+from tests.support.receiving import Receiver, data_set_of, receiving
 from tests.support.sources import cr, dx, encoded
+from tests.wire import pdus
+from tests.wire.requestor import CLOSED, Requestor, Response
 
 DX = DigitalXRayImageStorageForPresentation
 UID = "1.2.3.4"
 OTHER_UID = "1.2.3.5"
-
-
-@pytest.fixture
-def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    with receiving(tmp_path) as running:
-        yield running
 
 
 def source(**overrides: object) -> Dataset:
@@ -66,11 +62,11 @@ def store(
     sop_class: str = DX,
     sop_instance: str = UID,
     transfer_syntax_uid: str = ExplicitVRLittleEndian,
-) -> Dataset:
+) -> Response:
     """Send one request on an association of its own, and see that the association survives it."""
-    with RawPeer(receiver.address) as peer:
+    with Requestor(receiver.address) as peer:
         peer.associate(DX, Verification, transfer_syntax_uid=transfer_syntax_uid)
-        response = peer.c_store(sop_class, sop_instance, data)
+        response = peer.store(sop_class, sop_instance, data)
         assert response is not None
         assert peer.release() is not None
     return response
@@ -97,25 +93,25 @@ NOT_UNDERSTOOD = {
 @pytest.mark.parametrize(("data", "status"), NOT_UNDERSTOOD.values(), ids=NOT_UNDERSTOOD)
 def test_what_cannot_be_understood(receiver: Receiver, data: Callable[[], bytes], status: Status) -> None:
     response = store(receiver, data())
-    assert response.Status == status
-    assert 0 < len(response.ErrorComment) <= MAX_ERROR_COMMENT
+    assert response.status == status
+    assert 0 < len(response.comment) <= MAX_ERROR_COMMENT
     assert receiver.files() == []
     assert [entry["status"] for entry in receiver.events("refused")] == [str(status)]
 
 
 def test_no_data_set(receiver: Receiver) -> None:
-    assert store(receiver, None).Status == Status.EMPTY
+    assert store(receiver, None).status == Status.EMPTY
 
 
 def test_explicit_bytes_in_an_implicit_context(receiver: Receiver) -> None:
     response = store(receiver, native(source()), transfer_syntax_uid=ImplicitVRLittleEndian)
-    assert response.Status == Status.TRUNCATED
+    assert response.status == Status.TRUNCATED
 
 
 def test_truncated_fragments(receiver: Receiver) -> None:
     data = data_set_of(encoded(source(), JPEG2000Lossless))[:-20]
     response = store(receiver, data, transfer_syntax_uid=JPEG2000Lossless)
-    assert response.Status == Status.PIXELS_TRUNCATED
+    assert response.status == Status.PIXELS_TRUNCATED
 
 
 DEFLATED = {
@@ -134,7 +130,7 @@ def test_deflated_data_sets(
 ) -> None:
     monkeypatch.setattr(octets, "MAX_INFLATED_BYTES", 1 << 20)
     response = store(receiver, data(), transfer_syntax_uid=DeflatedExplicitVRLittleEndian)
-    assert response.Status == status
+    assert response.status == status
 
 
 COMMANDS = {
@@ -181,21 +177,18 @@ def test_command_and_data_set_disagree(
     receiver: Receiver, data: Callable[[], bytes], sop_class: str, sop_instance: str, status: Status
 ) -> None:
     response = store(receiver, data(), sop_class=sop_class, sop_instance=sop_instance)
-    assert response.Status == status
-    assert 0 < len(response.ErrorComment) <= MAX_ERROR_COMMENT
+    assert response.status == status
+    assert 0 < len(response.comment) <= MAX_ERROR_COMMENT
     assert receiver.files() == []
 
 
 def test_a_command_that_is_none_ends_the_association_alone(receiver: Receiver) -> None:
-    with RawPeer(receiver.address) as peer, RawPeer(receiver.address) as bystander:
+    with Requestor(receiver.address) as peer, Requestor(receiver.address) as bystander:
         peer.associate(DX)
         bystander.associate(DX)
-        peer.send(p_data(1, 3, b"\xff" * 50))
-        answer = peer.read_pdu()
-        assert answer is None or answer[0] == A_ABORT
-        response = bystander.c_store(DX, UID, native(source()))
-        assert response is not None
-        assert response.Status == Status.SUCCESS
+        peer.say(pdus.p_data(1, b"\xff" * 50, command=True))
+        assert peer.hear_all() in ([CLOSED], ["aborted 2/6", CLOSED])
+        assert bystander.store(DX, UID, native(source())).status == Status.SUCCESS
 
 
 # --- out of resources, and bugs
@@ -203,16 +196,16 @@ def test_a_command_that_is_none_ends_the_association_alone(receiver: Receiver) -
 
 def test_disk_below_the_watermark(tmp_path: Path) -> None:
     with receiving(tmp_path, min_free_disk_mb=10**9) as receiver:
-        assert store(receiver, native(source())).Status == Status.OUT_OF_RESOURCES
+        assert store(receiver, native(source())).status == Status.OUT_OF_RESOURCES
         assert receiver.files() == []
 
 
 def test_queue_full(tmp_path: Path) -> None:
     with receiving(tmp_path, max_queued_images=1) as first:
-        assert store(first, native(source())).Status == Status.SUCCESS
+        assert store(first, native(source())).status == Status.SUCCESS
     with receiving(tmp_path, max_queued_images=1) as second:
         refused = native(source(SOPInstanceUID=OTHER_UID))
-        assert store(second, refused, sop_instance=OTHER_UID).Status == Status.OUT_OF_RESOURCES
+        assert store(second, refused, sop_instance=OTHER_UID).status == Status.OUT_OF_RESOURCES
         assert len(second.rows()) == 1
 
 
@@ -220,16 +213,16 @@ def test_spool_that_cannot_be_written(receiver: Receiver) -> None:
     incoming = receiver.spool.root / "incoming"
     incoming.rmdir()
     incoming.touch()
-    assert store(receiver, native(source())).Status == Status.OUT_OF_RESOURCES
+    assert store(receiver, native(source())).status == Status.OUT_OF_RESOURCES
     assert receiver.rows() == []
 
 
 def test_database_that_does_not_answer(receiver: Receiver) -> None:
-    assert store(receiver, native(source())).Status == Status.SUCCESS
+    assert store(receiver, native(source())).status == Status.SUCCESS
     with receiver.engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE events"))
     response = store(receiver, native(source(SOPInstanceUID=OTHER_UID)), sop_instance=OTHER_UID)
-    assert response.Status == Status.OUT_OF_RESOURCES
+    assert response.status == Status.OUT_OF_RESOURCES
     assert len(receiver.rows()) == 1
 
 
@@ -239,8 +232,8 @@ class BuggyLedger(Ledger):
 
 
 def test_a_bug_is_answered_and_logged_and_the_association_lives_on(tmp_path: Path) -> None:
-    with receiving(tmp_path, ledger=BuggyLedger) as receiver, RawPeer(receiver.address) as peer:
+    with receiving(tmp_path, ledger=BuggyLedger) as receiver, Requestor(receiver.address) as peer:
         peer.associate(DX)
-        statuses = [peer.c_store(DX, UID, native(source())) for _ in range(2)]
-        assert [each.Status for each in statuses if each] == [Status.INTERNAL] * 2
+        statuses = [peer.store(DX, UID, native(source())).status for _ in range(2)]
+        assert statuses == [Status.INTERNAL] * 2
         assert all(entry["exc_info"] for entry in receiver.events("refused"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -43,8 +42,9 @@ from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
 from gateway.store.spool import Spool
 from tests.support.gateway_process import PATIENCE_SECONDS
-from tests.support.receiving import A_ABORT, RawPeer, Receiver, data_set_of, receiving
+from tests.support.receiving import Receiver, data_set_of, receiving
 from tests.support.sources import cr, dx, encoded
+from tests.wire.requestor import Requestor
 
 RADIOGRAPHS = (
     ComputedRadiographyImageStorage,
@@ -59,12 +59,6 @@ BESIDE_THEM = (
     XRayRadiationDoseSRStorage,
     CTImageStorage,
 )
-
-
-@pytest.fixture
-def receiver(tmp_path: Path) -> Iterator[Receiver]:
-    with receiving(tmp_path) as running:
-        yield running
 
 
 def send(address: tuple[str, int], *sources: Dataset, syntax: str = ExplicitVRLittleEndian) -> list[int]:
@@ -219,11 +213,11 @@ def test_stop_lets_a_running_c_store_finish_and_then_closes(tmp_path: Path) -> N
     entered.clear()
     source = dx()
     data = data_set_of(encoded(source))
-    with receiving(tmp_path, ledger=SlowLedger) as receiver, RawPeer(receiver.address) as peer:
+    with receiving(tmp_path, ledger=SlowLedger) as receiver, Requestor(receiver.address) as peer:
         address = receiver.address
         peer.associate(source.SOPClassUID)
         with ThreadPoolExecutor(2) as pool:
-            response = pool.submit(peer.c_store, source.SOPClassUID, source.SOPInstanceUID, data)
+            response = pool.submit(peer.store, source.SOPClassUID, source.SOPInstanceUID, data)
             assert entered.wait(PATIENCE_SECONDS)
             stopped = pool.submit(receiver.scp.stop, 10)
             wait_until_refused(address)
@@ -231,11 +225,8 @@ def test_stop_lets_a_running_c_store_finish_and_then_closes(tmp_path: Path) -> N
             gate.set()
             answer = response.result(PATIENCE_SECONDS)
             stopped.result(PATIENCE_SECONDS)
-        assert answer is not None
-        assert answer.Status == Status.SUCCESS
-        ending = peer.read_pdu()
-        assert ending is not None
-        assert ending[0] == A_ABORT
+        assert answer.status == Status.SUCCESS
+        assert str(peer.hear()).startswith("aborted")
         assert len(receiver.rows()) == 1
 
 
@@ -243,7 +234,7 @@ def wait_until_refused(address: tuple[str, int]) -> None:
     """Connect until nobody listens any more."""
     for _ in range(10_000):
         try:
-            RawPeer(address).__exit__()
+            Requestor(address).close()
         except OSError:
             return
     raise AssertionError("the listener still takes connections")

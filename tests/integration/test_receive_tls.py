@@ -23,7 +23,8 @@ from gateway.settings import Settings
 from gateway.telemetry.audit import trail
 from tests.support.certificates import Authority, Certificate
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
-from tests.support.receiving import RawPeer, Receiver, receiving
+from tests.support.receiving import Receiver, receiving
+from tests.wire.requestor import Requestor
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +112,9 @@ def test_a_certificate_that_is_refused_is_named_and_audited(
 
 def test_a_peer_without_tls_is_told_apart(tmp_path: Path, server: Certificate) -> None:
     with receiving(tmp_path, tls=server.files) as receiver:
-        with RawPeer(receiver.address) as peer:
+        with Requestor(receiver.address) as peer:
             answer = peer.associate("1.2.840.10008.1.1")
-            assert answer is None or answer[0] not in (2, 3)  # TLS's own alert, no DICOM
+            assert answer is None or answer.kind not in (2, 3)  # TLS's own alert, no DICOM
         assert why_rejected(receiver).startswith("no TLS")
 
 
@@ -175,12 +176,11 @@ def test_a_handshake_that_does_not_end_is_cut_off(
     tmp_path: Path, server: Certificate, monkeypatch: pytest.MonkeyPatch, drips: bool
 ) -> None:
     monkeypatch.setattr(storage_scp, "ASSOCIATION_TIMEOUT_SECONDS", 0.3)
-    with receiving(tmp_path, tls=server.files) as receiver, RawPeer(receiver.address) as peer:
-        peer.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc")  # the first bytes of a ClientHello
-        with suppress(OSError):
-            while drips and not select([peer.socket], [], [], 0.05)[0]:
-                peer.send(b"\0")
-        assert peer.read_pdu() is None
+    with receiving(tmp_path, tls=server.files) as receiver, Requestor(receiver.address) as peer:
+        peer.say(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc")  # the first bytes of a ClientHello
+        while drips and not select([peer.socket], [], [], 0.05)[0]:
+            peer.say(b"\0")
+        assert peer.hear() is None
         assert "timed out" in why_rejected(receiver)
 
 
@@ -188,11 +188,11 @@ def test_a_flood_of_silent_connections_is_bounded_and_keeps_no_stop_waiting(
     tmp_path: Path, server: Certificate
 ) -> None:
     with receiving(tmp_path, max_associations=2, tls=server.files) as receiver:
-        peers = [RawPeer(receiver.address) for _ in range(12)]
+        peers = [Requestor(receiver.address) for _ in range(12)]
         dropped, _, _ = select([peer.socket for peer in peers], [], [], 10)
         assert dropped
     for peer in peers:
-        peer.__exit__()
+        peer.close()
 
 
 def test_a_thread_that_cannot_be_started_takes_no_place_for_good(
@@ -202,15 +202,15 @@ def test_a_thread_that_cannot_be_started_takes_no_place_for_good(
         with monkeypatch.context() as patched:
             patched.setattr(ThreadingMixIn, "process_request", Mock(side_effect=RuntimeError("no thread")))
             for _ in range(3):
-                with RawPeer(receiver.address) as peer:
-                    assert peer.read_pdu() is None
+                with Requestor(receiver.address) as peer:
+                    assert peer.hear() is None
         assert_answers(receiver, context_of(authority, None))
 
 
 def test_a_probe_leaves_no_line(tmp_path: Path, authority: Authority, server: Certificate) -> None:
     with receiving(tmp_path, tls=server.files) as receiver:
         for _ in range(3):
-            with RawPeer(receiver.address):
+            with Requestor(receiver.address):
                 pass
         assert_answers(receiver, context_of(authority, None))
         assert not receiver.events("association_rejected")

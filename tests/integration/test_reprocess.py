@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +15,7 @@ from gateway.web.site import Site
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.pipeline import open_predictor
 from gateway.worker.reprocess import reprocess
-from tests.support.site import add_answer, site_in
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return site_in(tmp_path)
+from tests.support.site import add_answer
 
 
 def answered(site: Site, **differently: Any) -> tuple[str, dict[str, Any]]:

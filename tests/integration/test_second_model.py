@@ -1,7 +1,6 @@
 """A second model answers beside the first: two answers, each with its own results and deliveries."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -23,7 +22,7 @@ from gateway.store.schema import answers
 from gateway.web.site import Site
 from gateway.worker.outcome import record_outcomes
 from tests.support.ledger_rows import claim
-from tests.support.site import add_image, browsing, site_in
+from tests.support.site import add_image, browsing
 from tests.support.sources import dx
 from tests.support.worker import pipeline_of
 
@@ -41,11 +40,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Predict
     return Predictor.open(None, EngineRules(device="cpu")), Predictor.open(
         folder, EngineRules(device="cpu"), threshold=1.0
     )
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return site_in(tmp_path)
 
 
 def answer(site: Site, *models: Predictor) -> Sequence[AnswerRecord]:

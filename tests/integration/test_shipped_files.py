@@ -13,11 +13,13 @@ import pytest
 
 from gateway.deliver.send import send_files
 from gateway.deliver.storage_scu import DicomNode
+from gateway.dicom.statuses import Status
 from gateway.errors import GatewayError
 from gateway.records import Reason
 from tests.fuzz.corpus import PYDICOM, PYDICOM_DATA, Sample, chest_radiograph_of
 from tests.fuzz.targets import PLANNED, answer_file
-from tests.support.receiving import RawPeer, Receiver, receiving
+from tests.support.receiving import Receiver, receiving
+from tests.wire.requestor import Requestor
 
 FILES = [path for folder in (PYDICOM, PYDICOM_DATA) for path in sorted(folder.rglob("*.dcm"))]
 ENDS = {None, *Reason} - {Reason.INTERNAL_ERROR, Reason.POISON}
@@ -58,12 +60,11 @@ def test_as_a_chest_radiograph(receiver: Receiver, path: Path) -> None:
     if ds is None:
         return
     sample = Sample.of(path.name, ds)
-    with RawPeer(receiver.address) as peer:
+    with Requestor(receiver.address) as peer:
         peer.associate(sample.sop_class_uid, transfer_syntax_uid=sample.transfer_syntax_uid)
-        response = peer.c_store(sample.sop_class_uid, sample.sop_instance_uid, sample.data)
-        assert response is not None
-        assert response.Status in PLANNED
-    if response.Status == 0:
+        status = peer.store(sample.sop_class_uid, sample.sop_instance_uid, sample.data).status
+        assert status in PLANNED
+    if status == Status.SUCCESS:
         assert_ends(receiver)
 
 

@@ -18,8 +18,9 @@ from gateway.dicom.statuses import Status
 from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from gateway.imaging.decode import decode
 from gateway.worker.stages import read_source
-from tests.support.receiving import RawPeer, Receiver, data_set_of, receiving
+from tests.support.receiving import Receiver, data_set_of, receiving
 from tests.support.sources import cr, encoded
+from tests.wire.requestor import Requestor
 
 Pixels = NDArray[Any]
 ROWS, COLUMNS = 47, 33  # both odd: so is the number of pixels
@@ -129,11 +130,9 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
 def received(receiver: Receiver, ds: Dataset, encoded_as: str | None = None) -> Pixels:
     """Send `ds`; return what is decoded from the file in the spool."""
     data = data_set_of(encoded(ds, encoded_as))
-    with RawPeer(receiver.address) as peer:
+    with Requestor(receiver.address) as peer:
         peer.associate(ds.SOPClassUID, transfer_syntax_uid=ds.file_meta.TransferSyntaxUID)
-        response = peer.c_store(ds.SOPClassUID, ds.SOPInstanceUID, data)
-        assert response is not None
-        assert response.Status == Status.SUCCESS
+        assert peer.store(ds.SOPClassUID, ds.SOPInstanceUID, data).status == Status.SUCCESS
         peer.release()
     (row,) = [row for row in receiver.rows() if row.sop_instance_uid == ds.SOPInstanceUID]
     return decode(read_source(receiver.spool.path_for(f"{row.sha256}.dcm"))).pixels

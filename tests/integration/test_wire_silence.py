@@ -9,34 +9,21 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.support.gateway_process import wait_for
-from tests.support.receiving import Receiver, receiving
+from tests.support.receiving import receiving
 from tests.wire import pdus
-from tests.wire.requestor import CLOSED, Requestor
+from tests.wire.answered import ABORTED, DX, REJECTED, Rows, rq
+from tests.wire.requestor import CLOSED
 
-DX = "1.2.840.10008.5.1.4.1.1.1.1"
-RQ = pdus.associate(
-    pdus.ASSOCIATE_RQ,
-    [
-        pdus.proposed_context(1, pdus.VERIFICATION, pdus.IMPLICIT_VR),
-        pdus.proposed_context(3, DX.encode(), pdus.EXPLICIT_VR),
-    ],
-)
+RQ = rq()
 STORE_RQ = pdus.p_data(3, pdus.c_store_rq(DX, "1.2.3"), command=True)
 DATA = pdus.p_data(3, bytes(10_000), command=False)
-REJECTED, ABORTED = "association_rejected", "association_aborted"
 
 
 @pytest.fixture(scope="module")
-def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rows]:
     folder = tmp_path_factory.mktemp("receiver")
     with receiving(folder, idle_timeout_seconds=6, message_timeout_seconds=4) as running:
-        yield running
-
-
-def source_of(row: str) -> str:
-    """Return the address that a row comes from, by which its line is found."""
-    return f"127.2.0.{list(SLOW).index(row) + 1}"
+        yield Rows(running, list(SLOW))
 
 
 @dataclass(frozen=True)
@@ -74,17 +61,14 @@ SLOW: dict[str, Slow] = {
 
 
 @pytest.fixture(scope="module")
-def silences(receiver: Receiver) -> Iterator[dict[str, Future[list[str]]]]:
+def silences(rows: Rows) -> Iterator[dict[str, Future[list[str]]]]:
     with ThreadPoolExecutor(len(SLOW)) as pool:
-        yield {row: pool.submit(keep_silent, receiver, row) for row in SLOW}
+        yield {row: pool.submit(keep_silent, rows, row) for row in SLOW}
 
 
-def keep_silent(receiver: Receiver, row: str) -> list[str]:
+def keep_silent(rows: Rows, row: str) -> list[str]:
     slow = SLOW[row]
-    with Requestor(receiver.address, source_of(row)) as peer:
-        if slow.associates:
-            peer.say(RQ)
-            assert str(peer.hear()) == "accepted"
+    with rows.associated(row) if slow.associates else rows.peer(row) as peer:
         if not slow.drips:
             peer.say(slow.says)
             return peer.hear_all()
@@ -101,20 +85,8 @@ def keep_silent(receiver: Receiver, row: str) -> list[str]:
         return [CLOSED]
 
 
-def lines_of(receiver: Receiver, row: str) -> list[tuple[str, str]]:
-    about = [entry for entry in list(receiver.log) if entry.get("peer_address") == source_of(row)]
-    return [(each["event"], each["why"]) for each in about if each["event"] in (REJECTED, ABORTED)]
-
-
 @pytest.mark.parametrize("row", SLOW)
-def test_silence_ends_with_a_line(
-    receiver: Receiver, silences: dict[str, Future[list[str]]], row: str
-) -> None:
+def test_silence_ends_with_a_line(rows: Rows, silences: dict[str, Future[list[str]]], row: str) -> None:
     assert silences[row].result() == list(SLOW[row].hears)
-    ((event, why),) = wait_for(lambda: lines_of(receiver, row))
-    assert event == SLOW[row].event
-    assert SLOW[row].why in why
-    with Requestor(receiver.address) as honest:
-        honest.say(RQ)
-        assert str(honest.hear()) == "accepted"
-        assert honest.ask(1, pdus.c_echo_rq()) == 0
+    rows.assert_told(row, SLOW[row].event, SLOW[row].why)
+    rows.assert_next_is_served()

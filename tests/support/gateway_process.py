@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from tests.support.command_line import Done, run_command
 
 PATIENCE_SECONDS = 300.0  # a bound for what hangs, not a measurement: a loaded machine takes its time
 ROOT = Path(__file__).parents[2]
+DOUBLES = Path(__file__).parent / "doubles"
 
 
 class GatewayProcess:
@@ -38,15 +39,26 @@ class GatewayProcess:
     folder
         For the settings, the data directory and the standard error.
     environment
-        Added to this process's own; its PYTHONPATH comes before this process's.
+        Added to this process's own.
+    doubles
+        Modules of `tests/support/doubles` in the place of parts of the gateway.
     settings
         What differs from the defaults.
     """
 
-    def __init__(self, folder: Path, *, environment: dict[str, str] | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        environment: dict[str, str] | None = None,
+        doubles: Sequence[str] = (),
+        **settings: Any,
+    ) -> None:
         self._environment = os.environ | (environment or {})
-        paths = [each.get("PYTHONPATH") for each in (environment or {}, os.environ)]
-        self._environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+        if doubles:
+            paths = [str(DOUBLES), os.environ.get("PYTHONPATH")]
+            self._environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+            self._environment["DOUBLES"] = " ".join(doubles)
         self.data_dir = folder / "var"
         self._folder = folder
         self._config = folder / "gateway.yaml"

@@ -81,7 +81,7 @@ class Link:
             context_id, is_command, is_last, fragment = self.fragment()
             parts[is_command] += fragment
             if is_last and is_command:
-                command = dict(elements(parts[True]))
+                command = pdus.elements_of(parts[True])
             if is_last and command and (not is_command or command[0x00000800] == pdus.us(pdus.NO_DATA_SET)):
                 return Request(context_id, command, parts[False])
 
@@ -230,10 +230,3 @@ def items(data: bytes) -> Iterator[tuple[int, bytes]]:
         kind, length = struct.unpack_from(">BxH", data)
         yield kind, data[4 : 4 + length]
         data = data[4 + length :]
-
-
-def elements(data: bytes) -> Iterator[tuple[int, bytes]]:
-    while data:
-        group, element, length = struct.unpack_from("<HHI", data)
-        yield group << 16 | element, data[8 : 8 + length]
-        data = data[8 + length :]

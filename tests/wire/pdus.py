@@ -111,13 +111,29 @@ def command_set(*elements: bytes) -> bytes:
     return element(0x00000000, struct.pack("<I", len(body))) + body
 
 
-def c_store_rq(sop_class_uid: str, sop_instance_uid: str, message_id: int = 1, priority: int = 0) -> bytes:
+def elements_of(command: bytes) -> dict[int, bytes]:
+    """Return the elements of a command set by their tags."""
+    found = {}
+    while command:
+        group, number, length = struct.unpack_from("<HHI", command)
+        found[group << 16 | number] = command[8 : 8 + length]
+        command = command[8 + length :]
+    return found
+
+
+def c_store_rq(
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    message_id: int = 1,
+    priority: int = 0,
+    data_set: int = DATA_SET,
+) -> bytes:
     return command_set(
         element(0x00000002, uid(sop_class_uid)),
         element(0x00000100, us(C_STORE_RQ)),
         element(0x00000110, us(message_id)),
         element(0x00000700, us(priority)),
-        element(0x00000800, us(DATA_SET)),
+        element(0x00000800, us(data_set)),
         element(0x00001000, uid(sop_instance_uid)),
     )
 

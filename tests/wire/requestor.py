@@ -1,20 +1,19 @@
-"""A requestor made of bytes: says what it is told to, and names what it hears."""
+"""A requestor made of bytes: honest, or as wrong as a test wants it. It names the answers that it hears."""
 
 from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
+from tests.support.gateway_process import PATIENCE_SECONDS
 from tests.wire import pdus
 
-DEADLINE_SECONDS = 30.0
-"""How long any answer may take: a bound for hangs, far beyond what a loaded machine needs."""
-
 CLOSED = "closed"
+FRAGMENT_BYTES = 60_000
 _SIX_BYTES = 6  # of a PDU's and of a presentation data value's header
 
 
@@ -36,17 +35,31 @@ class Heard:
         return {pdus.RELEASE_RP: "released", pdus.P_DATA_TF: "data"}.get(self.kind, f"PDU {self.kind}")
 
 
+@dataclass(frozen=True)
+class Response:
+    """Status and Error Comment of a DIMSE response."""
+
+    status: int
+    comment: str
+
+
 class Requestor:
-    """One connection; `source` is the address that it comes from, any of 127.0.0.0/8."""
+    """One connection; `source` is its own address, any of 127.0.0.0/8."""
 
     def __init__(self, address: tuple[str, int], source: str = "127.0.0.1") -> None:
-        self.socket = socket.create_connection(address, DEADLINE_SECONDS, source_address=(source, 0))
+        self.socket = socket.create_connection(address, PATIENCE_SECONDS, source_address=(source, 0))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave without a word."""
         self.socket.close()
+
+    # --- any bytes
 
     def say(self, parts: bytes | Iterable[bytes]) -> None:
         """Send bytes; the acceptor may have had enough before they end."""
@@ -72,8 +85,8 @@ class Requestor:
         """Return everything until the connection is closed, in words."""
         return [str(heard) for heard in iter(self.hear, None)] + [CLOSED]
 
-    def hear_message(self) -> dict[int, bytes] | None:
-        """Return the elements of the next message's command set, None when something else comes."""
+    def hear_response(self) -> Response | None:
+        """Return the next response, None when something else comes."""
         command, is_last = b"", False
         while not is_last:
             heard = self.hear()
@@ -81,15 +94,44 @@ class Requestor:
                 return None
             command += heard.body[_SIX_BYTES:]
             is_last = bool(heard.body[_SIX_BYTES - 1] & 2)
-        return elements_of(command)
+        answer = pdus.elements_of(command)
+        comment = answer.get(0x00000902, b"").decode("ascii").rstrip(" ")
+        return Response(int.from_bytes(answer[0x00000900], "little"), comment)
 
-    def ask(self, context_id: int, command: bytes, data: bytes | None = None) -> int | None:
-        """Send a request; return the status of its answer, None where none comes."""
+    # --- what honest requestors do
+
+    def associate(
+        self,
+        *sop_classes: str,
+        transfer_syntax_uid: str = pdus.EXPLICIT_VR.decode(),
+        called: str = "CXR_GATEWAY",
+        calling: str = "RAW",
+    ) -> Heard | None:
+        """Propose one context per SOP class, numbered 1, 3, 5 …; return the answer."""
+        contexts = [
+            pdus.proposed_context(2 * number + 1, each.encode(), transfer_syntax_uid.encode())
+            for number, each in enumerate(sop_classes)
+        ]
+        titles = {"called": called.encode(), "calling": calling.encode()}
+        self.say(pdus.associate(pdus.ASSOCIATE_RQ, contexts, **titles))
+        return self.hear()
+
+    def ask(self, context_id: int, command: bytes, data: bytes | None = None) -> Response | None:
+        """Send a request; return its response, None where none comes."""
         self.say(pdus.p_data(context_id, command, command=True))
         if data is not None:
-            self.say(pdus.p_data(context_id, data, command=False))
-        answer = self.hear_message()
-        return None if answer is None else int.from_bytes(answer[0x0900], "little")
+            self.say(_fragments(context_id, data))
+        return self.hear_response()
+
+    def store(self, sop_class_uid: str, sop_instance_uid: str, data: bytes | None) -> Response | None:
+        """Send a C-STORE request in the first context; without `data` it has no data set."""
+        data_set = pdus.NO_DATA_SET if data is None else pdus.DATA_SET
+        return self.ask(1, pdus.c_store_rq(sop_class_uid, sop_instance_uid, data_set=data_set), data)
+
+    def release(self) -> Heard | None:
+        """Ask for the release; return the answer."""
+        self.say(pdus.release_rq())
+        return self.hear()
 
     def _read(self, count: int) -> bytes:
         received = b""
@@ -99,11 +141,7 @@ class Requestor:
         return received
 
 
-def elements_of(command: bytes) -> dict[int, bytes]:
-    """Return the elements of a command set, by their number in group 0000."""
-    found, offset = {}, 0
-    while offset < len(command):
-        _, number, length = struct.unpack_from("<HHI", command, offset)
-        found[number] = command[offset + 8 : offset + 8 + length]
-        offset += 8 + length
-    return found
+def _fragments(context_id: int, data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data) or 1, FRAGMENT_BYTES):
+        end = start + FRAGMENT_BYTES
+        yield pdus.p_data(context_id, data[start:end], command=False, last=end >= len(data))

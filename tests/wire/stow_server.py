@@ -7,15 +7,20 @@ end goes on until the client leaves.
 from __future__ import annotations
 
 import json
+import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import repeat
 from typing import Any
 
-from tests.support.stow_server import object_in
+from pydicom import dcmread
+
+from tests.support.gateway_process import PATIENCE_SECONDS
 
 JSON = "application/dicom+json"
 DRIP_SECONDS = 0.02
@@ -31,7 +36,12 @@ class Request:
 
     @property
     def uid(self) -> str:
-        return str(object_in(self.body).SOPInstanceUID)
+        content = re.split(rb"\r\n\r\n", self.body, maxsplit=1)[1]
+        return str(dcmread(BytesIO(content), stop_before_pixels=True).SOPInstanceUID)
+
+    def header(self, name: str) -> str | None:
+        lines = self.head.decode("latin-1").split("\r\n")[1:]
+        return dict(line.split(": ", 1) for line in lines).get(name)
 
 
 Script = Callable[[socket.socket, Request], None]
@@ -49,16 +59,25 @@ class StowServer:
 
 @contextmanager
 def stow_server(
-    *posts: Script, search: Script | None = None, metadata: Script | None = None
+    *posts: Script,
+    search: Script | None = None,
+    metadata: Script | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[StowServer]:
-    """Serve POSTs by the scripts in turn, the last again and again; a look-up without a script is a 404."""
+    """Serve POSTs by the scripts in turn, the last again and again; a look-up without a script is a 404.
+
+    The server speaks HTTPS given a context.
+    """
     listening = socket.create_server(("127.0.0.1", 0))
     server = StowServer(listening.getsockname()[1])
     missing = say(404)
 
-    def serve(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.settimeout(60)
+    def serve(accepted: socket.socket) -> None:
+        accepted.settimeout(PATIENCE_SECONDS)
+        with (
+            suppress(OSError),
+            tls.wrap_socket(accepted, server_side=True) if tls else accepted as connection,
+        ):
             request = _read(connection)
             if request is None:
                 return
@@ -212,3 +231,7 @@ def _reference(uid: str) -> dict[str, Any]:
         "00081150": {"vr": "UI", "Value": ["1.2.840.10008.5.1.4.1.1.7"]},
         "00081155": {"vr": "UI", "Value": [uid]},
     }
+
+
+STORES = say(200, lambda uid: as_json(stored(uid)))
+"""The script of a server that stores every object and names it."""

@@ -1,13 +1,11 @@
 """Delivery by STOW-RS to a server that takes, refuses, redirects, hangs up or is not there."""
 
-import json
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom import Dataset
 
 from gateway.deliver.outcome import Verdict
 from gateway.deliver.stow import StowClient
@@ -15,7 +13,7 @@ from gateway.records import SC
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
 from tests.support.sources import dx, encoded
-from tests.support.stow_server import STORED, plain, server
+from tests.wire.stow_server import STORES, Script, as_json, failed, say, stow_server, write
 
 DELIVERED, LATER, NEVER, AWAY = Verdict.DELIVERED, Verdict.LATER, Verdict.NEVER, Verdict.AWAY
 
@@ -42,20 +40,15 @@ def destination(port: int, **changes: Any) -> StowDestination:
     return StowDestination(name="web", kind="stow", url=url, timeout_seconds=2, **changes)
 
 
-def failed(status: int, reason: int | None, uid: str, media_type: str) -> tuple[int, str, str]:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = "1.2", uid
-    if reason is not None:
-        item.FailureReason = reason
-    answer = Dataset()
-    answer.FailedSOPSequence = [item]
-    return status, media_type, json.dumps(answer.to_json_dict())
+def plain(status: int, *headers: str) -> Script:
+    """An answer that says nothing but its status and these headers."""
+    return say(status, b"words", "text/plain", *headers)
 
 
 @pytest.mark.parametrize(
     ("answer", "verdicts"),
     [
-        (STORED, [DELIVERED, DELIVERED]),
+        (STORES, [DELIVERED, DELIVERED]),
         (plain(200), [LATER, AWAY]),
         (plain(202), [LATER, AWAY]),
         (plain(400), [NEVER, NEVER]),
@@ -69,15 +62,13 @@ def failed(status: int, reason: int | None, uid: str, media_type: str) -> tuple[
         (plain(429), [AWAY, AWAY]),
         (plain(500), [LATER, AWAY]),
         (plain(503), [AWAY, AWAY]),
-        (plain(302), [LATER, AWAY]),
-        ((0, "", ""), [LATER, AWAY]),
+        (plain(302, "Location: /elsewhere"), [LATER, AWAY]),
+        (write(), [LATER, AWAY]),
     ],
 )
-def test_an_answer_means(
-    answer: tuple[int, str, str], verdicts: list[Verdict], pending: list[PendingDelivery]
-) -> None:
-    with server(answer) as served:
-        outcomes = list(StowClient(destination(served.server_port)).deliver(pending))
+def test_an_answer_means(answer: Script, verdicts: list[Verdict], pending: list[PendingDelivery]) -> None:
+    with stow_server(answer) as server:
+        outcomes = list(StowClient(destination(server.port)).deliver(pending))
     assert [outcome.verdict for outcome in outcomes] == verdicts, outcomes
 
 
@@ -90,8 +81,9 @@ def test_a_failure_reason_means_what_a_c_store_status_does(
     reason: int | None, verdict: Verdict, status: int, media_type: str, pending: list[PendingDelivery]
 ) -> None:
     first, second = pending
-    with server(failed(status, reason, first.sop_instance_uid, media_type), STORED) as served:
-        outcomes = list(StowClient(destination(served.server_port)).deliver([first, second]))
+    refusal = say(status, as_json(failed(first.sop_instance_uid, reason)), media_type)
+    with stow_server(refusal, STORES) as server:
+        outcomes = list(StowClient(destination(server.port)).deliver([first, second]))
     assert [outcome.verdict for outcome in outcomes] == [verdict, DELIVERED], outcomes
 
 
@@ -121,12 +113,12 @@ def test_no_answer_in_time_is_for_later_and_ends_the_round(pending: list[Pending
 def test_credentials_are_sent(
     credentials: dict[str, str], expected: str | None, pending: list[PendingDelivery]
 ) -> None:
-    with server(STORED) as served:
-        list(StowClient(destination(served.server_port, **credentials)).deliver(pending))
-    assert [headers.get("Authorization") for headers in served.headers] == [expected] * 2
+    with stow_server(STORES) as server:
+        list(StowClient(destination(server.port, **credentials)).deliver(pending))
+    assert [request.header("Authorization") for request in server.posts] == [expected] * 2
 
 
 def test_the_bytes_are_sent_as_they_are(pending: list[PendingDelivery]) -> None:
-    with server(STORED) as served:
-        list(StowClient(destination(served.server_port)).deliver(pending))
-    assert all(d.path.read_bytes() in body for d, body in zip(pending, served.bodies, strict=True))
+    with stow_server(STORES) as server:
+        list(StowClient(destination(server.port)).deliver(pending))
+    assert all(d.path.read_bytes() in post.body for d, post in zip(pending, server.posts, strict=True))

@@ -16,6 +16,7 @@ from gateway.store.queries.views import DeliveryView
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.sources import dx, encoded
 from tests.wire.stow_server import (
+    STORES,
     Script,
     StowServer,
     as_json,
@@ -24,12 +25,10 @@ from tests.wire.stow_server import (
     found,
     head,
     say,
-    stored,
     stow_server,
 )
 
 UIDS = ("2.25.1", "2.25.2")
-NAMES_IT: Script = say(200, lambda uid: as_json(stored(uid)))
 PATIENCE_SECONDS = 60.0
 
 
@@ -98,7 +97,7 @@ def test_what_was_stored_before_the_answer_was_lost_is_found(
 
     def post(connection: Any, request: Any) -> None:
         if request.uid != UIDS[0]:
-            NAMES_IT(connection, request)
+            STORES(connection, request)
         elif lost.is_set():
             again(connection, request)
         else:
@@ -116,7 +115,7 @@ def test_what_was_stored_before_the_answer_was_lost_is_found(
 
 def test_one_object_that_the_server_chokes_on_holds_up_no_other(ledger: Ledger, tmp_path: Path) -> None:
     def choke(connection: Any, request: Any) -> None:
-        script = drip(head(200, "Content-Length: 999"), b" ") if request.uid == UIDS[0] else NAMES_IT
+        script = drip(head(200, "Content-Length: 999"), b" ") if request.uid == UIDS[0] else STORES
         script(connection, request)
 
     with stow_server(choke) as server:
@@ -126,7 +125,7 @@ def test_one_object_that_the_server_chokes_on_holds_up_no_other(ledger: Ledger, 
 
 
 def test_success_without_proof_is_told_and_tried_again(ledger: Ledger, tmp_path: Path) -> None:
-    with stow_server(say(200), say(200), NAMES_IT) as server:
+    with stow_server(say(200), say(200), STORES) as server:
         deliver_until(lambda: both_are_delivered(ledger), ledger, tmp_path, server)
     events = [each.data for each in Images(ledger).versions("1.2.1")[0].events if "error" in each.data]
     assert "without naming the object" in events[0]["error"]

@@ -21,7 +21,7 @@ from gateway.store.entries import PendingDelivery
 from tests.support.certificates import Authority, Certificate
 from tests.support.sources import dx, encoded
 from tests.support.storage_peer import storage_peer
-from tests.support.stow_server import STORED, server
+from tests.wire.stow_server import STORES, stow_server
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +86,10 @@ def test_by_c_store(
 def test_by_stow(
     authority: Authority, pacs: Certificate, gateway: Certificate, pending: list[PendingDelivery]
 ) -> None:
-    with server(STORED, tls=asking(pacs, authority)) as served:
-        outcome = by_stow(served.server_port, {"ca": str(authority.ca), **gateway.files}, pending)
+    with stow_server(STORES, tls=asking(pacs, authority)) as server:
+        outcome = by_stow(server.port, {"ca": str(authority.ca), **gateway.files}, pending)
         assert outcome.verdict is Verdict.DELIVERED
-        assert pending[0].path.read_bytes() in served.bodies[0]
+        assert pending[0].path.read_bytes() in server.posts[0].body
 
 
 @pytest.fixture(
@@ -138,13 +138,13 @@ def test_a_bad_certificate_is_named_by_c_store(bad: Bad, pending: list[PendingDe
 
 def test_a_bad_certificate_is_named_by_stow(bad: Bad, pending: list[PendingDelivery]) -> None:
     context, tls, words = bad
-    with server(STORED, tls=context) as served:
-        outcome = by_stow(served.server_port, tls, pending)
+    with stow_server(STORES, tls=context) as server:
+        outcome = by_stow(server.port, tls, pending)
         assert outcome.verdict is not Verdict.DELIVERED
         told = str(outcome.error)
         ours = "our" in words  # the server's own log says more
         assert words in told or (ours and ("have refused our certificate" in told or "alert" in told)), told
-        assert not served.bodies
+        assert not server.posts
 
 
 def test_a_renewed_certificate_counts_from_the_next_association(

@@ -4,14 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gateway.errors import Reject
 from gateway.imaging.decode import decode
 from gateway.imaging.fingerprint import pixel_digest
-from gateway.records import GreyImage, Reason
-from tests.unit.imaging.tiny_image import everything, grey, look_up_table, raw, reread, scaled, tiny_image
+from gateway.records import Reason
+from tests.unit.imaging.tiny_image import everything, grey, look_up_table, reread, scaled, tiny_image
 
 STEP = 1 / (1 + np.exp(-1))
 
@@ -239,90 +237,6 @@ def test_trailing_bytes_are_left_out() -> None:
     assert "16 trailing bytes left out" in decode(ds).steps[0]
 
 
-SHUTTERS: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "rectangular": (
-        {
-            "ShutterShape": "RECTANGULAR",
-            "ShutterUpperHorizontalEdge": 2,
-            "ShutterLowerHorizontalEdge": 3,
-            "ShutterLeftVerticalEdge": 2,
-            "ShutterRightVerticalEdge": 5,
-        },
-        [".....", ".####", ".####", ".....", "....."],
-    ),
-    "circular": (
-        {"ShutterShape": "CIRCULAR", "CenterOfCircularShutter": [3, 3], "RadiusOfCircularShutter": 2},
-        ["..#..", ".###.", "#####", ".###.", "..#.."],
-    ),
-    "polygonal": (
-        {"ShutterShape": "POLYGONAL", "VerticesOfThePolygonalShutter": [1, 1, 1, 5, 5, 1]},
-        ["#####", "####.", "###..", "##...", "#...."],
-    ),
-    "rectangular and circular": (
-        {
-            "ShutterShape": ["RECTANGULAR", "CIRCULAR"],
-            "ShutterUpperHorizontalEdge": 3,
-            "ShutterLowerHorizontalEdge": 9,
-            "ShutterLeftVerticalEdge": -4,
-            "ShutterRightVerticalEdge": 9,
-            "CenterOfCircularShutter": [3, 3],
-            "RadiusOfCircularShutter": 2,
-        },
-        [".....", ".....", "#####", ".###.", "..#.."],
-    ),
-    "edges in millimetres": (
-        {
-            "ShutterShape": "RECTANGULAR",
-            "ShutterUpperHorizontalEdge": 3,
-            "ShutterLowerHorizontalEdge": 3,
-            "ShutterLeftVerticalEdge": -2,
-            "ShutterRightVerticalEdge": 2,
-        },
-        ["#####"] * 5,
-    ),
-    "together they would hide all": (
-        {
-            "ShutterShape": ["RECTANGULAR", "CIRCULAR"],
-            "ShutterUpperHorizontalEdge": 1,
-            "ShutterLowerHorizontalEdge": 1,
-            "ShutterLeftVerticalEdge": 1,
-            "ShutterRightVerticalEdge": 5,
-            "CenterOfCircularShutter": [5, 3],
-            "RadiusOfCircularShutter": 1,
-        },
-        ["#####", *["....."] * 4],
-    ),
-    "a collimator, which describes the device": (
-        {
-            "CollimatorShape": ["RECTANGULAR", "CIRCULAR"],
-            "CollimatorUpperHorizontalEdge": 2,
-            "CollimatorLowerHorizontalEdge": 4,
-            "CollimatorLeftVerticalEdge": 2,
-            "CollimatorRightVerticalEdge": 4,
-            "CenterOfCircularCollimator": [3, 3],
-            "RadiusOfCircularCollimator": 1,
-        },
-        ["#####"] * 5,
-    ),
-    "an edge is missing": ({"ShutterShape": "RECTANGULAR", "ShutterUpperHorizontalEdge": 2}, ["#####"] * 5),
-    "outside the image": (
-        {"ShutterShape": "CIRCULAR", "CenterOfCircularShutter": [90, 90], "RadiusOfCircularShutter": 2},
-        ["#####"] * 5,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", SHUTTERS)
-@pytest.mark.parametrize("interpretation", ["MONOCHROME1", "MONOCHROME2"])
-def test_outside_the_shutter_is_black_and_no_collimator_hides_anything(
-    name: str, interpretation: str
-) -> None:
-    attributes, expected = SHUTTERS[name]
-    value = 0 if interpretation == "MONOCHROME1" else 255
-    ds = tiny_image(np.full((5, 5), value), PhotometricInterpretation=interpretation, **attributes)
-    assert ["".join(".#"[int(pixel > 0)] for pixel in row) for row in decode(ds).pixels] == expected
-
-
 def test_overlays_are_not_burnt_in() -> None:
     ds = tiny_image(np.zeros((2, 4)))
     ds.add_new(0x60000010, "US", 2)
@@ -409,90 +323,3 @@ def test_equal_pictures_have_equal_digests() -> None:
     }
     assert len(digests) == 1
     assert pixel_digest(decode(tiny_image([0, 51, 255, 0]))) not in digests
-
-
-finite = st.floats(-1e5, 1e5)
-FUNCTIONS = st.sampled_from(["LINEAR", "LINEAR_EXACT", "SIGMOID"])
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    center=finite, width=st.floats(1, 1e5), slope=st.floats(0.01, 100), intercept=finite, function=FUNCTIONS
-)
-def test_brighter_stays_brighter_and_monochrome1_is_the_inverse(
-    center: float, width: float, slope: float, intercept: float, function: str
-) -> None:
-    attributes = {
-        "WindowCenter": f"{center:.6g}",
-        "WindowWidth": f"{width:.6g}",
-        "VOILUTFunction": function,
-        "RescaleSlope": f"{slope:.6g}",
-        "RescaleIntercept": f"{intercept:.6g}",
-    }
-    values = np.arange(-2048, 2048, 7)
-    shown = decode(tiny_image(values, 12, signed=True, **attributes)).pixels.astype(int)
-    inverse = decode(
-        tiny_image(values, 12, signed=True, PhotometricInterpretation="MONOCHROME1", **attributes)
-    )
-    assert (np.diff(shown) >= 0).all()
-    assert np.abs(shown + inverse.pixels - 65535).max() <= 1
-
-
-KEYWORDS = [
-    "Rows",
-    "Columns",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "SamplesPerPixel",
-    "NumberOfFrames",
-    "PhotometricInterpretation",
-    "WindowCenter",
-    "WindowWidth",
-    "VOILUTFunction",
-    "VOILUTSequence",
-    "ModalityLUTSequence",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "PresentationLUTShape",
-    "PixelPaddingValue",
-    "PixelPaddingRangeLimit",
-    "PixelSpacing",
-    "ImagerPixelSpacing",
-    "PixelAspectRatio",
-    "ShutterShape",
-    "ShutterLeftVerticalEdge",
-    "CenterOfCircularShutter",
-    "RadiusOfCircularShutter",
-    "VerticesOfThePolygonalShutter",
-    "CollimatorShape",
-    "PixelData",
-]
-VALUES = st.one_of(
-    st.binary(max_size=24),
-    st.sampled_from(
-        [b"1e30\\-1e30", b"nan", b"inf", b"1e-320", b"9" * 16, b"-1", b"0", b"\\\\", b" ", b"1,5"]
-    ),
-    st.sampled_from([b"CIRCULAR", b"POLYGONAL\\RECTANGULAR", b"SIGMOID", b"LINEAR_EXACT", b"MONOCHROME1"]),
-)
-VRS = st.sampled_from(
-    [None, "US", "SS", "UL", "FD", "FL", "DS", "IS", "CS", "LO", "OW", "OB", "UN", "SQ", "PN"]
-)
-JUNK = st.lists(st.tuples(st.sampled_from(KEYWORDS), VRS, VALUES), min_size=1, max_size=6)
-
-
-@settings(deadline=None, max_examples=400)
-@given(JUNK)
-def test_junk_in_the_header_is_a_picture_or_a_reject(junk: list[tuple[str, str | None, bytes]]) -> None:
-    ds = tiny_image(
-        np.arange(16).reshape(4, 4), 12, WindowCenter="8", WindowWidth="9", ShutterShape="CIRCULAR"
-    )
-    for keyword, vr, value in junk:
-        raw(ds, keyword, vr, value)
-    try:
-        outcome = decode(ds)
-    except Reject:
-        return
-    assert isinstance(outcome, GreyImage)
-    assert outcome.pixels.dtype == np.uint16

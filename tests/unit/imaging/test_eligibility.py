@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
 from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.records import Eligible, Ineligible, Reason
-from tests.unit.imaging.tiny_image import raw, reread, tiny_image
+from tests.unit.imaging.tiny_image import chest, code, raw, reread
 
 RULES = EligibilityRules()
 CR = "1.2.840.10008.5.1.4.1.1.1"
@@ -22,12 +20,6 @@ OID = "urn:oid:2.16.840.1.113883.6.96."
 MAMMOGRAPHY = "1.2.840.10008.5.1.4.1.1.1.2"
 
 
-def code(value: str, scheme: str = "SCT", meaning: str = "in words") -> list[Dataset]:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
-    return [item]
-
-
 def other_code(keyword: str, value: str, scheme: str | None = "SCT") -> list[Dataset]:
     """Return a code whose value is not in Code Value (PS3.3 8.8)."""
     item = Dataset()
@@ -36,11 +28,6 @@ def other_code(keyword: str, value: str, scheme: str | None = "SCT") -> list[Dat
     if scheme:
         item.CodingSchemeDesignator = scheme
     return [item]
-
-
-def image(**attributes: Any) -> Dataset:
-    """Return a chest image that says nothing of its view."""
-    return tiny_image([[0, 255]], **({"ViewPosition": None} | attributes))
 
 
 VIEWS: dict[str, tuple[dict[str, Any], str]] = {
@@ -219,20 +206,20 @@ ADMITTED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_view_of_an_eligible_image(name: str) -> None:
+def test_view_of_an_eligible_chest(name: str) -> None:
     attributes, view = VIEWS[name]
-    assert eligibility(reread(image(**attributes)), RULES) == Eligible(view)
+    assert eligibility(reread(chest(**attributes)), RULES) == Eligible(view)
 
 
 @pytest.mark.parametrize("name", ADMITTED)
 def test_admitted(name: str) -> None:
-    assert eligibility(image(**ADMITTED[name]), RULES) == Eligible("unknown")
+    assert eligibility(chest(**ADMITTED[name]), RULES) == Eligible("unknown")
 
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refused(name: str) -> None:
     attributes, reason = REFUSALS[name]
-    for ds in (image(**attributes), reread(image(**attributes))):
+    for ds in (chest(**attributes), reread(chest(**attributes))):
         verdict = eligibility(ds, RULES)
         assert isinstance(verdict, Ineligible)
         assert verdict.reason is reason
@@ -240,7 +227,7 @@ def test_refused(name: str) -> None:
 
 
 def test_the_sentence_names_what_contradicts() -> None:
-    verdict = eligibility(image(ViewPosition="PA", PatientOrientation=["A", "F"]), RULES)
+    verdict = eligibility(chest(ViewPosition="PA", PatientOrientation=["A", "F"]), RULES)
     assert verdict == Ineligible(
         Reason.VIEW_CONFLICT, "View Position PA says frontal, but Patient Orientation A\\F says lateral."
     )
@@ -248,7 +235,7 @@ def test_the_sentence_names_what_contradicts() -> None:
 
 @pytest.mark.parametrize("age", [b"3D", b"6W", b"8M", b"08m ", b"8 MTH", b"000Y"])
 def test_an_age_counts_however_many_digits_it_has(age: bytes) -> None:
-    verdict = eligibility(raw(image(), "PatientAge", "AS", age), RULES)
+    verdict = eligibility(raw(chest(), "PatientAge", "AS", age), RULES)
     assert isinstance(verdict, Ineligible)
     assert verdict.reason is Reason.AGE_OUT_OF_RANGE
 
@@ -269,7 +256,7 @@ def test_an_age_counts_however_many_digits_it_has(age: bytes) -> None:
 def test_a_picture_that_is_mirrored_or_turned_is_answered_and_told(
     orientation: list[str], told: str | None
 ) -> None:
-    verdict = eligibility(image(PatientOrientation=orientation), RULES)
+    verdict = eligibility(chest(PatientOrientation=orientation), RULES)
     stated = "\\".join(orientation)
     notes = (f"Patient Orientation {stated}: the image is {told}, and is shown so",) if told else ()
     assert verdict == Eligible("frontal", notes)
@@ -287,7 +274,7 @@ def test_a_picture_that_is_mirrored_or_turned_is_answered_and_told(
     ],
 )
 def test_an_age_that_the_birth_date_contradicts_is_told(age: str | None, born: str, differ: bool) -> None:
-    ds = image(PatientAge=age, StudyDate="20250401") if age else image(StudyDate="20250401")
+    ds = chest(PatientAge=age, StudyDate="20250401") if age else chest(StudyDate="20250401")
     verdict = eligibility(raw(ds, "PatientBirthDate", "DA", born.encode()), RULES)
     notes = ("Patient's Age and Patient's Birth Date differ by more than two years",)
     assert verdict == Eligible("unknown", notes if differ else ())
@@ -295,7 +282,7 @@ def test_an_age_that_the_birth_date_contradicts_is_told(age: str | None, born: s
 
 @pytest.mark.parametrize(("age", "born"), [("000Y", "19800101"), ("045Y", "20250331")])
 def test_a_refusal_by_one_of_two_ages_tells_of_the_other(age: str, born: str) -> None:
-    verdict = eligibility(image(PatientAge=age, PatientBirthDate=born, StudyDate="20250401"), RULES)
+    verdict = eligibility(chest(PatientAge=age, PatientBirthDate=born, StudyDate="20250401"), RULES)
     assert verdict == Ineligible(
         Reason.AGE_OUT_OF_RANGE,
         "The patient is younger than select.min_age_years (1); Patient's Age and Patient's Birth Date differ "
@@ -303,112 +290,12 @@ def test_a_refusal_by_one_of_two_ages_tells_of_the_other(age: str, born: str) ->
     )
 
 
-@pytest.mark.parametrize(
-    ("keyword", "value", "view"),
-    [
-        ("ViewPosition", b"pa ", "PA"),
-        ("ViewPosition", b"\0\0", "unknown"),
-        ("BodyPartExamined", b" lung \0", "unknown"),
-        ("PatientAge", b"12", "unknown"),
-        ("PatientAge", b"30Y", "unknown"),
-        ("PatientBirthDate", b"20XX0101", "unknown"),
-        ("NumberOfFrames", b"many", "unknown"),
-    ],
-)
-def test_malformed_values_count_by_what_they_still_say(keyword: str, value: bytes, view: str) -> None:
-    assert eligibility(raw(image(), keyword, None, value), RULES) == Eligible(view)
-
-
-def test_an_empty_value_of_an_unheard_of_vr_is_no_value() -> None:
-    assert eligibility(raw(image(), "Manufacturer", "L\x01", None), RULES) == Eligible("unknown")
-
-
-def test_patient_data_in_the_wrong_element_is_not_quoted() -> None:
-    verdict = eligibility(raw(image(), "BodyPartExamined", "CS", "Müller^Erika".encode()), RULES)
-    assert isinstance(verdict, Ineligible)
-    assert "ller" not in verdict.detail
-
-
 def test_the_configuration_admits_secondary_captures_and_ages() -> None:
-    capture = image(SOPClassUID=SECONDARY_CAPTURE, PatientAge="006M")
+    capture = chest(SOPClassUID=SECONDARY_CAPTURE, PatientAge="006M")
     assert isinstance(eligibility(capture, RULES), Ineligible)
     assert eligibility(capture, EligibilityRules(secondary_capture=True, min_age_years=None)) == Eligible(
         "unknown"
     )
-    verdict = eligibility(image(PatientAge="090Y"), EligibilityRules(max_age_years=89))
+    verdict = eligibility(chest(PatientAge="090Y"), EligibilityRules(max_age_years=89))
     assert isinstance(verdict, Ineligible)
     assert verdict.reason is Reason.AGE_OUT_OF_RANGE
-
-
-OURS = "2.25.1234"
-
-
-def equipment(
-    manufacturer: str = "CXR Gateway", device_uid: str = OURS, purpose: str = "109102"
-) -> list[Dataset]:
-    item = Dataset()
-    item.Manufacturer, item.DeviceUID = manufacturer, device_uid
-    item.PurposeOfReferenceCodeSequence = code(purpose, "DCM")
-    return [item]
-
-
-RESEARCH = {"ContentQualification": "RESEARCH"}
-DESCRIBED = {"SeriesDescription": "AI RESEARCH ONLY - NOT FOR DIAGNOSTIC USE"}
-OWN: dict[str, tuple[dict[str, Any], bool]] = {
-    "everything": ({"ContributingEquipmentSequence": equipment(), **RESEARCH, **DESCRIBED}, True),
-    "device UID alone": ({"ContributingEquipmentSequence": equipment("Other")}, True),
-    "another gateway": (
-        {"ContributingEquipmentSequence": equipment(device_uid="2.25.9"), **RESEARCH},
-        True,
-    ),
-    "qualification stripped": (
-        {"ContributingEquipmentSequence": equipment(device_uid="2.25.9"), **DESCRIBED},
-        True,
-    ),
-    "equipment stripped": ({**RESEARCH, **DESCRIBED}, True),
-    "manufacturer and qualification": ({"Manufacturer": "CXR Gateway", **RESEARCH}, True),
-    "someone's research image": (RESEARCH, False),
-    "someone's description": (DESCRIBED, False),
-    "only the name": ({"ContributingEquipmentSequence": equipment(device_uid="2.25.9")}, False),
-    "another purpose": (
-        {"ContributingEquipmentSequence": equipment(purpose="109101"), **RESEARCH},
-        False,
-    ),
-    "someone else's algorithm": (
-        {"ContributingEquipmentSequence": equipment("Other", "2.25.9"), **RESEARCH},
-        False,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", OWN)
-def test_own_results_are_recognised_and_no_one_elses(name: str) -> None:
-    attributes, own = OWN[name]
-    verdict = eligibility(reread(image(**attributes)), EligibilityRules(own_device_uids=frozenset({OURS})))
-    assert (isinstance(verdict, Ineligible) and verdict.reason is Reason.OWN_RESULT) is own
-
-
-CODE_STRINGS = ["Modality", "BodyPartExamined", "ViewPosition", "PatientOrientation", "QualityControlImage"]
-SEQUENCES = ["ViewCodeSequence", "AnatomicRegionSequence", "ContributingEquipmentSequence"]
-OTHERS = ["SOPClassUID", "PatientAge", "PatientBirthDate", "StudyDate", "NumberOfFrames", "SeriesDescription"]
-JUNK = st.lists(
-    st.tuples(
-        st.sampled_from(
-            [*CODE_STRINGS, *SEQUENCES, *OTHERS, "PatientSpeciesCodeSequence", "SamplesPerPixel"]
-        ),
-        st.sampled_from([None, "CS", "SQ", "LO", "AS", "DA", "UN", "US", "IS", "UI", "PN", "OB"]),
-        st.binary(max_size=24)
-        | st.sampled_from([b"PA\\LL", b"DX\\CR", b"000Y", b"\xfe\xff\x00\xe0\xff\xff\xff\xff"]),
-    ),
-    min_size=1,
-    max_size=6,
-)
-
-
-@settings(deadline=None, max_examples=400)
-@given(JUNK)
-def test_junk_in_the_header_gets_a_verdict(junk: list[tuple[str, str | None, bytes]]) -> None:
-    ds = image()
-    for keyword, vr, value in junk:
-        raw(ds, keyword, vr, value)
-    assert isinstance(eligibility(ds, RULES), Eligible | Ineligible)

@@ -47,6 +47,18 @@ def everything(bits: int = 8, signed: bool = False) -> dict[str, float]:
     return {"WindowCenter": lowest + (1 << (bits - 1)), "WindowWidth": 1 << bits}
 
 
+def chest(**attributes: Any) -> Dataset:
+    """Return a chest image that says nothing of its view."""
+    return tiny_image([[0, 255]], **({"ViewPosition": None} | attributes))
+
+
+def code(value: str, scheme: str = "SCT", meaning: str = "in words") -> list[Dataset]:
+    """Return a code sequence of one item (PS3.3 8.8)."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return [item]
+
+
 def look_up_table(first: int, bits: int, entries: list[int], packed: bool = False) -> Dataset:
     """Return an item of a Modality LUT Sequence or VOI LUT Sequence."""
     item = Dataset()

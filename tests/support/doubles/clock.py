@@ -1,7 +1,4 @@
-"""Sets the gateway's clock as far off as the file says that `TEST_CLOCK` names, in seconds.
-
-Python imports this file at start when its folder is on PYTHONPATH. The monotonic clock stays as it is.
-"""
+"""A clock that is off by the seconds in the file that `TEST_CLOCK` names; the monotonic clock is right."""
 
 import os
 import time

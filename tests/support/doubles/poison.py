@@ -1,7 +1,4 @@
-"""Makes one image end the process that decodes it, as a fault in a native codec would.
-
-Python imports this file at start when its folder is on PYTHONPATH.
-"""
+"""A decoder whose process one image ends, as a fault in a native codec would."""
 
 import os
 

@@ -1,7 +1,4 @@
-"""Makes one image hang its decoder, as a fault in a native codec would; the gateway loses patience soon.
-
-Python imports this file at start when its folder is on PYTHONPATH.
-"""
+"""A decoder that one image hangs, as a fault in a native codec would; the gateway loses patience soon."""
 
 import threading
 

@@ -1,7 +1,4 @@
-"""Makes every image wait before it is decoded, for as long as a file exists.
-
-Python imports this file at start when its folder is on PYTHONPATH.
-"""
+"""A decoder that waits with every image for as long as the file exists that `HOLD` names."""
 
 import os
 import time

@@ -1,0 +1,15 @@
+"""Puts doubles in the place of parts of a gateway: the modules of this folder that `DOUBLES` names.
+
+Python imports this file at start when its folder is on PYTHONPATH; `GatewayProcess` puts it there. Workers
+and their sandboxes have the doubles; the clock is everybody's.
+"""
+
+import os
+import sys
+from importlib import import_module
+
+_WORKS = bool({"work", "--multiprocessing-fork"} & set(sys.orig_argv))
+
+for _name in os.environ["DOUBLES"].split():
+    if _WORKS or _name == "clock":
+        import_module(_name)
