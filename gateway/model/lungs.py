@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from gateway.model.lung_unet import SIDE
 from gateway.records import Box, Lungs, Outline, Region, WholeImage
 
 MARGIN = 0.05  # of the box's height and width, added on each side
@@ -28,13 +27,14 @@ DEEPEST_BRIDGE = 0.7  # rows at the column between the lungs, by those of the lo
 LEAST_OVERLAP = 0.4  # rows that both lungs have, by those of the lower lung
 LEAST_SOLIDITY = 0.6  # area of a lung by that of its convex hull
 _MIDDLE = (0.2, 0.8)  # of the mask's width: where the column between the lungs lies
+_ANGLES = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)])
 _ONE_SIDED = "a lung was found on one side alone"
 _STACKED = "the lungs found do not lie side by side"
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Points = NDArray[np.float64]
-Point = tuple[float, float]
 Grey = TypeVar("Grey", NDArray[np.uint8], NDArray[np.float32])
 Cut = Literal["box", "hull"]
 
@@ -48,8 +48,9 @@ class Seen(NamedTuple):
 
 def lung_input(images: Floats) -> Floats:
     """Return the lung network's input, float32 (n, 1, 112, 112): 2 x 2 means of images (n, 3, 224, 224)."""
-    grey = images[:, 0].reshape(len(images), SIDE, 2, SIDE, 2)
-    return np.asarray(grey.mean(axis=(2, 4))[:, None], np.float32)
+    grey = images[:, :1]
+    rows = grey[:, :, ::2] + grey[:, :, 1::2]
+    return np.asarray((rows[..., ::2] + rows[..., 1::2]) / 4, np.float32)
 
 
 def show(images: Floats, regions: Sequence[Region], cut: Cut = "box") -> Seen:
@@ -87,7 +88,8 @@ def find_lungs(probabilities: Floats, margin: float = MARGIN) -> Region:
     sides = _part(mask, slice(0, column)), _part(mask, slice(column, None))
     if doubt := _doubt(mask, len(parts), column, sides):
         return WholeImage(doubt)
-    hull = _enlarged(_edges(probabilities, mask), margin)
+    edges = _edges(probabilities, mask)
+    hull = _rounded(_hull(edges, margin * np.ptp(edges, axis=0)), digits=6)
     outlines = _outline(probabilities, sides[0]), _outline(probabilities, sides[1])
     return Lungs(_box(hull), round(float(mask.mean()), 4), outlines, hull)
 
@@ -120,7 +122,7 @@ def _largest_parts(mask: Mask) -> list[Mask]:
             break
         labels = spread
     areas = np.bincount(labels[mask], minlength=mask.size)
-    largest = np.argsort(areas)[:-3:-1]
+    largest = np.argpartition(areas, -2)[-2:]
     kept = areas[largest] >= max(1, LEAST_PART * areas.max())
     return [labels == label for label in largest[kept]]
 
@@ -175,7 +177,7 @@ def _doubt(mask: Mask, parts: int, column: int, sides: tuple[Mask, Mask]) -> str
 
 
 def _hull_area(mask: Mask) -> float:
-    x, y = np.array(_convex(_edges(mask.astype(np.float32), mask))).T
+    x, y = _hull(_edges(mask.astype(np.float32), mask)).T
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
@@ -208,35 +210,18 @@ def _outline(probabilities: Floats, mask: Mask) -> Outline:
     """Return the polygon through the ends of every second row."""
     y, left, right = (ends[::2] for ends in _ends(probabilities, mask))
     down, up = np.stack([left, y], axis=1), np.stack([right, y], axis=1)[::-1]
-    return _rounded(np.concatenate([down, up]).tolist(), digits=4)
+    return _rounded(np.concatenate([down, up]), digits=4)
 
 
-def _enlarged(edges: Points, margin: float) -> Outline:
-    """Return the convex hull of points moved by the margin to all four sides, clipped to the image."""
-    width, height = margin * np.ptp(edges, axis=0)
-    hull = np.array(_convex(edges))
-    moved = [hull + np.array([x, y]) for x in (-width, width) for y in (-height, height)]
-    return _rounded(_convex(np.concatenate(moved).clip(0, 1)), digits=6)
+def _hull(points: Points, reach: Points | float = 0.0) -> Points:
+    """Return the convex hull of points, enlarged by `reach` (x, y) on all sides, within the image.
 
-
-def _convex(points: Points) -> list[Point]:
-    """Return the convex hull of points: Andrew's monotone chain."""
-    ordered: list[Point] = sorted({(x, y) for x, y in points.tolist()})
-    return _chain(ordered)[:-1] + _chain(ordered[::-1])[:-1]
-
-
-def _chain(points: list[Point]) -> list[Point]:
-    chain: list[Point] = []
-    for point in points:
-        while len(chain) > 1 and _turn(chain[-2], chain[-1], point) <= 0:
-            chain.pop()
-        chain.append(point)
-    return chain
-
-
-def _turn(a: Point, b: Point, c: Point) -> float:
-    """Return twice the signed area of a triangle."""
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    Its corners are the outermost points in 64 directions.
+    """
+    outermost = points[(points @ _DIRECTIONS).argmax(axis=0)]
+    corners: Points = (outermost + reach * np.sign(_DIRECTIONS.T)).clip(0, 1)
+    differs = (corners != np.roll(corners, 1, axis=0)).any(axis=1)
+    return np.asarray(corners[differs])
 
 
 def _box(hull: Outline) -> Box:
@@ -244,5 +229,5 @@ def _box(hull: Outline) -> Box:
     return Box(left=min(x), top=min(y), right=max(x), bottom=max(y))
 
 
-def _rounded(points: list[Point], digits: int) -> Outline:
-    return tuple((round(x, digits), round(y, digits)) for x, y in points)
+def _rounded(points: Points, digits: int) -> Outline:
+    return tuple((round(x, digits), round(y, digits)) for x, y in points.tolist())
