@@ -15,4 +15,4 @@ def _commit_without_sync(connection: Any, *_: Any) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
-os.fsync = _leave_it_to_the_kernel
+os.fsync = os.fdatasync = _leave_it_to_the_kernel

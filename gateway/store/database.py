@@ -1,4 +1,4 @@
-"""One database for the ledger and the engine: SQLite in WAL with synchronous=FULL, or PostgreSQL.
+"""One database for the ledger and the engine: SQLite in WAL, or PostgreSQL.
 
 Commits are on disk when they return, whatever the server, the role, the database or the URL say.
 """
@@ -16,13 +16,12 @@ import sqlalchemy as sa
 
 from gateway.errors import Retry
 from gateway.store.turns import Turns
+from gateway.store.writer import LOCK_WAIT_MS, Writer
 
-LOCK_WAIT_MS = 10_000  # a sender that waits 30 s, as is usual, still hears of a longer lock
 CONNECT_SECONDS = 10  # and of a database server that does not answer
 READ_ONLY = "25006"  # PostgreSQL's SQLSTATE: a server that has become a standby
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "BEGIN")
-_HAS_TURN = "has the writers' turn"
 
 
 class UTCDateTime(sa.types.TypeDecorator[datetime]):
@@ -55,13 +54,12 @@ def open_engine(url: str, *, pool_size: int = 10) -> sa.Engine:
         pool_size=pool_size,
         max_overflow=40,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS} if on_a_server else {},
+        connect_args={"connect_timeout": CONNECT_SECONDS} if on_a_server else {"factory": Writer},
     )
     if on_a_server:
         sa.event.listen(engine, "connect", _make_server_durable)
         sa.event.listen(engine, "handle_error", _leave_standby)
     else:
-        sa.event.listen(engine, "connect", _make_durable)
         _let_writers_take_turns(engine)
     return engine
 
@@ -118,14 +116,6 @@ def told_by(error: sa.exc.SQLAlchemyError) -> str:
     return f"the database does not answer: {said}"
 
 
-def _make_durable(connection: sqlite3.Connection, _: Any) -> None:
-    connection.isolation_level = "IMMEDIATE"  # a writer waits for its turn instead of failing half-way
-    connection.execute(f"PRAGMA busy_timeout={LOCK_WAIT_MS}")
-    (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-    connection.execute(f"PRAGMA synchronous={'FULL' if mode == 'wal' else 'EXTRA'}")  # as durable without WAL
-    connection.execute("PRAGMA foreign_keys=ON")
-
-
 def _make_server_durable(connection: Any, _: Any) -> None:
     """Set what an acknowledgement rests on; settings of the session win over all others.
 
@@ -150,17 +140,21 @@ def _let_writers_take_turns(engine: sa.Engine) -> None:
     """Let one thread of this process write at a time, first come, first served."""
     turns = Turns()
 
-    def take(connection: sa.Connection, _: Any, statement: str, *__: Any) -> None:
-        if statement.lstrip()[:8].upper().startswith(_WRITES) and _HAS_TURN not in connection.info:
-            if not turns.take(LOCK_WAIT_MS / 1000):
-                busy = sqlite3.OperationalError("database is locked by other writers of this process")
-                raise sa.exc.OperationalError(statement, None, busy)
-            connection.info[_HAS_TURN] = True
+    def prepare(writer: Writer, _: Any) -> None:
+        writer.prepare(turns)
 
-    def give(_: Any, record: sa.pool.ConnectionPoolEntry, *__: Any) -> None:
-        if record.info.pop(_HAS_TURN, False):
-            turns.give()
+    def take(_: Any, cursor: Any, statement: str, *__: Any) -> None:
+        if statement.lstrip()[:8].upper().startswith(_WRITES):
+            try:
+                cursor.connection.take_turn()
+            except sqlite3.OperationalError as busy:
+                raise sa.exc.OperationalError(statement, None, busy) from busy
 
+    def give(writer: Writer | None, *_: Any) -> None:
+        if writer is not None:
+            writer.give_turn()
+
+    sa.event.listen(engine, "connect", prepare)
     sa.event.listen(engine, "before_cursor_execute", take)
     for end in ("checkin", "invalidate"):
         sa.event.listen(engine, end, give)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -34,6 +34,7 @@ from gateway.store.outcome import NO_ROUTE, update_state
 from gateway.store.schema import answers, instances, workers
 from gateway.store.session import AuditEntry, Session, open_session
 from gateway.store.session import now as now
+from gateway.store.shared_commit import SharedCommit
 from gateway.store.timings import record_timings
 from gateway.telemetry.events import Event
 
@@ -52,6 +53,14 @@ _STORED = (
     instances.c.received_at,
     instances.c.answer_id.is_not(None).label("was_answered"),
 )
+
+
+class _Receipt(NamedTuple):
+    """A received instance whose row is to be committed."""
+
+    received: Received
+    seconds: float
+    audit: AuditEntry | None
 
 
 class Ledger:
@@ -73,6 +82,7 @@ class Ledger:
         self._engine = engine
         self._data_dir = data_dir
         self._bell = bell
+        self._receipts = SharedCommit(self._record_receipts, (sa.exc.IntegrityError, sa.exc.DataError))
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -96,33 +106,42 @@ class Ledger:
     ) -> Arrival:
         """Commit the row that *is* the acknowledgement; `seconds` were spent on the bytes.
 
-        Whatever the database says, the sender may try again: the same bytes under the same UID are one row,
-        also where the answer to a commit was lost.
+        Threads that wait share a commit. Whatever the database says, the sender may try again: the same bytes
+        under the same UID are one row, also where the answer to a commit was lost.
         """
         try:
-            with self.session() as session:
-                instance_id, arrival = self._insert(session.connection, received)
-                image = ImageIdentity(
-                    instance_id,
-                    received.sop_instance_uid,
-                    received.study_instance_uid,
-                    received.calling_ae_title,
-                )
-                session.tell(
-                    Event.RECEIVED,
-                    image,
-                    audit=audit,
-                    arrival=arrival,
-                    calling_ae_title=received.calling_ae_title,
-                    called_ae_title=received.called_ae_title,
-                    peer_address=received.peer_address,
-                    transfer_syntax_uid=received.transfer_syntax_uid,
-                    size_bytes=received.size_bytes,
-                )
-                record_timings(session.connection, {Stage.RECEIVE: seconds})
-                return arrival
+            return self._receipts(_Receipt(received, seconds, audit))
         except sa.exc.DBAPIError as error:
             raise Retry(told_by(error)) from error
+
+    def _record_receipts(self, receipts: Sequence[_Receipt]) -> list[Arrival]:
+        # in one order everywhere, so that transactions of two receivers never wait for each other in a circle
+        order = sorted(range(len(receipts)), key=lambda place: receipts[place].received.sop_instance_uid)
+        with self.session() as session:
+            arrivals = {place: self._record_receipt(session, receipts[place]) for place in order}
+            record_timings(session.connection, *({Stage.RECEIVE: each.seconds} for each in receipts))
+        return [arrivals[place] for place in range(len(receipts))]
+
+    def _record_receipt(self, session: Session, receipt: _Receipt) -> Arrival:
+        received = receipt.received
+        instance_id, arrival = self._insert(session.connection, received)
+        session.tell(
+            Event.RECEIVED,
+            ImageIdentity(
+                instance_id,
+                received.sop_instance_uid,
+                received.study_instance_uid,
+                received.calling_ae_title,
+            ),
+            audit=receipt.audit,
+            arrival=arrival,
+            calling_ae_title=received.calling_ae_title,
+            called_ae_title=received.called_ae_title,
+            peer_address=received.peer_address,
+            transfer_syntax_uid=received.transfer_syntax_uid,
+            size_bytes=received.size_bytes,
+        )
+        return arrival
 
     def _insert(self, connection: sa.Connection, received: Received) -> tuple[int, Arrival]:
         row = {field.name: getattr(received, field.name) for field in fields(received)}

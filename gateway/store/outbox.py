@@ -81,6 +81,8 @@ class Outbox:
             held &= deliveries.c.id != but.id
         values = {"worker_id": None} | ({"unsure": True} if interrupted else {})
         with self._ledger.transaction() as connection:
+            if connection.scalars(sa.select(deliveries.c.id).where(held).limit(1)).first() is None:
+                return  # as a rule, and then without the write lock
             connection.execute(sa.update(deliveries).where(held).values(values))
         self._ledger.ring(Work.DELIVERIES)
 

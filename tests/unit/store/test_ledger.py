@@ -15,14 +15,6 @@ from gateway.store.queries.images import Images
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 
 
-def test_sqlite_is_durable(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path}/x.sqlite")
-    with engine.connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL
-    engine.dispose()
-
-
 def test_a_resent_image_changes_nothing_and_a_changed_one_is_kept_beside(
     ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -1,0 +1,74 @@
+"""Commits to SQLite are on disk when they return, and the disk keeps no other writer waiting."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from gateway.errors import Retry
+from gateway.store.database import open_engine
+from gateway.store.entries import Arrival
+from gateway.store.ledger import Ledger
+from tests.support.ledger_rows import received
+
+Sync = Callable[[int], None]
+Syncs = Callable[[Sync], None]
+
+
+@pytest.fixture
+def syncs(monkeypatch: pytest.MonkeyPatch) -> Syncs:
+    """Let a function take the place of fdatasync."""
+    return lambda sync: monkeypatch.setattr(os, "fdatasync", sync)
+
+
+def test_a_commit_returns_once_all_of_the_log_is_synced(ledger: Ledger, tmp_path: Path, syncs: Syncs) -> None:
+    synced = []
+    syncs(lambda descriptor: synced.append(_inode_and_size(os.fstat(descriptor))))
+    for number in range(3):
+        ledger.record_received(received(tmp_path, number))
+        assert synced.pop() == _inode_and_size(_log(ledger).stat())
+    assert ledger.queued() == 3
+    assert synced == []  # who only reads syncs nothing
+
+
+def test_sqlite_keeps_the_order_of_log_and_database(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/x.sqlite")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 1  # NORMAL: at a checkpoint
+    engine.dispose()
+
+
+def test_a_log_that_cannot_be_synced_is_no_commit(ledger: Ledger, tmp_path: Path, syncs: Syncs) -> None:
+    def fail(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    syncs(fail)
+    with pytest.raises(Retry, match="cannot be synced: Input/output error"):
+        ledger.record_received(received(tmp_path))
+    syncs(lambda _: None)
+    assert ledger.record_received(received(tmp_path)) is Arrival.RESENT  # the sender may send again
+
+
+def test_others_write_while_the_disk_is_busy(ledger: Ledger, tmp_path: Path, syncs: Syncs) -> None:
+    def write_elsewhere(_: int) -> None:
+        syncs(lambda _: None)
+        with sqlite3.connect(_log(ledger).with_name("gateway.sqlite"), timeout=0) as other:
+            other.execute("DELETE FROM events")  # at once, or "database is locked"
+        with ledger.transaction() as connection:  # another thread's turn
+            connection.execute(sa.text("DELETE FROM events"))
+
+    syncs(write_elsewhere)
+    assert ledger.record_received(received(tmp_path)) is Arrival.NEW
+    assert ledger.queued() == 1
+
+
+def _log(ledger: Ledger) -> Path:
+    return Path(f"{ledger._engine.url.database}-wal")
+
+
+def _inode_and_size(status: os.stat_result) -> tuple[int, int]:
+    return status.st_ino, status.st_size
