@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import (
+    commits,
     decode,
     delivery,
     durability,
@@ -70,6 +71,8 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         status.update("receive")
         receiving = receive.measure(root, effort)
         storescp_mb = receive.storescp_peak_mb(root, effort)
+        status.update("commits")
+        committing = commits.measure(root, effort)
         status.update("end to end")
         answering = end_to_end.measure(root, effort, models, storescp_mb)
         status.update("predict")
@@ -90,6 +93,7 @@ def measure(root: Path, effort: Effort) -> tuple[str, list[Figure]]:
         *sandboxed,
         *staged,
         *receiving,
+        *committing,
         *answering,
         *predicting,
         *promising,

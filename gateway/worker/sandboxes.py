@@ -6,6 +6,7 @@ done so twice: a sandbox may also be killed from outside. The worker and the oth
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -115,6 +116,7 @@ def open_stages(settings: Settings, models: Sequence[ModelIdentity], marks: Mark
     open_log(settings.directory, role="work", rules=settings.log)
     _stages.append(Stages(settings, models, marks.received, open_encoder(settings, marks.results), most_kept))
     limit_memory(settings.select.max_megapixels, images_kept=most_kept)
+    gc.freeze()  # what has been imported stays
 
 
 def _prepare(instance: StoredInstance) -> NDArray[np.float32] | Settled:
