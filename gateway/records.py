@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -195,6 +195,31 @@ class LungNetworkIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class FittedSite:
+    """The site to which a profile has fitted a model; see `gateway.model.profile`.
+
+    Attributes
+    ----------
+    name
+        The hospital's name.
+    made
+        Date of the profile, ISO 8601.
+    sha256
+        Hexadecimal SHA-256 of the profile.
+    thresholds
+        Scanner (manufacturer and model) and its own threshold, 0–1; other scanners have the model's.
+    """
+
+    name: str
+    made: str
+    sha256: str
+    thresholds: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.made}, SHA-256 {self.sha256}"
+
+
+@dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """Identity of a model, and the classes between which it decides.
 
@@ -218,6 +243,8 @@ class ModelIdentity:
         Program and precision that compute the answer (`OpenVINO float32`).
     lungs
         The lung network; None where the classifier sees whole images.
+    site
+        The site to which a profile has fitted the model; None: the model is as it was shipped.
     """
 
     name: str
@@ -231,6 +258,7 @@ class ModelIdentity:
     abstention: str = "none"
     engine: str = "PyTorch float32"
     lungs: LungNetworkIdentity | None = None
+    site: FittedSite | None = None
 
     def presence(self, score: float | None) -> Presence:
         """Return what a score says of the finding; None is an abstention."""
@@ -249,9 +277,15 @@ class ModelIdentity:
 
     @property
     def device_uid(self) -> str:
-        """Device UID of the algorithm: another one whenever the weights change (PS3.3 C.12.1.1.5)."""
-        networks = [self.weights_sha256, *([self.lungs.weights_sha256] if self.lungs else [])]
-        return uid_from("|".join(["device", self.name, self.version, *networks]))
+        """Device UID of the algorithm: another one whenever weights or profile change (PS3.3 C.12.1.1.5)."""
+        lungs = [self.lungs.weights_sha256] if self.lungs else []
+        profile = [f"profile {self.site.sha256}"] if self.site else []
+        return uid_from("|".join(["device", self.name, self.version, self.weights_sha256, *lungs, *profile]))
+
+    def for_scanner(self, scanner: str) -> ModelIdentity:
+        """Return the identity with the scanner's own threshold, where the site's profile has one."""
+        own = dict(self.site.thresholds) if self.site else {}
+        return replace(self, threshold=own[scanner]) if scanner in own else self
 
 
 class Box(NamedTuple):
@@ -356,6 +390,10 @@ class Prediction:
     activation: NDArray[np.float32]
     model: ModelIdentity
     region: Region | None = None
+
+    def for_scanner(self, scanner: str) -> Prediction:
+        """Return the prediction with the threshold of the scanner that took the image."""
+        return replace(self, model=self.model.for_scanner(scanner))
 
     @property
     def presence(self) -> Presence:

@@ -37,14 +37,15 @@ LAYERS: dict[str, set[str]] = {
     "doctor": CORE | RUNNING | {"configuration", "store", "deliver", "worker", "doctor.finding"},
     "processes": VALUES | RUNNING | {"store", "receive", "deliver", "worker", "web", "sandbox"},
     "training": CORE,
+    "commissioning": CORE | {"store", "worker"},
     "proof": VALUES | RUNNING | {"dicom", "store", "receive", "deliver", "worker", "processes"},
     "commands": CORE
     | RUNNING
     | {"configuration", "store", "deliver", "worker", "web", "processes", "training", "proof"}
-    | {"doctor", "doctor.finding"},
+    | {"commissioning", "doctor", "doctor.finding"},
 }
 ENTRY_POINTS = {"__main__", "__init__"}
-RESEARCH = {"training", "proof"}
+RESEARCH = {"training", "proof", "commissioning"}
 COMPOSED = ["receive"]
 OUTSIDE_THE_CORE = {"sqlalchemy", "pynetdicom", "dbos", "structlog", "socket", "sqlite3", "typer", "rich"}
 

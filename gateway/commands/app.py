@@ -17,6 +17,7 @@ from gateway import __version__
 from gateway.commands import (
     answering,
     checking,
+    commission,
     images,
     model,
     peers,
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "echo": peers.echo,
     "send": peers.send,
     "predict": answering.predict,
+    "commission": commission.commission,
     "prove": proof.prove,
     "train": research.train,
     "evaluate": research.evaluate,

@@ -190,7 +190,7 @@ def _where(key: Location, file: YamlFile) -> str:
 def _missing_files(settings: Settings) -> Iterator[Problem]:
     """Yield the files that do not exist or cannot be read; folders for results are created."""
     for key, path in _paths(settings, ()):
-        is_read = key[-1] in ("certificate", "key", "ca") or key == ("model", "path")
+        is_read = key[-1] in ("certificate", "key", "ca") or key in (("model", "path"), ("model", "profile"))
         if is_read and not os.access(path, os.R_OK):
             fault = "cannot be read" if path.exists() else "does not exist"
             yield Problem(key, f"{path} {fault}")
@@ -225,12 +225,12 @@ def _paths_in(value: Any, key: Location) -> Iterator[tuple[Location, Path]]:
 def _absolute(settings: Settings) -> Settings:
     root = settings.data_dir.expanduser().resolve()
     model = settings.model
-    if model.path is not None:
-        model = model.model_copy(update={"path": root / model.path.expanduser()})
+    named = {"path": model.path, "profile": model.profile}
+    paths = {name: root / path.expanduser() for name, path in named.items() if path is not None}
     changed = {
         "data_dir": root,
         "destinations": tuple(_below(root, each) for each in settings.destinations),
-        "model": model,
+        "model": model.model_copy(update=paths),
         "scp": _below(root, settings.scp),
         "audit": _below(root, settings.audit),
         "web": _below(root, settings.web),

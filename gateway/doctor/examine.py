@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.doctor.answers import answers
 from gateway.doctor.destinations import destinations, routes
 from gateway.doctor.finding import Finding
 from gateway.doctor.model import model
@@ -12,7 +13,19 @@ from gateway.doctor.processes import processes
 from gateway.doctor.storage import database, disk
 from gateway.settings import Settings
 
-EXAMINED = (disk, database, processes, listener, certificate, peers, model, destinations, routes, web)
+EXAMINED = (
+    disk,
+    database,
+    processes,
+    listener,
+    certificate,
+    peers,
+    model,
+    answers,
+    destinations,
+    routes,
+    web,
+)
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

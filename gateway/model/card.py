@@ -14,7 +14,7 @@ import yaml
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway.errors import ConfigurationError
-from gateway.records import UNDETERMINED, Finding, LungNetworkIdentity, ModelIdentity
+from gateway.records import UNDETERMINED, Finding, FittedSite, LungNetworkIdentity, ModelIdentity
 
 CARD_NAME = "model.yaml"
 
@@ -150,8 +150,8 @@ class ModelCard(_Frozen):
         limits = self.abstention
         return "none" if limits is None else f"distance {limits.distance:g}, outlier {limits.outlier:g}"
 
-    def identity(self, threshold: float, engine: str) -> ModelIdentity:
-        """Return the identity of an answer by these weights, this threshold and this engine."""
+    def identity(self, threshold: float, engine: str, site: FittedSite | None = None) -> ModelIdentity:
+        """Return the identity of an answer by these weights, this threshold, this engine and this site."""
         negative, positive = self.classes
         return ModelIdentity(
             name=self.name,
@@ -165,11 +165,17 @@ class ModelCard(_Frozen):
             abstention=self.limits,
             engine=engine,
             lungs=self.lungs.identity if self.lungs else None,
+            site=site,
         )
 
     def probability(self, log_odds: float) -> float:
         """Return the calibrated probability of the finding, 0–1, for the network's log-odds."""
         return 1 / (1 + math.exp(-max(-700.0, log_odds / (self.temperature or 1.0))))
+
+    def log_odds(self, probability: float) -> float:
+        """Return the network's log-odds of a calibrated probability, 0–1: the inverse of `probability`."""
+        inside = min(max(probability, 1e-12), 1 - 1e-12)
+        return math.log(inside / (1 - inside)) * (self.temperature or 1.0)
 
 
 def read_card(path: Path) -> ModelCard:

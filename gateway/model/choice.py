@@ -1,6 +1,6 @@
 """Chooses the engine of a model: OpenVINO on processors, PyTorch on GPUs. `predictor` calls it.
 
-OpenVINO answers only after it has computed the model's reference answers; otherwise PyTorch takes its place,
+OpenVINO answers only after it has computed the reference answers; otherwise PyTorch takes its place,
 and the notice says why.
 """
 
@@ -16,7 +16,8 @@ from gateway.model.abstention import Detector
 from gateway.model.card import LungNetwork
 from gateway.model.engines import NetworkEngine, Precision
 from gateway.model.opened_model import OpenedModel
-from gateway.model.reference import Unproven, prove, read_reference
+from gateway.model.profile import SiteProfile
+from gateway.model.reference import Reference, Unproven, prove, read_reference
 from gateway.model.weights import State
 
 if TYPE_CHECKING:
@@ -81,23 +82,30 @@ class Chosen(NamedTuple):
     notice: str | None
 
 
-def choose(model: Weighed, rules: EngineRules) -> Chosen:
+def choose(model: Weighed, rules: EngineRules, profile: SiteProfile | None = None) -> Chosen:
     """Open the engine that the rules and this machine call for.
+
+    With a site profile OpenVINO is proven twice: without the profile by the model's reference answers, and
+    with the profile by those that PyTorch gave when the profile was made.
 
     Raises
     ------
     ConfigurationError
         The device is not available, or the processor does not compute in the precision asked for.
     """
+    fitted = model if profile is None else model._replace(state=profile.fit(model.state))
     if rules.engine == "torch" or (rules.engine == "auto" and _on_gpu(rules.device)):
-        return Chosen(model.opened(open_torch(model, rules)), None)
+        return Chosen(fitted.opened(open_torch(fitted, rules)), None)
     try:
         opened = model.opened(open_openvino(model, rules))
         prove(opened, read_reference(model.folder, model.hashes))
+        if profile is not None:
+            opened = fitted.opened(open_openvino(fitted, rules))
+            prove(opened, Reference(profile.reference, lungs=None))
     except (ImportError, OSError, RuntimeError, Unproven) as error:
         reason = str(error).split("\n", 1)[0]
         notice = f"PyTorch answers in the place of OpenVINO: {reason}"
-        return Chosen(model.opened(open_torch(model, rules)), notice)
+        return Chosen(fitted.opened(open_torch(fitted, rules)), notice)
     return Chosen(opened, None)
 
 

@@ -6,6 +6,7 @@ checked against the card before use, and nothing in a weights file is executed.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +20,7 @@ from gateway.model.card import CARD_NAME, LungNetwork, ModelCard, Weights, read_
 from gateway.model.choice import AUTOMATIC, Chosen, EngineRules, Weighed, choose
 from gateway.model.engines import Measured
 from gateway.model.lungs import Seen
+from gateway.model.profile import read_profile
 from gateway.model.weights import (
     State,
     check_hash,
@@ -27,7 +29,7 @@ from gateway.model.weights import (
     decode_weights,
     read_bytes,
 )
-from gateway.records import Lungs, Prediction, Region
+from gateway.records import FittedSite, Lungs, Prediction, Region
 
 SHIPPED = Path(__file__).parent / "weights"
 STATE_DICTS = {".pth", ".pt"}  # weights saved by torch; a card is optional
@@ -48,14 +50,21 @@ class Predictor:
 
     notice: str | None = None
 
-    def __init__(self, chosen: Chosen, card: ModelCard, threshold: float) -> None:
+    def __init__(
+        self, chosen: Chosen, card: ModelCard, threshold: float, site: FittedSite | None = None
+    ) -> None:
         self._model, self.notice = chosen
         self.card = card
-        self.identity = card.identity(threshold, self._model.engine.name)
+        self.identity = card.identity(threshold, self._model.engine.name, site)
 
     @classmethod
     def open(
-        cls, path: Path | None, rules: EngineRules = AUTOMATIC, *, threshold: float | None = None
+        cls,
+        path: Path | None,
+        rules: EngineRules = AUTOMATIC,
+        *,
+        threshold: float | None = None,
+        profile: Path | None = None,
     ) -> Self:
         """Open a model.
 
@@ -64,16 +73,25 @@ class Predictor:
         path
             See `read_model`; None: the shipped model.
         threshold
-            Score at and above which the finding counts as present, 0–1; None: the card's.
+            Score at and above which the finding counts as present, 0–1; None: the profile's, else the card's.
+        profile
+            See `read_profile`; None: the model stays as it was shipped.
 
         Raises
         ------
         ConfigurationError
-            The card or the weights are missing, damaged or unsuitable, or the device is not available.
+            The card, the weights or the profile are missing, damaged or unsuitable, or the device is not
+            available.
         """
         card, model = read_model(SHIPPED if path is None else path)
-        chosen = choose(model, rules)
-        return cls(chosen, card, card.threshold if threshold is None else threshold)
+        site = None if profile is None else read_profile(profile, card)
+        chosen = choose(model, rules, site)
+        if site is None:
+            return cls(chosen, card, card.threshold if threshold is None else threshold)
+        fitted = site.fitted(card)
+        if threshold is None:
+            return cls(chosen, fitted, fitted.threshold, site.identity)
+        return cls(chosen, fitted, threshold, replace(site.identity, thresholds=()))
 
     @property
     def on_gpu(self) -> bool:
@@ -152,6 +170,17 @@ def _lung_state(lungs: LungNetwork, folder: Path) -> State:
     state = decode_weights(path, content)
     check_lung_shapes(state, path)
     return state
+
+
+def card_at(path: Path | None) -> ModelCard | None:
+    """Return the model card at a path as for `read_model`, None where it has none; None: the shipped model's.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no model, or its card is not valid.
+    """
+    return _locate(SHIPPED if path is None else path)[0]
 
 
 def _locate(path: Path) -> tuple[ModelCard | None, Path]:

@@ -15,6 +15,8 @@ RESEARCH_SENTENCE = (
     "Research only, not for diagnostic use: this is the unverified output of an image classifier that is "
     "not a medical device. It must not influence the care of the patient."
 )
+NOT_FITTED = "Not fitted to this site"
+"""Stated once by SR, SC and report page of an answer that no site profile took part in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,11 @@ def summary(prediction: Prediction) -> str:
     finding = prediction.model.finding.meaning
     sentence = f"{finding} {prediction.presence}: {score_in_words(prediction)}."
     return f"{sentence} {prediction.reason}" if prediction.reason else sentence
+
+
+def site_in_words(model: ModelIdentity) -> str:
+    """Return the site to which the model is fitted, short enough for a line of the Secondary Capture."""
+    return f"Fitted to {model.site.name}, {model.site.made}" if model.site else NOT_FITTED
 
 
 def percent(prediction: Prediction) -> float | None:

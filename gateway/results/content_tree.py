@@ -15,7 +15,7 @@ from pydicom.sr.coding import Code
 from pydicom.tag import Tag
 
 from gateway.records import ModelIdentity, Presence
-from gateway.results.answer import RESEARCH_SENTENCE, Answer, percent, summary
+from gateway.results.answer import NOT_FITTED, RESEARCH_SENTENCE, Answer, percent, summary
 from gateway.results.content_items import (
     CONTAINS,
     HAS_ACQ_CONTEXT,
@@ -158,6 +158,7 @@ def _algorithm(answer: Answer) -> Iterator[bytes]:
         f"Weights SHA-256: {model.weights_sha256}",
         *([f"Lung network SHA-256: {model.lungs.weights_sha256}"] if model.lungs else []),
         f"Engine: {model.engine}",
+        f"Site profile: {model.site}" if model.site else NOT_FITTED,
         *(f"Preprocessing: {step}" for step in answer.steps),
     ):
         yield words(HAS_CONCEPT_MOD, codes.DCM.AlgorithmParameters, parameter)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gateway.records import GreyImage, Lungs, Prediction, Presence
 from gateway.results.activation_overlay import OUTLINE_COLOUR, colour_scale, map_range, overlay
-from gateway.results.answer import RESEARCH_BANNER, Answer, score_in_words
+from gateway.results.answer import RESEARCH_BANNER, Answer, score_in_words, site_in_words
 from gateway.results.canvas import Box, Canvas, Colour
 
 WIDTH, HEIGHT = 1280, 880  # every PACS takes it uncompressed, as 3.4 MB
@@ -129,7 +129,7 @@ def _answer(canvas: Canvas, answer: Answer) -> None:
         _BELOW_LEFT.left, _BELOW_LEFT.top, words, LARGE, _ANSWER_COLOUR[prediction.presence], bold=True
     )
     sentence = f"{score_in_words(prediction).capitalize()}."
-    below = Box(_BELOW_LEFT.left, _BELOW_LEFT.top + 60, _BELOW_LEFT.width, 70)
+    below = Box(_BELOW_LEFT.left, _BELOW_LEFT.top + 56, _BELOW_LEFT.width, 66)
     canvas.paragraph(below, sentence, MEDIUM, _WHITE)
 
 
@@ -138,7 +138,8 @@ def _provenance(canvas: Canvas, answer: Answer, when: datetime) -> None:
     lines = (
         f"Weights {model.weights_sha256[:12]}, {model.name} {model.version}",
         f"{when.isoformat(' ', 'seconds')}, CXR Gateway {answer.software_version}",
+        site_in_words(model),
     )
     for number, line in enumerate(lines):
-        top = _BELOW_LEFT.top + 134 + number * 28
-        canvas.paragraph(Box(_BELOW_LEFT.left, top, _BELOW_LEFT.width, 28), line, SMALL, _GREY)
+        top = _BELOW_LEFT.top + 122 + number * 25
+        canvas.paragraph(Box(_BELOW_LEFT.left, top, _BELOW_LEFT.width, 25), line, SMALL, _GREY)

@@ -121,6 +121,9 @@ class Model(Section):
 
     path: Path | None = None
     """The model's card, its folder, or a torchvision state_dict (.pth); null: the shipped model."""
+    profile: Path | None = None
+    """The site profile that `gateway commission` made for this model, a folder; null: the model is not fitted
+    to this site."""
     engine: Literal["auto", "torch", "openvino"] = "auto"
     """Program that runs the network: auto (PyTorch on a GPU, OpenVINO elsewhere), torch, or openvino.
     Whatever the setting, PyTorch answers where OpenVINO does not compute the model's reference answers."""
@@ -134,8 +137,8 @@ class Model(Section):
     batch_size: int = Field(32, ge=1, le=1024)
     """Most images in a forward pass, 1 to 1024."""
     threshold: float | None = Field(None, ge=0, le=1)
-    """Probability of pneumonia, 0 to 1, from which the answer is Pneumonia; null: the threshold of the model
-    card."""
+    """Probability of pneumonia, 0 to 1, from which the answer is Pneumonia; null: the threshold of the site
+    profile, else of the model card."""
 
 
 class Results(Section):

@@ -114,6 +114,7 @@ def _model(answer: AnswerRecord) -> dict[str, Any]:
         "threshold": model.threshold,
         "calibration": model.calibration,
         "abstention": model.abstention,
+        "site": str(model.site) if model.site else None,
         "negative": model.negative,
         "positive": model.positive,
         "finding": model.finding.meaning,

@@ -78,6 +78,7 @@ answers = sa.Table(  # of one model to one image; all that an earlier version di
     sa.Column("threshold", sa.Double),
     sa.Column("calibration", sa.Text),
     sa.Column("abstention", sa.Text),  # the limits beyond which the model gives no answer
+    sa.Column("site", sa.Text),  # to which a profile has fitted the model
     sa.Column("negative", sa.String(64), nullable=False),  # the model's classes
     sa.Column("positive", sa.String(64), nullable=False),
     sa.Column("finding", sa.String(64), nullable=False),  # in words
@@ -93,6 +94,7 @@ answers = sa.Table(  # of one model to one image; all that an earlier version di
     sa.Column("repaired", sa.JSON),
     sa.Column("activation", sa.JSON),
     sa.Column("region", sa.JSON(none_as_null=True)),  # the part of the image that the classifier saw
+    sa.Index("ix_answers_device", "device_uid", "id"),  # the first answers of a model
 )
 
 results = sa.Table(

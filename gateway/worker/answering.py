@@ -19,6 +19,7 @@ def answering_of(settings: Settings, model: ModelIdentity) -> dict[str, Any]:
     """
     stated = {name: value for name, value in asdict(model).items() if value is not None}
     stated |= {"report": settings.results.sr, "software_version": SOFTWARE_VERSION}
+    stated |= {"site": str(model.site)} if model.site else {}
     return stated | ({"lung_outline": True} if settings.results.lung_outline else {})
 
 

@@ -147,7 +147,9 @@ def batch_size(settings: Settings, predictor: Predictor) -> int:
 def open_predictor(settings: Settings) -> Predictor:
     """Open the configured model."""
     model = settings.model
-    return Predictor.open(model.path, engine_rules(settings), threshold=model.threshold)
+    return Predictor.open(
+        model.path, engine_rules(settings), threshold=model.threshold, profile=model.profile
+    )
 
 
 def engine_rules(settings: Settings) -> EngineRules:

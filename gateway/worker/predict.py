@@ -23,6 +23,7 @@ from gateway.results.region import region_document
 from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import source_header
 from gateway.settings import Settings
+from gateway.worker.describe import describe
 from gateway.worker.encode import result_rules
 from gateway.worker.pipeline import infer
 from gateway.worker.stages import (
@@ -43,10 +44,14 @@ BATCHES_AHEAD = 2  # decoded while the network runs
 
 @dataclass(frozen=True, slots=True)
 class FilePrediction:
-    """One file's answer as a JSON line; `failed` where an answer was due and there is none."""
+    """One file's answer as a JSON line; `failed` where an answer was due and there is none.
+
+    `threshold` is that of the scanner, None where there is no answer.
+    """
 
     line: dict[str, Any]
     failed: bool
+    threshold: float | None = None
     study_instance_uid: str = ""
     results: tuple[Result, ...] = ()
 
@@ -90,12 +95,15 @@ def predict_files(
 
 def predict_file(file: Path, predictor: Predictor, settings: Settings) -> FilePrediction:
     """Answer for one file; a bug is raised, not told as the file's failure."""
-    image = _prepare(file, eligibility_rules(settings, predictor.identity))
+    image = prepare_file(file, eligibility_rules(settings, predictor.identity))
     (prediction,) = _answer([file], [image], predictor, settings, with_results=False)
     return prediction
 
 
-def _begins_as_picture(file: Path) -> bool:
+def is_picture(file: Path) -> bool:
+    """Tell whether a file is PNG or JPEG, by its name or its first bytes; raises OSError."""
+    if file.suffix.lower() in PICTURES:
+        return True
     with file.open("rb") as opened:
         return is_png_or_jpeg(opened.read(MARK_BYTES))
 
@@ -113,14 +121,15 @@ def _prepare_all(files: Sequence[Path], rules: EligibilityRules) -> list[Prepare
 
 def _prepare_even_with_bugs(file: Path, rules: EligibilityRules) -> Prepared | End:
     try:
-        return _prepare(file, rules)
+        return prepare_file(file, rules)
     except Exception as error:
         return End(State.FAILED, Reason.INTERNAL_ERROR, f"a bug in the gateway: {error!r}")
 
 
-def _prepare(file: Path, rules: EligibilityRules) -> Prepared | End:
+def prepare_file(file: Path, rules: EligibilityRules) -> Prepared | End:
+    """SELECT, DECODE and PREPROCESS a file; whatever its bytes are, it ends as one of the two."""
     try:
-        if file.suffix.lower() in PICTURES or _begins_as_picture(file):
+        if is_picture(file):
             grey = read_png_or_jpeg(file.read_bytes(), rules.max_megapixels)
             return Prepared(Dataset(), grey, *preprocess(grey.pixels), Eligible("unknown"))
         return prepare(read_source(file), rules)
@@ -147,7 +156,7 @@ def _answer(
         if isinstance(image, End):
             yield _without_answer(file, image, model)
             continue
-        prediction = next(predictions)
+        prediction = next(predictions).for_scanner(describe(image.source).scanner)
         try:
             results = _results(image, prediction, settings) if with_results and image.source else ()
         except Reject as error:
@@ -176,7 +185,8 @@ def _with_answer(
     if region := region_of(prediction, image.grey.pixels):
         line["region"] = region_document(region)
     study = str(image.source.get("StudyInstanceUID", ""))
-    return FilePrediction(line, failed=False, study_instance_uid=study, results=results)
+    threshold = prediction.model.threshold
+    return FilePrediction(line, failed=False, threshold=threshold, study_instance_uid=study, results=results)
 
 
 def _results(image: Prepared, prediction: Prediction, settings: Settings) -> tuple[Result, ...]:

@@ -36,7 +36,8 @@ def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[ImageView])
     uid = image.sop_instance_uid
     if image.state is State.RECEIVED:
         raise GatewayError(f"{uid}: waits for its answer already")
-    wanted = answering_of(settings, open_predictor(settings).identity)
+    model = open_predictor(settings).identity
+    wanted = answering_of(settings, model)
     workers = ledger.answering(SILENT_SECONDS)
     for worker in workers:
         if worker != wanted:
@@ -44,7 +45,8 @@ def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[ImageView])
                 f"{uid}: a running worker answers with {_difference(worker, wanted)} of this command; "
                 "restart the gateway with these settings first"
             )
-    if image.answer and image.answer.configuration == configuration_hash(wanted):
+    by_scanner = answering_of(settings, model.for_scanner(image.scanner or ""))
+    if image.answer and image.answer.configuration == configuration_hash(by_scanner):
         return "has its answer by this model, configuration and revision; nothing to do"
     Requeue(ledger).reprocess(uid)
     return "is answered again" if workers else "is answered again once a worker runs"

@@ -257,7 +257,8 @@ class Stages:
             earlier = reports_by_model(instance, [each.model.name for each in predictions])
             encoded = []
             for prediction, reports in zip(predictions, earlier, strict=True):
-                answer = answer_for(image, prediction, self._settings)
+                by_scanner = prediction.for_scanner(ready.description.scanner)
+                answer = answer_for(image, by_scanner, self._settings)
                 answer = replace(answer, predecessors=predecessors(instance, reports))
                 encoded.append((answer, self._encoder.build(AnsweredImage(header, image.grey, answer))))
         except Reject as error:

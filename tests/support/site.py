@@ -92,7 +92,7 @@ def add_answer(site: Site, number: int, source: Dataset | None = None, **changes
     return row
 
 
-def answer_again(site: Site, number: int = 1, **model: Any) -> StoredInstance:
+def answer_again(site: Site, number: int = 1, /, **model: Any) -> StoredInstance:
     """Answer the image that waits; another model may give this answer."""
     (instance,) = claim(site.ledger, f"batch {number}")
     record = answer(site.settings.data_dir, "outbox", uid=f"2.25.{number}", **model)

@@ -190,6 +190,7 @@ def _answer(row: sa.Row[Any]) -> AnswerView:
         negative=row.negative,
         positive=row.positive,
         finding=row.finding,
+        site=row.site,
     )
     return AnswerView(
         id=row.id,

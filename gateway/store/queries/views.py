@@ -22,9 +22,19 @@ def presence_of(label: str | None, score: float | None, positive: str | None) ->
     return Presence.PRESENT if label == positive else Presence.ABSENT
 
 
+def finds(presence: Presence, verdict: Agreement) -> bool | None:
+    """Return whether a reader sees the finding, by the answer and the reader's verdict on it."""
+    if verdict is Agreement.UNSURE or presence is Presence.UNDETERMINED:
+        return None
+    return (presence is Presence.PRESENT) == (verdict is Agreement.AGREE)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """The model of an answer; fields are None where an earlier version kept no record."""
+    """The model of an answer; fields are None where an earlier version kept no record.
+
+    `site` is the site to which a profile has fitted the model, None where none has.
+    """
 
     name: str | None
     version: str | None
@@ -36,6 +46,7 @@ class ModelView:
     negative: str
     positive: str
     finding: str
+    site: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +241,11 @@ class FeedbackView:
     def presence(self) -> Presence:
         """Presence of the finding, by the answer."""
         return presence_of(self.label, self.score, self.positive)
+
+    @property
+    def finds(self) -> bool | None:
+        """The finding as the reader sees it; None where that does not follow."""
+        return finds(self.presence, self.verdict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,4 +68,5 @@ def _answer(file: Path) -> tuple[dict[str, Any], bool]:
         prediction = predict_file(file, predictor, settings)
     except Exception as error:  # not every exception survives the way to the server
         raise RuntimeError(repr(error)) from error
-    return prediction.line | {"threshold": predictor.identity.threshold}, prediction.failed
+    threshold = prediction.threshold if prediction.threshold is not None else predictor.identity.threshold
+    return prediction.line | {"threshold": threshold}, prediction.failed

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gateway.model.fraction import Fraction
 from gateway.records import Presence
 from gateway.store.entries import Agreement
-from gateway.store.queries.views import FeedbackView
+from gateway.store.queries.views import FeedbackView, finds
 
 BINS = 10
 
@@ -32,31 +32,7 @@ class Reading:
     @property
     def finds(self) -> bool | None:
         """The finding as the reader sees it; None where that does not follow."""
-        if self.verdict is Agreement.UNSURE or self.presence is Presence.UNDETERMINED:
-            return None
-        return (self.presence is Presence.PRESENT) == (self.verdict is Agreement.AGREE)
-
-
-class Fraction(NamedTuple):
-    """`part` of `whole`."""
-
-    part: int
-    whole: int
-
-    @property
-    def value(self) -> float | None:
-        """Between 0 and 1; None of nothing."""
-        return self.part / self.whole if self.whole else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Wilson's 95 % interval."""
-        if not self.whole:
-            return None
-        z, n, p = 1.959964, self.whole, self.part / self.whole
-        centre, spread = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        scale = 1 + z * z / n
-        return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+        return finds(self.presence, self.verdict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from gateway.telemetry.role_status import read_role_status
 from gateway.web.pages import plots
 from gateway.web.pages.templates import page
 from gateway.web.site import Site
+from gateway.worker.plausibility import judge_first_answers
 
 HOUR = 3600
 HOURS = 24
@@ -51,6 +52,7 @@ def survey(site: Site) -> dict[str, Any]:
         "disk": {"free": disk.free, "total": disk.total, "used": (disk.total - disk.free) / disk.total},
         "latency": {name: percentile(answered, part) for name, part in (("p50", 0.5), ("p95", 0.95))},
         "last_received": site.traffic.last_received(),
+        "judgement": judge_first_answers(site.settings, site.ledger),
         "destinations": site.traffic.destinations(),
         "roles": sorted(read_role_status(site.settings.directory.role_status).items()),
         "rate_plot": _rate(site),

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway import __version__
 from gateway.records import in_sentence
-from gateway.results.answer import RESEARCH_BANNER
+from gateway.results.answer import NOT_FITTED, RESEARCH_BANNER
 from gateway.web.pages import words
 from gateway.web.site import Site
 
@@ -63,7 +63,7 @@ def _environment() -> Environment:
         "percent": lambda fraction: "–" if fraction is None else f"{100 * fraction:.1f} %",
         "number": lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
     }
-    environment.globals |= {"banner": RESEARCH_BANNER, "version": __version__}
+    environment.globals |= {"banner": RESEARCH_BANNER, "not_fitted": NOT_FITTED, "version": __version__}
     return environment
 
 

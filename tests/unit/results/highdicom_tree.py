@@ -30,7 +30,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from gateway.records import ModelIdentity, Presence
-from gateway.results.answer import RESEARCH_SENTENCE, Answer, percent, summary
+from gateway.results.answer import NOT_FITTED, RESEARCH_SENTENCE, Answer, percent, summary
 from gateway.results.content_tree import ANSWER, ENGLISH, MODALITY, PERCENT, PLAIN_CHEST, SOURCE
 from gateway.results.identity import tracking_uid
 from gateway.results.modules import MANUFACTURER, code_dataset, long_string
@@ -158,6 +158,7 @@ def _algorithm(answer: Answer) -> AlgorithmIdentification:
             f"Weights SHA-256: {model.weights_sha256}",
             *([f"Lung network SHA-256: {model.lungs.weights_sha256}"] if model.lungs else []),
             f"Engine: {model.engine}",
+            f"Site profile: {model.site}" if model.site else NOT_FITTED,
             *(f"Preprocessing: {step}" for step in answer.steps),
         ],
         family=codes.DCM.ArtificialIntelligence,

@@ -45,6 +45,7 @@ ALGORITHM: list[Row] = [
     (3, "HAS CONCEPT MOD", "TEXT", "111002 DCM", "Calibration: temperature 1.31"),
     (3, "HAS CONCEPT MOD", "TEXT", "111002 DCM", f"Weights SHA-256: {'5e' * 32}"),
     (3, "HAS CONCEPT MOD", "TEXT", "111002 DCM", "Engine: PyTorch float32"),
+    (3, "HAS CONCEPT MOD", "TEXT", "111002 DCM", "Not fitted to this site"),
     (3, "HAS CONCEPT MOD", "TEXT", "111002 DCM", "Preprocessing: window 2048/4096, LINEAR"),
     (3, "HAS CONCEPT MOD", "TEXT", "111002 DCM", "Preprocessing: scaled to 0-65535"),
     (3, "HAS CONCEPT MOD", "CODE", "111000 DCM", "123110 DCM"),

@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from gateway.records import GreyImage, Prediction
+from gateway.records import FittedSite, GreyImage, Prediction
 from gateway.results.activation_overlay import OUTLINE_COLOUR, colour_scale, map_range, overlay
+from gateway.results.answer import site_in_words
 from gateway.results.canvas import Box, Canvas, drawable, shortened, wrapped
 from gateway.results.colour_map import blended, coloured
 from gateway.results.picture import HEIGHT, WIDTH, picture
@@ -161,3 +162,12 @@ def test_the_radiograph_is_shown_by_the_upper_eight_of_its_bits(shape: tuple[int
     coarse = (pixels >> 8).astype(np.uint16) << 8
     shown = [picture(GreyImage(each, ()), answer(UNDETERMINED), NOON) for each in (pixels, coarse)]
     assert np.array_equal(*shown)
+
+
+def test_a_line_says_to_which_site_the_model_is_fitted() -> None:
+    site = FittedSite("St. Elsewhere", "2026-05-17", "ab" * 32)
+    fitted = replace(PNEUMONIA, model=replace(PNEUMONIA.model, site=site))
+    rows = np.nonzero((draw(PNEUMONIA) != draw(fitted)).any(axis=(1, 2)))[0]
+    assert 840 < rows.min() < rows.max() < HEIGHT - 8
+    assert site_in_words(PNEUMONIA.model) == "Not fitted to this site"
+    assert site_in_words(fitted.model) == "Fitted to St. Elsewhere, 2026-05-17"

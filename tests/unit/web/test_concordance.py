@@ -2,9 +2,10 @@
 
 import pytest
 
+from gateway.model.fraction import Fraction
 from gateway.records import Presence
 from gateway.store.entries import Agreement
-from gateway.web.pages.concordance import Fraction, Reading, by, calibration, concordance
+from gateway.web.pages.concordance import Reading, by, calibration, concordance
 
 PRESENT, ABSENT, UNDETERMINED = Presence.PRESENT, Presence.ABSENT, Presence.UNDETERMINED
 AGREE, DISAGREE, UNSURE = Agreement.AGREE, Agreement.DISAGREE, Agreement.UNSURE

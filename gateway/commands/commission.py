@@ -1,0 +1,117 @@
+"""`gateway commission`: fits the model to this site; the only module that loads `gateway.commissioning`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.commands.console import out, staged, warn
+from gateway.commands.opening import open_ledger, open_settings
+from gateway.commands.options import Config
+from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from gateway.commissioning.commission import Commissioned
+    from gateway.model.profile import Part
+    from gateway.store.ledger import Ledger
+
+
+def commission(
+    normal: Annotated[
+        str,
+        typer.Argument(
+            help="Normal chests: a folder, a file *.txt of SOP Instance UIDs, or the word feedback."
+        ),
+    ],
+    site: Annotated[str, typer.Option(help="The hospital's name, as results state it.")],
+    sick: Annotated[
+        str | None, typer.Option(help="Chests with the finding, given in the same ways as normal ones.")
+    ] = None,
+    specificity: Annotated[
+        float, typer.Option(min=0.5, max=0.99, help="Share of normal chests that stay negative.")
+    ] = 0.9,
+    read_again: Annotated[
+        bool, typer.Option("--read-again", help="Far-out images were read again and are normal.")
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="New folder of the profile; default below data_dir/profiles.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="HTML", help="Also write a page to be signed.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Fit the model to this site with at least 20 of its normal chests; write a site profile."""
+    from gateway.commissioning.commission import Request
+    from gateway.commissioning.commission import commission as run
+    from gateway.commissioning.given import given_images
+    from gateway.worker.pipeline import engine_rules
+    from gateway.worker.stages import eligibility_rules
+
+    settings = open_settings(config)
+
+    def ledger() -> Ledger:
+        return open_ledger(config)[1]
+
+    target = folder or settings.data_dir / "profiles" / f"{datetime.now().astimezone():%Y-%m-%d}"
+    check_free(target)
+    request = Request(
+        site=site,
+        model=settings.model.path,
+        rules=eligibility_rules(settings),
+        engine=engine_rules(settings),
+        specificity=specificity,
+        read_again=read_again,
+    )
+    normals = given_images(normal, ledger)
+    sicks = [] if sick is None else given_images(sick, ledger, sick=True)
+    with staged() as progress:
+        made = run(normals, sicks, request, progress)
+    for each in made.left_out:
+        warn(f"{each.name}: left out: {each.reason}", style="yellow")
+    sha256 = made.write(target)
+    if report is not None:
+        write_report(made, sha256, settings.model.path, report)
+    print_figures(made)
+    out.print(f"the profile is in {target}; put it to use by model.profile: {target}", soft_wrap=True)
+
+
+def check_free(folder: Path) -> None:
+    """Refuse a folder that exists, before any time is spent."""
+    if folder.exists():
+        raise GatewayError(f"{folder} exists: state another folder by --out")
+
+
+def write_report(made: Commissioned, sha256: str, model: Path | None, file: Path) -> None:
+    """Write the page that a medical physicist can sign."""
+    from gateway.commissioning.report import report_page
+    from gateway.model.predictor import SHIPPED, read_model
+
+    card, _ = read_model(SHIPPED if model is None else model)
+    try:
+        file.write_text(report_page(made.card, sha256, card, made.evidence), encoding="utf-8")
+    except OSError as error:
+        raise GatewayError(f"{file}: {error.strerror}") from None
+
+
+def print_figures(made: Commissioned) -> None:
+    """Print the figures before and after, one line each."""
+    before, after = made.card.before, made.card.after
+    pairs = {"specificity": (before.specificity, after.specificity)}
+    if before.sensitivity and after.sensitivity:
+        pairs["sensitivity"] = (before.sensitivity, after.sensitivity)
+    for name, (shipped, fitted) in pairs.items():
+        line = f"{name}: {in_words(shipped)} as shipped, {in_words(fitted)} with the profile"
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    if before.auc and after.auc:
+        out.print(
+            f"AUC: {before.auc.value:.3f} as shipped, {after.auc.value:.3f} with the profile", highlight=False
+        )
+
+
+def in_words(part: Part) -> str:
+    """Return a share with its interval and counts."""
+    return f"{part.value:.2f} [{part.low:.2f}, {part.high:.2f}] ({part.part} of {part.whole})"

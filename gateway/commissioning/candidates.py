@@ -1,0 +1,142 @@
+"""The images of a site that may be used: frontal chests, one of each patient, each with the model's input.
+
+Every image that is left out has a reason of a few words. Headers are examined before any pixel is decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from gateway.commissioning.given import Given
+from gateway.dicom import header
+from gateway.errors import GatewayError, Reject
+from gateway.imaging.eligibility import EligibilityRules, eligibility
+from gateway.imaging.fingerprint import pixel_digest
+from gateway.records import Ineligible
+from gateway.worker.describe import describe
+from gateway.worker.predict import is_picture, prepare_file
+from gateway.worker.stages import End, read_source
+
+COPY, SAME_PATIENT = "copy of another image", "another image of the same patient"
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """An image whose header allows an answer; `patient` and `scanner` are empty where not stated."""
+
+    given: Given
+    sop_instance_uid: str = ""
+    patient: str = ""
+    scanner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A decoded image.
+
+    Attributes
+    ----------
+    name
+        As a person knows it.
+    key
+        SOP Instance UID, or the pixel digest of a picture.
+    digest
+        Hash of the pixels.
+    grey
+        One channel of the model's input, float32 (224, 224), -1 to 1; `commission` crops it to what the
+        classifier sees.
+    """
+
+    name: str
+    key: str
+    digest: str
+    scanner: str
+    grey: Floats
+
+
+class LeftOut(NamedTuple):
+    """An image that was given and is not used."""
+
+    name: str
+    reason: str
+
+
+class Sorted(NamedTuple):
+    """Images in use, and images left out."""
+
+    used: list[Candidate]
+    left_out: list[LeftOut]
+
+
+def examine_headers(given: Sequence[Given], rules: EligibilityRules) -> tuple[list[Header], list[LeftOut]]:
+    """Return the images whose headers allow an answer, the first one of each patient, and the others."""
+    usable: list[Header] = []
+    left_out: list[LeftOut] = []
+    patients: set[str] = set()
+    for each in given:
+        found = _header(each, rules)
+        if isinstance(found, str):
+            left_out.append(LeftOut(each.name, found))
+        elif found.patient and found.patient in patients:
+            left_out.append(LeftOut(each.name, SAME_PATIENT))
+        else:
+            patients.add(found.patient)
+            usable.append(found)
+    return usable, left_out
+
+
+def decode_all(headers: Iterable[Header], rules: EligibilityRules, advance: Callable[[], None]) -> Sorted:
+    """Decode the images; of equal pixels only the first image is used.
+
+    The images are in the order of their digests, so that the order of files decides nothing.
+    """
+    used: dict[str, Candidate] = {}
+    left_out = []
+    for each in headers:
+        image = prepare_file(each.given.path, rules)
+        if isinstance(image, End):
+            left_out.append(LeftOut(each.given.name, image.reason.value.replace("_", " ")))
+        else:
+            digest = pixel_digest(image.grey)
+            if digest in used:
+                left_out.append(LeftOut(each.given.name, COPY))
+            else:
+                key = each.sop_instance_uid or digest
+                used[digest] = Candidate(each.given.name, key, digest, each.scanner, image.tensor[0])
+        advance()
+    return Sorted([used[digest] for digest in sorted(used)], left_out)
+
+
+def as_inputs(candidates: Sequence[Candidate]) -> Floats:
+    """Return images as inputs of a network, float32 (n, 3, 224, 224), -1 to 1."""
+    if not candidates:
+        return np.empty((0, 3, 224, 224), np.float32)
+    return np.repeat(np.stack([each.grey for each in candidates])[:, None], 3, axis=1)
+
+
+def _header(given: Given, rules: EligibilityRules) -> Header | str:
+    """Return the header of an image, or why it is not used."""
+    try:
+        if is_picture(given.path):
+            return Header(given)
+        source = read_source(given.path)
+        verdict = eligibility(source, rules)
+    except (Reject, GatewayError, OSError):
+        return "no DICOM, PNG or JPEG file"
+    if isinstance(verdict, Ineligible):
+        return verdict.reason.value.replace("_", " ")
+    return Header(given, str(source.get("SOPInstanceUID", "")), _patient(source), describe(source).scanner)
+
+
+def _patient(source: Dataset) -> str:
+    """Return Patient ID and its issuer, or nothing where no ID is stated."""
+    number = " ".join(header.texts(source, "PatientID")).strip()
+    return f"{number}|{' '.join(header.texts(source, 'IssuerOfPatientID'))}" if number else ""

@@ -1,0 +1,303 @@
+"""Makes the site profile of a model from a hospital's own images. `gateway commission` calls it.
+
+Nothing is written before every check has passed. The profile's figures are those of cross-validation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gateway.commissioning.candidates import (
+    Candidate,
+    Header,
+    LeftOut,
+    Sorted,
+    as_inputs,
+    decode_all,
+    examine_headers,
+)
+from gateway.commissioning.cross_validation import (
+    LEAST,
+    Odds,
+    Scored,
+    area_of,
+    cross_validate,
+    images_needed,
+    own_scanners,
+    part_of,
+    specificity_of,
+    temperature_of,
+    thresholds_at,
+)
+from gateway.commissioning.fitting import Fitting
+from gateway.commissioning.given import Given
+from gateway.commissioning.signs import check_apart, check_far_out, check_order
+from gateway.errors import GatewayError
+from gateway.imaging.eligibility import EligibilityRules
+from gateway.model.abstention import reason_to_abstain
+from gateway.model.card import ModelCard, Weights
+from gateway.model.choice import EngineRules, Weighed, open_torch
+from gateway.model.engines import Measured
+from gateway.model.predictor import SHIPPED, Predictor, read_model
+from gateway.model.profile import (
+    STATISTICS_NAME,
+    Figures,
+    FittedModel,
+    Images,
+    Part,
+    ProfileCard,
+    ScannerThreshold,
+    Scores,
+    encode_statistics,
+    write_profile,
+)
+from gateway.model.reference import reference_answers
+from gateway.model.weights import State
+from gateway.worker.revision import SOFTWARE_VERSION
+
+SHARE = 0.5
+"""Share of the site's statistics in the normalisations; docs/adr has the comparison."""
+
+ABSTAINED = "the model abstains"
+QUANTILES = (5, 25, 50, 75, 95)
+BATCH = 8
+
+Progress = Callable[[int, int, str], None]  # done, total, activity
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request for a profile.
+
+    Attributes
+    ----------
+    site
+        The hospital's name.
+    model
+        As for `read_model`; None: the shipped model.
+    rules
+        Eligibility of the images.
+    engine
+        Chooses the engine that scores images by the model as it was shipped.
+    specificity
+        Share of the site's normal chests that the threshold is to leave negative, 0–1.
+    read_again
+        Whether far-out images have been read again and are normal.
+    """
+
+    site: str
+    model: Path | None
+    rules: EligibilityRules
+    engine: EngineRules
+    specificity: float = 0.9
+    read_again: bool = False
+
+
+class Evidence(NamedTuple):
+    """The log-odds behind a profile's figures, and the thresholds, as log-odds too."""
+
+    before: Scored
+    after: Scored
+    threshold_before: float
+    threshold_after: float
+
+
+class Commissioned(NamedTuple):
+    """A profile, not yet written, with the content of its statistics, its evidence and images left out."""
+
+    card: ProfileCard
+    statistics: bytes
+    evidence: Evidence
+    left_out: tuple[LeftOut, ...]
+
+    def write(self, folder: Path) -> str:
+        """Write the profile into a new folder; return its SHA-256.
+
+        Raises
+        ------
+        GatewayError
+            The folder exists, or cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True)
+            return write_profile(folder, self.card, self.statistics)
+        except OSError as error:
+            raise GatewayError(f"{folder}: {error.strerror}; state another folder by --out") from None
+
+
+class _Site(NamedTuple):
+    """The images in use, and their log-odds by the model as it was shipped."""
+
+    normal: list[Candidate]
+    sick: list[Candidate]
+    before: Scored
+    left_out: list[LeftOut]
+
+
+def commission(
+    normal: Sequence[Given], sick: Sequence[Given], request: Request, progress: Progress
+) -> Commissioned:
+    """Make a profile.
+
+    Parameters
+    ----------
+    normal, sick
+        Images that a reader calls normal, and images in which a reader sees the finding; `sick` may be empty.
+
+    Raises
+    ------
+    GatewayError
+        The images are too few, or not what they are given as; the sentence says which.
+    ConfigurationError
+        The model cannot be opened.
+    """
+    needed = images_needed(request.specificity)
+    check_enough(len(normal), needed)
+    usable, left_out = examine_headers(normal, request.rules)
+    usable_sick, left_out_sick = examine_headers(sick, request.rules)
+    left_out += left_out_sick
+    check_enough(len(usable), needed, left_out)
+    card, model = read_model(SHIPPED if request.model is None else request.model)
+    predictor = Predictor.open(request.model, request.engine)
+    site = _measure(usable, usable_sick, predictor, request, progress)
+    site.left_out.extend(left_out)
+    check_enough(len(site.normal), needed, site.left_out)
+    return _profile(site, card, model, request, progress)
+
+
+def check_enough(count: int, needed: int, left_out: Sequence[LeftOut] = ()) -> None:
+    """Refuse fewer normal images than a profile needs.
+
+    Raises
+    ------
+    GatewayError
+        There are fewer; every image that was left out is named, one line each.
+    """
+    if count >= needed:
+        return
+    parts = [f"{each.name}: left out: {each.reason}" for each in left_out]
+    least = f"at least {LEAST}, better 50" if needed == LEAST else f"at least {needed} at this specificity"
+    told = f"{count} normal chest{'' if count == 1 else 's'} to use"
+    parts.append(f"{told}: a site profile needs {least}, each of another patient")
+    raise GatewayError("\n".join(parts))
+
+
+def _measure(
+    normal: Sequence[Header],
+    sick: Sequence[Header],
+    predictor: Predictor,
+    request: Request,
+    progress: Progress,
+) -> _Site:
+    """Decode the images, leave out those on which the model abstains, and look for signs of misuse."""
+    total, done = len(normal) + len(sick), 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        progress(done, total, "images decoded")
+
+    decoded = [decode_all(headers, request.rules, advance) for headers in (normal, sick)]
+    check_apart(decoded[0].used, decoded[1].used)
+    kept = [_known(each, predictor) for each in decoded]
+    (normal_used, normal_odds), (sick_used, sick_odds) = kept
+    check_far_out([each.name for each in normal_used], normal_odds, read_again=request.read_again)
+    left_out = [each for part in decoded for each in part.left_out]
+    return _Site(normal_used, sick_used, Scored(normal_odds, sick_odds), left_out)
+
+
+def _known(images: Sorted, predictor: Predictor) -> tuple[list[Candidate], Odds]:
+    """Return the images that the model answers, as the classifier sees them, and their log-odds."""
+    used, odds = [], []
+    for start in range(0, len(images.used), BATCH):
+        batch = images.used[start : start + BATCH]
+        seen = predictor.look(as_inputs(batch))
+        measured = predictor.measure_seen(seen.images)
+        values = zip(measured.log_odds.tolist(), measured.ood.tolist(), seen.regions, strict=True)
+        for each, image, (value, (distance, outlier), region) in zip(batch, seen.images, values, strict=True):
+            if reason_to_abstain(value, distance, outlier, predictor.card.abstention, region):
+                images.left_out.append(LeftOut(each.name, ABSTAINED))
+            else:
+                used.append(replace(each, grey=image[0].copy()))
+                odds.append(value)
+    return used, np.array(odds, np.float64)
+
+
+def _profile(
+    site: _Site, card: ModelCard, model: Weighed, request: Request, progress: Progress
+) -> Commissioned:
+    """Fit the model to the images in use, look for signs of misuse once more, and describe the profile."""
+    fitting = Fitting(model.state, SHARE)
+    after = cross_validate(fitting, as_inputs(site.normal), as_inputs(site.sick), progress)
+    names, scanners = [each.name for each in site.normal], [each.scanner for each in site.normal]
+    read_again = check_far_out(names, after.normal, read_again=request.read_again)
+    if len(after.sick):
+        check_order(area_of(after.normal, after.sick).value)
+    own = own_scanners(scanners, images_needed(request.specificity))
+    limits = thresholds_at(after.normal, scanners, request.specificity, own)
+    temperature = temperature_of(*after) if len(after.sick) >= LEAST else None
+    fitted = card.model_copy(update={"temperature": temperature or card.temperature})
+    statistics = fitting.statistics()
+    content = encode_statistics(statistics, _reference(model, statistics))
+    before_limit = card.log_odds(card.threshold)
+    specificity = specificity_of(after.normal, scanners, request.specificity)
+    profile = ProfileCard(
+        site=request.site,
+        made=datetime.now().astimezone().date(),
+        software=SOFTWARE_VERSION,
+        model=FittedModel.of(card),
+        target_specificity=request.specificity,
+        threshold=fitted.probability(limits.site),
+        temperature=temperature,
+        scanners={
+            name: ScannerThreshold(threshold=fitted.probability(value), images=scanners.count(name))
+            for name, value in limits.scanners.items()
+        },
+        share=SHARE,
+        statistics=Weights(file=STATISTICS_NAME, sha256=hashlib.sha256(content).hexdigest()),
+        images=_hashed(site),
+        left_out=dict(Counter(each.reason for each in site.left_out).most_common()),
+        read_again=read_again,
+        before=_before(site.before, before_limit),
+        after=_figures(after, specificity, limits.of([each.scanner for each in site.sick])),
+        scores=Scores(normal=tuple(map(fitted.probability, np.percentile(after.normal, QUANTILES)))),
+    )
+    evidence = Evidence(site.before, after, before_limit, limits.site)
+    return Commissioned(profile, content, evidence, tuple(site.left_out))
+
+
+def _reference(model: Weighed, statistics: State) -> Measured:
+    """Return the measurements of the reference images by PyTorch on the processor, with the profile."""
+    fitted = model._replace(state=model.state | statistics)
+    return reference_answers(fitted.opened(open_torch(fitted, EngineRules(device="cpu")))).measured
+
+
+def _hashed(site: _Site) -> Images:
+    salt = secrets.token_hex(16)
+
+    def hashed(images: Sequence[Candidate]) -> tuple[str, ...]:
+        return tuple(sorted(hashlib.sha256(f"{salt}{each.key}".encode()).hexdigest() for each in images))
+
+    return Images(salt=salt, normal=hashed(site.normal), sick=hashed(site.sick))
+
+
+def _before(scored: Scored, limit: float) -> Figures:
+    """Return the figures of the model as it was shipped, at its threshold as log-odds."""
+    specificity = part_of(int((scored.normal < limit).sum()), len(scored.normal))
+    return _figures(scored, specificity, np.full(len(scored.sick), limit))
+
+
+def _figures(scored: Scored, specificity: Part, limits_of_sick: Odds) -> Figures:
+    if not len(scored.sick):
+        return Figures(specificity=specificity)
+    found = part_of(int((scored.sick >= limits_of_sick).sum()), len(scored.sick))
+    return Figures(specificity=specificity, sensitivity=found, auc=area_of(scored.normal, scored.sick))

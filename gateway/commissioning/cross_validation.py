@@ -1,0 +1,154 @@
+"""Log-odds, threshold and figures of a site's images, none judged by what it took part in.
+
+`commission` calls it. Each fold's normal images are scored with statistics of the other folds' images, and
+judged by a threshold of the other folds' scores. Sick images take part in neither.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.model.fraction import Fraction
+from gateway.model.profile import Area, Part
+
+FOLDS = 5
+LEAST = 20
+"""Normal images that a profile, and a scanner's own threshold, need at least."""
+
+RESAMPLES = 2000
+TEMPERATURES = np.exp(np.linspace(-1.5, 1.5, 121))
+
+Floats = NDArray[np.float32]
+Odds = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+class Fitted(Protocol):
+    """A classifier that takes the statistics of images; see `fitting.Fitting`."""
+
+    def fit(self, images: Floats) -> None:
+        """Take the statistics of images."""
+
+    def log_odds(self, images: Floats) -> Floats:
+        """Return the log-odds of images with the statistics taken last."""
+
+
+class Scored(NamedTuple):
+    """Log-odds with fitted statistics: normal images by cross-validation, sick ones by all normal images."""
+
+    normal: Odds
+    sick: Odds
+
+
+def cross_validate(
+    fitting: Fitted, normal: Floats, sick: Floats, progress: Callable[[int, int, str], None]
+) -> Scored:
+    """Score all images; afterwards the statistics are those of all normal images.
+
+    Parameters
+    ----------
+    normal, sick
+        The classifier's inputs, float32 (n, 3, rows, columns), -1 to 1; `sick` may be empty.
+    """
+    odds = np.empty(len(normal))
+    for fold in range(FOLDS):
+        held = in_fold(len(normal), fold)
+        fitting.fit(normal[~held])
+        odds[held] = fitting.log_odds(normal[held])
+        progress(fold + 1, FOLDS + 1, "statistics fitted")
+    fitting.fit(normal)
+    scored = Scored(odds, fitting.log_odds(sick).astype(np.float64))
+    progress(FOLDS + 1, FOLDS + 1, "statistics fitted")
+    return scored
+
+
+def in_fold(count: int, fold: int) -> Mask:
+    """Tell which of so many images belong to a fold."""
+    return np.asarray(np.arange(count) % FOLDS == fold)
+
+
+def images_needed(specificity: float) -> int:
+    """Return how many normal images a threshold at this specificity needs, 0–1 and less than 1."""
+    return max(LEAST, math.ceil(specificity / (1 - specificity) - 1e-9))
+
+
+def threshold_at(odds: Odds, specificity: float) -> float:
+    """Return the log-odds below which another normal image lies with at least this probability.
+
+    It lies above the k-th smallest value, k = ⌈(n + 1) · specificity⌉, midway to the next one (split
+    conformal prediction, Vovk 2005). Where so few images cannot show the specificity, it lies above all.
+    """
+    n = len(odds)
+    k = min(n, math.ceil((n + 1) * specificity - 1e-9))
+    ordered = np.sort(odds)
+    above = ordered[k] if k < n else ordered[-1] + (ordered[-1] - ordered[0]) / n
+    return float((ordered[k - 1] + above) / 2)
+
+
+def own_scanners(scanners: Sequence[str], least: int = LEAST) -> tuple[str, ...]:
+    """Return the scanners with enough images for a threshold of their own; none of a single scanner."""
+    counts = Counter(scanners)
+    enough = tuple(name for name, count in sorted(counts.items()) if name and count >= least)
+    return enough if len(counts) > 1 else ()
+
+
+class Thresholds(NamedTuple):
+    """The site's threshold and those of scanners with their own, as log-odds."""
+
+    site: float
+    scanners: dict[str, float]
+
+    def of(self, scanners: Sequence[str]) -> Odds:
+        """Return the threshold for an image of each scanner."""
+        return np.array([self.scanners.get(name, self.site) for name in scanners])
+
+
+def thresholds_at(odds: Odds, scanners: Sequence[str], specificity: float, own: Sequence[str]) -> Thresholds:
+    """Return the thresholds at a specificity from normal images; the scanners `own` get theirs."""
+    names = np.array(scanners)
+    return Thresholds(
+        threshold_at(odds, specificity),
+        {name: threshold_at(odds[names == name], specificity) for name in own},
+    )
+
+
+def specificity_of(odds: Odds, scanners: Sequence[str], specificity: float) -> Part:
+    """Return the share of normal images below the threshold that the other folds' images give."""
+    own, names = own_scanners(scanners, images_needed(specificity)), np.array(scanners)
+    negative = 0
+    for fold in range(FOLDS):
+        held = in_fold(len(odds), fold)
+        limits = thresholds_at(odds[~held], names[~held].tolist(), specificity, own)
+        negative += int((odds[held] < limits.of(names[held].tolist())).sum())
+    return part_of(negative, len(odds))
+
+
+def temperature_of(normal: Odds, sick: Odds) -> float:
+    """Return the temperature with the least negative log-likelihood, both classes counted alike."""
+    losses = [np.logaddexp(0, normal / t).mean() + np.logaddexp(0, -sick / t).mean() for t in TEMPERATURES]
+    return round(float(TEMPERATURES[int(np.argmin(losses))]), 3)
+
+
+def area_of(normal: Odds, sick: Odds) -> Area:
+    """Return the area under the ROC curve with its 95 % interval over resampled images."""
+    rng = np.random.default_rng(0)
+    drawn = [_area(rng.choice(normal, len(normal)), rng.choice(sick, len(sick))) for _ in range(RESAMPLES)]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Area(value=_area(normal, sick), low=float(low), high=float(high))
+
+
+def part_of(part: int, whole: int) -> Part:
+    """Return a share of at least one image with Wilson's 95 % interval."""
+    low, high = Fraction(part, whole).interval or (0.0, 1.0)
+    return Part(part=part, whole=whole, low=low, high=high)
+
+
+def _area(normal: Odds, sick: Odds) -> float:
+    apart = sick[:, None] - normal
+    return float((apart > 0).mean() + (apart == 0).mean() / 2)

@@ -1,0 +1,84 @@
+"""The images that a person gives: a folder, a list of SOP Instance UIDs, or the readers' feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.errors import GatewayError
+from gateway.store.ledger import Ledger
+from gateway.store.queries.feedback import FeedbackQueries
+from gateway.store.queries.images import Images
+
+FEEDBACK = "feedback"
+LIST_SUFFIX = ".txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An image that was given; `name` is its file name or SOP Instance UID, as a person knows it."""
+
+    name: str
+    path: Path
+
+
+def given_images(source: str, open_ledger: Callable[[], Ledger], *, sick: bool = False) -> list[Given]:
+    """Return the images of a source.
+
+    Parameters
+    ----------
+    source
+        A folder of DICOM, PNG or JPEG files; a file `*.txt` with one SOP Instance UID of a kept image a line;
+        or `feedback`.
+    open_ledger
+        Opens the ledger; called for a list and for feedback.
+    sick
+        Of feedback: the images in which readers see the finding, instead of those in which they see none.
+
+    Raises
+    ------
+    GatewayError
+        The source does not exist, or the gateway does not keep one of the images.
+    """
+    if source == FEEDBACK:
+        ledger = open_ledger()
+        return kept_images(ledger, judged_images(ledger, sick=sick))
+    path = Path(source)
+    if path.is_dir():
+        return [Given(str(each), each) for each in sorted(path.rglob("*")) if each.is_file()]
+    if path.suffix == LIST_SUFFIX and path.is_file():
+        lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+        return kept_images(open_ledger(), [line for line in lines if line])
+    raise GatewayError(
+        f"{source}: give a folder of images, a file *.txt with one SOP Instance UID a line, or {FEEDBACK}"
+    )
+
+
+def kept_images(ledger: Ledger, uids: list[str]) -> list[Given]:
+    """Return the files of received images.
+
+    Raises
+    ------
+    GatewayError
+        An image was never received, or its file was deleted; the first one is named.
+    """
+    images = Images(ledger)
+    found = []
+    for uid in dict.fromkeys(uids):
+        path = images.source_of(uid)
+        if path is None:
+            raise GatewayError(f"{uid}: no image with this SOP Instance UID was received")
+        if not path.exists():
+            raise GatewayError(f"{uid}: its file was deleted (retention.received_days); send the image again")
+        found.append(Given(uid, path))
+    return found
+
+
+def judged_images(ledger: Ledger, *, sick: bool) -> list[str]:
+    """Return the SOP Instance UIDs of images in which every reader with a clear opinion says the same."""
+    said: dict[str, set[bool]] = {}
+    for each in FeedbackQueries(ledger).standing():
+        if each.finds is not None:
+            said.setdefault(each.sop_instance_uid, set()).add(each.finds)
+    return [uid for uid, opinions in said.items() if opinions == {sick}]

@@ -1,0 +1,89 @@
+"""Frontal chests are used, one of each patient and no copies; every other image has its reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gateway.commissioning.candidates import as_inputs, decode_all, examine_headers
+from gateway.commissioning.commission import check_enough
+from gateway.commissioning.given import Given
+from gateway.errors import GatewayError
+from gateway.imaging.eligibility import EligibilityRules
+from tests.support.sources import cr, encoded
+
+RULES = EligibilityRules()
+
+
+def write(folder: Path, name: str, **overrides: Any) -> Given:
+    path = folder / name
+    path.write_bytes(encoded(cr(**{"PatientID": name, "ManufacturerModelName": "X1"} | overrides)))
+    return Given(name, path)
+
+
+def picture(folder: Path, name: str, seed: int) -> Given:
+    pixels = np.random.default_rng(seed).integers(0, 255, (60, 50), np.uint8)
+    Image.fromarray(pixels).save(folder / name)
+    return Given(name, folder / name)
+
+
+def test_laterals_other_parts_and_second_images_of_a_patient_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("no image")
+    given = [
+        write(tmp_path, "chest"),
+        write(tmp_path, "again", PatientID="chest"),
+        write(tmp_path, "other hospital", PatientID="chest", IssuerOfPatientID="B"),
+        write(tmp_path, "side", ViewPosition="LL", PatientOrientation=["A", "F"]),
+        write(tmp_path, "knee", BodyPartExamined="KNEE"),
+        Given("notes.md", tmp_path / "notes.md"),
+        picture(tmp_path, "picture.png", 1),
+    ]
+    usable, left_out = examine_headers(given, RULES)
+    assert [each.given.name for each in usable] == ["chest", "other hospital", "picture.png"]
+    assert dict(left_out) == {
+        "again": "another image of the same patient",
+        "side": "lateral",
+        "knee": "not chest",
+        "notes.md": "no DICOM, PNG or JPEG file",
+    }
+    assert usable[0].scanner.endswith("X1")
+
+
+def test_copies_are_used_once_and_the_order_of_files_decides_nothing(tmp_path: Path) -> None:
+    given = [picture(tmp_path, f"{seed}.png", seed) for seed in (1, 2, 3, 1)]
+    copy = picture(tmp_path, "copy.png", 2)
+    usable, _ = examine_headers([*given[:3], copy], RULES)
+    done: list[int] = []
+    decoded = decode_all(usable, RULES, lambda: done.append(1))
+    assert dict(decoded.left_out) == {"copy.png": "copy of another image"}
+    assert len(done) == 4
+    backwards = decode_all(usable[2::-1], RULES, lambda: None)
+    assert [each.digest for each in backwards.used] == [each.digest for each in decoded.used]
+    assert as_inputs(decoded.used).shape == (3, 3, 224, 224)
+    assert decoded.used[0].key == decoded.used[0].digest
+
+
+def test_a_damaged_image_has_a_reason(tmp_path: Path) -> None:
+    given = picture(tmp_path, "half.png", 1)
+    given.path.write_bytes(given.path.read_bytes()[:500])
+    usable, _ = examine_headers([given], RULES)
+    decoded = decode_all(usable, RULES, lambda: None)
+    assert decoded.used == []
+    assert dict(decoded.left_out) == {"half.png": "undecodable"}
+
+
+def test_too_few_are_refused_with_every_image_that_was_left_out(tmp_path: Path) -> None:
+    _, left_out = examine_headers(
+        [write(tmp_path, "side", ViewPosition="LL", PatientOrientation=["A", "F"])], RULES
+    )
+    check_enough(20, 20, left_out)
+    with pytest.raises(GatewayError) as refused:
+        check_enough(19, 20, left_out)
+    assert str(refused.value).splitlines() == [
+        "side: left out: lateral",
+        "19 normal chests to use: a site profile needs at least 20, better 50, each of another patient",
+    ]

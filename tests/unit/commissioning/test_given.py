@@ -1,0 +1,79 @@
+"""Images come from a folder, a list of UIDs that the gateway keeps, or the readers' feedback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.commissioning.given import given_images
+from gateway.errors import GatewayError
+from gateway.store.entries import Agreement
+from gateway.store.ledger import Ledger
+from gateway.web.site import Site
+from tests.support.site import add_answer, add_image, judged, site_in
+from tests.support.sources import dx
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return site_in(tmp_path)
+
+
+def no_ledger() -> Ledger:
+    raise AssertionError("a folder needs no ledger")
+
+
+def test_a_folder_is_searched_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    (folder / "a" / "b").mkdir(parents=True)
+    for name in ("2.png", "a/b/1.dcm"):
+        (folder / name).write_bytes(b"")
+    found = given_images(str(folder), no_ledger)
+    assert [each.path.name for each in found] == ["2.png", "1.dcm"]
+
+
+def test_a_list_names_images_that_the_gateway_keeps(site: Site, tmp_path: Path) -> None:
+    uids = [str(add_image(site, number, dx()).sop_instance_uid) for number in (1, 2)]
+    names = tmp_path / "normal.txt"
+    names.write_text("\n".join([*uids, "", uids[0]]))
+    found = given_images(str(names), lambda: site.ledger)
+    assert [each.name for each in found] == uids
+    assert all(each.path.exists() for each in found)
+
+
+def test_an_image_that_is_not_kept_is_named(site: Site, tmp_path: Path) -> None:
+    uid = str(add_image(site, 1, dx()).sop_instance_uid)
+    names = tmp_path / "normal.txt"
+    names.write_text("1.2.3")
+    with pytest.raises(GatewayError, match=r"1\.2\.3: no image with this SOP Instance UID was received"):
+        given_images(str(names), lambda: site.ledger)
+    names.write_text(uid)
+    given_images(str(names), lambda: site.ledger)[0].path.unlink()
+    with pytest.raises(GatewayError, match="its file was deleted"):
+        given_images(str(names), lambda: site.ledger)
+
+
+def test_feedback_gives_the_images_on_which_all_clear_readers_agree(site: Site) -> None:
+    # every answer is Pneumonia: who disagrees sees a normal chest
+    verdicts = {
+        1: [Agreement.DISAGREE],
+        2: [Agreement.AGREE],
+        3: [Agreement.DISAGREE, Agreement.AGREE],
+        4: [Agreement.UNSURE, Agreement.DISAGREE],
+        5: [Agreement.UNSURE],
+    }
+    uids = {}
+    for number, given in verdicts.items():
+        uids[number] = uid = str(add_answer(site, number).sop_instance_uid)
+        for reader, verdict in enumerate(given):
+            site.feedback.record(uid, f"reader {reader}", verdict, "", judged(site, uid))
+    normal = given_images("feedback", lambda: site.ledger)
+    assert {each.name for each in normal} == {uids[1], uids[4]}
+    assert [each.name for each in given_images("feedback", lambda: site.ledger, sick=True)] == [uids[2]]
+
+
+def test_a_source_that_is_none_is_refused(tmp_path: Path) -> None:
+    for source in (tmp_path / "none", tmp_path / "none.txt"):
+        with pytest.raises(GatewayError, match="give a folder of images"):
+            given_images(str(source), no_ledger)
