@@ -72,10 +72,12 @@ def resend(
 
 def reprocess(uid: str, config: Config = None) -> None:
     """Let the present model and configuration answer an image again, in place of an earlier answer."""
+    from gateway.worker.pipeline import open_predictor
     from gateway.worker.reprocess import reprocess as begin
 
     settings, ledger = open_ledger_to_change(config, "reprocess")
-    told = begin(settings, ledger, versions_of(ledger, uid))
+    versions = versions_of(ledger, uid)
+    told = begin(settings, ledger, versions, open_predictor(settings).identity)
     out.print(f"{uid}: {told}", highlight=False, soft_wrap=True)
 
 

@@ -6,37 +6,35 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.errors import GatewayError
-from gateway.records import State
+from gateway.records import ModelIdentity, State
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.queries.views import ImageView
 from gateway.store.requeue import Requeue
 from gateway.worker.answering import answering_of, configuration_hash
-from gateway.worker.pipeline import open_predictor
 from gateway.worker.worker_id import SILENT_SECONDS
 
 
-def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[ImageView]) -> str:
+def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[ImageView], model: ModelIdentity) -> str:
     """Queue the image for another answer, unless it has the one that would come; say which of the two.
 
     Parameters
     ----------
     versions
         Of the image, as `Images.versions` returns them.
+    model
+        The model of these settings.
 
     Raises
     ------
     GatewayError
         If its first answer is still to come, or if the workers that run would answer otherwise than these
         settings say.
-    ConfigurationError
-        If the model cannot be opened.
     """
     image = next((version for version in versions if version.answer), versions[0])
     uid = image.sop_instance_uid
     if image.state is State.RECEIVED:
         raise GatewayError(f"{uid}: waits for its answer already")
-    model = open_predictor(settings).identity
     wanted = answering_of(settings, model)
     workers = ledger.answering(SILENT_SECONDS)
     for worker in workers:

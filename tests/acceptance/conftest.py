@@ -1,4 +1,4 @@
-"""One gateway with the default settings for all tests that need no other."""
+"""One gateway with default settings and a model that answers at once, for all tests that need no other."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from tests.support.gateway_process import GatewayProcess, running
 
 @pytest.fixture(scope="session")
 def one_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    with running(tmp_path_factory.mktemp("gateway")) as gateway:
+    with running(tmp_path_factory.mktemp("gateway"), doubles=["instant"]) as gateway:
         yield gateway
 
 

@@ -52,7 +52,7 @@ def test_who_did_what_is_audited_and_nobody_is_named_elsewhere(tmp_path: Path, f
     client = authority.sign("gateway").files
     with syslog_collector(authority.sign("collector"), authority.ca) as collector:
         syslog = {"host": "127.0.0.1", "port": collector.port, "ca": str(authority.ca), **client}
-        with running(tmp_path, audit={"syslog": syslog}) as gateway:
+        with running(tmp_path, doubles=["instant"], audit={"syslog": syslog}) as gateway:
             refused = [sent.file for sent in gateway.send(*files) if not sent.stored]
             assert tmp_path / "truncated.dcm" in refused
             call_as_somebody_else(gateway)

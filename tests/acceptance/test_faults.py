@@ -16,6 +16,7 @@ from tests.support.storage_peer import storage_peer
 pytestmark = pytest.mark.slow
 
 HOUR = 3600
+INSTANT = ["instant"]
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     with (
         small_disk(disk, 128),
-        running(disk, scp={"min_free_disk_mb": 0, "reject_below_disk_mb": 0}) as gateway,
+        running(disk, doubles=INSTANT, scp={"min_free_disk_mb": 0, "reject_below_disk_mb": 0}) as gateway,
     ):
         assert stored(gateway, images(tmp_path, 0, 4)) == 4
         filler = fill(disk)
@@ -88,7 +89,7 @@ def test_a_read_only_disk(tmp_path: Path, folder: str, acknowledged: int) -> Non
     disk = tmp_path / "var" / folder
     with (
         small_disk(disk, 32),
-        running(tmp_path, scp={"min_free_disk_mb": 1, "reject_below_disk_mb": 1}) as gateway,
+        running(tmp_path, doubles=INSTANT, scp={"min_free_disk_mb": 1, "reject_below_disk_mb": 1}) as gateway,
     ):
         remount(disk, "ro")
         files = images(tmp_path, 0, 2)
@@ -100,7 +101,7 @@ def test_a_read_only_disk(tmp_path: Path, folder: str, acknowledged: int) -> Non
 
 
 def test_a_locked_database(tmp_path: Path) -> None:
-    with running(tmp_path) as gateway:
+    with running(tmp_path, doubles=INSTANT) as gateway:
         assert stored(gateway, images(tmp_path, 0, 4)) == 4
         with closing(sqlite3.connect(gateway.data_dir / "gateway.sqlite")) as other:
             other.execute("BEGIN EXCLUSIVE")
@@ -112,7 +113,10 @@ def test_a_locked_database(tmp_path: Path) -> None:
 
 
 def test_a_database_that_goes_and_comes_back(tmp_path: Path) -> None:
-    with PostgreSQL(tmp_path) as server, running(tmp_path, database=server.url) as gateway:
+    with (
+        PostgreSQL(tmp_path) as server,
+        running(tmp_path, doubles=INSTANT, database=server.url) as gateway,
+    ):
         assert stored(gateway, images(tmp_path, 0, 4)) == 4
         server.stop()
         assert stored(gateway, images(tmp_path, 4, 1)) == 0
@@ -136,7 +140,7 @@ def test_a_clock_that_is_set_back(tmp_path: Path) -> None:
             "routes": [{"calling_ae_title": "*", "to": ["pacs"]}],
             "delivery": {"first_retry_seconds": 30},
         }
-        with running(tmp_path, environment=environment, doubles=["clock"], **settings) as gateway:
+        with running(tmp_path, environment=environment, doubles=["clock", *INSTANT], **settings) as gateway:
             assert stored(gateway, images(tmp_path, 0, 1)) == 1
             wait_for(lambda: gateway.events("delivery_failed"))
             clock.write_text(f"-{HOUR}")

@@ -10,24 +10,23 @@ from gateway.settings import SCP
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
 from gateway.store.spool import open_spool
-from tests.support.gateway_process import running, wait_for
+from tests.support.gateway_process import GatewayProcess, wait_for
 from tests.support.sources import dx, encoded
 from tests.support.watched_folder import WatchedFolder
 
 
-def test_a_file_put_into_a_folder_is_answered_and_delivered(tmp_path: Path) -> None:
+def test_a_file_put_into_a_folder_is_answered_and_delivered(gateway: GatewayProcess, tmp_path: Path) -> None:
     source, inbox = dx(), tmp_path / "inbox"
     inbox.mkdir()
     (inbox / "radiograph.dcm").write_bytes(encoded(source))
-    with running(tmp_path) as gateway:
-        engine = open_engine(f"sqlite:///{gateway.data_dir / 'gateway.sqlite'}")
-        ledger = Ledger(engine, gateway.data_dir)
-        spool = open_spool(gateway.data_dir / "spool", ledger)
-        WatchedFolder(inbox, Intake(Capacity(SCP(), spool, ledger), spool, ledger)).sweep()
-        engine.dispose()
-        assert list(inbox.iterdir()) == []
-        (image,) = wait_for(lambda: gateway.images("delivered"))
-        assert image["sop_instance_uid"] == source.SOPInstanceUID
-        assert image["calling_ae_title"] == "FOLDER"
-        results = list((gateway.data_dir / "outbox" / source.StudyInstanceUID).iterdir())
-        assert len(results) == 2
+    engine = open_engine(f"sqlite:///{gateway.data_dir / 'gateway.sqlite'}")
+    ledger = Ledger(engine, gateway.data_dir)
+    spool = open_spool(gateway.data_dir / "spool", ledger)
+    WatchedFolder(inbox, Intake(Capacity(SCP(), spool, ledger), spool, ledger)).sweep()
+    engine.dispose()
+    assert list(inbox.iterdir()) == []
+    (image,) = gateway.versions(str(source.SOPInstanceUID))
+    assert image["calling_ae_title"] == "FOLDER"
+    wait_for(lambda: gateway.versions(str(source.SOPInstanceUID))[0]["state"] == "delivered")
+    results = list((gateway.data_dir / "outbox" / source.StudyInstanceUID).iterdir())
+    assert len(results) == 2

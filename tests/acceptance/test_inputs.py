@@ -86,7 +86,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with running(tmp_path_factory.mktemp("site"), scp=LIMITS) as gateway:
+    with running(tmp_path_factory.mktemp("site"), doubles=["instant"], scp=LIMITS) as gateway:
         settings = Settings(data_dir=gateway.data_dir)
         ledger = Ledger(open_engine(settings.database_url), settings.data_dir)
         roles = {name: gateway.role(name) for name in ("receive", "work")}

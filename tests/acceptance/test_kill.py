@@ -33,7 +33,7 @@ def test_a_killed_gateway_answers_everything_once(tmp_path: Path) -> None:
     chance = random.Random(1)  # noqa: S311 - repeatable moments
     (tmp_path / "images").mkdir()
     files = write_images(tmp_path / "images")
-    with running(tmp_path, workers=1) as gateway:
+    with running(tmp_path, doubles=["instant"], workers=1) as gateway:
         sender = Sender(gateway, list(files))
         sender.start()
         for _ in range(KILLS):

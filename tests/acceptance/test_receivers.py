@@ -22,7 +22,8 @@ HERE, THERE, ELSEWHERE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 @pytest.fixture(scope="module")
 def one_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    with running(tmp_path_factory.mktemp("receivers"), scp={"processes": 2, **LIMITS}) as gateway:
+    scp = {"processes": 2, **LIMITS}
+    with running(tmp_path_factory.mktemp("receivers"), doubles=["instant"], scp=scp) as gateway:
         yield gateway
 
 

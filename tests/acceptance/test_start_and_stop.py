@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateway_process import GatewayProcess, wait_for
+from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.sources import dx, encoded
 
 
@@ -33,17 +33,13 @@ def test_a_role_that_has_served_is_back_at_once_however_often_it_dies(gateway: G
     assert told == [("receive", 0.5)] * 3
 
 
-def test_a_worker_whose_engine_is_openvino_never_loads_pytorch(
-    gateway: GatewayProcess, tmp_path: Path
-) -> None:
-    gateway.configure(model={"engine": "openvino"})
-    assert gateway.stop() == 0
-    gateway.start()
+def test_a_worker_whose_engine_is_openvino_never_loads_pytorch(tmp_path: Path) -> None:
     image = tmp_path / "image.dcm"
     image.write_bytes(encoded(dx()))
-    assert gateway.send(image)[0].stored
-    wait_for(lambda: gateway.images("delivered"))
-    mapped = Path(f"/proc/{gateway.role('work')}/maps").read_text()
+    with running(tmp_path, model={"engine": "openvino"}) as gateway:
+        assert gateway.send(image)[0].stored
+        wait_for(lambda: gateway.images("delivered"))
+        mapped = Path(f"/proc/{gateway.role('work')}/maps").read_text()
     assert "libopenvino" in mapped
     assert "libtorch" not in mapped
 

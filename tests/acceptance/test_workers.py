@@ -37,7 +37,7 @@ def workers(
     folder = tmp_path_factory.mktemp("gateway")
     with ExitStack() as stack:
         database = "sqlite" if request.param == "sqlite" else stack.enter_context(postgresql(folder))
-        yield stack.enter_context(running(folder, workers=2, database=database))
+        yield stack.enter_context(running(folder, doubles=["instant"], workers=2, database=database))
 
 
 def test_two_workers_answer_everything_once(workers: GatewayProcess, tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from gateway.errors import GatewayError
-from gateway.records import State
+from gateway.records import ModelIdentity, State
+from gateway.settings import Settings
 from gateway.store.schema import answers, instances
 from gateway.web.api.health import STAND_IN, engines_of
 from gateway.web.site import Site
@@ -18,10 +20,16 @@ from gateway.worker.reprocess import reprocess
 from tests.support.site import add_answer
 
 
+@cache
+def model() -> ModelIdentity:
+    """Return the identity of the shipped model; to open it takes a second."""
+    return open_predictor(Settings()).identity
+
+
 def answered(site: Site, **differently: Any) -> tuple[str, dict[str, Any]]:
     """Answer an image; return its UID, and what an answer would now depend on."""
     uid = add_answer(site, 1).sop_instance_uid
-    present = answering_of(site.settings, open_predictor(site.settings).identity)
+    present = answering_of(site.settings, model())
     with site.ledger.transaction() as connection:
         connection.execute(sa.update(instances).values(state=State.DELIVERED))
         configuration = configuration_hash(present | differently)
@@ -30,7 +38,7 @@ def answered(site: Site, **differently: Any) -> tuple[str, dict[str, Any]]:
 
 
 def ask(site: Site, uid: str) -> str:
-    return reprocess(site.settings, site.ledger, site.images.versions(uid))
+    return reprocess(site.settings, site.ledger, site.images.versions(uid), model())
 
 
 def state(site: Site, uid: str) -> str:

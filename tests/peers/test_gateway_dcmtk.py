@@ -57,7 +57,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory, dcmtk: Find) -> Iterator[
             {"name": "outbox", "kind": "folder", "path": "outbox"},
         ]
         routes = [{"calling_ae_title": "WARD*", "to": ["pacs"]}, {"calling_ae_title": "*", "to": ["outbox"]}]
-        with running(folder, destinations=destinations, routes=routes) as gateway:
+        with running(folder, doubles=["instant"], destinations=destinations, routes=routes) as gateway:
             yield gateway, pacs
 
 

@@ -29,7 +29,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, orthanc: Orthanc) -> Itera
     routes = [{"calling_ae_title": "WARD", "to": ["pacs"]}, {"calling_ae_title": "*", "to": ["web"]}]
     folder = tmp_path_factory.mktemp("gateway")
     secrets = {"GATEWAY_WEB_PASSWORD": PASSWORD}
-    with running(folder, environment=secrets, destinations=[pacs, web], routes=routes) as gateway:
+    settings = {"destinations": [pacs, web], "routes": routes}
+    with running(folder, environment=secrets, doubles=["instant"], **settings) as gateway:
         orthanc.introduce(gateway.node)
         yield gateway
 

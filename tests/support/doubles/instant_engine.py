@@ -1,4 +1,4 @@
-"""An engine in the place of OpenVINO: its answer depends on the image's brightness and costs nothing.
+"""An engine in the place and under the name of OpenVINO: brightness makes its answer, which costs nothing.
 
 The shipped weights, the model card, the detector and every other stage stay.
 """
@@ -20,7 +20,7 @@ from gateway.model.predictor import SHIPPED
 class OpenVinoEngine:
     """See `NetworkEngine`."""
 
-    name = "instant"
+    name = "OpenVINO float32"
     on_gpu = False
     tolerance = math.inf  # of the proof by reference answers
 
