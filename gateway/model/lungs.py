@@ -27,6 +27,9 @@ DEEPEST_BRIDGE = 0.7  # rows at the column between the lungs, by those of the lo
 LEAST_OVERLAP = 0.4  # rows that both lungs have, by those of the lower lung
 LEAST_SOLIDITY = 0.6  # area of a lung by that of its convex hull
 _MIDDLE = (0.2, 0.8)  # of the mask's width: where the column between the lungs lies
+_SMOOTHED, _KEPT = 6, 3  # corners that are averaged, and of which one is kept, along an outline
+_STEPS = ((0, -1), (1, 0), (0, 1), (-1, 0))  # up, right, down, left
+_AHEAD = ((1, 0), (1, 1), (0, 1), (0, 0))  # the pixel ahead on the right, in a mask padded by one
 _ANGLES = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 _DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)])
 _ONE_SIDED = "a lung was found on one side alone"
@@ -90,7 +93,7 @@ def find_lungs(probabilities: Floats, margin: float = MARGIN) -> Region:
         return WholeImage(doubt)
     edges = _edges(probabilities, mask)
     hull = _rounded(_hull(edges, margin * np.ptp(edges, axis=0)), digits=6)
-    outlines = _outline(probabilities, sides[0]), _outline(probabilities, sides[1])
+    outlines = _outline(sides[0]), _outline(sides[1])
     return Lungs(_box(hull), round(float(mask.mean()), 4), outlines, hull)
 
 
@@ -206,11 +209,30 @@ def _enters(probabilities: Floats, mask: Mask) -> NDArray[np.float64]:
     return np.where(first > 0, first + 0.5 - passed.clip(0, 1), 0.0)
 
 
-def _outline(probabilities: Floats, mask: Mask) -> Outline:
-    """Return the polygon through the ends of every second row."""
-    y, left, right = (ends[::2] for ends in _ends(probabilities, mask))
-    down, up = np.stack([left, y], axis=1), np.stack([right, y], axis=1)[::-1]
-    return _rounded(np.concatenate([down, up]), digits=4)
+def _outline(mask: Mask) -> Outline:
+    """Return the smoothed outline of the part of a mask that is in its widest row."""
+    corners = np.array(_corners(mask), np.float64)
+    smooth = np.mean([np.roll(corners, shift, axis=0) for shift in range(_SMOOTHED)], axis=0)
+    return _rounded(smooth[::_KEPT] / len(mask), digits=4)
+
+
+def _corners(mask: Mask) -> list[tuple[int, int]]:
+    """Return the corners of pixels along an outline, (x, y), clockwise: the mask is always on the right."""
+    row = int(mask.sum(axis=1).argmax())
+    start = (int(mask[row].argmax()), row + 1)
+    padded = np.pad(mask, 1).tolist()
+    corners: list[tuple[int, int]] = []
+    (x, y), heading = start, 0
+    while not corners or (x, y) != start:
+        corners.append((x, y))
+        (right_x, right_y), (left_x, left_y) = _AHEAD[heading], _AHEAD[heading - 1]
+        if not padded[y + right_y][x + right_x]:
+            heading = (heading + 1) % 4
+        elif padded[y + left_y][x + left_x]:
+            heading = (heading - 1) % 4
+        step_x, step_y = _STEPS[heading]
+        x, y = x + step_x, y + step_y
+    return corners
 
 
 def _hull(points: Points, reach: Points | float = 0.0) -> Points:
