@@ -36,7 +36,7 @@ class Room:
     browser: Browser
     url: str
     pacs_port: int
-    pictures: Path
+    pictures: Path | None
     problems: list[str]
 
     def page(self, size: dict[str, int] = SMALL) -> Page:
@@ -50,9 +50,22 @@ class Room:
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         return page
 
+    def picture(self, page: Page, name: str, *, full_page: bool = False) -> None:
+        """Keep a screenshot where SCREENSHOTS names a folder: to draw one takes a second."""
+        if self.pictures:
+            page.screenshot(path=self.pictures / f"{name}.png", full_page=full_page)
+
+
+@pytest.fixture
+def room(one_room: Room) -> Iterator[Room]:
+    """The room, whose tabs are closed after each test: an open page asks for news for ever."""
+    yield one_room
+    for context in one_room.browser.contexts:
+        context.close()
+
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+def one_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     chromium = shutil.which("chromium")
     if chromium is None:
         leave_out("chromium is missing: apt-get install chromium")
@@ -64,7 +77,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
         "routes": [{"calling_ae_title": "*", "to": ["pacs"]}],
         "delivery": {"first_retry_seconds": 0.1, "longest_retry_seconds": 0.1, "give_up_after_hours": 0.0001},
     }
-    pictures = Path(os.environ.get("SCREENSHOTS") or folder / "screenshots")
+    wanted = os.environ.get("SCREENSHOTS")
+    pictures = Path(wanted) if wanted else None
     with running(folder, **settings) as gateway, sync_playwright() as playwright:
         url = wait_for(lambda: next((e["url"] for e in gateway.events("started") if "url" in e), None))
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -72,7 +86,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
         browser.close()
 
 
-def test_an_image_is_seen_judged_and_delivered(room: Room) -> None:
+def test_an_image_is_seen_judged_and_delivered(room: Room, tmp_path: Path) -> None:
     page = room.page()
     page.goto(room.url)
     expect(page.locator("text=Nothing has been received yet")).to_be_visible()
@@ -85,14 +99,14 @@ def test_an_image_is_seen_judged_and_delivered(room: Room) -> None:
     expect(row.locator(".state")).to_have_text("failed", timeout=PATIENCE_MS)
     expect(row).to_contain_text("could not be delivered")
     wait_for(lambda: row.locator("img").evaluate("image => image.naturalWidth > 0"))
-    page.screenshot(path=room.pictures / "worklist.png")
+    room.picture(page, "worklist")
 
     # by keys alone to its report
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.locator("#viewer")).to_have_attribute("data-ready", "true", timeout=PATIENCE_MS)
     expect(page.locator(".banner")).to_be_in_viewport()
-    page.screenshot(path=room.pictures / "report.png")
+    room.picture(page, "report")
 
     _window_and_map_change_the_picture(page)
 
@@ -103,7 +117,7 @@ def test_an_image_is_seen_judged_and_delivered(room: Room) -> None:
     expect(page.locator(".said")).to_contain_text("Rita Reader")
 
     # the PACS is back
-    received = room.pictures / "pacs"
+    received = tmp_path / "pacs"
     received.mkdir()
     with storescp(received, port=room.pacs_port):
         page.click("#retry")
@@ -161,7 +175,7 @@ def test_contrast_and_names_are_enough_for_everybody(room: Room) -> None:
         page.goto(f"{room.url}{path}", wait_until="networkidle" if path == "/docs" else "load")
         if path == report:
             expect(page.locator("#viewer")).to_have_attribute("data-ready", "true", timeout=PATIENCE_MS)
-        page.screenshot(path=room.pictures / f"axe{path.replace('/', '_')[:12]}.png", full_page=True)
+        room.picture(page, f"axe{path.replace('/', '_')[:12]}", full_page=True)
         levels = LEVEL_AA if path == "/docs" else LEVEL_A + LEVEL_AA  # Swagger UI nests its buttons
         assert violations(page, levels) == [], path
 
@@ -240,14 +254,14 @@ def test_what_was_refused_is_told_and_what_has_no_picture_has_a_placeholder(
         expect(page.locator("main")).to_contain_text("0xC003")
         expect(page.locator("main")).to_contain_text("called AE title")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.screenshot(path=room.pictures / f"refusals-{width}.png", full_page=True)
+        room.picture(page, f"refusals-{width}", full_page=True)
         page.goto(room.url)
         placeholder = page.locator("tr[data-row] img").first
         wait_for(lambda image=placeholder: image.evaluate("image => image.naturalWidth > 0"))
-        page.screenshot(path=room.pictures / f"worklist-{width}.png", full_page=True)
+        room.picture(page, f"worklist-{width}", full_page=True)
         page.goto(f"{room.url}/instances/{coloured.SOPInstanceUID}")
         expect(page.locator("#viewer-note")).to_contain_text("cannot be shown", timeout=PATIENCE_MS)
-        page.screenshot(path=room.pictures / f"without-picture-{width}.png", full_page=True)
+        room.picture(page, f"without-picture-{width}", full_page=True)
         page.goto(f"{room.url}/instances/{cut.SOPInstanceUID}")
         expect(page.locator("main")).to_contain_text("It was refused")
         page.close()
