@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
 import pytest
 
-from tests.support.receiving import receiving
 from tests.wire import pdus
 from tests.wire.answered import ABORTED, DATA, DX, SUCCESS, UID, Rows, rq
 from tests.wire.requestor import CLOSED
@@ -113,12 +112,6 @@ WITHIN: dict[str, Within] = {
     "leaving within a PDU": Within([STORE_RQ[:9]], [CLOSED], "within a PDU", leaves=True),
     "leaving without a release": Within([], [CLOSED], "without releasing", leaves=True),
 }
-
-
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rows]:
-    with receiving(tmp_path_factory.mktemp("receiver")) as running:
-        yield Rows(running, ROWS)
 
 
 @pytest.mark.parametrize("row", WITHIN)

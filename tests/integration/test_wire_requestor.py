@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
 
-from tests.support.receiving import receiving
 from tests.wire import pdus
 from tests.wire.answered import ABORTED, DX, ECHO, REJECTED, STORE, SUCCESS, Rows, rq
 from tests.wire.requestor import CLOSED, Requestor
@@ -59,12 +58,6 @@ ACCEPTED: dict[str, bytes] = {
         ECHO, pdus.proposed_context(3, DX.encode(), *(b"1.2.%d" % number for number in range(1000)))
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rows]:
-    with receiving(tmp_path_factory.mktemp("receiver")) as running:
-        yield Rows(running, ROWS)
 
 
 @pytest.mark.parametrize("row", ACCEPTED)

@@ -54,11 +54,9 @@ class GatewayProcess:
         doubles: Sequence[str] = (),
         **settings: Any,
     ) -> None:
-        self._environment = os.environ | (environment or {})
-        if doubles:
-            paths = [str(DOUBLES), os.environ.get("PYTHONPATH")]
-            self._environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-            self._environment["DOUBLES"] = " ".join(doubles)
+        paths = [str(DOUBLES), os.environ.get("PYTHONPATH")]
+        python = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "DOUBLES": " ".join(doubles)}
+        self._environment = os.environ | python | (environment or {})
         self.data_dir = folder / "var"
         self._folder = folder
         self._config = folder / "gateway.yaml"

@@ -1,13 +1,14 @@
 """Puts doubles in the place of parts of a gateway: the modules of this folder that `DOUBLES` names.
 
 Python imports this file at start when its folder is on PYTHONPATH; `GatewayProcess` puts it there. Workers
-and their sandboxes have the doubles; the clock is everybody's.
+and their sandboxes have the doubles; the clock is everybody's. No process has the tools of the tests.
 """
 
 import os
 import sys
 from importlib import import_module
 
+import_module("no_test_tools")
 _WORKS = bool({"work", "--multiprocessing-fork"} & set(sys.orig_argv))
 
 for _name in os.environ["DOUBLES"].split():
