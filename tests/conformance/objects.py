@@ -14,7 +14,7 @@ from gateway.results.encoding import encode
 from gateway.results.secondary_capture import secondary_capture
 from gateway.results.source_header import SourceHeader, source_header
 from gateway.results.structured_report import SOP_CLASS, structured_report
-from tests.support.answers import NORMAL, PNEUMONIA, UNDETERMINED, answer
+from tests.support.answers import CROPPED, NORMAL, PNEUMONIA, UNDETERMINED, answer
 from tests.support.sources import PLAIN_CHEST_XRAY, cr, dx, encoded, item
 
 GREY = GreyImage(np.full((60, 50), 30000, np.uint16), ())
@@ -97,6 +97,7 @@ ANSWERS = (
     ),
     answer(NORMAL),
     answer(UNDETERMINED),
+    answer(CROPPED),
 )
 
 

@@ -19,7 +19,7 @@ from gateway.model.choice import EngineRules
 from gateway.model.predictor import Predictor
 from gateway.records import SC, SR, UNDETERMINED
 from gateway.results.activation_overlay import OUTLINE_COLOUR
-from gateway.settings import FolderDestination, Results, Settings
+from gateway.settings import FolderDestination, Model, Results, Settings
 from gateway.store.entries import AnswerRecord
 from gateway.store.marks import marks_of
 from gateway.store.queries.views import AnswerView, ImageView
@@ -169,7 +169,7 @@ def test_the_outline_is_drawn_where_the_settings_ask_for_it(
     for asked in (False, True):
         folder = tmp_path / str(asked)
         folder.mkdir()
-        site = site_in(folder, results=Results(lung_outline=asked))
+        site = site_in(folder, sections={"results": Results(lung_outline=asked)})
         add_image(site, 1, radiograph(chest(LEFT, RIGHT)))
         capture = result_of(answer(site, models[1]), SC).pixel_array
         image, _ = shown(site)
@@ -210,3 +210,20 @@ def test_predict_states_what_was_shown(tmp_path: Path, models: tuple[Predictor, 
     assert lines[1]["reason"] == "No lungs were found in the image."
     assert json.loads(json.dumps(lines)) == lines
     assert all("region" not in each.line for each in predict_files(files, models[0], settings))
+
+
+def test_the_web_states_what_was_shown(tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("model", "site")}
+    for folder in folders.values():
+        folder.mkdir()
+    path = with_lungs(folders["model"], **ANSWERING)
+    model = Model(path=path, engine="openvino", precision="float32")
+    with browsing(site_in(folders["site"], sections={"model": model})) as browser:
+        told = {
+            name: browser.post("/predict", files={"file": (name, encoded(radiograph(image)))}).json()
+            for name, image in {"chest": chest(LEFT, RIGHT), "nothing": chest()}.items()
+        }
+    assert told["chest"]["region"]["outcome"] == "cropped"
+    assert told["chest"]["region"]["coverage"] == pytest.approx(0.254, abs=0.01)
+    assert told["nothing"]["region"]["outcome"] == "no_lungs"
+    assert told["nothing"]["reason"] == "No lungs were found in the image."

@@ -18,7 +18,7 @@ from gateway.results.result import SRClass
 from gateway.results.secondary_capture import secondary_capture
 from gateway.results.source_header import source_header
 from gateway.results.structured_report import SOP_CLASS, structured_report
-from tests.support.answers import NORMAL, PNEUMONIA, UNDETERMINED, answer
+from tests.support.answers import CROPPED, NORMAL, PNEUMONIA, UNDETERMINED, answer
 from tests.support.sources import PLAIN_CHEST_XRAY, cr, dx, encoded, item
 
 Find = Callable[[str], str]
@@ -28,8 +28,8 @@ EXPECTED_WARNINGS = (
     "needed to build DICOMDIR",  # follows from what the source lacks
     "Retired Person Name form",  # a name without ^, as the source has it
 )
-ANSWERS = {"pneumonia": PNEUMONIA, "normal": NORMAL, "undetermined": UNDETERMINED}
-SHOWN = {"pneumonia": "Present", "normal": "Absent", "undetermined": "Undetermined"}
+ANSWERS = {"pneumonia": PNEUMONIA, "normal": NORMAL, "undetermined": UNDETERMINED, "cropped": CROPPED}
+SHOWN = {"pneumonia": "Present", "normal": "Absent", "undetermined": "Undetermined", "cropped": "Present"}
 
 
 def lossy() -> bytes:

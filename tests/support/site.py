@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 
 from gateway.processes.website import site_of
 from gateway.records import Description, Received, Stage
-from gateway.settings import FolderDestination, Results, Settings, Web
+from gateway.settings import FolderDestination, Section, Settings, Web
 from gateway.store.descriptions import record_descriptions
 from gateway.store.entries import StoredInstance
 from gateway.store.opening import open_database
@@ -28,14 +28,16 @@ from tests.support.sources import dx, encoded
 HOSTILE = "<script>alert('x')</script>"
 
 
-def site_in(folder: Path, database: str = "sqlite", results: Results | None = None, **web: Any) -> Site:
-    """Open a site on a data directory of its own."""
+def site_in(
+    folder: Path, database: str = "sqlite", sections: Mapping[str, Section] | None = None, **web: Any
+) -> Site:
+    """Open a site on a data directory of its own; `sections` are other sections of the settings by name."""
     settings = Settings(
         data_dir=folder,
         database=database,
         web=Web(port=0, **web),
-        results=results or Results(),
         destinations=(FolderDestination(name="outbox", kind="folder", path=folder / "outbox"),),
+        **(sections or {}),  # type: ignore[arg-type]
     )
     if database == "sqlite":
         database_in(folder)

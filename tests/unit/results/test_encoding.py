@@ -49,7 +49,7 @@ def headers() -> list[SourceHeader]:
     return found
 
 
-@pytest.mark.parametrize("given", ANSWERS, ids=["present", "absent", "undetermined"])
+@pytest.mark.parametrize("given", ANSWERS, ids=["present", "absent", "undetermined", "cropped"])
 def test_a_report_has_the_bytes_of_highdicoms_tree_for_every_sample(given: Answer) -> None:
     for header in headers():
         assert encode(structured_report(header, given)) == by_highdicom(header, given)
