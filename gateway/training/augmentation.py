@@ -34,12 +34,15 @@ class Augmenter:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return one random view of each image."""
-        x = images[:, None].float() / 255
-        x = self._sometimes(self._ranges.spectrum, x, lambda own: match_spectrum(own, *self._other(own)))
-        x = self._sometimes(self._ranges.tones, x, lambda own: match_tones(own, *self._other(own)))
-        x = self._cut_window(x)
-        x = self._photometric(x)
+        x = self._with_other_looks(images)
+        x = self._photometric(_cut(x, self._grid(len(x))))
         return x.clamp(0, 1) * 2 - 1
+
+    def with_masks(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Return one random view of each image, and of its mask, 0 to 1; shapes as for the images."""
+        x, grid = self._with_other_looks(images), self._grid(len(images))
+        views = self._photometric(_cut(x, grid)).clamp(0, 1) * 2 - 1
+        return views, _cut(masks[:, None].float(), grid)
 
     def mix(self, views: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Blend each view and target with another (mixup, Zhang et al. 2018), if the recipe sets `mixup`."""
@@ -57,12 +60,15 @@ class Augmenter:
         order = torch.randperm(len(x), generator=self._generator, device=self._device)
         return x[order], self._uniform(len(x))[:, None]
 
-    def _cut_window(self, x: Tensor) -> Tensor:
-        shape = [len(x), 1, self._size, self._size]
-        grid = affine_grid(self._window(len(x)), shape, align_corners=False)
-        if self._ranges.warp:
-            grid = grid + self._displacement(grid)
-        return grid_sample(x, grid, padding_mode="zeros", align_corners=False)
+    def _with_other_looks(self, images: Tensor) -> Tensor:
+        x = images[:, None].float() / 255
+        x = self._sometimes(self._ranges.spectrum, x, lambda own: match_spectrum(own, *self._other(own)))
+        return self._sometimes(self._ranges.tones, x, lambda own: match_tones(own, *self._other(own)))
+
+    def _grid(self, n: int) -> Tensor:
+        """Return the image coordinates of each pixel of n views."""
+        grid = affine_grid(self._window(n), [n, 1, self._size, self._size], align_corners=False)
+        return grid + self._displacement(grid) if self._ranges.warp else grid
 
     def _photometric(self, x: Tensor) -> Tensor:
         r = self._ranges
@@ -154,3 +160,7 @@ class Augmenter:
     def _number(self) -> float:
         """One draw for the whole batch, where each size needs its own kernel."""
         return float(torch.rand((), generator=self._host))
+
+
+def _cut(x: Tensor, grid: Tensor) -> Tensor:
+    return grid_sample(x, grid, padding_mode="zeros", align_corners=False)

@@ -1,9 +1,12 @@
-"""Fits the temperature of the log-odds (Guo et al. 2017). `finish` calls it.
+"""Fits offset and temperature of the log-odds (Guo et al. 2017). `finish` calls it.
 
 The temperature is kept only if it reduces the calibration error on images unlike those that it was fitted on.
+The offset makes 0.5 the natural threshold where hospitals that the training does not know move the log-odds.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -20,6 +23,8 @@ from gateway.training.validation import borrow_most, other_class
 WORTH = 0.9  # the error must fall at least to this share
 SHIFTED = ("as it is", "closer", "darker", "local contrast")  # shifts that the temperature is tested on
 TEMPERATURES = np.exp(np.linspace(-1.5, 1.5, 121))
+
+OFFSETS = np.round(np.linspace(-1, 1, 11), 1)  # of the log-odds
 
 Odds = NDArray[np.float64]
 
@@ -39,6 +44,33 @@ def calibrate(network: nn.Module, image_set: ImageSet, progress: Progress) -> fl
         progress(i + 1, len(SHIFTED), "shifts described")
     labels = np.tile(image_set.labels(tried), len(SHIFTED))
     return choose_temperature((odds, image_set.labels(fitted)), (np.concatenate(shifted), labels))
+
+
+def center(network: nn.Module, image_set: ImageSet) -> float:
+    """Return the offset for the log-odds by images of other hospitals; 0 without such images.
+
+    They count as much as validation images with looks of the other class.
+    """
+    external = image_set.draw("external")
+    if not len(external):
+        return 0.0
+    rows = image_set.draw("validation")
+    shown = (image_set.pixels[external], _borrowed(image_set, rows))
+    odds = [describe(network, pixels).log_odds.double().numpy() for pixels in shown]
+    return choose_offset(list(zip(odds, map(image_set.labels, (external, rows)), strict=True)))
+
+
+def choose_offset(sets: Sequence[tuple[Odds, Labels]]) -> float:
+    """Return the log-odds with the best mean of sensitivity and specificity over the sets."""
+
+    def worth(offset: float) -> float:
+        return sum(
+            float((odds >= offset)[labels == 1].mean() + (odds < offset)[labels == 0].mean())
+            for odds, labels in sets
+        )
+
+    worths = [worth(offset) for offset in OFFSETS]
+    return float(OFFSETS[int(np.argmax(worths))])
 
 
 def choose_temperature(fitted_on: tuple[Odds, Labels], tried_on: tuple[Odds, Labels]) -> float | None:

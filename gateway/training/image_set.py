@@ -14,10 +14,20 @@ from gateway.training.samples import Part, Sample
 
 @dataclass(frozen=True)
 class ImageSet:
-    """n images of a recipe: their samples, and their pixels, uint8 (n, 224, 224)."""
+    """n images of a recipe.
+
+    Attributes
+    ----------
+    pixels
+        uint8 (n, 224, 224): the images as the classifier sees them, cropped to the lungs by a recipe with a
+        lung network.
+    whole
+        uint8 (n, 224, 224): the images before that.
+    """
 
     samples: list[Sample]
     pixels: NDArray[np.uint8]
+    whole: NDArray[np.uint8]
 
     def draw(self, part: Part, most: int | None = None) -> NDArray[np.intp]:
         """Return sorted indices of the images of a part, at most `most` of each source and class.
@@ -30,7 +40,7 @@ class ImageSet:
             if sample.part == part:
                 groups.setdefault((sample.source, sample.label), []).append(i)
         chosen = [rng.permutation(members)[:most] for members in groups.values()]
-        return np.sort(np.concatenate(chosen))
+        return np.sort(np.concatenate([np.empty(0, np.intp), *chosen]))
 
     def labels(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
         """Return the classes, 0 or 1, of the images `rows`."""

@@ -31,7 +31,7 @@ class Objective(Protocol):
     module: nn.Module
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean loss of images, uint8 (n, 224, 224), with labels, (n,), 0 or 1."""
+        """Return the mean loss of images, uint8 (n, 224, 224), with labels, (n,), 0 or 1, or masks."""
 
     def after_step(self) -> None:
         """Update the state after a step of the optimiser."""

@@ -1,4 +1,4 @@
-"""Decodes the recipe's image files to one array with the gateway's own resizing. `train` calls it.
+"""Decodes the recipe's image files to one array, prepared as for a running model. `train` calls it.
 
 A cache in the output folder makes the next start fast; its key is the list of files and sizes.
 """
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gateway.errors import ConfigurationError
-from gateway.imaging.preprocess import resize
+from gateway.imaging.preprocess import to_model_input
+
+PREPARATION = "black margins cut off, faint images raised"  # part of the cache's key
 
 Progress = Callable[[int, int, str], None]  # done, total, activity
 
@@ -28,7 +30,8 @@ def load_pixels(paths: Sequence[Path], cache: Path, progress: Progress) -> NDArr
     ConfigurationError
         A file is not a readable image; the first such file is named.
     """
-    key = hashlib.sha256("\n".join(f"{path}|{path.stat().st_size}" for path in paths).encode()).hexdigest()
+    names = "\n".join(f"{path}|{path.stat().st_size}" for path in paths)
+    key = hashlib.sha256(f"{PREPARATION}\n{names}".encode()).hexdigest()
     kept = cache / f"{key[:16]}.npy"
     if kept.exists():
         return np.asarray(np.load(kept, mmap_mode="r"))
@@ -42,10 +45,15 @@ def load_pixels(paths: Sequence[Path], cache: Path, progress: Progress) -> NDArr
     return pixels
 
 
-def _decode(path: Path) -> NDArray[np.uint8]:
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """Return a PNG or JPEG file as grey values, uint8 (rows, columns); raise ConfigurationError otherwise."""
     try:
         with Image.open(path) as image:
-            grey = np.asarray(image.convert("L"))
+            return np.asarray(image.convert("L"))
     except (OSError, SyntaxError, ValueError) as error:  # Pillow raises any of these for unreadable images
         raise ConfigurationError(f"{path} is not a readable image: {error}") from error
-    return np.rint(resize(grey) * 255).astype(np.uint8)
+
+
+def _decode(path: Path) -> NDArray[np.uint8]:
+    shown: NDArray[np.uint8] = np.rint((to_model_input(read_grey(path))[0] + 1) * 127.5).astype(np.uint8)
+    return shown

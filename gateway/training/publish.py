@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.imaging.preprocess import to_model_input
 from gateway.model.card import CARD_NAME, ModelCard, write_card
@@ -14,6 +15,7 @@ from gateway.model.choice import EngineRules
 from gateway.model.comparison import make_reference
 from gateway.model.predictor import Predictor
 from gateway.records import Presence
+from gateway.training.detector_images import DetectorImages
 from gateway.training.evaluation.dataset import (
     CLASSES,
     LabelledImage,
@@ -29,13 +31,20 @@ from gateway.training.negatives import NEGATIVES, make_negatives
 from gateway.training.recipe import Recipe
 from gateway.training.samples import Sample
 
+EXTERNAL = "other hospitals"
 PER_KIND = 50  # negatives of each kind
 METRICS_NAME = "metrics.json"
 REFUSED_NAME = "refused.json"
 DOCUMENT_NAME = "MODEL_CARD.md"
 
 
-def publish(recipe: Recipe, card: ModelCard, samples: list[Sample], progress: Progress) -> None:
+def publish(
+    recipe: Recipe,
+    card: ModelCard,
+    samples: list[Sample],
+    real: DetectorImages | None,
+    progress: Progress,
+) -> None:
     """Measure the model in the recipe's folder on images not used in training; write the figures there."""
     write_card(card, recipe.out / CARD_NAME)
     make_reference(recipe.out)
@@ -43,6 +52,8 @@ def publish(recipe: Recipe, card: ModelCard, samples: list[Sample], progress: Pr
     sets = _never_trained_on(recipe, samples)
     metrics = {name: evaluate_images(predictor, images, progress) for name, images in sets.items()}
     refused = _refused(predictor, [image.path for images in sets.values() for image in images], progress)
+    if real:
+        refused |= _refused_of_real(predictor, real)
     (recipe.out / METRICS_NAME).write_text(json.dumps(metrics, indent=1), encoding="utf-8")
     (recipe.out / REFUSED_NAME).write_text(json.dumps(refused, indent=1), encoding="utf-8")
     card = card.model_copy(update={"metrics": _headlines(metrics)})
@@ -57,8 +68,12 @@ def publish(recipe: Recipe, card: ModelCard, samples: list[Sample], progress: Pr
 
 
 def _never_trained_on(recipe: Recipe, samples: list[Sample]) -> dict[str, list[LabelledImage]]:
-    """Return the held-out part of each source, and the test set, by name."""
+    """Return the images of other hospitals, the held-out part of each source, and the test set, by name."""
     sets: dict[str, list[LabelledImage]] = {}
+    for sample in samples:
+        if sample.part == "external":
+            group = f"{sample.source}, {CLASSES[sample.label]}"
+            sets.setdefault(EXTERNAL, []).append(LabelledImage(sample.path, sample.label, group))
     for sample in samples:
         if sample.part == "heldout":
             group = subgroup_of(sample.path, CLASSES[sample.label])
@@ -83,6 +98,27 @@ def _refused(predictor: Predictor, paths: list[Path], progress: Progress) -> dic
         shares[kind] = sum(answer.presence is Presence.UNDETERMINED for answer in answers) / len(answers)
         progress(i + 1, len(NEGATIVES), "kinds of negatives shown")
     return shares
+
+
+def _refused_of_real(predictor: Predictor, real: DetectorImages) -> dict[str, float]:
+    """Return the share without an answer of real images kept apart, by kind; frontal chests first."""
+    shares = {}
+    for frontal in (True, False):
+        rows = real.rows("heldout", frontal=frontal)
+        kinds, undetermined = np.array(real.kinds(rows)), np.array(_undetermined(predictor, real, rows))
+        for kind in sorted(set(kinds.tolist())):
+            name = f"{kind}{' (frontal chest)' if frontal else ''}, {(kinds == kind).sum()} real images"
+            shares[name] = float(undetermined[kinds == kind].mean())
+    return shares
+
+
+def _undetermined(predictor: Predictor, real: DetectorImages, rows: NDArray[np.intp]) -> list[bool]:
+    found = []
+    for row in rows:
+        inputs = np.repeat(real.whole[row][None, None].astype(np.float32) / 127.5 - 1, 3, axis=1)
+        (answer,) = predictor.predict(inputs)
+        found.append(answer.presence is Presence.UNDETERMINED)
+    return found
 
 
 def _headlines(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:

@@ -1,6 +1,7 @@
 """The recipe of a model, read from YAML: sources, split, augmentations and stages.
 
-`train` reads it. A recipe that is read is valid: unknown keys and names are errors, all reported at once.
+`train` reads it. A recipe that is read is valid: unknown keys and names are errors, all reported at once. A
+recipe of the kind `lungs` describes the lung network, any other a classifier.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class _Frozen(BaseModel):
 
 
 class DataSource(_Frozen):
-    """One data set: a folder with one sub-folder or more for each class.
+    """One data set: a folder with one sub-folder or more for each class, or a folder with a table.
 
     Attributes
     ----------
@@ -32,21 +33,58 @@ class DataSource(_Frozen):
         Folder of the publisher's unpacked archive, relative to `Recipe.root`.
     classes
         Sub-folder of `folder` → class.
+    table
+        In the place of `classes`: CSV file, relative to `Recipe.root`, with the columns `file` (in `folder`),
+        `patient` and `pneumonia` (1, 0, or empty: no label, not used).
+    left_out
+        CSV file, relative to `Recipe.root`, whose first column names files that are not used.
     weights
         Class → share of each batch, in any unit; other classes are not drawn.
     patient
-        Regular expression for the stem of a file name; the first group is the patient.
+        Regular expression for the stem of a file name; the first group is the patient. For `classes` alone.
     validation, heldout
         Shares of the patients, 0–1, for choosing the model and for measuring the chosen model.
+    external
+        The validation part stands for hospitals that the model does not know: unchanged, together with the
+        other external ones, and neither temperature nor limits are fitted to it.
     """
 
     name: str
     folder: Path
-    classes: dict[str, Class]
+    classes: dict[str, Class] = {}
+    table: Path | None = None
+    left_out: Path | None = None
     weights: dict[Class, float] = {"Normal": 1.0, "Pneumonia": 1.0}
     patient: str = r"^(.*)$"
     validation: Fraction = 0.1
     heldout: Fraction = 0.0
+    external: bool = False
+
+    @model_validator(mode="after")
+    def _one_description(self) -> DataSource:
+        if bool(self.classes) == bool(self.table):
+            raise ValueError(f"source {self.name} needs classes or a table, and not both")
+        return self
+
+
+class DetectorSource(_Frozen):
+    """Images of a CSV table that the out-of-distribution detector is fitted to and measured on.
+
+    Attributes
+    ----------
+    folder, table
+        Folder of images, and CSV file with the columns `file`, `patient` (empty: the file's own) and `label`.
+    frontal
+        Labels of frontal chest radiographs; images of every other label are negatives.
+    heldout
+        Share of the patients, 0–1, on whom the detector is measured, not fitted.
+    """
+
+    name: str
+    folder: Path
+    table: Path
+    frontal: tuple[str, ...] = ()
+    heldout: Fraction = 0.5
 
 
 class Augmentation(_Frozen):
@@ -100,6 +138,24 @@ class Teacher(_Frozen):
     size: Positive
 
 
+class LungStep(_Frozen):
+    """A trained lung network, and what is shown of an image; as in the model's card.
+
+    Attributes
+    ----------
+    weights
+        File of its weights; `lungs.yaml` beside it is copied with it.
+    margin
+        Share of the lungs' height and width that the box has more on each side.
+    region
+        `box`, or `hull`: all outside the convex hull of the lungs black.
+    """
+
+    weights: Path
+    margin: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    region: Literal["box", "hull"] = "box"
+
+
 class TrainingStage(_Frozen):
     """One training run.
 
@@ -107,8 +163,9 @@ class TrainingStage(_Frozen):
     ----------
     objective
         `contrast` (self-supervised: two views of an image agree, MoCo v3), `classify`, `distil` (imitate
-        the mean of `teachers` on the same view), or `average` (no training: the mean of the weights of
-        `members`, whose normalisations are estimated anew over `samples` views).
+        the mean of `teachers` on the same view), `average` (no training: the mean of the weights of
+        `members`, whose normalisations are estimated anew over `samples` views), or `segment` (mark the
+        lungs; in a `LungRecipe` alone).
     start
         Stage, or file of weights, to start from; null: random initialisation.
     teachers
@@ -130,7 +187,7 @@ class TrainingStage(_Frozen):
     """
 
     name: str
-    objective: Literal["contrast", "classify", "distil", "average"]
+    objective: Literal["contrast", "classify", "distil", "average", "segment"]
     start: str | None = None
     teachers: tuple[Teacher, ...] = ()
     members: tuple[str, ...] = ()
@@ -169,8 +226,17 @@ class Test(_Frozen):
 
 
 class Recipe(_Frozen):
-    """The settings of `gateway train`; `config/train.yaml` explains every key."""
+    """The settings of `gateway train`; `config/train.yaml` explains every key.
 
+    Attributes
+    ----------
+    lungs
+        The lung network that crops every image. Null: the classifier sees whole images.
+    detector
+        Real images for the out-of-distribution detector, beside training images and computed negatives.
+    """
+
+    kind: Literal["classifier"] = "classifier"
     name: str
     version: str
     root: Path = Path()
@@ -178,7 +244,9 @@ class Recipe(_Frozen):
     seed: int = 1
     device: str = "auto"
     compiled: bool = False
+    lungs: LungStep | None = None
     sources: tuple[DataSource, ...]
+    detector: tuple[DetectorSource, ...] = ()
     augmentations: dict[str, Augmentation]
     stages: tuple[TrainingStage, ...]
     test: Test | None = None
@@ -198,6 +266,20 @@ class Recipe(_Frozen):
         return self
 
     @model_validator(mode="after")
+    def _a_classifier_is_trained(self) -> Recipe:
+        for stage in self.stages:
+            if stage.objective == "segment":
+                raise ValueError(f"stage {stage.name} is to segment: that is for a recipe of the kind lungs")
+        return self
+
+    @model_validator(mode="after")
+    def _sources_have_names_of_their_own(self) -> Recipe:
+        names = [source.name for source in self.sources]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two sources have the name {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
     def _names_are_known(self) -> Recipe:
         sources, stages = {source.name for source in self.sources}, set[str]()
         for stage in self.stages:
@@ -210,7 +292,62 @@ class Recipe(_Frozen):
         return self
 
 
-def read_recipe(path: Path) -> Recipe:
+class MaskSource(_Frozen):
+    """Lung masks, and the images that they belong to.
+
+    Attributes
+    ----------
+    masks, images
+        Folders, relative to `LungRecipe.root`; a mask is white where lung is.
+    pattern
+        Regular expression for the stem of a mask; the first group is the stem of its image. Others are of
+        another source.
+    table
+        CSV file with the columns `file` and `patient` of the images; null: every image has a patient of its
+        own.
+    validation
+        Share of the patients, 0–1, on whom Dice is measured.
+    """
+
+    name: str
+    masks: Path
+    images: Path
+    pattern: str
+    table: Path | None = None
+    validation: Fraction = 0.2
+
+
+class LungRecipe(_Frozen):
+    """The settings of `gateway train` for the lung network; `config/train-lungs.yaml` explains every key.
+
+    Attributes
+    ----------
+    without_lungs
+        Tables of other body parts, as for the detector of a classifier: their masks are empty.
+    looks
+        Folders of images without masks, which lend the others their spectrum and tones.
+    shares
+        Shares of each batch: images with masks, without lungs, and lenders of looks.
+    """
+
+    kind: Literal["lungs"]
+    name: str
+    version: str
+    root: Path = Path()
+    out: Path
+    seed: int = 1
+    device: str = "auto"
+    masks: tuple[MaskSource, ...]
+    without_lungs: tuple[DetectorSource, ...] = ()
+    looks: tuple[Path, ...] = ()
+    shares: tuple[float, float, float] = (0.6, 0.15, 0.25)
+    augmentation: Augmentation
+    stage: TrainingStage
+    data: tuple[TrainingData, ...] = ()
+    licence: str = ""
+
+
+def read_recipe(path: Path) -> Recipe | LungRecipe:
     """Read a recipe.
 
     Raises
@@ -219,7 +356,9 @@ def read_recipe(path: Path) -> Recipe:
         The file cannot be read or does not describe a training; all problems in one line.
     """
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        kind = content.get("kind") if isinstance(content, dict) else None
+        return (LungRecipe if kind == "lungs" else Recipe).model_validate(content)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"recipe {path} cannot be read: {' '.join(str(error).split())}") from error
     except ValidationError as error:

@@ -5,7 +5,6 @@ Every problem is reported before training begins. A patient is in one part only.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from typing import Literal
 
 from gateway.errors import ConfigurationError
 from gateway.training.recipe import DataSource, Recipe
+from gateway.training.tables import first_column, place_of, read_table
 
-Part = Literal["train", "validation", "heldout"]
+Part = Literal["train", "validation", "heldout", "external"]
 SUFFIXES = {".png", ".jpg", ".jpeg"}
 CLASSES = ("Normal", "Pneumonia")
 
@@ -55,32 +55,59 @@ def image_files(folder: Path) -> list[Path]:
     return files
 
 
-def check_split(samples: Iterable[Sample]) -> None:
-    """Raise ConfigurationError where one patient is in two parts."""
-    parts: dict[tuple[str, str], Sample] = {}
+def check_split(samples: Iterable[Sample], tested: Iterable[Path] = ()) -> None:
+    """Check that no patient and no file is in two parts, and none of the files `tested` in any.
+
+    Raises
+    ------
+    ConfigurationError
+        The first patient or file that is; with both files.
+    """
+    patients: dict[tuple[str, str], Sample] = {}
+    files: dict[Path, Sample] = {}
     for sample in samples:
-        first = parts.setdefault((sample.source, sample.patient), sample)
+        first = patients.setdefault((sample.source, sample.patient), sample)
         if first.part != sample.part:
             raise ConfigurationError(
                 f"patient {sample.patient} is in two parts: {first.path} ({first.part}), "
                 f"{sample.path} ({sample.part})"
             )
+        first = files.setdefault(sample.path.resolve(), sample)
+        if first.part != sample.part:
+            raise ConfigurationError(
+                f"{sample.path} is in two parts: source {first.source} ({first.part}), "
+                f"source {sample.source} ({sample.part})"
+            )
+    for path in tested:
+        if found := files.get(path.resolve()):
+            raise ConfigurationError(f"{path} is in the test set and in source {found.source}")
 
 
 def _of_source(recipe: Recipe, source: DataSource) -> Iterator[Sample]:
-    for folder, name in source.classes.items():
-        for path in image_files(recipe.root / source.folder / folder):
+    left_out = first_column(recipe.root / source.left_out) if source.left_out else set()
+    for path, label, patient in _listed(recipe, source):
+        if path.name not in left_out:
+            yield Sample(path, source.name, label, patient, _part(recipe.seed, source, patient))
+
+
+def _listed(recipe: Recipe, source: DataSource) -> Iterator[tuple[Path, int, str]]:
+    """Yield path, class and patient of each labelled image of a source."""
+    folder = recipe.root / source.folder
+    if source.table:
+        for row in read_table(recipe.root / source.table, folder):
+            if row.pneumonia:
+                yield row.path, int(row.pneumonia == "1"), row.patient
+    for name, of in source.classes.items():
+        for path in image_files(folder / name):
             found = re.search(source.patient, path.stem)
             if not found:
                 raise ConfigurationError(f"{path}: the file name has no patient by {source.patient!r}")
-            patient = found.group(1)
-            yield Sample(path, source.name, CLASSES.index(name), patient, _part(recipe.seed, source, patient))
+            yield path, CLASSES.index(of), found.group(1)
 
 
 def _part(seed: int, source: DataSource, patient: str) -> Part:
     """Assign a patient to a part by hash, independent of other files."""
-    digest = hashlib.sha256(f"{seed}|{source.name}|{patient}".encode()).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
+    place = place_of(seed, source.name, patient)
     if place < source.validation:
-        return "validation"
+        return "external" if source.external else "validation"
     return "heldout" if place < source.validation + source.heldout else "train"

@@ -11,17 +11,23 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Generator, Tensor, nn
 
-from gateway.training.batches import Batches
 from gateway.training.objectives import Objective
 from gateway.training.pixels import Progress
 from gateway.training.recipe import TrainingStage
 
 SAVE_EVERY = 60.0  # seconds
+
+
+class Drawn(Protocol):
+    """Draws the images of a batch."""
+
+    def draw(self) -> Tensor:
+        """Return the indices of one batch, int64."""
 
 
 class StageRun:
@@ -38,7 +44,7 @@ class StageRun:
         stage: TrainingStage,
         network: nn.Module,
         objective: Objective,
-        batches: Batches,
+        batches: Drawn,
         generator: Generator,
         folder: Path,
     ) -> None:
@@ -51,7 +57,10 @@ class StageRun:
         self._resume()
 
     def run(self, pixels: Tensor, labels: Tensor, progress: Progress) -> list[float]:
-        """Train to the end of the schedule; return the mean loss of each hundredth of the schedule."""
+        """Train to the end of the schedule; return the mean loss of each hundredth of the schedule.
+
+        `labels` holds for each image what the objective compares its output with: a class or a mask.
+        """
         self._objective.module.train()
         recent: list[Tensor] = []
         for done in self._clock():

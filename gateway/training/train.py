@@ -1,4 +1,4 @@
-"""`gateway train`: trains the stages of a recipe in order and writes the model.
+"""`gateway train`: trains the stages of a recipe in order and writes the model, or trains the lung network.
 
 Finished stages are not repeated, and an interrupted stage resumes. Errors in recipe, images or weights are
 reported before training begins.
@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from gateway.errors import ConfigurationError
 from gateway.model.abstention import PREFIX as DETECTOR
@@ -25,18 +25,22 @@ from gateway.model.weights import check_shapes, decode_weights, read_bytes
 from gateway.training.augmentation import Augmenter
 from gateway.training.average import mean_of, renormalise
 from gateway.training.batches import Batches
+from gateway.training.crops import Cropper, cropper
+from gateway.training.detector_images import detector_rows, load_detector_images
 from gateway.training.duplicates import first_copies
 from gateway.training.evaluation.dataset import find_labelled, load_input
 from gateway.training.evaluation.plots import require_matplotlib
 from gateway.training.finish import finish
 from gateway.training.image_set import ImageSet
+from gateway.training.inflated import is_inflated, slice_of
+from gateway.training.lung_training import train_lungs
 from gateway.training.objectives import Classify, Contrast, Distil, Features, Objective
 from gateway.training.pixels import Progress, load_pixels
-from gateway.training.recipe import Recipe, TrainingStage, is_file, read_recipe
-from gateway.training.samples import Sample, check_split, find_samples
+from gateway.training.recipe import LungRecipe, Recipe, TrainingStage, is_file, read_recipe
+from gateway.training.samples import Part, Sample, check_split, find_samples
 from gateway.training.stage import StageRun
 from gateway.training.trunk import features
-from gateway.training.validation import summary, validate
+from gateway.training.validation import summary, validate, validate_external
 
 
 def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
@@ -52,28 +56,33 @@ def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
     """
     require_matplotlib()
     recipe = read_recipe(config)
+    if isinstance(recipe, LungRecipe):
+        return train_lungs(recipe, progress)
     unknown = sorted(set(stages) - {stage.name for stage in recipe.stages})
     if unknown:
         raise ConfigurationError(f"recipe {config} has no stage {', '.join(unknown)}")
     samples = find_samples(recipe)
-    check_split(samples)
-    _check_later_files(recipe, progress)
-    training = Training(recipe, samples, progress)
+    _check_later_files(recipe, samples, progress)
+    crop = cropper(recipe.lungs, find_device(recipe.device))
+    training = Training(recipe, samples, crop, progress)
     training.run(stages)
     if not stages:
-        finish(recipe, training.trained(recipe.stages[-1].name), training.image_set, progress)
+        network = training.trained(recipe.stages[-1].name)
+        real = load_detector_images(recipe, crop, progress)
+        finish(recipe, network, training.image_set, crop, real, progress)
     return recipe.out
 
 
 class Training:
     """The stages of one recipe over one image set, which stays on the training device."""
 
-    def __init__(self, recipe: Recipe, samples: list[Sample], progress: Progress) -> None:
+    def __init__(self, recipe: Recipe, samples: list[Sample], crop: Cropper, progress: Progress) -> None:
         self._recipe, self._progress = recipe, progress
         self._device = find_device(recipe.device)
         pixels = load_pixels([sample.path for sample in samples], recipe.out / "cache", progress)
         kept = np.flatnonzero(first_copies(pixels))
-        self.image_set = ImageSet([samples[i] for i in kept], pixels[kept])
+        whole = pixels[kept]
+        self.image_set = ImageSet([samples[i] for i in kept], crop(whole).pixels, whole)
         self._pixels = torch.from_numpy(self.image_set.pixels).to(self._device)
         self._labels = torch.tensor([sample.label for sample in self.image_set.samples], device=self._device)
         self._features = _compiled(recipe.compiled)
@@ -121,15 +130,24 @@ class Training:
         report: dict[str, Any] = {"stage": stage.model_dump(mode="json"), "seen": seen, "losses": losses}
         if stage.objective != "contrast":
             report["validation"] = self._validate(network, stage.size)
-            report["summary"] = summary(report["validation"])
+            report["external"] = self._validate_external(network, stage.size)
+            report["summary"] = summary(report["validation"], report["external"])
             self._progress(100, 100, f"{stage.name}: {report['summary']}")
         (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
 
     def _validate(self, network: nn.Module, size: int) -> dict[str, Any]:
-        rows = [i for i, sample in enumerate(self.image_set.samples) if sample.part == "validation"]
+        samples, pixels = self._part("validation")
         with self._half_precision():
-            samples = [self.image_set.samples[i] for i in rows]
-            return validate(network, samples, self._pixels[rows], size, features)
+            return validate(network, samples, pixels, size, features)
+
+    def _validate_external(self, network: nn.Module, size: int) -> dict[str, Any]:
+        samples, pixels = self._part("external")
+        with self._half_precision():
+            return validate_external(network, samples, pixels, size, features) if samples else {}
+
+    def _part(self, part: Part) -> tuple[list[Sample], Tensor]:
+        rows = [i for i, sample in enumerate(self.image_set.samples) if sample.part == part]
+        return [self.image_set.samples[i] for i in rows], self._pixels[rows]
 
     def _half_precision(self) -> torch.autocast:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda")
@@ -161,20 +179,27 @@ class Training:
         return self._recipe.out / name
 
 
-def _check_later_files(recipe: Recipe, progress: Progress) -> None:
-    """Read weights files and test set now, whose errors would otherwise appear after hours."""
+def _check_later_files(recipe: Recipe, samples: list[Sample], progress: Progress) -> None:
+    """Read weights, tables and test set now, whose errors would otherwise appear after hours."""
     for name in dict.fromkeys(name for stage in recipe.stages for name in stage.weights if is_file(name)):
         _load(build_network(), Path(name))
-    if recipe.test:
-        images = find_labelled(recipe.root / recipe.test.folder, recipe.test.classes)
-        for i, image in enumerate(images):
-            load_input(image.path)
-            progress(i + 1, len(images), "test images tried")
+    for source in recipe.detector:
+        detector_rows(recipe, source)
+    test = recipe.test
+    images = find_labelled(recipe.root / test.folder, test.classes) if test else []
+    check_split(samples, [image.path for image in images])
+    for i, image in enumerate(images):
+        load_input(image.path)
+        progress(i + 1, len(images), "test images tried")
 
 
 def _load(network: nn.Module, path: Path) -> None:
+    """Load a weights file; the network keeps its own last layer beside weights of an inflated network."""
     state = decode_weights(path, read_bytes(path)[0])
     of_network = {name: array for name, array in state.items() if not name.startswith(DETECTOR)}
+    if is_inflated(of_network):
+        last = {name: t.numpy() for name, t in network.state_dict().items() if name.startswith("fc.")}
+        of_network = slice_of(of_network) | last
     check_shapes(of_network, path)
     load_into(network, of_network)
 

@@ -1,4 +1,5 @@
-"""Validates the network of a stage on validation images: unchanged, shifted, and with borrowed looks.
+"""Validates the network of a stage: on validation images, unchanged, shifted, and with borrowed looks, and on
+the unchanged images of hospitals that the training does not know.
 
 `train` calls it after every stage; the report chooses among stages.
 """
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from gateway.training.evaluation.appearance import match_spectrum, match_tones
-from gateway.training.evaluation.figures import at_threshold, auc
+from gateway.training.evaluation.figures import at_threshold, auc, specificity_at
 from gateway.training.evaluation.shifts import SHIFTS
 from gateway.training.objectives import Features
 from gateway.training.samples import Sample
@@ -32,6 +33,8 @@ BORROWED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "both, most of the way": borrow_most,
 }
 """Looks borrowed from the other class: they change no disease, only other differences of the classes."""
+
+SENSITIVITIES = (0.85, 0.9)  # at which specificity is reported
 
 Report = dict[str, dict[str, dict[str, float]]]  # source → shift → figure → value
 
@@ -73,6 +76,33 @@ def validate(
     return report
 
 
+def validate_external(
+    network: nn.Module, samples: list[Sample], pixels: Tensor, size: int, features: Features
+) -> dict[str, dict[str, float]]:
+    """Return figures of unchanged images of other hospitals.
+
+    Returns
+    -------
+    For each source the share of its normals and of its pneumonias that is right at 0.5; for all together AUC
+    and the specificity at fixed sensitivities. Sources with one class make the latter figures of the whole.
+    """
+    labels = np.array([sample.label for sample in samples], np.int64)
+    sources = np.array([sample.source for sample in samples])
+    scores = scores_of(network, pixels[:, None].float() / 255, size, features)
+    right = (scores >= 0.5) == (labels == 1)
+    report = {
+        source: {
+            name: round(float(right[(sources == source) & (labels == label)].mean()), 4)
+            for label, name in ((0, "specificity"), (1, "sensitivity"))
+            if ((sources == source) & (labels == label)).any()
+        }
+        for source in dict.fromkeys(sources.tolist())
+    }
+    together = {"auc": auc} | {f"specificity at {s}": specificity_at(s) for s in SENSITIVITIES}
+    report["together"] = {name: round(of(labels, scores), 4) for name, of in together.items()}
+    return report
+
+
 def other_class(sources: NDArray[np.str_], labels: NDArray[np.int64]) -> NDArray[np.intp]:
     """Return for each image the index of one of the other class and the same source, else its own index."""
     rng = np.random.default_rng(0)
@@ -85,13 +115,16 @@ def other_class(sources: NDArray[np.str_], labels: NDArray[np.int64]) -> NDArray
     return partners
 
 
-def summary(report: Report) -> dict[str, float]:
-    """Return the mean accuracy and AUC of each source over the shifts, and over the borrowed looks."""
-    return {
+def summary(report: Report, external: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Return the mean accuracy and AUC of each source over the shifts and looks, and the external figures."""
+    of_sources = {
         f"{source} {kind} {key}": round(float(np.mean([changes[name][key] for name in names])), 4)
         for source, changes in report.items()
         for kind, names in (("shifted", SHIFTS), ("borrowed", BORROWED))
         for key in ("accuracy", "auc")
+    }
+    return of_sources | {
+        f"{source} {name}": value for source, figures in external.items() for name, value in figures.items()
     }
 
 

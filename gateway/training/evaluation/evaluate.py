@@ -15,6 +15,7 @@ from gateway.model.card import ModelCard
 from gateway.model.choice import AUTOMATIC, EngineRules
 from gateway.model.engines import Measured
 from gateway.model.predictor import Predictor
+from gateway.training.evaluation.baselines import baseline_auc
 from gateway.training.evaluation.dataset import Class, LabelledImage, find_labelled
 from gateway.training.evaluation.figures import (
     Labels,
@@ -23,9 +24,12 @@ from gateway.training.evaluation.figures import (
     auc,
     calibration_error,
     calibration_floor,
+    specificity_at,
     with_interval,
 )
 from gateway.training.evaluation.measure import MeasuredFiles, Progress, measure_files
+
+AT_SENSITIVITIES = {f"specificity at sensitivity {s}": specificity_at(s) for s in (0.85, 0.9, 0.95, 0.97)}
 
 
 def evaluate(
@@ -80,7 +84,7 @@ def report(
     measured = found.measured
     labels = np.array([image.label for image in images], np.int64)
     scores = np.array([card.probability(float(odds)) for odds in measured.log_odds])
-    figures = at_threshold(threshold) | {"auc": auc}
+    figures = at_threshold(threshold) | {"auc": auc} | AT_SENSITIVITIES
     return {
         "images": len(images),
         "threshold": threshold,
@@ -91,6 +95,7 @@ def report(
         "subgroups": _subgroups(images, scores >= threshold),
         "regions": _regions(found),
         "occlusion": _occlusion(found.changes),
+        "baselines": _baselines(found, labels),
         "scores": {"label": labels.tolist(), "p_pneumonia": [round(p, 5) for p in scores.tolist()]},
     }
 
@@ -124,6 +129,13 @@ def _abstained(card: ModelCard, found: MeasuredFiles) -> float | None:
     scores = zip(found.measured.log_odds.tolist(), found.measured.ood.tolist(), found.regions, strict=True)
     reasons = [reason_to_abstain(odds, d, j, card.abstention, region) for odds, (d, j), region in scores]
     return sum(reason is not None for reason in reasons) / len(reasons)
+
+
+def _baselines(found: MeasuredFiles, labels: Labels) -> dict[str, float | None]:
+    """Return the AUC that framing, and grey values, have alone; None where it cannot be measured."""
+    numbers = {"framing": found.framing(), "grey values": found.grey}
+    measured = {name: None if of is None else baseline_auc(of, labels) for name, of in numbers.items()}
+    return {name: None if value is None or np.isnan(value) else value for name, value in measured.items()}
 
 
 def _regions(found: MeasuredFiles) -> dict[str, int]:

@@ -50,6 +50,19 @@ def at_threshold(threshold: float) -> dict[str, Figure]:
     }
 
 
+def specificity_at(sensitivity: float) -> Figure:
+    """Return the figure: specificity at the highest threshold with this sensitivity; NaN without a class."""
+
+    def of(labels: Labels, scores: Scores) -> float:
+        positive, negative = np.sort(scores[labels == 1]), scores[labels == 0]
+        if not len(positive) or not len(negative):
+            return float("nan")
+        missed = int(len(positive) * (1 - sensitivity) + 1e-9)
+        return float((negative < positive[missed]).mean())
+
+    return of
+
+
 def auc(labels: Labels, scores: Scores) -> float:
     """Return the area under the ROC curve, ties counted half; NaN where a class is missing."""
     positive = labels == 1

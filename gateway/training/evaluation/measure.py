@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from gateway.model.engines import Measured
 from gateway.model.predictor import Predictor
-from gateway.records import Region
+from gateway.records import Lungs, Region
+from gateway.training.evaluation.baselines import Numbers, grey_values
 from gateway.training.evaluation.dataset import load_input
 
 Progress = Callable[[int, int, str], None]  # done, total, activity
@@ -20,6 +21,7 @@ Inputs = NDArray[np.float32]  # (n, 3, 224, 224)
 
 BATCH = 16
 CELLS = 5  # a tenth of the 49 cells of an activation map
+WHOLE = (0.0, 0.0, 1.0, 1.0, 0.0)  # box and share of lung where no crop was made
 
 
 class MeasuredFiles(NamedTuple):
@@ -34,11 +36,20 @@ class MeasuredFiles(NamedTuple):
     changes
         float32 (n, 2): absolute change of the log-odds when the hottest tenth of the activation map is
         hidden, and when a random tenth is hidden.
+    grey
+        Grey values of the whole images, for the baseline.
     """
 
     measured: Measured
     regions: tuple[Region | None, ...]
     changes: NDArray[np.float32]
+    grey: Numbers
+
+    def framing(self) -> Numbers | None:
+        """Return the boxes of the lungs and the share of lung, (n, 5); None without a lung network."""
+        if any(region is None for region in self.regions):
+            return None
+        return np.array([(*r.box, r.coverage) if isinstance(r, Lungs) else WHOLE for r in self.regions])
 
 
 def load_batches(paths: Sequence[Path]) -> Iterator[Inputs]:
@@ -57,7 +68,7 @@ def measure_files(predictor: Predictor, paths: Sequence[Path], progress: Progres
     rng = np.random.default_rng(0)
     measured: list[Measured] = []
     regions: list[Region | None] = []
-    changes = []
+    changes, grey = [], []
     for inputs in load_batches(paths):
         seen = predictor.look(inputs)
         plain = predictor.measure_seen(seen.images)
@@ -66,9 +77,10 @@ def measure_files(predictor: Predictor, paths: Sequence[Path], progress: Progres
         changes.append(np.stack(changed, axis=1))
         measured.append(plain)
         regions += seen.regions
+        grey.append(grey_values(inputs))
         progress(len(regions), len(paths), "images measured")
     whole = Measured(*map(np.concatenate, zip(*measured, strict=True)))
-    return MeasuredFiles(whole, tuple(regions), np.concatenate(changes))
+    return MeasuredFiles(whole, tuple(regions), np.concatenate(changes), np.concatenate(grey))
 
 
 def _load(paths: Sequence[Path]) -> Inputs:

@@ -7,7 +7,11 @@ from typing import Any
 
 from gateway.model.card import ModelCard
 
-FIGURES = ("accuracy", "precision", "sensitivity", "specificity", "f1", "auc")
+FIGURES = (
+    *("accuracy", "precision", "sensitivity", "specificity", "f1", "auc"),
+    *("specificity at sensitivity 0.85", "specificity at sensitivity 0.9"),
+    *("specificity at sensitivity 0.95", "specificity at sensitivity 0.97"),
+)
 
 
 def model_card(
@@ -50,8 +54,9 @@ def _abstention(refused: dict[str, float]) -> Iterator[str]:
     if refused:
         yield "### Images that are not frontal chest radiographs"
         yield (
-            "Share that gets no answer, by kind; made from images never trained on, or computed. "
-            "The detector was fitted to images of the same kinds, made from training images."
+            "Share that gets no answer, by kind; made from images never trained on, computed, or real "
+            "images of patients kept apart. The detector was fitted to images of the same kinds, made from "
+            "training images or of other patients. Frontal chests among the real images should get an answer."
         )
         rows = (f"| {kind} | {share:.2f} |" for kind, share in refused.items())
         yield "\n".join(["| kind | no answer |", "|---|---|", *rows])
@@ -64,6 +69,12 @@ def _model(card: ModelCard) -> Iterator[str]:
         "- grey, black margins cut off, squashed to a square, contrast raised where faint, three channels; "
         f"mean {card.input.mean:g}, std {card.input.std:g}"
     )
+    if card.lungs:
+        yield (
+            f"- cropped to the {card.lungs.region} of the lungs with a margin of {card.lungs.margin:.0%}, "
+            f"found by a U-Net (`{card.lungs.file}`, SHA-256 `{card.lungs.sha256}`); whole where its mask is "
+            "not convincing, no answer where no lungs are found"
+        )
     yield f"- threshold {card.threshold:g}; calibration: {card.calibration}"
     if card.abstention:
         yield (
@@ -95,6 +106,8 @@ def _details(name: str, of: dict[str, Any]) -> Iterator[str]:
         f"{occlusion['hottest tenth']:.2f} on average, a random tenth by {occlusion['random tenth']:.2f}",
         *(f"{group}: {g['accuracy']:.3f} of {g['images']} right" for group, g in of["subgroups"].items()),
     ]
+    if told := [f"{name} {value:.2f}" for name, value in of["baselines"].items() if value is not None]:
+        lines.append(f"AUC of what shows no disease, by cross-validation: {', '.join(told)}")
     if of["abstained"] is not None:
         lines.append(f"would abstain on {of['abstained']:.1%} of these frontal chest radiographs")
     yield f"### {name}"

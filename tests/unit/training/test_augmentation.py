@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from gateway.training.augmentation import Augmenter
 from gateway.training.evaluation.shifts import SHIFTS
 from gateway.training.negatives import NEGATIVES, make_negatives
-from gateway.training.recipe import Augmentation, read_recipe
+from gateway.training.recipe import Augmentation, Recipe, read_recipe
 
 CONFIG = Path(__file__).parents[3] / "config" / "train.yaml"
 NOTHING = Augmentation(rotation=0, zoom=(1, 1), aspect=0, shift=0, flip=0)
@@ -32,7 +32,9 @@ def test_no_change_is_the_image_itself(stored: Tensor) -> None:
 
 @pytest.mark.parametrize("name", ["views", "coarse", "finer", "student"])
 def test_views_of_the_recipe_are_images(stored: Tensor, name: str) -> None:
-    ranges = read_recipe(CONFIG).augmentations[name]
+    recipe = read_recipe(CONFIG)
+    assert isinstance(recipe, Recipe)
+    ranges = recipe.augmentations[name]
     first, again, other = (views(ranges, stored, seed) for seed in (1, 1, 2))
     assert first.shape == (4, 1, 96, 96)
     assert first.abs().max() <= 1

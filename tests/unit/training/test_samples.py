@@ -122,6 +122,13 @@ def test_copies_are_found_whatever_was_done_to_them() -> None:
         ({"stages": [STAGE | {"objective": "average", "members": ["first"]}]}, "first"),
         ({"epochs": 3}, "epochs: Extra inputs"),
         ({"version": None}, "version"),
+        ({"stages": [STAGE | {"objective": "segment"}]}, "for a recipe of the kind lungs"),
+        ({"sources": [{"name": "a", "folder": "."}]}, "source a needs classes or a table"),
+        (
+            {"sources": [{"name": "a", "folder": ".", "classes": {"x": "Normal"}}] * 2},
+            "two sources have the name a",
+        ),
+        ({"lungs": {"weights": "lungs.safetensors", "region": "circle"}}, "lungs.region"),
     ],
 )
 def test_a_wrong_recipe_is_refused_in_one_line(
@@ -137,4 +144,5 @@ def test_a_wrong_recipe_is_refused_in_one_line(
 @pytest.mark.parametrize("name", ["train.yaml", "train-card.yaml"])
 def test_the_recipes_that_ship_are_valid(name: str) -> None:
     read = read_recipe(Path(__file__).parents[3] / "config" / name)
+    assert isinstance(read, Recipe)
     assert read.stages[-1].size == 224

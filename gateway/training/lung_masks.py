@@ -1,0 +1,131 @@
+"""Reads the images and masks of a lung recipe, and splits them by patient. `lung_training` calls it.
+
+Every problem is reported before training begins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gateway.errors import ConfigurationError
+from gateway.training.pixels import Progress, read_grey
+from gateway.training.recipe import DetectorSource, LungRecipe, MaskSource
+from gateway.training.samples import SUFFIXES, image_files
+from gateway.training.tables import place_of, read_table
+
+SIDE = 224
+LOOKS = 1500  # images of each folder of `looks`, at most
+
+Kind = Literal["masks", "without lungs", "looks"]
+
+
+@dataclass(frozen=True)
+class MaskSet:
+    """n images of a lung recipe.
+
+    Attributes
+    ----------
+    images, masks
+        uint8 (n, 224, 224); masks are 0 or 1, and 255 for images of the kind `looks`.
+    sources, kinds
+        Source and `Kind` of each image, (n,).
+    apart
+        bool (n,): images kept apart for figures.
+    """
+
+    images: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+    sources: NDArray[np.str_]
+    kinds: NDArray[np.str_]
+    apart: NDArray[np.bool_]
+
+
+class _Listed(NamedTuple):
+    image: Path
+    mask: Path | None
+    source: str
+    kind: Kind
+    apart: bool
+
+
+def load_masks(recipe: LungRecipe, progress: Progress) -> MaskSet:
+    """Read every image and mask of `recipe`.
+
+    Raises
+    ------
+    ConfigurationError
+        A folder, table, image or mask is missing or unreadable, a mask is empty, or has no image.
+    """
+    listed = [
+        *(each for source in recipe.masks for each in _with_masks(recipe, source)),
+        *(each for source in recipe.without_lungs for each in _without_lungs(recipe, source)),
+        *(each for folder in recipe.looks for each in _looks(recipe.root / folder)),
+    ]
+    images, masks = (np.empty((len(listed), SIDE, SIDE), np.uint8) for _ in range(2))
+    with ThreadPoolExecutor() as pool:
+        for i, (image, mask) in enumerate(pool.map(_read, listed)):
+            images[i], masks[i] = image, mask
+            progress(i + 1, len(listed), "images and masks read")
+    return MaskSet(
+        images,
+        masks,
+        sources=np.array([each.source for each in listed]),
+        kinds=np.array([each.kind for each in listed]),
+        apart=np.array([each.apart for each in listed]),
+    )
+
+
+def _with_masks(recipe: LungRecipe, source: MaskSource) -> Iterator[_Listed]:
+    folder = recipe.root / source.images
+    table = read_table(recipe.root / source.table, folder) if source.table else []
+    patients = {row.path: row.patient for row in table}
+    for mask in image_files(recipe.root / source.masks):
+        if found := re.search(source.pattern, mask.stem):
+            image = _image_of(mask, found.group(1), folder)
+            place = place_of(recipe.seed, source.name, patients.get(image, image.name))
+            yield _Listed(image, mask, source.name, "masks", place < source.validation)
+
+
+def _image_of(mask: Path, stem: str, folder: Path) -> Path:
+    for suffix in sorted(SUFFIXES):
+        if (folder / f"{stem}{suffix}").is_file():
+            return folder / f"{stem}{suffix}"
+    raise ConfigurationError(f"mask {mask} has no image {stem} in {folder}")
+
+
+def _without_lungs(recipe: LungRecipe, source: DetectorSource) -> Iterator[_Listed]:
+    for row in read_table(recipe.root / source.table, recipe.root / source.folder):
+        if row.label not in source.frontal:
+            apart = place_of(recipe.seed, source.name, row.patient) < source.heldout
+            yield _Listed(row.path, None, source.name, "without lungs", apart)
+
+
+def _looks(folder: Path) -> Iterator[_Listed]:
+    files = image_files(folder)
+    for path in files[:: -(-len(files) // LOOKS)]:
+        yield _Listed(path, None, folder.name, "looks", apart=False)
+
+
+def _read(listed: _Listed) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    image = _square(read_grey(listed.image))
+    if listed.mask is None:
+        return image, np.full((SIDE, SIDE), 255 if listed.kind == "looks" else 0, np.uint8)
+    mask = (_square(read_grey(listed.mask)) >= 128).astype(np.uint8)
+    if not mask.any():
+        raise ConfigurationError(f"mask {listed.mask} is empty: every lung mask marks lungs")
+    return image, mask
+
+
+def _square(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if grey.shape == (SIDE, SIDE):
+        return grey
+    return np.asarray(Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
