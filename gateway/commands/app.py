@@ -69,7 +69,6 @@ MODEL_COMMANDS: dict[str, Callable[..., None]] = {
 app = typer.Typer(
     help="DICOM gateway for chest radiographs. Research only, not for diagnostic use.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
@@ -103,7 +102,7 @@ def main() -> None:
     """Run the command; a problem with a known cause ends as one line and exit status 1 or 2."""
     os.umask(os.umask(0o077) | 0o027)  # files are about patients: other users must not read them
     try:
-        app()
+        app(prog_name="gateway")
     except ConfigurationError as error:
         _fail(error, MISUSED)
     except GatewayError as error:

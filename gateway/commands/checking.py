@@ -19,20 +19,19 @@ from gateway.commands.opening import open_settings
 from gateway.commands.options import AsJson, Config
 from gateway.configuration.secrets import without_secrets
 from gateway.configuration.settings_file import check_settings, load_settings
-from gateway.errors import GatewayError
+from gateway.errors import ConfigurationError, GatewayError
 
 if TYPE_CHECKING:
     from gateway.doctor.finding import Finding
 
 
 def check_config(config: Config = None) -> None:
-    """Say whether the settings are right; list every problem."""
-    check_settings(config)
-    from gateway.configuration.routing import gaps
-
-    for sender in gaps(open_settings(config)):
-        told = "no route leads anywhere: answers are kept, not delivered; state one under routes"
-        warn(f"routes: for {sender} {told}", style="yellow")
+    """List every problem of the settings, with line and remedy. Warnings alone leave the exit status 0."""
+    try:
+        check_settings(config, lambda line: warn(f"gateway: warning: {line}", style="yellow"))
+    except ConfigurationError as error:
+        raise GatewayError(str(error)) from None
+    open_settings(config)
     out.print("the settings are right")
 
 

@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.console import counted, err, out, warn
+from gateway.commands.console import counted, out, warn
 from gateway.commands.options import CAFile, CallingTitle, CertificateFile, Config, KeyFile, Node, WithTLS
 from gateway.configuration.settings_file import load_settings
+
+DICOMDIR = "DICOMDIR"
+"""Name of the directory of a medium (PS3.10 8.6), which is no image."""
+NAMED = 3
+"""Files that are passed over and named."""
 
 
 def echo(
@@ -41,24 +46,26 @@ def send(
     key: KeyFile = None,
     config: Config = None,
 ) -> None:
-    """Send DICOM files by C-STORE. In folders, files that are not DICOM are passed over."""
+    """Send DICOM files by C-STORE. In folders, a DICOMDIR and files that are not DICOM are passed over."""
     from gateway.deliver.node_argument import Options, node_from
     from gateway.deliver.send import send_files
     from gateway.worker.predict import find_files
 
-    files = find_files(paths)
+    files = [file for file in find_files(paths) if file.name != DICOMDIR or file in paths]
     node = node_from(to, load_settings(config), Options(calling, tls, ca, certificate, key))
-    stored = passed_over = 0
+    stored, passed_over = 0, list[Path]()
     with counted("sending", len(files)) as advance:
         for sent in send_files(files, node):
             advance()
             stored += sent.stored
             if not (sent.is_dicom or sent.file in paths):
-                passed_over += 1
+                passed_over.append(sent.file)
             elif not sent.stored:
                 warn(f"{sent.file}: {sent.problem}")
     if passed_over:
-        err.print(f"passed over, because it is not DICOM: {passed_over}", highlight=False)
-    out.print(f"{stored} of {len(files) - passed_over} stored by {node}")
-    if stored < len(files) - passed_over or not stored:
+        named = ", ".join(map(str, passed_over[:NAMED])) + (", …" if len(passed_over) > NAMED else "")
+        warn(f"passed over, because it is not DICOM: {len(passed_over)} ({named})", style="yellow")
+    images = len(files) - len(passed_over)
+    out.print(f"{stored} of {images} stored by {node}")
+    if stored < images or not stored:
         raise typer.Exit(1)

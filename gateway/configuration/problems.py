@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.configuration.yaml_file import Location
 from gateway.settings import DESTINATION_KINDS, Settings
+from gateway.settings.across import did_you_mean
 
 SECRETS = {"token", "password", "bearer_token", "database"}
 _KINDS = f"{', '.join(DESTINATION_KINDS[:-1])} or {DESTINATION_KINDS[-1]}"
@@ -55,15 +56,19 @@ _FORMS = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem: the key, and a text without full stop."""
+    """One problem: the key (empty for the file as a whole), and a text without full stop."""
 
     key: Location
     text: str
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """Return the problems within sections; values are quoted unless they may be secret."""
-    return [_problem(found, key) for found in error.errors(include_url=False) if (key := _key(found["loc"]))]
+    """Return the problems within sections, one for each key; values are quoted unless they may be secret."""
+    found: dict[Location, list[ErrorDetails]] = {}
+    for each in error.errors(include_url=False):
+        if key := _key(each):
+            found.setdefault(key, []).append(each)
+    return [_problem(same, key) for key, same in found.items()]
 
 
 def problem_across(line: str) -> Problem:
@@ -72,18 +77,22 @@ def problem_across(line: str) -> Problem:
     return Problem(tuple(int(each) if each.isdecimal() else each for each in name.split(".")), text)
 
 
-def _problem(found: ErrorDetails, key: Location) -> Problem:
-    if found["type"] == "extra_forbidden":
-        return Problem(key, f"there is no such setting{_meant(str(key[-1]), _names(key))}")
-    return Problem(key, _text(found, str(key[-1])) + _quoted(found, key))
+def _problem(found: list[ErrorDetails], key: Location) -> Problem:
+    first, name = found[0], str(key[-1])
+    if first["type"] == "extra_forbidden":
+        return Problem(key, f"there is no such setting{did_you_mean(name, _names(key)) or _elsewhere(name)}")
+    texts = dict.fromkeys(_text(each, name) for each in found)
+    return Problem(key, " or ".join(texts) + _quoted(first, key) + _choice(first))
 
 
-def _key(location: Location) -> Location:
-    """Remove the kinds of destinations, which pydantic inserts between number and key."""
+def _key(found: ErrorDetails) -> Location:
+    """Remove what pydantic inserts: the kinds of destinations after the number, branches of a union last."""
+    location = found["loc"]
     pairs = zip(("", *location), location, strict=False)
-    return tuple(
-        each for before, each in pairs if not (isinstance(before, int) and each in DESTINATION_KINDS)
-    )
+    key = [each for before, each in pairs if not (isinstance(before, int) and each in DESTINATION_KINDS)]
+    if key and found["type"] != "extra_forbidden" and re.search(r"[^\w]", str(key[-1])):
+        key.pop()
+    return tuple(key)
 
 
 def _text(found: ErrorDetails, name: str) -> str:
@@ -104,9 +113,31 @@ def _quoted(found: ErrorDetails, key: Location) -> str:
     return f", not {value!r}" if isinstance(value, str | int | float) and len(str(value)) <= 64 else ""
 
 
-def _meant(name: str, names: list[str]) -> str:
-    close = get_close_matches(name, names, 1, 0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def _choice(found: ErrorDetails) -> str:
+    """Return the allowed value that is most like the stated one."""
+    if found["type"] == "literal_error":
+        return did_you_mean(str(found["input"]), re.findall(r"'([^']*)'", found["ctx"]["expected"]))
+    if found["type"] == "union_tag_invalid":
+        return did_you_mean(str(found["ctx"]["tag"]), DESTINATION_KINDS)
+    return ""
+
+
+def _elsewhere(name: str) -> str:
+    """Return the settings of this name in other sections."""
+    found = [each for each in setting_names() if each.split(".")[-1] == name]
+    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""
+
+
+def setting_names() -> list[str]:
+    """Return every setting outside lists, as `scp.port`."""
+    return list(_names_below(Settings, ""))
+
+
+def _names_below(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _names_below(field.annotation, f"{prefix}{name}.")
 
 
 def _names(key: Location) -> list[str]:

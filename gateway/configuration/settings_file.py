@@ -6,29 +6,25 @@ Every command calls `load_settings`; `gateway config check` calls `check_setting
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsError,
-)
+from pydantic_settings import EnvSettingsSource, SettingsError
 
-from gateway.configuration.problems import Problem, problem_across, problems_of
+from gateway.configuration.agreement import doubts, doubts_of_routes, faults
+from gateway.configuration.problems import Problem, problem_across
+from gateway.configuration.valid import is_about, valid
 from gateway.configuration.yaml_file import Location, YamlFile, read_yaml
 from gateway.errors import ConfigurationError
-from gateway.settings import MAX_NAME, Section, Settings
+from gateway.settings import Section, Settings
 from gateway.settings.across import problems_across
 
 DEFAULT_FILE = Path("config/gateway.yaml")
-_STAND_INS: dict[str, dict[str, Any]] = {  # replace faulty items, so that the others are still checked
-    "destinations": {"name": "a faulty one", "kind": "folder", "path": "x"},
-    "routes": {"calling_ae_title": "*", "to": []},
-}
+READ = {"certificate", "key", "ca"}
+MODEL_FILES = ("model", "path"), ("model", "profile")
+"""Settings of files that the gateway reads: these names in any section, and these keys."""
 
 _S = TypeVar("_S", bound=Section)
 
@@ -36,28 +32,42 @@ _S = TypeVar("_S", bound=Section)
 def load_settings(file: Path | None = None) -> Settings:
     """Read the settings from `file`, `GATEWAY_CONFIG` or `config/gateway.yaml`, under the environment.
 
-    Without a file, the defaults apply. Relative paths are relative to `data_dir`. A relative `data_dir` in a
-    file is relative to the folder of the file, or to its parent where the folder is called `config`. Without
-    a file, or from the environment, `data_dir` is relative to the working directory.
+    Without a file, the defaults apply. A relative `data_dir` in a file is relative to the folder of the file,
+    or to its parent where the folder is called `config`. Without a file, or from the environment, `data_dir`
+    is relative to the working directory. Other relative paths are relative to `data_dir`; certificates, keys
+    and the model are also found relative to the file, as `data_dir` is.
 
     Raises
     ------
     ConfigurationError
         All problems at once, each with its key and line.
     """
-    settings, problems = _read(_content(file))
-    if problems:
-        raise ConfigurationError("\n".join(problems))
-    return settings
+    reading = _read(file)
+    if reading.problems:
+        raise ConfigurationError("\n".join(map(reading.told, reading.problems)))
+    return reading.settings
 
 
-def check_settings(file: Path | None = None) -> None:
-    """Raise `ConfigurationError` with all problems of the settings, including missing files."""
-    found = _content(file)
-    settings, problems = _read(found)
-    problems += [_told(each, found) for each in (*_missing_files(settings), *_crossed(settings))]
-    if problems:
-        raise ConfigurationError("\n".join(problems))
+def check_settings(file: Path | None = None, warn: Callable[[str], None] = lambda _: None) -> None:
+    """Find all problems of the settings, including missing files and settings without effect.
+
+    Parameters
+    ----------
+    warn
+        Called with each problem that keeps nothing from working.
+
+    Raises
+    ------
+    ConfigurationError
+        All other problems at once, each with its key and line.
+    """
+    reading = _read(file)
+    settings, problems = reading.settings, reading.problems
+    warnings = [*doubts(settings), *(doubts_of_routes(settings) if _states_routes(problems) else ())]
+    for problem in warnings:
+        warn(reading.told(problem))
+    if errors := [*problems, *_missing_files(settings), *faults(settings)]:
+        raise ConfigurationError("\n".join(map(reading.told, errors)))
 
 
 def file_in_use(file: Path | None = None) -> Path | None:
@@ -66,34 +76,50 @@ def file_in_use(file: Path | None = None) -> Path | None:
     return named or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
 
 
-def _content(file: Path | None) -> YamlFile:
-    path = file_in_use(file)
-    return read_yaml(path) if path else YamlFile(DEFAULT_FILE)
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Settings without faulty values, with absolute paths; and all problems."""
+
+    file: YamlFile
+    settings: Settings
+    problems: list[Problem]
+
+    def told(self, problem: Problem) -> str:
+        """Return the problem as a line: key, text, and the place where the value is stated."""
+        key = ".".join(map(str, problem.key)) or str(self.file.path)
+        return f"{key}: {problem.text}{_where(problem.key, self.file)}"
 
 
-def _at_home(file: YamlFile) -> dict[str, Any]:
-    """Return the content of the file with an absolute `data_dir`."""
-    data_dir = file.content.get("data_dir", Settings.model_fields["data_dir"].default)
-    if not isinstance(data_dir, str | Path):
-        return file.content
-    folder = file.path.resolve().parent
-    home = folder.parent if folder.name == DEFAULT_FILE.parent.name else folder
-    return file.content | {"data_dir": home / Path(data_dir).expanduser()}
-
-
-def _read(file: YamlFile) -> tuple[Settings, list[str]]:
-    """Return the settings without faulty values, and all problems."""
-    problems = [Problem(key, f"is stated more than once, also in line {line}") for key, line in file.repeated]
+def _read(named: Path | None) -> _Reading:
+    path = file_in_use(named)
+    file = read_yaml(path) if path else YamlFile(DEFAULT_FILE)
+    home = _home(file.path)
+    problems = [Problem((), f"is not YAML: {fault}") for fault in file.faults]
+    problems += [
+        Problem(key, f"is stated more than once, also in line {line}") for key, line in file.repeated
+    ]
     environment, unreadable = _environment()
     problems += [Problem((name,), "must hold JSON") for name in unreadable]
-    content = _merged(_at_home(file), environment)
-    try:
-        settings: Settings = _Stated(**content)
-    except ValidationError as error:
-        found = problems_of(error)
-        settings, across = _partial(content, [each.key for each in found])
-        problems += [*found, *across]
-    return _absolute(settings), [_told(each, file) for each in dict.fromkeys(problems)]
+    settings, within = valid(_merged(_at_home(file.content, home), environment))
+    problems += within
+    if not file.faults:  # or else the sections that others refer to may be missing
+        faulty = [each.key for each in within]
+        across = [problem_across(line) for line in problems_across(settings)]
+        problems += [each for each in across if not is_about(each.key, faulty)]
+    return _Reading(file, _absolute(settings, home), list(dict.fromkeys(problems)))
+
+
+def _home(file: Path) -> Path:
+    """Return the folder that relative paths of a settings file are relative to."""
+    folder = file.resolve().parent
+    return folder.parent if folder.name == DEFAULT_FILE.parent.name else folder
+
+
+def _at_home(content: Mapping[str, Any], home: Path) -> dict[str, Any]:
+    """Return the content with an absolute `data_dir`."""
+    data_dir = content.get("data_dir", Settings.model_fields["data_dir"].default)
+    absolute = {"data_dir": home / Path(data_dir).expanduser()} if isinstance(data_dir, str | Path) else {}
+    return dict(content) | absolute
 
 
 def _environment() -> tuple[dict[str, Any], list[str]]:
@@ -109,74 +135,12 @@ def _environment() -> tuple[dict[str, Any], list[str]]:
             source.env_vars = {key: value for key, value in source.env_vars.items() if key != variable}
 
 
-class _Stated(Settings):
-    """Settings from the given values only: the environment is merged already."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings calls by name
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
-
-
-class _Partial(_Stated):
-    """Settings without faulty values, not checked across sections."""
-
-    @model_validator(mode="after")
-    def _check_across_sections(self) -> Self:
-        return self
-
-
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
         lower = merged.get(key)
         merged[key] = _merged(lower, value) if isinstance(lower, dict) and isinstance(value, dict) else value
     return merged
-
-
-def _partial(content: dict[str, Any], faulty: list[Location]) -> tuple[Settings, list[Problem]]:
-    """Return the settings without the faulty values, and the problems across sections of the others."""
-    for key in [each for each in faulty if each]:
-        content = _without(content, key)
-    settings = _Partial(**content)
-    across = [problem_across(line) for line in problems_across(settings)]
-    return settings, [each for each in across if not _is_about(each.key, faulty)]
-
-
-def _without(content: Any, key: Location) -> Any:
-    """Return `content` without the value at `key`, or with a stand-in within a list."""
-    head, *rest = key
-    if not isinstance(content, dict) or head not in content:
-        return content
-    if head in _STAND_INS and rest and isinstance(content[head], list):
-        items = list(content[head])
-        number = int(rest[0])
-        name = items[number].get("name") if isinstance(items[number], dict) else None
-        items[number] = _STAND_INS[head] | ({"name": name} if _is_name(name) else {})
-        return content | {head: items}
-    if rest and isinstance(content[head], dict) and rest[0] in content[head]:
-        return content | {head: _without(content[head], tuple(rest))}
-    return {name: value for name, value in content.items() if name != head}
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value.strip()) <= MAX_NAME
-
-
-def _is_about(key: Location, faulty: list[Location]) -> bool:
-    """Tell whether a problem concerns a value that was removed."""
-    return any(each[: len(key)] == key or key[: len(each)] == each for each in faulty)
-
-
-def _told(problem: Problem, file: YamlFile) -> str:
-    key = ".".join(map(str, problem.key))
-    return f"{key}: {problem.text}{_where(problem.key, file)}"
 
 
 def _where(key: Location, file: YamlFile) -> str:
@@ -187,59 +151,64 @@ def _where(key: Location, file: YamlFile) -> str:
     return f" ({file.path}, line {line})" if line else ""
 
 
-def _missing_files(settings: Settings) -> Iterator[Problem]:
-    """Yield the files that do not exist or cannot be read; folders for results are created."""
-    for key, path in _paths(settings, ()):
-        is_read = key[-1] in ("certificate", "key", "ca") or key in (("model", "path"), ("model", "profile"))
-        if is_read and not os.access(path, os.R_OK):
-            fault = "cannot be read" if path.exists() else "does not exist"
-            yield Problem(key, f"{path} {fault}")
+def _states_routes(problems: list[Problem]) -> bool:
+    """Tell whether senders, destinations and routes are free of problems, so that doubts about them count."""
+    return not any(
+        not key or key[0] in ("scp", "web", "destinations", "routes")
+        for key in (each.key for each in problems)
+    )
 
 
-def _crossed(settings: Settings) -> Iterator[Problem]:
-    """Yield limits without effect, because another limit applies first."""
-    delivery, scp = settings.delivery, settings.scp
-    if delivery.first_retry_seconds > delivery.longest_retry_seconds:
-        text = f"is more than delivery.longest_retry_seconds, {delivery.longest_retry_seconds:g}"
-        yield Problem(("delivery", "first_retry_seconds"), text)
-    if scp.reject_below_disk_mb > scp.min_free_disk_mb:
-        text = f"is more than scp.min_free_disk_mb, {scp.min_free_disk_mb}"
-        yield Problem(("scp", "reject_below_disk_mb"), text)
+def _missing_files(settings: Settings) -> list[Problem]:
+    """Return the files that do not exist or cannot be read; folders for results are created."""
+    places = "; relative paths are under data_dir, or beside the settings file"
+    return [
+        Problem(key, f"{path} cannot be read; let this user read it")
+        if os.access(path, os.F_OK)
+        else Problem(key, f"{path} does not exist{places}")
+        for key, path in _paths(settings, ())
+        if (key[-1] in READ or key in MODEL_FILES) and not os.access(path, os.R_OK)
+    ]
 
 
-def _paths(section: BaseModel, key: Location) -> Iterator[tuple[Location, Path]]:
-    for name, value in section:
-        yield from _paths_in(value, (*key, name))
-
-
-def _paths_in(value: Any, key: Location) -> Iterator[tuple[Location, Path]]:
+def _paths(value: Any, key: Location) -> list[tuple[Location, Path]]:
     if isinstance(value, Path):
-        yield key, value
-    elif isinstance(value, BaseModel):
-        yield from _paths(value, key)
-    elif isinstance(value, tuple):
-        for number, each in enumerate(value):
-            yield from _paths_in(each, (*key, number))
+        return [(key, value)]
+    if isinstance(value, tuple):
+        return [found for number, each in enumerate(value) for found in _paths(each, (*key, number))]
+    if isinstance(value, Section | Settings):
+        return [found for name, each in value for found in _paths(each, (*key, name))]
+    return []
 
 
-def _absolute(settings: Settings) -> Settings:
+def _absolute(settings: Settings, home: Path) -> Settings:
     root = settings.data_dir.expanduser().resolve()
     model = settings.model
     named = {"path": model.path, "profile": model.profile}
-    paths = {name: root / path.expanduser() for name, path in named.items() if path is not None}
+    files = {name: _found(path, root, home) for name, path in named.items() if path is not None}
     changed = {
         "data_dir": root,
-        "destinations": tuple(_below(root, each) for each in settings.destinations),
-        "model": model.model_copy(update=paths),
-        "scp": _below(root, settings.scp),
-        "audit": _below(root, settings.audit),
-        "web": _below(root, settings.web),
+        "destinations": tuple(_below(root, home, each) for each in settings.destinations),
+        "model": model.model_copy(update=files),
+        "scp": _below(root, home, settings.scp),
+        "audit": _below(root, home, settings.audit),
+        "web": _below(root, home, settings.web),
     }
     return settings.model_copy(update=changed)
 
 
-def _below(root: Path, section: _S) -> _S:
+def _below(root: Path, home: Path, section: _S) -> _S:
     """Return the section with absolute paths."""
-    paths = {name: root / value for name, value in section if isinstance(value, Path)}
-    sections = {name: _below(root, value) for name, value in section if isinstance(value, Section)}
+    paths = {
+        name: _found(value, root, home) if name in READ else root / value.expanduser()
+        for name, value in section
+        if isinstance(value, Path)
+    }
+    sections = {name: _below(root, home, value) for name, value in section if isinstance(value, Section)}
     return section.model_copy(update=paths | sections)
+
+
+def _found(path: Path, *folders: Path) -> Path:
+    """Return the path in the first folder that has it, else in the first."""
+    places = [folder / path.expanduser() for folder in folders]
+    return next((place for place in places if os.access(place, os.F_OK)), places[0])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,18 @@ import yaml
 from gateway.errors import ConfigurationError
 
 Location = tuple[str | int, ...]
+
+_REMEDIES = {
+    "cannot start any token": "indent with spaces, not tabs, and quote special characters",
+    "mapping values are not allowed": "check the indentation, and quote a value that holds a colon",
+    "could not find expected ':'": "write a key as KEY: VALUE",
+    "but found '<block mapping start>'": "check the indentation",
+    "expected <block end>": "check the indentation",
+    "but got": "check brackets, braces and commas",
+    "while scanning a quoted scalar": "close the quote",
+    "found unexpected end of stream": "close the quote",
+}
+"""Remedies by a part of PyYAML's message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,44 +38,82 @@ class YamlFile:
         Line of each key or list item, by location (`("scp", "peers", 0)`).
     repeated
         Repeated keys, with the line of the later; YAML readers keep one of them silently.
+    faults
+        Sections that are not YAML, in words with their line; `content` lacks them.
     """
 
     path: Path
     content: dict[str, Any] = field(default_factory=dict)
     lines: dict[Location, int] = field(default_factory=dict)
     repeated: list[tuple[Location, int]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a YAML file of keys and values.
+    """Read a YAML file of keys and values; where it is not YAML, each top-level section by itself.
 
     Raises
     ------
     ConfigurationError
-        If the file cannot be read, or is not YAML. No line is quoted: the file may hold passwords.
+        If the file cannot be read or holds no keys. No line is quoted: the file may hold passwords.
     """
     try:
         text = path.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-        node = yaml.compose(text, yaml.SafeLoader)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path}: cannot be read: no such settings file; name one with --config or GATEWAY_CONFIG"
+        ) from None
     except OSError as error:
         raise ConfigurationError(
-            f"{path}: cannot be read ({error.strerror}); name it with --config"
+            f"{path}: cannot be read ({error.strerror}); name another with --config or GATEWAY_CONFIG"
         ) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path}: is not YAML: it is not UTF-8; save it as UTF-8") from None
+    file = YamlFile(path)
+    try:
+        _add(file, text)
     except yaml.MarkedYAMLError as error:
-        where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise ConfigurationError(f"{path}: is not YAML: {where}{error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        _add_sections(file, text)
+        file.faults.extend([] if file.faults else [_fault(error, len(text.splitlines()))])
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigurationError(f"{path}: is not YAML: {type(error).__name__}") from None
-    if not isinstance(content or {}, dict):
-        raise ConfigurationError(f"{path}: must hold keys and values, not a {type(content).__name__}")
-    file = YamlFile(path, {str(key): value for key, value in (content or {}).items()})
-    for key, line in _places(node, (), ()):
+    return file
+
+
+def _add(file: YamlFile, text: str) -> None:
+    """Add the keys of a text to the content, with their lines."""
+    content = yaml.safe_load(text) or {}
+    if not isinstance(content, dict):
+        kind = type(content).__name__
+        raise ConfigurationError(f"{file.path}: must hold keys and values, as KEY: VALUE, not a {kind}")
+    file.content.update({str(key): value for key, value in content.items()})
+    for key, line in _places(yaml.compose(text, yaml.SafeLoader), (), ()):
         if key in file.lines:
             file.repeated.append((key, line))
         else:
             file.lines[key] = line
-    return file
+
+
+def _add_sections(file: YamlFile, text: str) -> None:
+    """Add each top-level section that is YAML by itself, and the faults of the others."""
+    lines = text.splitlines(keepends=True)
+    starts = [number for number, line in enumerate(lines) if re.match(r"[\w\"']", line)]
+    for start, end in pairwise([*starts, len(lines)]):
+        try:
+            _add(file, "\n" * start + "".join(lines[start:end]))
+        except ConfigurationError:
+            file.faults.append(f"line {start + 1}: write a key as KEY: VALUE")
+        except yaml.composer.ComposerError:  # an alias of another section
+            continue
+        except yaml.MarkedYAMLError as error:
+            file.faults.append(_fault(error, end))
+
+
+def _fault(error: yaml.MarkedYAMLError, last_line: int) -> str:
+    line = f"line {min(error.problem_mark.line + 1, last_line)}: " if error.problem_mark else ""
+    message = f"{error.context or ''} {error.problem}"
+    remedy = next((remedy for part, remedy in _REMEDIES.items() if part in message), "")
+    return f"{line}{error.problem}{remedy and f'; {remedy}'}"
 
 
 def _places(node: Any, key: Location, above: tuple[Any, ...]) -> Iterator[tuple[Location, int]]:

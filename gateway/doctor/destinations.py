@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydicom.uid import UID
 
-from gateway.configuration.routing import gaps
+from gateway.configuration.agreement import gaps
 from gateway.deliver.destination import Destination
 from gateway.deliver.destinations import open_destinations
 from gateway.doctor.finding import Finding, doubtful
@@ -27,7 +27,7 @@ def destinations(settings: Settings) -> Iterator[Finding]:
 
 def routes(settings: Settings) -> Iterator[Finding]:
     """Look for senders whose results would go nowhere."""
-    for sender in gaps(settings):
+    for _, sender in gaps(settings):
         advice = "here: state one under routes; until then answers are kept, and delivered nowhere"
         yield doubtful("routes", f"there is none for {sender}", advice)
 

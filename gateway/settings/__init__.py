@@ -293,7 +293,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("var")
     """Folder of everything that the gateway keeps; relative paths of this file are under it. It is itself
-    relative to this file's folder, or to the folder above a folder called config."""
+    relative to this file's folder, or to the folder above a folder called config. Certificates, keys and
+    models are found relative to that folder, too."""
     database: str = "sqlite"
     """Database of the ledger: sqlite, or postgresql://USER:PASSWORD@HOST:5432/NAME for several machines."""
     scp: SCP = SCP()

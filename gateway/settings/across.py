@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,15 +26,22 @@ def problems_across(settings: Settings) -> list[str]:
     ]
 
 
+def did_you_mean(name: str, names: Sequence[str]) -> str:
+    """Return the end of an error text that suggests the most similar name, or nothing."""
+    close = get_close_matches(name, names, 1, 0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
 def _route_problems(settings: Settings) -> list[str]:
     names = [destination.name for destination in settings.destinations]
     repeated = sorted({name for name in names if names.count(name) > 1})
     problems = [f"destinations: the name {name!r} is used more than once" for name in repeated]
     for number, route in enumerate(settings.routes):
         unknown = sorted(set(route.to) - set(names))
-        told = ", ".join(names) or "none"
+        told = f"there are: {', '.join(names) or 'none'}"
         problems += [
-            f"routes.{number}.to: no destination is named {name!r}; there are: {told}" for name in unknown
+            f"routes.{number}.to: no destination is named {name!r}; {told}{did_you_mean(name, names)}"
+            for name in unknown
         ]
         twice = sorted({name for name in route.to if route.to.count(name) > 1})
         problems += [f"routes.{number}.to: {name!r} is named more than once" for name in twice]
@@ -41,9 +50,9 @@ def _route_problems(settings: Settings) -> list[str]:
 
 def _exposure_problems(settings: Settings) -> list[str]:
     scp, web, problems = settings.scp, settings.web, []
-    if not _is_loopback(scp.bind) and not scp.peers:
+    if not is_loopback(scp.bind) and not scp.peers:
         problems.append(f"scp.peers: list who may send, since scp.bind {scp.bind} is not loopback")
-    if not (_is_loopback(web.bind) or web.token or web.users or web.public_upload):
+    if not (is_loopback(web.bind) or web.token or web.users or web.public_upload):
         problems.append(f"web.token: set one, since web.bind {web.bind} is not loopback")
     return problems
 
@@ -87,7 +96,8 @@ def _is_postgresql(url: str) -> bool:
         return False
 
 
-def _is_loopback(bind: str) -> bool:
+def is_loopback(bind: str) -> bool:
+    """Tell whether an address or name is of this machine alone."""
     if bind == "localhost":
         return True
     try:

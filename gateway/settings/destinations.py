@@ -82,8 +82,8 @@ class StowDestination(Section):
     def _secrets_of_the_environment(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        prefix = "GATEWAY_" + re.sub(r"[^A-Z0-9]", "_", str(values.get("name", "")).upper())
-        secrets = {key: os.environ.get(f"{prefix}_{key.upper()}") for key in ("password", "bearer_token")}
+        variables = secret_variables(str(values.get("name", "")))
+        secrets = {key: os.environ.get(variable) for key, variable in variables.items()}
         return {key: secret for key, secret in secrets.items() if secret} | values
 
     @model_validator(mode="after")
@@ -95,6 +95,12 @@ class StowDestination(Section):
         if (self.certificate is None) != (self.key is None):
             raise ValueError("state both certificate and key, or neither")
         return self
+
+
+def secret_variables(name: str) -> dict[str, str]:
+    """Return the environment variable of each secret of the STOW-RS destination of this name."""
+    prefix = "GATEWAY_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+    return {key: f"{prefix}_{key.upper()}" for key in ("password", "bearer_token")}
 
 
 Destination = Annotated[FolderDestination | DicomDestination | StowDestination, Field(discriminator="kind")]

@@ -10,7 +10,11 @@ import pytest
 import yaml
 from PIL import Image
 from pydicom import dcmread
+from pydicom.data import get_testdata_file
 
+from gateway.settings import TLS
+from gateway.tls import server_context
+from tests.support.certificates import Authority
 from tests.support.command_line import Done, run_command
 from tests.support.gateway_process import PATIENCE_SECONDS
 from tests.support.storage_peer import storage_peer
@@ -82,13 +86,14 @@ def test_in_a_folder_what_is_not_dicom_is_passed_over(tmp_path: Path) -> None:
     folder = tmp_path / "disc"
     folder.mkdir()
     (folder / "README.TXT").write_text("how to open this disc")
+    shutil.copy(get_testdata_file("DICOMDIR"), folder)
     with storage_peer() as peer:
         command = ["send", folder, "--to", f"PACS@127.0.0.1:{peer.port}", "--from", "WS1"]
         assert run_command(*command, folder=tmp_path).returncode == 1
         shutil.copy(SAMPLES / "dx_pa_normal.dcm", folder)
         done = run_command(*command, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "passed over, because it is not DICOM: 1" in done.stderr
+    assert f"passed over, because it is not DICOM: 1 ({folder / 'README.TXT'})" in done.stderr
     assert "1 of 1 stored" in done.stdout
 
 
@@ -142,6 +147,31 @@ def test_the_version_is_an_option_too(tmp_path: Path) -> None:
     assert run_command("--version", folder=tmp_path).stdout == run_command("version", folder=tmp_path).stdout
 
 
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("re", {"receive", "refusals", "retry", "resend", "reprocess"}), ("ec", {"echo"})],
+)
+def test_the_shell_completes_commands(tmp_path: Path, typed: str, completed: set[str]) -> None:
+    script = run_command(folder=tmp_path, _GATEWAY_COMPLETE="source_bash")
+    assert "complete -o default -F _gateway_completion gateway" in script.stdout
+    words = {"COMP_WORDS": f"gateway {typed}", "COMP_CWORD": "1", "_GATEWAY_COMPLETE": "complete_bash"}
+    assert set(run_command(folder=tmp_path, **words).stdout.split()) == completed
+
+
+def test_files_are_sent_by_tls_under_a_calling_title_of_choice(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    ours, theirs = authority.sign("workstation"), authority.sign("pacs")
+    context = server_context(TLS(certificate=theirs.certificate, key=theirs.key, ca=authority.ca), "tls")
+    command = ["send", SAMPLES / "dx_pa_normal.dcm", "--from", "WS1", "--ca", authority.ca]
+    with storage_peer(tls=context) as peer:
+        command += ["--to", f"PACS@localhost:{peer.port}"]
+        done = run_command(*command, "--certificate", ours.certificate, "--key", ours.key, folder=tmp_path)
+        assert (done.returncode, peer.callers) == (0, ["WS1"]), done.stderr
+        stranger = run_command(*command, folder=tmp_path)
+    assert stranger.returncode == 1
+    assert len(peer.received) == 1
+
+
 def test_a_process_ends_with_one_line_and_the_exit_status(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gateway", "echo", "PACS@127.0.0.1:1"]
     done = subprocess.run(
@@ -163,5 +193,5 @@ def test_config_show_prints_what_is_in_force_and_no_secret(tmp_path: Path) -> No
 def test_config_check_lists_every_problem(tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text("scp: {port: x}\nunknown: 1\n")
     done = run_command("config", "check", "--config", "wrong.yaml", folder=tmp_path)
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == ["scp.port", "unknown"]

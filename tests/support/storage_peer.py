@@ -32,6 +32,7 @@ class StoragePeer:
     host: str
     port: int
     received: list[str] = field(default_factory=list)
+    callers: list[str] = field(default_factory=list)
     associations: int = 0
 
 
@@ -60,7 +61,8 @@ def storage_peer(
             peer.received.append(uid)
         return status
 
-    def on_accept(_: Event) -> None:
+    def on_accept(event: Event) -> None:
+        peer.callers.append(event.assoc.requestor.ae_title)
         peer.associations += 1
 
     server = ae.start_server(

@@ -89,6 +89,19 @@ def test_relative_paths_are_under_data_dir(tmp_path: Path) -> None:
     assert settings.model.path == tmp_path / "here" / "m.pth"
 
 
+def test_certificates_and_models_are_found_beside_the_file_too(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    for name in ("here.pem", "there.pem", "var/here.pem", "m.pth"):
+        (tmp_path / name).touch()
+    tls = {"certificate": "there.pem", "key": "here.pem", "ca": "nowhere.pem"}
+    settings = load_settings(write(tmp_path, {"scp": {"tls": tls}, "model": {"path": "m.pth"}}))
+    assert settings.scp.tls
+    assert settings.scp.tls.certificate == tmp_path / "there.pem"
+    assert settings.scp.tls.key == tmp_path / "var" / "here.pem"
+    assert settings.scp.tls.ca == tmp_path / "var" / "nowhere.pem"
+    assert settings.model.path == tmp_path / "m.pth"
+
+
 def test_data_dir_is_where_its_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "site" / "config").mkdir(parents=True)
     beside, above = tmp_path / "site" / "gateway.yaml", tmp_path / "site" / "config" / "gateway.yaml"
@@ -152,7 +165,7 @@ def test_a_file_that_holds_no_settings_is_named(tmp_path: Path, text: str) -> No
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"absent\.yaml: cannot be read: no such settings file"):
         load_settings(tmp_path / "absent.yaml")
 
 

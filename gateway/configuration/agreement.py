@@ -1,0 +1,189 @@
+"""Settings that are valid, and do not agree: limits that exclude each other, senders without a route.
+
+`gateway config check` reports faults as errors and doubts as warnings, `gateway doctor` the gaps of routes.
+None of them keeps the gateway from starting.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from gateway.configuration.problems import Problem, setting_names
+from gateway.configuration.yaml_file import Location
+from gateway.settings import DicomDestination, FolderDestination, Settings, StowDestination
+from gateway.settings.across import did_you_mean, is_loopback
+from gateway.settings.destinations import secret_variables
+
+LONGEST_TITLE = 16
+_NO_SETTINGS = {"GATEWAY_CONFIG", "GATEWAY_ROLE"}
+
+
+def faults(settings: Settings) -> Iterator[Problem]:
+    """Yield the settings that can never have the effect that they state."""
+    yield from _crossed_limits(settings)
+    yield from _impossible_titles(settings)
+    yield from _no_folders(settings)
+
+
+def doubts(settings: Settings) -> Iterator[Problem]:
+    """Yield the settings that work, perhaps not as intended."""
+    yield from _repeated(settings)
+    yield from _idle_limits(settings)
+    yield from _foreign_variables(settings)
+
+
+def doubts_of_routes(settings: Settings) -> Iterator[Problem]:
+    """Yield senders, routes and destinations that lead nowhere, or are reached from nowhere."""
+    for key, sender in gaps(settings):
+        text = (
+            f"for {sender} no route leads anywhere: answers are kept, not delivered; state one under routes"
+        )
+        yield Problem(key, text)
+    yield from _idle_routes(settings)
+    yield from _idle_destinations(settings)
+    yield from _repeated_destinations(settings)
+
+
+def gaps(settings: Settings) -> Iterator[tuple[Location, str]]:
+    """Yield the senders whose images are answered, but whose results have no destination."""
+    for number, peer in enumerate(settings.scp.peers):
+        if not settings.destinations_for(peer.ae_title):
+            yield ("scp", "peers", number), peer.ae_title
+    if settings.web.enabled and not settings.destinations_for(settings.web.stow_ae_title):
+        yield ("routes",), f"{settings.web.stow_ae_title} (images by STOW-RS)"
+    everybody = any(route.calling_ae_title == "*" and route.to for route in settings.routes)
+    if not settings.scp.peers and not everybody:
+        yield ("routes",), "AE titles that no route names"
+
+
+def _crossed_limits(settings: Settings) -> Iterator[Problem]:
+    delivery, scp = settings.delivery, settings.scp
+    if delivery.first_retry_seconds > delivery.longest_retry_seconds:
+        text = f"is more than delivery.longest_retry_seconds, {delivery.longest_retry_seconds:g}; lower it"
+        yield Problem(("delivery", "first_retry_seconds"), text)
+    if scp.reject_below_disk_mb > scp.min_free_disk_mb:
+        text = f"is more than scp.min_free_disk_mb, {scp.min_free_disk_mb}; lower it"
+        yield Problem(("scp", "reject_below_disk_mb"), text)
+
+
+def _impossible_titles(settings: Settings) -> Iterator[Problem]:
+    for number, route in enumerate(settings.routes):
+        title = route.calling_ae_title
+        key = ("routes", number, "calling_ae_title")
+        if len(title.replace("*", "")) > LONGEST_TITLE:
+            yield Problem(key, f"{title!r} matches no AE title: it has more than {LONGEST_TITLE} characters")
+        elif not title.isascii() or not title.isprintable() or "\\" in title:
+            yield Problem(key, f"{title!r} matches no AE title: write printable ASCII without a backslash")
+        elif not title or title != title.strip():
+            yield Problem(key, f"{title!r} matches no AE title: remove blanks at its ends, or write '*'")
+
+
+def _no_folders(settings: Settings) -> Iterator[Problem]:
+    folders: list[tuple[Location, str]] = [(("data_dir",), str(settings.data_dir))]
+    folders += [
+        (("destinations", number, "path"), str(each.path))
+        for number, each in enumerate(settings.destinations)
+        if isinstance(each, FolderDestination)
+    ]
+    for key, path in folders:
+        if os.access(path, os.F_OK) and not os.access(f"{path}/.", os.F_OK):
+            yield Problem(key, f"{path} is a file; name a folder")
+
+
+def _idle_routes(settings: Settings) -> Iterator[Problem]:
+    titles = [peer.ae_title for peer in settings.scp.peers]
+    titles += [settings.web.stow_ae_title] if settings.web.enabled else []
+    for number, route in enumerate(settings.routes):
+        pattern = route.calling_ae_title
+        earlier = [each.calling_ae_title for each in settings.routes[:number]]
+        covering = next((n for n, each in enumerate(earlier) if _covers(each, pattern)), None)
+        key = ("routes", number)
+        if covering is not None:
+            first = f"routes.{covering} ({earlier[covering]!r})"
+            yield Problem(key, f"is never reached, since {first} takes {pattern!r}; move it up, or remove it")
+        elif settings.scp.peers and not any(_matches(title, pattern) for title in titles):
+            text = f"{pattern!r} matches no sender; name the sender under scp.peers, or remove the route"
+            yield Problem((*key, "calling_ae_title"), f"{text}{did_you_mean(pattern, titles)}")
+
+
+def _idle_destinations(settings: Settings) -> Iterator[Problem]:
+    routed = {name for route in settings.routes for name in route.to}
+    titles = {peer.ae_title for peer in settings.scp.peers}
+    for number, each in enumerate(settings.destinations):
+        key = ("destinations", number)
+        if each.name not in routed:
+            yield Problem(key, f"no route leads to {each.name!r}; name it under routes, or remove it")
+        if not isinstance(each, DicomDestination):
+            continue
+        if each.port == settings.scp.port and is_loopback(each.host):
+            text = (
+                f"{each.host}:{each.port} is this gateway, which answers none of its results; name the PACS"
+            )
+            yield Problem((*key, "port"), text)
+        if each.storage_commitment and titles and each.ae_title not in titles:
+            text = f"{each.ae_title} is not among scp.peers, and may call back to commit; name it there"
+            yield Problem((*key, "storage_commitment"), text)
+
+
+def _repeated_destinations(settings: Settings) -> Iterator[Problem]:
+    places = Counter(map(_place, settings.destinations))
+    for number, each in enumerate(settings.destinations):
+        if places[_place(each)] > 1:
+            text = "another destination leads to the same place, which gets results twice; remove one"
+            yield Problem(("destinations", number), text)
+
+
+def _repeated(settings: Settings) -> Iterator[Problem]:
+    for key, values in (("scp", "peers"), settings.scp.peers), (("web", "users"), settings.web.users):
+        names = [getattr(each, "name", each) for each in values]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                yield Problem((*key, number), "is stated more than once; remove one")
+
+
+def _idle_limits(settings: Settings) -> Iterator[Problem]:
+    scp, model = settings.scp, settings.model
+    if (
+        scp.max_associations_per_peer > scp.max_associations
+        and "max_associations_per_peer" in scp.model_fields_set
+    ):
+        text = f"has no effect beyond scp.max_associations, {scp.max_associations}; lower it"
+        yield Problem(("scp", "max_associations_per_peer"), text)
+    if model.precision != "auto" and model.engine == "torch":
+        text = "has no effect with model.engine torch; write auto"
+        yield Problem(("model", "precision"), text)
+
+
+def _foreign_variables(settings: Settings) -> Iterator[Problem]:
+    """Yield variables of the environment that look like settings and are none."""
+    secrets = {name for each in settings.destinations for name in secret_variables(each.name).values()}
+    variables = [f"GATEWAY_{name.replace('.', '__').upper()}" for name in setting_names()]
+    for name in sorted(os.environ):
+        head = name.removeprefix("GATEWAY_").partition("__")[0].lower()
+        if not name.startswith("GATEWAY_") or name in secrets | _NO_SETTINGS or head in Settings.model_fields:
+            continue
+        yield Problem(
+            (name,), f"is in the environment and no setting; remove it{did_you_mean(name, variables)}"
+        )
+
+
+def _covers(earlier: str, later: str) -> bool:
+    """Tell whether every AE title that matches the later pattern matches the earlier; False where unsure."""
+    return ("?" not in earlier or "*" not in later) and _matches(later, earlier)
+
+
+def _matches(title: str, pattern: str) -> bool:
+    return fnmatchcase(title, pattern.replace("[", "[[]"))
+
+
+def _place(destination: FolderDestination | DicomDestination | StowDestination) -> tuple[object, ...]:
+    match destination:
+        case FolderDestination():
+            return (destination.path,)
+        case DicomDestination():
+            return destination.ae_title, destination.host, destination.port
+        case StowDestination():
+            return (destination.url.rstrip("/"),)

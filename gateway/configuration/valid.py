@@ -1,0 +1,81 @@
+"""Validates content of a settings file and finds all its problems, also those that others hide.
+
+`settings_file` calls it. Faulty values are taken out, and the rest is validated again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from gateway.configuration.problems import Problem, problems_of
+from gateway.configuration.yaml_file import Location
+from gateway.settings import MAX_NAME, Settings
+
+_STAND_INS: dict[str, dict[str, Any]] = {  # replace faulty items, so that the others are still checked
+    "destinations": {"name": "a faulty one", "kind": "folder", "path": "x"},
+    "routes": {"calling_ae_title": "*", "to": []},
+}
+
+
+class _Stated(Settings):
+    """Settings from the given values only, not yet checked across sections."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings calls by name
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _check_across_sections(self) -> Self:
+        return self
+
+
+def valid(content: dict[str, Any]) -> tuple[Settings, list[Problem]]:
+    """Return the settings without faulty values, and the problems within sections."""
+    problems: list[Problem] = []
+    while True:
+        try:
+            return _Stated(**content), problems
+        except ValidationError as error:
+            found = problems_of(error)
+        removed = [each.key for each in problems]
+        problems += [each for each in found if not any(each.key[: len(key)] == key for key in removed)]
+        for problem in found:
+            content = _without(content, problem.key)
+
+
+def is_about(key: Location, faulty: list[Location]) -> bool:
+    """Tell whether a problem concerns a value that was removed."""
+    return any(each[: len(key)] == key or key[: len(each)] == each for each in faulty)
+
+
+def _without(content: Any, key: Location) -> Any:
+    """Return `content` without the value at `key`, or with a stand-in within a list."""
+    head, *rest = key
+    if not isinstance(content, dict) or head not in content:
+        return content
+    value = content[head]
+    if head in _STAND_INS and rest and isinstance(value, list):
+        number = int(rest[0])
+        return content | {head: [*value[:number], _item(head, value[number], rest[1:]), *value[number + 1 :]]}
+    if rest and isinstance(value, dict) and rest[0] in value:
+        return content | {head: _without(value, tuple(rest))}
+    return {name: each for name, each in content.items() if name != head}
+
+
+def _item(head: str | int, item: Any, key: list[str | int]) -> dict[str, Any]:
+    """Return an item of a list without the faulty value, or a stand-in where the value is indispensable."""
+    if key and isinstance(item, dict) and key[0] in item:
+        return dict(_without(item, tuple(key)))
+    name = item.get("name") if isinstance(item, dict) else None
+    is_name = isinstance(name, str) and 0 < len(name.strip()) <= MAX_NAME
+    return _STAND_INS[str(head)] | ({"name": name} if is_name else {})

@@ -1,0 +1,162 @@
+"""`gateway config check` lists the problems of all stages in one run: each with place, cause and remedy."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.configuration.settings_file import check_settings
+from gateway.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
+        monkeypatch.delenv(name)
+
+
+def checked(tmp_path: Path, text: str) -> tuple[list[str], list[str]]:
+    """Return the errors and the warnings."""
+    file, warnings = tmp_path / "settings.yaml", list[str]()
+    file.write_text(text)
+    try:
+        check_settings(file, warnings.append)
+    except ConfigurationError as error:
+        return str(error).splitlines(), warnings
+    return [], warnings
+
+
+def test_every_section_that_is_no_yaml_is_named_and_the_others_are_checked(tmp_path: Path) -> None:
+    text = "\n".join(
+        (
+            "scp:",
+            "\tport: 11112",
+            "web: {port: 8080",
+            "workers: many",
+            "destinations",
+            "log: {file_mb: 'x}",
+            "modle: {}",
+            "select:",
+            "  min_age_years: 5: 6",
+        )
+    )
+    errors, warnings = checked(tmp_path, text)
+    start = f"{tmp_path}/settings.yaml: is not YAML: line "
+    assert [error.removeprefix(start)[:2] for error in errors if error.startswith(start)] == [
+        *("2:", "3:", "5:", "6:", "9:")
+    ]
+    assert "indent with spaces" in errors[0]
+    assert [error.split(":")[0] for error in errors[5:]] == ["workers", "modle"]
+    assert warnings == []
+
+
+def test_a_problem_behind_another_problem_is_told(tmp_path: Path) -> None:
+    text = """
+destinations:
+  - {name: web, kind: stow, url: "https://a/b", timeout_seconds: x, password: p}
+routes: [{calling_ae_title: "*", to: [web]}]
+audit: {syslog: {port: 0, host: h, certificate: c.pem}}
+worker: {sandboxes: many}
+"""
+    errors, _ = checked(tmp_path, text)
+    told = {error.split(":")[0]: error for error in errors}
+    assert told.keys() == {
+        *("destinations.0.timeout_seconds", "destinations.0", "audit.syslog.port", "audit.syslog"),
+        "worker.sandboxes",
+    }
+    assert "state the username" in told["destinations.0"]
+    assert "line 5" in told["audit.syslog"]
+    assert "'auto' or must be a whole number, not 'many'" in told["worker.sandboxes"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("results: {sr: comprehensive3d}", "results.sr: must be 'comprehensive-3d'|mean 'comprehensive-3d'"),
+        ("destinations: [{name: a, kind: dicm}]", "destinations.0: kind must be|did you mean 'dicom'"),
+        ("routes: [{calling_ae_title: '*', to: [outbax]}]", "routes.0.to: no destination|mean 'outbox'"),
+        ("port: 4", "port: there is no such setting; did you mean 'scp.port' or 'web.port'?"),
+        (
+            "scp: {max_asociations: 4}",
+            "scp.max_asociations: there is no such setting|mean 'max_associations'",
+        ),
+        ("web: {tls: {certificate: a, key: b}}", "web.tls.certificate: |does not exist; relative paths are"),
+        ("data_dir: settings.yaml", "data_dir: |is a file; name a folder"),
+        (
+            "routes: [{calling_ae_title: 'SEVENTEENLETTERS*1', to: [outbox]}]",
+            "routes.0.calling_ae_title: |it has more than 16 characters",
+        ),
+        ("routes: [{calling_ae_title: ' A', to: [outbox]}]", "routes.0.calling_ae_title: |remove blanks"),
+        ("routes: [{calling_ae_title: 'Ä', to: [outbox]}]", "routes.0.calling_ae_title: |printable ASCII"),
+        ("scp: {reject_below_disk_mb: 900}", "scp.reject_below_disk_mb: is more than scp.min_free_disk_mb"),
+    ],
+)
+def test_an_error_names_key_cause_remedy_and_line(tmp_path: Path, text: str, told: str) -> None:
+    errors, _ = checked(tmp_path, text)
+    key, _, remedy = told.partition("|")
+    (error,) = [error for error in errors if error.startswith(key)]
+    assert remedy in error
+    assert error.endswith(f"({tmp_path}/settings.yaml, line 1)")
+
+
+DOUBTFUL = """
+scp:
+  peers: [{ae_title: MODALITY1, host: a}, {ae_title: PACS, host: b}, {ae_title: PACS, host: b}]
+  max_associations: 10
+  max_associations_per_peer: 20
+destinations:
+  - {name: pacs, kind: dicom, ae_title: ARCHIVE, host: b, port: 104, storage_commitment: true}
+  - {name: again, kind: dicom, ae_title: ARCHIVE, host: b, port: 104}
+  - {name: me, kind: dicom, ae_title: CXR_GATEWAY, host: 127.0.0.1, port: 11112}
+routes:
+  - {calling_ae_title: MODALTY1, to: [again]}
+  - {calling_ae_title: "MODALITY*", to: [pacs]}
+  - {calling_ae_title: "MODALITY1", to: [pacs]}
+model: {engine: torch, precision: bfloat16}
+"""
+DOUBTS = {
+    "scp.peers.1": (3, "for PACS no route leads anywhere"),
+    "scp.peers.2": (3, "is stated more than once"),
+    "scp.max_associations_per_peer": (5, "no effect beyond scp.max_associations, 10"),
+    "destinations.0": (7, "leads to the same place"),
+    "destinations.0.storage_commitment": (7, "ARCHIVE is not among scp.peers"),
+    "destinations.1": (8, "leads to the same place"),
+    "destinations.2": (9, "no route leads to 'me'"),
+    "destinations.2.port": (9, "is this gateway"),
+    "routes": (10, "STOW-RS"),
+    "routes.0.calling_ae_title": (11, "matches no sender"),
+    "routes.2": (13, "is never reached, since routes.1 ('MODALITY*') takes"),
+    "model.precision": (14, "no effect with model.engine torch"),
+}
+
+
+def test_what_works_perhaps_not_as_intended_is_a_warning(tmp_path: Path) -> None:
+    errors, warnings = checked(tmp_path, DOUBTFUL)
+    assert errors == []
+    assert {line.split(":")[0] for line in warnings} == set(DOUBTS)
+    for key, (number, words) in DOUBTS.items():
+        assert [line for line in warnings if line.startswith(f"{key}: ") and words in line], key
+        assert all(f"line {number})" in line for line in warnings if line.startswith(f"{key}: "))
+    assert "did you mean 'MODALITY1'?" in next(line for line in warnings if line.startswith("routes.0"))
+
+
+def test_a_file_without_doubts_has_no_warnings(tmp_path: Path) -> None:
+    assert checked(tmp_path, "workers: 2") == ([], [])
+
+
+def test_warnings_and_errors_are_told_together(tmp_path: Path) -> None:
+    errors, warnings = checked(tmp_path, "workers: 0\nroutes: []")
+    assert [error.split(":")[0] for error in errors] == ["workers"]
+    assert [warning.split(":")[0] for warning in warnings] == ["routes", "routes", "destinations.0"]
+
+
+def test_a_variable_of_the_environment_that_is_no_setting_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_WEB_TOKEN", "hidden")
+    monkeypatch.setenv("GATEWAY_OUTBOX_PASSWORD", "hidden")
+    monkeypatch.setenv("GATEWAY_WEB__TOKEN", "0123456789abcdef")
+    _, (warning,) = checked(tmp_path, "workers: 2")
+    assert warning.startswith("GATEWAY_WEB_TOKEN: is in the environment and no setting; remove it; ")
+    assert warning.endswith("did you mean 'GATEWAY_WEB__TOKEN'?")
