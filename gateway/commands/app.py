@@ -102,7 +102,7 @@ def main() -> None:
     """Run the command; a problem with a known cause ends as one line and exit status 1 or 2."""
     os.umask(os.umask(0o077) | 0o027)  # files are about patients: other users must not read them
     try:
-        app(prog_name="gateway")
+        app()
     except ConfigurationError as error:
         _fail(error, MISUSED)
     except GatewayError as error:

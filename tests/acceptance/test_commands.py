@@ -147,17 +147,6 @@ def test_the_version_is_an_option_too(tmp_path: Path) -> None:
     assert run_command("--version", folder=tmp_path).stdout == run_command("version", folder=tmp_path).stdout
 
 
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [("re", {"receive", "refusals", "retry", "resend", "reprocess"}), ("ec", {"echo"})],
-)
-def test_the_shell_completes_commands(tmp_path: Path, typed: str, completed: set[str]) -> None:
-    script = run_command(folder=tmp_path, _GATEWAY_COMPLETE="source_bash")
-    assert "complete -o default -F _gateway_completion gateway" in script.stdout
-    words = {"COMP_WORDS": f"gateway {typed}", "COMP_CWORD": "1", "_GATEWAY_COMPLETE": "complete_bash"}
-    assert set(run_command(folder=tmp_path, **words).stdout.split()) == completed
-
-
 def test_files_are_sent_by_tls_under_a_calling_title_of_choice(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "ca")
     ours, theirs = authority.sign("workstation"), authority.sign("pacs")

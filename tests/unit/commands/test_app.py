@@ -113,6 +113,23 @@ def test_wrong_usage_is_told_with_status_2() -> None:
     assert runner.invoke(app, ["nothing"]).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("gateway re", {"receive", "refusals", "retry", "resend", "reprocess"}),
+        ("gateway send --t", {"--to", "--tls"}),
+    ],
+)
+def test_the_shell_completes_commands_and_options(typed: str, completed: set[str]) -> None:
+    def run(**environment: str) -> str:
+        return CliRunner().invoke(app, [], env=environment, prog_name="gateway").output
+
+    assert "complete -o default -F _gateway_completion gateway" in run(_GATEWAY_COMPLETE="source_bash")
+    number = str(len(typed.split()) - 1)
+    answered = run(_GATEWAY_COMPLETE="complete_bash", COMP_WORDS=typed, COMP_CWORD=number)
+    assert set(answered.split()) == completed
+
+
 def _raising(error: GatewayError) -> Callable[[], None]:
     def run() -> None:
         raise error
