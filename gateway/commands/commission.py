@@ -33,6 +33,12 @@ def commission(
     specificity: Annotated[
         float, typer.Option(min=0.5, max=0.99, help="Share of normal chests that stay negative.")
     ] = 0.9,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Share of the site's batch-norm statistics; default: the images decide."
+        ),
+    ] = None,
     read_again: Annotated[
         bool, typer.Option("--read-again", help="Far-out images were read again and are normal.")
     ] = False,
@@ -64,6 +70,7 @@ def commission(
         rules=eligibility_rules(settings),
         engine=engine_rules(settings),
         specificity=specificity,
+        share=share,
         read_again=read_again,
     )
     normals = given_images(normal, ledger)

@@ -64,8 +64,11 @@ from gateway.model.reference import reference_answers
 from gateway.model.weights import State
 from gateway.worker.revision import SOFTWARE_VERSION
 
-SHARE = 0.5
-"""Share of the site's statistics in the normalisations; docs/adr has the comparison."""
+SHARES = (0.0, 1.0)
+"""Shares of the site's statistics between which the site's own images decide: none, or all."""
+
+STRANGE = 0.5
+"""Specificity of the shipped model below which, without sick images, the statistics are the site's."""
 
 ABSTAINED = "the model abstains"
 QUANTILES = (5, 25, 50, 75, 95)
@@ -90,6 +93,8 @@ class Request:
         Chooses the engine that scores images by the model as it was shipped.
     specificity
         Share of the site's normal chests that the threshold is to leave negative, 0–1.
+    share
+        Share of the site's statistics in the normalisations, 0–1; None: the images decide.
     read_again
         Whether far-out images have been read again and are normal.
     """
@@ -99,6 +104,7 @@ class Request:
     rules: EligibilityRules
     engine: EngineRules
     specificity: float = 0.9
+    share: float | None = None
     read_again: bool = False
 
 
@@ -209,15 +215,15 @@ def _measure(
     decoded = [decode_all(headers, request.rules, advance) for headers in (normal, sick)]
     check_apart(decoded[0].used, decoded[1].used)
     kept = [_known(each, predictor) for each in decoded]
-    (normal_used, normal_odds), (sick_used, sick_odds) = kept
+    (normal_used, normal_odds, distances), (sick_used, sick_odds, _) = kept
     check_far_out([each.name for each in normal_used], normal_odds, read_again=request.read_again)
     left_out = [each for part in decoded for each in part.left_out]
-    return _Site(normal_used, sick_used, Scored(normal_odds, sick_odds), left_out)
+    return _Site(normal_used, sick_used, Scored(normal_odds, sick_odds, distances), left_out)
 
 
-def _known(images: Sorted, predictor: Predictor) -> tuple[list[Candidate], Odds]:
-    """Return the images that the model answers, as the classifier sees them, and their log-odds."""
-    used, odds = [], []
+def _known(images: Sorted, predictor: Predictor) -> tuple[list[Candidate], Odds, Odds]:
+    """Return the images that the model answers, as the classifier sees them, their log-odds and distances."""
+    used, odds, distances = [], [], []
     for start in range(0, len(images.used), BATCH):
         batch = images.used[start : start + BATCH]
         seen = predictor.look(as_inputs(batch))
@@ -229,26 +235,26 @@ def _known(images: Sorted, predictor: Predictor) -> tuple[list[Candidate], Odds]
             else:
                 used.append(replace(each, grey=image[0].copy()))
                 odds.append(value)
-    return used, np.array(odds, np.float64)
+                distances.append(distance)
+    return used, np.array(odds, np.float64), np.array(distances, np.float64)
 
 
 def _profile(
     site: _Site, card: ModelCard, model: Weighed, request: Request, progress: Progress
 ) -> Commissioned:
     """Fit the model to the images in use, look for signs of misuse once more, and describe the profile."""
-    fitting = Fitting(model.state, SHARE)
-    after = cross_validate(fitting, as_inputs(site.normal), as_inputs(site.sick), progress)
+    before_limit = card.log_odds(card.threshold)
+    fitting, after = _fit(site, model, shares_to_try(site.before, before_limit, request.share), progress)
     names, scanners = [each.name for each in site.normal], [each.scanner for each in site.normal]
     read_again = check_far_out(names, after.normal, read_again=request.read_again)
     if len(after.sick):
         check_order(area_of(after.normal, after.sick).value)
     own = own_scanners(scanners, images_needed(request.specificity))
     limits = thresholds_at(after.normal, scanners, request.specificity, own)
-    temperature = temperature_of(*after) if len(after.sick) >= LEAST else None
+    temperature = temperature_of(after.normal, after.sick) if len(after.sick) >= LEAST else None
     fitted = card.model_copy(update={"temperature": temperature or card.temperature})
     statistics = fitting.statistics()
     content = encode_statistics(statistics, _reference(model, statistics))
-    before_limit = card.log_odds(card.threshold)
     specificity = specificity_of(after.normal, scanners, request.specificity)
     profile = ProfileCard(
         site=request.site,
@@ -262,7 +268,8 @@ def _profile(
             name: ScannerThreshold(threshold=fitted.probability(value), images=scanners.count(name))
             for name, value in limits.scanners.items()
         },
-        share=SHARE,
+        share=fitting.share,
+        distance=_distance(site.before, after, card),
         statistics=Weights(file=STATISTICS_NAME, sha256=hashlib.sha256(content).hexdigest()),
         images=_hashed(site),
         left_out=dict(Counter(each.reason for each in site.left_out).most_common()),
@@ -273,6 +280,38 @@ def _profile(
     )
     evidence = Evidence(site.before, after, before_limit, limits.site)
     return Commissioned(profile, content, evidence, tuple(site.left_out))
+
+
+def shares_to_try(before: Scored, limit: float, asked: float | None) -> tuple[float, ...]:
+    """Return the shares to compare: one where sick images are too few to decide.
+
+    Without them the statistics are the site's where the model as it was shipped calls most normal chests
+    sick: it is not at home there. Where it is, its own statistics tell the classes apart better.
+    """
+    if asked is not None:
+        return (asked,)
+    if len(before.sick) >= LEAST:
+        return SHARES
+    return SHARES[1:] if (before.normal < limit).mean() < STRANGE else SHARES[:1]
+
+
+def _fit(site: _Site, model: Weighed, shares: Sequence[float], progress: Progress) -> tuple[Fitting, Scored]:
+    """Return the fit with the largest area under the ROC curve, the first one without sick images."""
+    normal, sick = as_inputs(site.normal), as_inputs(site.sick)
+    fits = []
+    for share in shares:
+        fitting = Fitting(model.state, model.detector, share)
+        fits.append((fitting, cross_validate(fitting, normal, sick, progress)))
+    return max(fits, key=lambda fit: area_of(fit[1].normal, fit[1].sick).value if site.sick else 0.0)
+
+
+def _distance(before: Scored, after: Scored, card: ModelCard) -> float | None:
+    """Return the limit of abstention, moved as far as the site's statistics move the normal chests."""
+    middle = float(np.median(before.distances))
+    if card.abstention is None or not middle:
+        return None
+    moved = float(np.median(after.distances)) / middle
+    return round(card.abstention.distance * max(1.0, moved), 3)
 
 
 def _reference(model: Weighed, statistics: State) -> Measured:

@@ -35,15 +35,19 @@ class Fitted(Protocol):
     def fit(self, images: Floats) -> None:
         """Take the statistics of images."""
 
-    def log_odds(self, images: Floats) -> Floats:
-        """Return the log-odds of images with the statistics taken last."""
+    def score(self, images: Floats) -> tuple[Floats, Floats]:
+        """Return log-odds and distances of images with the statistics taken last."""
 
 
 class Scored(NamedTuple):
-    """Log-odds with fitted statistics: normal images by cross-validation, sick ones by all normal images."""
+    """Log-odds of images, and the distances of the normal ones (`Detector`).
+
+    With fitted statistics, normal images are scored by those of the other folds, sick ones by those of all.
+    """
 
     normal: Odds
     sick: Odds
+    distances: Odds
 
 
 def cross_validate(
@@ -56,14 +60,14 @@ def cross_validate(
     normal, sick
         The classifier's inputs, float32 (n, 3, rows, columns), -1 to 1; `sick` may be empty.
     """
-    odds = np.empty(len(normal))
+    odds, distances = np.empty(len(normal)), np.empty(len(normal))
     for fold in range(FOLDS):
         held = in_fold(len(normal), fold)
         fitting.fit(normal[~held])
-        odds[held] = fitting.log_odds(normal[held])
+        odds[held], distances[held] = fitting.score(normal[held])
         progress(fold + 1, FOLDS + 1, "statistics fitted")
     fitting.fit(normal)
-    scored = Scored(odds, fitting.log_odds(sick).astype(np.float64))
+    scored = Scored(odds, fitting.score(sick)[0].astype(np.float64), distances)
     progress(FOLDS + 1, FOLDS + 1, "statistics fitted")
     return scored
 

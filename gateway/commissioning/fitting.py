@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gateway.model.abstention import Detector
 from gateway.model.network import build_network, forward, load_into
 from gateway.model.profile import is_statistic
 from gateway.model.weights import State
@@ -32,15 +33,18 @@ class Fitting:
     ----------
     state
         Tensors of the network as it was shipped.
+    detector
+        Scores the distance of an image from those of the training; None: all distances are 0.
     share
         Share of the new statistics, 0–1; the rest is the shipped ones.
     """
 
-    def __init__(self, state: State, share: float) -> None:
+    def __init__(self, state: State, detector: Detector | None, share: float) -> None:
         self._network = build_network()
         load_into(self._network, state)
         self._network.eval()
-        self._share = share
+        self._detector = detector
+        self.share = share
         self._norms = [each for each in self._network.modules() if isinstance(each, nn.BatchNorm2d)]
         self._shipped = [
             (_buffer(each.running_mean).clone(), _buffer(each.running_var).clone()) for each in self._norms
@@ -49,6 +53,8 @@ class Fitting:
     @torch.inference_mode()
     def fit(self, images: Floats) -> None:
         """Take the statistics of images, float32 (n, 3, rows, columns), -1 to 1; `MOST` of them at most."""
+        if not self.share:
+            return
         chosen = np.linspace(0, len(images) - 1, min(MOST, len(images))).round().astype(int)
         hooks = [
             norm.register_forward_pre_hook(self._taking(shipped))
@@ -61,26 +67,32 @@ class Fitting:
                 hook.remove()
 
     @torch.inference_mode()
-    def log_odds(self, images: Floats) -> Floats:
-        """Return the log-odds of the finding, float32 (n,), not calibrated."""
-        found = [np.empty(0, np.float32)]
+    def score(self, images: Floats) -> tuple[Floats, Floats]:
+        """Return the log-odds of the finding, not calibrated, and the distance, both float32 (n,)."""
+        odds, distances = [np.empty(0, np.float32)], [np.empty(0, np.float32)]
         for start in range(0, len(images), BATCH):
-            logits = forward(self._network, torch.from_numpy(images[start : start + BATCH])).logits
-            found.append((logits[:, 1] - logits[:, 0]).numpy())
-        return np.concatenate(found)
+            output = forward(self._network, torch.from_numpy(images[start : start + BATCH]))
+            odds.append((output.logits[:, 1] - output.logits[:, 0]).numpy())
+            distances.append(self._distances(output.description.numpy()))
+        return np.concatenate(odds), np.concatenate(distances)
 
     def statistics(self) -> State:
         """Return mean and variance of every normalisation as they are now."""
         tensors = self._network.state_dict()
         return {name: tensor.numpy().copy() for name, tensor in tensors.items() if is_statistic(name)}
 
+    def _distances(self, description: Floats) -> Floats:
+        if self._detector is None:
+            return np.zeros(len(description), np.float32)
+        return self._detector.score(description)[:, 0]
+
     def _taking(self, shipped: tuple[Tensor, Tensor]) -> Any:
         """Return the hook that gives a normalisation the statistics of its input beside the shipped ones."""
 
         def take(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
             variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3), correction=0)
-            _buffer(norm.running_mean).copy_(torch.lerp(shipped[0], mean, self._share))
-            _buffer(norm.running_var).copy_(torch.lerp(shipped[1], variance, self._share))
+            _buffer(norm.running_mean).copy_(torch.lerp(shipped[0], mean, self.share))
+            _buffer(norm.running_var).copy_(torch.lerp(shipped[1], variance, self.share))
 
         return take
 

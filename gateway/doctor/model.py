@@ -29,7 +29,10 @@ def model(settings: Settings) -> Iterator[Finding]:
     predictor.predict(square)
     seconds = time.perf_counter() - start
     identity = predictor.identity
-    text = f"{identity.name} {identity.version} answers in {1000 * seconds:.0f} ms by {identity.engine}"
+    site = f"fitted to {identity.site.name}" if identity.site else "not fitted to this site"
+    text = (
+        f"{identity.name} {identity.version} answers in {1000 * seconds:.0f} ms by {identity.engine}, {site}"
+    )
     if seconds > SLOW_SECONDS:
         yield doubtful("model", text, "here: model.device: cuda, more cores, or fewer other programs")
     else:

@@ -129,6 +129,8 @@ class ProfileCard(_Frozen):
         Scanner (manufacturer and model) with a threshold of its own.
     share
         Share of the site's statistics in the batch normalisations, 0–1; the rest is the model's.
+    distance
+        Limit of abstention in the place of the model card's; None: the model card's.
     left_out
         Reason → number of images that were given and not used.
     read_again
@@ -149,6 +151,7 @@ class ProfileCard(_Frozen):
     temperature: Annotated[float, Field(gt=0)] | None = None
     scanners: dict[str, ScannerThreshold] = {}
     share: Fraction
+    distance: float | None = None
     statistics: Weights
     images: Images
     left_out: dict[str, int] = {}
@@ -189,9 +192,17 @@ class SiteProfile(NamedTuple):
         return state | self.statistics
 
     def fitted(self, card: ModelCard) -> ModelCard:
-        """Return the model card with the profile's threshold and temperature."""
-        changes = {"threshold": self.card.threshold, "temperature": self.card.temperature or card.temperature}
-        return card.model_copy(update=changes)
+        """Return the model card with the profile's threshold, temperature and limit of abstention."""
+        limits = card.abstention
+        if limits and self.card.distance is not None:
+            limits = limits.model_copy(update={"distance": self.card.distance})
+        return card.model_copy(
+            update={
+                "threshold": self.card.threshold,
+                "temperature": self.card.temperature or card.temperature,
+                "abstention": limits,
+            }
+        )
 
 
 def read_profile(path: Path, model: ModelCard) -> SiteProfile:

@@ -48,9 +48,9 @@ class Remembering:
     def fit(self, images: Floats) -> None:
         self.fitted.append(images)
 
-    def log_odds(self, images: Floats) -> Floats:
+    def score(self, images: Floats) -> tuple[Floats, Floats]:
         seen = self.fitted[-1].ravel()
-        return np.array([np.isin(each, seen).any() for each in images], np.float32)
+        return np.array([np.isin(each, seen).any() for each in images], np.float32), images[:, 0, 0, 0]
 
 
 def test_no_image_is_scored_by_statistics_that_it_took_part_in(silent: Callable[..., None]) -> None:
@@ -59,6 +59,7 @@ def test_no_image_is_scored_by_statistics_that_it_took_part_in(silent: Callable[
     scored = cross_validate(classifier, normal, normal[:2] + 100, silent)
     assert not scored.normal.any()
     assert not scored.sick.any()
+    np.testing.assert_array_equal(scored.distances, normal.ravel())
     assert len(classifier.fitted) == FOLDS + 1
     assert len(classifier.fitted[-1]) == 22
 

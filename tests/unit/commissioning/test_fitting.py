@@ -31,20 +31,20 @@ def test_the_whole_share_is_what_training_mode_computes(state: State, chests: np
     load_into(trained, state)
     with torch.no_grad():
         logits = forward(trained.train(), torch.from_numpy(chests)).logits
-    fitting = Fitting(state, share=1.0)
+    fitting = Fitting(state, None, share=1.0)
     fitting.fit(chests)
-    np.testing.assert_allclose(fitting.log_odds(chests), (logits[:, 1] - logits[:, 0]).numpy(), atol=1e-3)
+    np.testing.assert_allclose(fitting.score(chests)[0], (logits[:, 1] - logits[:, 0]).numpy(), atol=1e-3)
 
 
 def test_no_share_leaves_the_network_as_it_was(state: State, chests: np.ndarray) -> None:
-    fitting = Fitting(state, share=0.0)
-    before = fitting.log_odds(chests)
+    fitting = Fitting(state, None, share=0.0)
+    before = fitting.score(chests)[0]
     fitting.fit(chests)
-    np.testing.assert_allclose(fitting.log_odds(chests), before, atol=1e-5)
+    np.testing.assert_allclose(fitting.score(chests)[0], before, atol=1e-5)
 
 
 def test_fitting_again_forgets_the_images_before(state: State, chests: np.ndarray) -> None:
-    first, second = Fitting(state, share=0.5), Fitting(state, share=0.5)
+    first, second = Fitting(state, None, share=0.5), Fitting(state, None, share=0.5)
     first.fit(chests[::-1].copy() * 2)
     for each in (first, second):
         each.fit(chests)
