@@ -10,7 +10,6 @@ import imagecodecs
 import jpeg_ls
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from pydicom import dcmread, dcmwrite, uid
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
@@ -21,44 +20,30 @@ from gateway.errors import Reject
 from gateway.imaging.codecs import register_codecs
 from gateway.imaging.decode import decode
 from gateway.records import Reason
+from tests.support import codings
+from tests.support.codings import LOSSY, Pixels, jpeg_2000
 from tests.unit.imaging.tiny_image import everything, grey, ramp, reread, tiny_image
 
-Pixels = NDArray[np.integer]
-
 LOSSLESS: dict[str, tuple[str, Callable[[Pixels, int], bytes]]] = {
-    "JPEG Lossless": (
-        uid.JPEGLossless,
-        lambda p, b: imagecodecs.jpeg_encode(p, lossless=True, predictor=6, bitspersample=b),
-    ),
-    "JPEG Lossless SV1": (
-        uid.JPEGLosslessSV1,
-        lambda p, b: imagecodecs.jpeg_encode(p, lossless=True, predictor=1, bitspersample=b),
-    ),
-    "JPEG-LS": (uid.JPEGLSLossless, lambda p, _: imagecodecs.jpegls_encode(p)),
-    "JPEG-LS near-lossless, error 0": (uid.JPEGLSNearLossless, lambda p, _: imagecodecs.jpegls_encode(p)),
-    "JPEG 2000 reversible": (uid.JPEG2000Lossless, lambda p, b: _jpeg_2000(p, b)),
-    "JPEG 2000": (uid.JPEG2000, lambda p, b: _jpeg_2000(p, b)),
-    "HTJ2K reversible": (uid.HTJ2KLossless, lambda p, _: imagecodecs.htj2k_encode(p, reversible=True)),
-    "HTJ2K RPCL": (uid.HTJ2KLosslessRPCL, lambda p, _: imagecodecs.htj2k_encode(p, reversible=True)),
-    "HTJ2K": (uid.HTJ2K, lambda p, _: imagecodecs.htj2k_encode(p, reversible=True)),
+    name: (syntax, codings.LOSSLESS[syntax])
+    for name, syntax in {
+        "JPEG Lossless": uid.JPEGLossless,
+        "JPEG Lossless SV1": uid.JPEGLosslessSV1,
+        "JPEG-LS": uid.JPEGLSLossless,
+        "JPEG-LS near-lossless, error 0": uid.JPEGLSNearLossless,
+        "JPEG 2000 reversible": uid.JPEG2000Lossless,
+        "JPEG 2000": uid.JPEG2000,
+        "HTJ2K reversible": uid.HTJ2KLossless,
+        "HTJ2K RPCL": uid.HTJ2KLosslessRPCL,
+        "HTJ2K": uid.HTJ2K,
+    }.items()
 }
-LOSSY: dict[str, tuple[str, int, Callable[[Pixels], bytes], int]] = {
-    # what: transfer syntax, bits, encoder, largest error of a stored value
-    "JPEG Baseline": (uid.JPEGBaseline8Bit, 8, lambda p: imagecodecs.jpeg_encode(p, 95), 3),
-    "JPEG Extended, 8 bits": (uid.JPEGExtended12Bit, 8, lambda p: imagecodecs.jpeg_encode(p, 95), 3),
-    "JPEG Extended, 12 bits": (
-        uid.JPEGExtended12Bit,
-        12,
-        lambda p: imagecodecs.jpeg_encode(p, 95, bitspersample=12),
-        16,
-    ),
-    "JPEG-LS near-lossless": (uid.JPEGLSNearLossless, 12, lambda p: imagecodecs.jpegls_encode(p, level=2), 2),
-    "JPEG 2000 irreversible": (
-        uid.JPEG2000,
-        12,
-        lambda p: imagecodecs.jpeg2k_encode(p, 70, codecformat="j2k", reversible=False, bitspersample=12),
-        4,
-    ),
+LARGEST_ERRORS = {  # of a stored value
+    "JPEG Baseline": 3,
+    "JPEG Extended, 8 bits": 3,
+    "JPEG Extended, 12 bits": 16,
+    "JPEG-LS near-lossless": 2,
+    "JPEG 2000 irreversible": 4,
 }
 
 
@@ -93,7 +78,7 @@ def test_every_predictor_of_jpeg_lossless(predictor: int) -> None:
 
 @pytest.mark.parametrize("name", LOSSY)
 def test_lossy_is_close(name: str) -> None:
-    syntax, bits, encode, error = LOSSY[name]
+    (syntax, bits, encode), error = LOSSY[name], LARGEST_ERRORS[name]
     pixels = _cells(bits)
     ds = _compressed(tiny_image(pixels, bits, **everything(bits)), syntax, encode(pixels))
     difference = np.array(grey(reread(ds))) - grey(tiny_image(pixels, bits, **everything(bits)))
@@ -130,14 +115,14 @@ def test_what_gdcm_encodes_losslessly(syntax: str, bits: int, signed: bool, tmp_
 @pytest.mark.parametrize("precision", [12, 16])
 def test_jpeg_2000_precision_may_differ_from_bits_stored(precision: int) -> None:
     pixels = ramp(12)
-    encoded = _jpeg_2000(pixels, precision)
+    encoded = jpeg_2000(pixels, precision)
     ds = _compressed(tiny_image(pixels, 12), uid.JPEG2000Lossless, encoded)
     assert grey(ds) == grey(tiny_image(pixels, 12))
 
 
 def test_values_beyond_bits_stored_are_kept_apart() -> None:
     pixels = ramp(14)
-    ds = _compressed(tiny_image(pixels, 12), uid.JPEG2000Lossless, _jpeg_2000(pixels, 14))
+    ds = _compressed(tiny_image(pixels, 12), uid.JPEG2000Lossless, jpeg_2000(pixels, 14))
     assert grey(ds) == grey(tiny_image(pixels, 14))
     assert decode(ds).steps[0].endswith("coded with 14 bits, and its values need them")
 
@@ -288,7 +273,7 @@ def test_random_bytes_are_rejected(syntax: str) -> None:
 
 
 def test_a_codestream_that_claims_a_gigapixel_is_refused_before_it_is_decoded() -> None:
-    encoded = bytearray(_jpeg_2000(ramp(12), 12))
+    encoded = bytearray(jpeg_2000(ramp(12), 12))
     encoded[8:16] = (60_000).to_bytes(4, "big") * 2
     ds = tiny_image(ramp(12), 12)
     _replace_pixel_data(ds, uid.JPEG2000Lossless, encapsulate([bytes(encoded)]))
@@ -303,10 +288,6 @@ def test_registering_twice_is_harmless() -> None:
 
 def _cells(bits: int) -> Pixels:
     return ramp(bits).astype(np.uint8 if bits <= 8 else np.uint16)
-
-
-def _jpeg_2000(pixels: Pixels, bits: int) -> bytes:
-    return bytes(imagecodecs.jpeg2k_encode(pixels, codecformat="j2k", reversible=True, bitspersample=bits))
 
 
 def _compressed(ds: Dataset, syntax: str, encoded: bytes) -> Dataset:
