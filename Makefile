@@ -9,9 +9,9 @@ WORKERS ?= 3         # of the tests; on two cores one of them usually waits
 BIN := .venv/bin
 RUNS := .venv/ready
 TESTS := .venv/ready-dev
-# tests that share a gateway or a file stay with one worker (tests/conftest.py); the longest come first. Threads
-# of one forward pass spin while they wait for each other: with other workers beside them, one thread costs a third
-TEST_RUN = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(strip $(WORKERS)) --dist loadgroup --no-loadscope-reorder
+# a file of tests stays with one worker, which starts its gateway once; the longest come first. Threads of one
+# forward pass spin while they wait for each other: with other workers beside them, one thread costs a third
+TEST_RUN = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(strip $(WORKERS)) --dist loadfile --no-loadscope-reorder
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 unexport PYTHONDONTWRITEBYTECODE  # else hundreds of Pythons compile the gateway anew

@@ -15,17 +15,6 @@ from tests.support.missing_peer import leave_out
 Find = Callable[[str], str]
 
 
-SHARED = {"one_gateway", "orthanc"}
-"""Fixtures of the session that take seconds: their tests run in one process of xdist."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group tests for `--dist loadgroup`: by what they share in the session, else by file."""
-    for item in items:
-        shared = SHARED.intersection(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group(min(shared, default=item.location[0])))
-
-
 def pytest_configure() -> None:
     """Drop what no test captures: structlog's own renderer draws every local variable of a traceback.
 
