@@ -74,6 +74,12 @@ class Answer:
         )
 
 
+def score_name(model: ModelIdentity) -> str:
+    """Return what the score is: whatever the answer, the probability of the finding."""
+    finding, threshold = model.finding, f"{100 * model.threshold:.4g} %"
+    return f"The model's probability of {finding.in_sentence}; {threshold} or more is answered as present"
+
+
 def score_in_words(prediction: Prediction) -> str:
     """Return a sentence, without its stop, that says what the score is and why it makes this answer."""
     score, threshold = percent(prediction), prediction.model.threshold
@@ -87,7 +93,7 @@ def score_in_words(prediction: Prediction) -> str:
 def summary(prediction: Prediction) -> str:
     """Return the answer in one sentence, and for an abstention its reason."""
     finding = prediction.model.finding.meaning
-    sentence = f"{finding} {prediction.presence}: {score_in_words(prediction)}."
+    sentence = f"{finding} {prediction.presence}: {score_in_words(prediction)} (research only)."
     return f"{sentence} {prediction.reason}" if prediction.reason else sentence
 
 

@@ -5,6 +5,7 @@ An item is the bytes of its attributes in Explicit VR Little Endian, in the orde
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from struct import pack
 
 from pydicom.sr.coding import Code
@@ -15,6 +16,8 @@ CONTAINS = "CONTAINS"
 HAS_ACQ_CONTEXT = "HAS ACQ CONTEXT"
 HAS_CONCEPT_MOD = "HAS CONCEPT MOD"
 HAS_OBS_CONTEXT = "HAS OBS CONTEXT"
+INFERRED_FROM = "INFERRED FROM"
+SELECTED_FROM = "SELECTED FROM"
 
 
 def code_item(code: Code) -> bytes:
@@ -54,20 +57,50 @@ def uid_reference(relationship: str, concept: Code, uid: str) -> bytes:
     return _head(relationship, "UIDREF", concept) + text(0x0040A124, "UI", uid)
 
 
-def image(concept: Code, sop_class_uid: str, sop_instance_uid: str) -> bytes:
+def image(concept: Code, sop_class_uid: str, sop_instance_uid: str, relationship: str = CONTAINS) -> bytes:
     """Return an item of value type IMAGE."""
     reference = text(0x00081150, "UI", sop_class_uid) + text(0x00081155, "UI", sop_instance_uid)
-    return sequence(0x00081199, reference) + _head(CONTAINS, "IMAGE", concept)
+    return sequence(0x00081199, reference) + _head(relationship, "IMAGE", concept)
 
 
-def number(concept: Code, value: float, unit: Code) -> bytes:
+def polyline(concept: Code, points: Iterable[tuple[float, float]], source: bytes) -> bytes:
+    """Return an item of value type SCOORD, from which a number is inferred.
+
+    Parameters
+    ----------
+    points
+        (column, row) in pixels of the image: 0, 0 is the top left corner of its first pixel (PS3.3 C.18.6).
+    source
+        The image, an item that is `SELECTED FROM`.
+    """
+    return (
+        _head(INFERRED_FROM, "SCOORD", concept)
+        + sequence(0x0040A730, source)
+        + element(0x00700022, "FL", b"".join(pack("<2f", *point) for point in points))
+        + text(0x00700023, "CS", "POLYLINE")
+    )
+
+
+def number(concept: Code, value: float, unit: Code, *properties: bytes) -> bytes:
     """Return an item of value type NUM; Python writes `value` in at most 16 characters."""
     measured = (
         sequence(0x004008EA, code_item(unit))
         + element(0x0040A161, "FD", pack("<d", value))
         + text(0x0040A30A, "DS", str(value))
     )
-    return _head(CONTAINS, "NUM", concept) + sequence(0x0040A300, measured)
+    return (
+        _head(CONTAINS, "NUM", concept) + sequence(0x0040A300, measured) + sequence(0x0040A730, *properties)
+    )
+
+
+def missing_number(concept: Code, reason: Code, *properties: bytes) -> bytes:
+    """Return an item of value type NUM without a value; `reason` is of CID 42."""
+    return (
+        _head(CONTAINS, "NUM", concept)
+        + sequence(0x0040A300)
+        + sequence(0x0040A301, code_item(reason))
+        + sequence(0x0040A730, *properties)
+    )
 
 
 def _head(relationship: str, value_type: str, concept: Code) -> bytes:

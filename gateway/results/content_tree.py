@@ -15,23 +15,27 @@ from pydicom.sr.coding import Code
 from pydicom.tag import Tag
 
 from gateway.records import ModelIdentity, Presence
-from gateway.results.answer import NOT_FITTED, RESEARCH_SENTENCE, Answer, percent, summary
+from gateway.results.answer import NOT_FITTED, RESEARCH_SENTENCE, Answer, percent, score_name, summary
 from gateway.results.content_items import (
     CONTAINS,
     HAS_ACQ_CONTEXT,
     HAS_CONCEPT_MOD,
     HAS_OBS_CONTEXT,
+    SELECTED_FROM,
     code,
     code_item,
     container,
     image,
+    missing_number,
     number,
+    polyline,
     uid_reference,
     words,
 )
 from gateway.results.explicit_vr import encoded, sequence_value
 from gateway.results.identity import tracking_uid
 from gateway.results.modules import MANUFACTURER, code_dataset, long_string
+from gateway.results.region import corners
 
 PLAIN_CHEST = Code("399208008", "SCT", "Plain X-ray of chest")
 PERCENT = Code("%", "UCUM", "Percent")
@@ -139,12 +143,32 @@ def _measurements(header: Dataset, answer: Answer) -> Iterator[bytes]:
         yield code(CONTAINS, codes.DCM.Finding, code_item(finding))
     yield code(HAS_CONCEPT_MOD, codes.SCT.FindingSite, code_item(codes.SCT.Lung))
     yield from _algorithm(answer)
-    score = percent(prediction)
-    if score is not None:  # probability of the finding, not that the answer is correct
-        yield number(codes.DCM.CertaintyOfFinding, score, PERCENT)
+    yield _score(header, answer)
     yield code(CONTAINS, finding, code_item(ANSWER[prediction.presence]))
     yield image(codes.DCM.SourceOfMeasurement, header.SOPClassUID, header.SOPInstanceUID)
     yield words(CONTAINS, codes.DCM.Comment, summary(prediction))
+
+
+def _score(header: Dataset, answer: Answer) -> bytes:
+    """TID 300: the score and the region from which it is inferred.
+
+    Viewers show a group beside the image only where a number of it has coordinates: so an abstention has a
+    number without a value.
+    """
+    name, score = codes.DCM.CertaintyOfFinding, percent(answer.prediction)
+    meaning = words(HAS_CONCEPT_MOD, codes.DCM.EquivalentMeaningOfConceptName, score_name(answer.model))
+    properties = meaning, *_region(header, answer)
+    if score is None:
+        return missing_number(name, codes.DCM.ValueIndeterminate, *properties)
+    return number(name, score, PERCENT, *properties)
+
+
+def _region(header: Dataset, answer: Answer) -> Iterator[bytes]:
+    """TID 320: the region that the classifier saw."""
+    if "Columns" in header:
+        source = image(SOURCE, header.SOPClassUID, header.SOPInstanceUID, SELECTED_FROM)
+        seen = corners(answer.prediction.region, header.Columns, header.Rows)
+        yield polyline(SOURCE, seen, source)
 
 
 def _algorithm(answer: Answer) -> Iterator[bytes]:

@@ -1,10 +1,13 @@
-"""The part of the image that the classifier saw, in words and as JSON. Results and `predict` call it."""
+"""The part of the image that the classifier saw, in words, as JSON and as corners.
+
+Results and `predict` call it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gateway.records import Lungs, Region
+from gateway.records import Box, Lungs, Region
 
 
 def region_in_words(region: Region) -> str:
@@ -23,3 +26,10 @@ def region_document(region: Region) -> dict[str, Any]:
         return told | {"box": None, "coverage": None, "reason": region.reason}
     box = {name: round(edge, 4) for name, edge in region.box._asdict().items()}
     return told | {"box": box, "coverage": round(region.coverage, 4), "reason": None}
+
+
+def corners(region: Region | None, columns: int, rows: int) -> list[tuple[float, float]]:
+    """Return the closed outline of a region's box, (column, row) in an image's pixels, clockwise."""
+    left, top, right, bottom = region.box if isinstance(region, Lungs) else Box(0, 0, 1, 1)
+    outline = (left, top), (right, top), (right, bottom), (left, bottom), (left, top)
+    return [(round(x * columns, 1), round(y * rows, 1)) for x, y in outline]

@@ -15,6 +15,7 @@ from pydicom.datadict import dictionary_VM, dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
+from gateway.dicom import header as values
 from gateway.dicom.character_sets import decoded, encodings_for
 from gateway.dicom.value_representations import conforming, fitted
 from gateway.errors import Reject
@@ -136,8 +137,15 @@ def source_header(source: Dataset) -> SourceHeader:
     missing = [keyword for keyword in _REFERENCED if keyword not in header]
     if missing:
         raise Reject(Reason.UNDECODABLE, f"no result can refer to the image without {', '.join(missing)}")
+    _copy_size(header, source)
     complete_lossy_compression(header, source)
     return SourceHeader(header, tuple(dict.fromkeys(repairs)))
+
+
+def _copy_size(header: Dataset, source: Dataset) -> None:
+    rows, columns = (values.numbers(source, keyword) for keyword in ("Rows", "Columns"))
+    if len(rows) == len(columns) == 1 and min(*rows, *columns) > 0:
+        header.Rows, header.Columns = int(rows[0]), int(columns[0])
 
 
 def _encodings(source: Dataset, repairs: list[str]) -> tuple[str, ...]:

@@ -156,8 +156,9 @@ def test_values_of_content_are_the_stated_ones(encoded: dict[str, list[Dataset]]
             elif item.ValueType == "TEXT":
                 values_of[key].add(item.TextValue)
             elif item.ValueType == "NUM":
-                units = item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence
-                codes_of[key] |= {code_of(code) for code in units}
+                units = [value.MeasurementUnitsCodeSequence[0] for value in item.MeasuredValueSequence]
+                reasons = item.get("NumericValueQualifierCodeSequence", ())
+                codes_of[key] |= {code_of(code) for code in (*units, *reasons)}
     for key, row in content_rows():
         if codes := codes_in(row["Value"]):
             assert codes_of[key] == set(codes), key

@@ -1,6 +1,17 @@
 #!/bin/sh
-# Installs the DICOM peers, the database server and the browser that the tests use, where this user may. Starts no service.
+# Installs the DICOM peers, the database server, the browser and OHIF's packages that the tests use, where this user may.
+# Starts no service.
 PATH="$PATH:/usr/sbin"
+ohif="$(dirname "$0")/ohif"
+if command -v npm >/dev/null 2>&1; then
+    cmp -s "$ohif/package-lock.json" "$ohif/node_modules/installed.json" ||
+        { npm ci --prefix "$ohif" --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null &&
+            cp "$ohif/package-lock.json" "$ohif/node_modules/installed.json"; } ||
+        echo "peers: the tests of OHIF are left out: npm ci --prefix $ohif failed" >&2
+else
+    echo "peers: the tests of OHIF are left out; to run them: install Node 20 or later with npm" >&2
+fi
+
 missing=""
 for program in storescu storescp echoscu findscu dcmsend dsr2html dsrdump; do
     command -v "$program" >/dev/null 2>&1 || missing="dcmtk"

@@ -78,6 +78,10 @@ class Orthanc:
         instances = [Dataset.from_json(item) for item in found]
         return {str(instance.SOPInstanceUID): instance for instance in instances}
 
+    def upload(self, file: bytes) -> str:
+        """Store a Part 10 file; return Orthanc's own name of the object."""
+        return str(self._post("instances", file).json()["ID"])
+
     def download(self, sop_instance_uid: str) -> Dataset:
         """Return an object as it stores it."""
         looked_up = self._post("tools/lookup", sop_instance_uid).json()
@@ -88,7 +92,7 @@ class Orthanc:
         file.raise_for_status()
         return dcmread(BytesIO(file.content))
 
-    def _post(self, path: str, body: str) -> requests.Response:
+    def _post(self, path: str, body: str | bytes) -> requests.Response:
         return requests.post(self._address(path), body, auth=(USER, PASSWORD), timeout=PATIENCE_SECONDS)
 
     def _address(self, path: str) -> str:

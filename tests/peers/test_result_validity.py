@@ -212,7 +212,9 @@ def test_a_reader_sees_labels(label: str, sr_class: SRClass, tmp_path: Path, dcm
     text = page.read_text(encoding="utf-8")
     assert "<b>Pneumonia:</b>" in text
     assert SHOWN[label] in text
-    assert ("<b>Certainty of Finding:</b>" in text) is (given.score is not None)
+    assert "<b>Certainty of Finding:</b>" in text
+    assert ("Value indeterminate" in text) is (given.score is None)
+    assert "s probability of pneumonia; 50 % or more" in text
     assert "Research only, not for diagnostic use" in text
 
 
@@ -222,4 +224,5 @@ def test_dsrdump_reads_the_tree(label: str, tmp_path: Path, dcmtk: Find) -> None
     dump = run(dcmtk("dsrdump"), "+Pc", report)
     assert dump.returncode == 0, dump.stderr
     assert f'"{SHOWN[label]}"' in dump.stdout
-    assert ("Certainty of Finding" in dump.stdout) is (ANSWERS[label].score is not None)
+    assert ("Value indeterminate" in dump.stdout) is (ANSWERS[label].score is None)
+    assert "\"The model's probability of" in dump.stdout

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 from highdicom.sr import (
     AlgorithmIdentification,
     CodeContentItem,
     CodedConcept,
     ContainerContentItem,
     ContentSequence,
+    CoordinatesForMeasurement,
     DeviceObserverIdentifyingAttributes,
     FindingSite,
+    GraphicTypeValues,
     ImageContentItem,
     LanguageOfContentItemAndDescendants,
     Measurement,
@@ -22,6 +25,7 @@ from highdicom.sr import (
     QualitativeEvaluation,
     RelationshipTypeValues,
     SourceImageForMeasurementGroup,
+    SourceImageForRegion,
     TextContentItem,
     TrackingIdentifier,
 )
@@ -30,10 +34,11 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from gateway.records import ModelIdentity, Presence
-from gateway.results.answer import NOT_FITTED, RESEARCH_SENTENCE, Answer, percent, summary
+from gateway.results.answer import NOT_FITTED, RESEARCH_SENTENCE, Answer, percent, score_name, summary
 from gateway.results.content_tree import ANSWER, ENGLISH, MODALITY, PERCENT, PLAIN_CHEST, SOURCE
 from gateway.results.identity import tracking_uid
 from gateway.results.modules import MANUFACTURER, code_dataset, long_string
+from gateway.results.region import corners as region_corners
 
 ENGLISH_CODE = CodedConcept(*ENGLISH[:3])
 
@@ -133,7 +138,7 @@ def _measurement_group(header: Dataset, answer: Answer) -> MeasurementsAndQualit
         finding_type=finding if prediction.presence is Presence.PRESENT else None,
         finding_sites=[FindingSite(codes.SCT.Lung)],
         algorithm_id=_algorithm(answer),
-        measurements=_score(answer),
+        measurements=[_score(header, answer)],
         qualitative_evaluations=[QualitativeEvaluation(finding, ANSWER[prediction.presence])],
         source_images=[SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)],
     )
@@ -141,10 +146,27 @@ def _measurement_group(header: Dataset, answer: Answer) -> MeasurementsAndQualit
     return group
 
 
-def _score(answer: Answer) -> list[Measurement]:
-    """Probability of the finding, not that the answer is correct; none where the model abstains."""
+def _score(header: Dataset, answer: Answer) -> Measurement:
+    """Return the probability of the finding: a number without a value where the model abstains."""
     score = percent(answer.prediction)
-    return [] if score is None else [Measurement(codes.DCM.CertaintyOfFinding, score, PERCENT)]
+    coordinates = [_seen(header, answer)] if "Rows" in header else None
+    measurement = Measurement(
+        codes.DCM.CertaintyOfFinding, score or 0.0, PERCENT, referenced_coordinates=coordinates
+    )
+    (number,) = measurement
+    if score is None:
+        number.MeasuredValueSequence = []
+        number.NumericValueQualifierCodeSequence = [code_dataset(codes.DCM.ValueIndeterminate)]
+    name, meaning = codes.DCM.EquivalentMeaningOfConceptName, score_name(answer.model)
+    modifier = TextContentItem(name, meaning, RelationshipTypeValues.HAS_CONCEPT_MOD)
+    number.ContentSequence = ContentSequence([modifier, *number.get("ContentSequence", ())])
+    return measurement
+
+
+def _seen(header: Dataset, answer: Answer) -> CoordinatesForMeasurement:
+    corners = np.array(region_corners(answer.prediction.region, header.Columns, header.Rows))
+    source = SourceImageForRegion(header.SOPClassUID, header.SOPInstanceUID)
+    return CoordinatesForMeasurement(GraphicTypeValues.POLYLINE, corners, source)
 
 
 def _algorithm(answer: Answer) -> AlgorithmIdentification:

@@ -53,7 +53,12 @@ ALGORITHM: list[Row] = [
 
 
 def score(value: str) -> list[Row]:
-    return [(3, "CONTAINS", "NUM", "111012 DCM", f"{value} % UCUM")]
+    return [
+        (3, "CONTAINS", "NUM", "111012 DCM", value),
+        (4, "HAS CONCEPT MOD", "TEXT", "121050 DCM", "The model's probability of pneumonia; 50 % or more"),
+        (4, "INFERRED FROM", "SCOORD", "260753009 SCT", "POLYLINE"),
+        (5, "SELECTED FROM", "IMAGE", "260753009 SCT", SOURCE.SOPInstanceUID),
+    ]
 
 
 def evaluation(code: str) -> list[Row]:
@@ -68,9 +73,11 @@ def summed_up(sentence: str) -> list[Row]:
 
 
 PROBABILITY = "the model's probability of pneumonia is"
-POSITIVE = f"Pneumonia present: {PROBABILITY} 87.5 %, at or above the threshold of 50 %."
-NEGATIVE = f"Pneumonia absent: {PROBABILITY} 3.1 %, below the threshold of 50 %."
-NO_ANSWER = "Pneumonia undetermined: the model gave no answer. The image does not look like a chest"
+POSITIVE = f"Pneumonia present: {PROBABILITY} 87.5 %, at or above the threshold of 50 % (research only)."
+NEGATIVE = f"Pneumonia absent: {PROBABILITY} 3.1 %, below the threshold of 50 % (research only)."
+NO_ANSWER = (
+    "Pneumonia undetermined: the model gave no answer (research only). The image does not look like a chest"
+)
 
 
 def short(codes: list[Dataset]) -> str:
@@ -91,7 +98,11 @@ def value_of(node: Dataset) -> str:
             return str(node.UID)
         case "IMAGE":
             return str(node.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+        case "SCOORD":
+            return str(node.GraphicType)
         case "NUM":
+            if not node.MeasuredValueSequence:
+                return short(node.NumericValueQualifierCodeSequence)
             (measured,) = node.MeasuredValueSequence
             return f"{measured.NumericValue} {short(measured.MeasurementUnitsCodeSequence)}"
     raise AssertionError(f"{node.ValueType} is not in this report")
@@ -115,10 +126,20 @@ def walk(node: Dataset, depth: int = 0) -> Iterator[Row]:
     [
         (
             PNEUMONIA,
-            [*FINDING, *ALGORITHM, *score("87.5"), *evaluation("52101004"), *IMAGE, *summed_up(POSITIVE)],
+            [
+                *FINDING,
+                *ALGORITHM,
+                *score("87.5 % UCUM"),
+                *evaluation("52101004"),
+                *IMAGE,
+                *summed_up(POSITIVE),
+            ],
         ),
-        (NORMAL, [*ALGORITHM, *score("3.1"), *evaluation("272519000"), *IMAGE, *summed_up(NEGATIVE)]),
-        (UNDETERMINED, [*ALGORITHM, *evaluation("373068000"), *IMAGE, *summed_up(NO_ANSWER)]),
+        (NORMAL, [*ALGORITHM, *score("3.1 % UCUM"), *evaluation("272519000"), *IMAGE, *summed_up(NEGATIVE)]),
+        (
+            UNDETERMINED,
+            [*ALGORITHM, *score("114011 DCM"), *evaluation("373068000"), *IMAGE, *summed_up(NO_ANSWER)],
+        ),
     ],
     ids=["pneumonia", "normal", "undetermined"],
 )
