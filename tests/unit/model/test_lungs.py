@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gateway.model.lungs import crop, find_lungs, inside, lung_input, show
@@ -171,3 +173,21 @@ def test_lungs_of_a_part_of_an_image_are_lungs_of_the_image() -> None:
     assert moved.box == pytest.approx((0.5 + left / 2, top / 2, 0.5 + right / 2, bottom / 2))
     assert moved.coverage == pytest.approx(found.coverage / 4)
     assert moved.outlines[0][0] == pytest.approx(part.place(*found.outlines[0][0]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(cells=st.integers(2, 112), share=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
+def test_whatever_the_mask_there_is_a_box_in_the_image_or_a_reason(
+    cells: int, share: float, seed: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    coarse = (chance.random((cells, cells)) < share).astype(np.float32) * chance.random((cells, cells))
+    place = np.arange(112) * cells // 112
+    region = find_lungs(coarse[place][:, place].astype(np.float32))
+    if isinstance(region, WholeImage):
+        assert region.reason
+    else:
+        left, top, right, bottom = region.box
+        assert 0 <= left < right <= 1
+        assert 0 <= top < bottom <= 1
+        assert all(0 <= each <= 1 for outline in region.outlines for point in outline for each in point)
