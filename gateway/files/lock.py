@@ -1,6 +1,6 @@
-"""Locks between processes: a file that one process holds until it closes the file or ends.
+"""Locks between processes: a file that one process holds until it unlocks or closes the file, or ends.
 
-Supervisor, workers, the log and the audit forwarder lock with it.
+Supervisor, workers, the writers of SQLite, the log and the audit forwarder lock with it.
 """
 
 from __future__ import annotations
@@ -28,3 +28,8 @@ def try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def unlock(descriptor: int) -> None:
+    """Let another process lock the file; it stays open."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)

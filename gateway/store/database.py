@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -137,8 +138,8 @@ def _leave_standby(context: sa.engine.ExceptionContext) -> None:
 
 
 def _let_writers_take_turns(engine: sa.Engine) -> None:
-    """Let one thread of this process write at a time, first come, first served."""
-    turns = Turns()
+    """Let one thread of this machine write at a time, those of a process in the order of asking."""
+    turns = Turns(Path(f"{engine.url.database}-turn"))
 
     def prepare(writer: Writer, _: Any) -> None:
         writer.prepare(turns)

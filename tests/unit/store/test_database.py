@@ -146,8 +146,8 @@ def test_an_image_whose_commit_was_not_answered_is_there_when_it_comes_again(
     assert on_server.queued() == 1
 
 
-def test_turns_are_handed_on_in_the_order_of_asking() -> None:
-    turns, order = Turns(), []
+def test_turns_are_handed_on_in_the_order_of_asking(tmp_path: Path) -> None:
+    turns, order = Turns(tmp_path / "turn"), []
     assert turns.take(SECONDS)
 
     def wait(number: int) -> None:
@@ -166,6 +166,22 @@ def test_turns_are_handed_on_in_the_order_of_asking() -> None:
     for thread in threads:
         thread.join()
     assert order == list(range(5))
+
+
+def test_one_process_waits_for_the_turn_of_another(tmp_path: Path) -> None:
+    here, there = Turns(tmp_path / "turn"), Turns(tmp_path / "turn")  # as two processes: each has opened it
+    assert here.take(SECONDS)
+    assert not there.take(0)
+    here.give()
+    assert there.take(0)
+
+
+def test_without_a_lock_file_each_process_has_its_own_turn(tmp_path: Path) -> None:
+    turns = Turns(tmp_path / "missing" / "turn")
+    assert turns.take(0)
+    assert not turns.take(0)
+    turns.give()
+    assert turns.take(0)
 
 
 def test_writers_of_one_process_wait_for_each_other_not_for_luck(ledger: Ledger, tmp_path: Path) -> None:
