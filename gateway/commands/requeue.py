@@ -12,6 +12,7 @@ from gateway.commands.console import err, out
 from gateway.commands.opening import open_ledger_to_change, versions_of
 from gateway.commands.options import Config
 from gateway.errors import ConfigurationError, GatewayError
+from gateway.settings.across import did_you_mean
 
 
 def retry(
@@ -35,14 +36,22 @@ def retry(
 
 
 def resend(
-    uid: Annotated[str | None, typer.Argument(help="SOP Instance UID of an image.")] = None,
+    uids: Annotated[
+        list[str] | None, typer.Argument(metavar="[UID]...", help="SOP Instance UIDs of images.")
+    ] = None,
     study: Annotated[str | None, typer.Option(help="All images of this Study Instance UID.")] = None,
     since: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="All received since then, local time."),
     ] = None,
     destination: Annotated[
-        str | None, typer.Option(help="Only to this one, also if it is new; default: as routed now.")
+        str | None,
+        typer.Option(
+            "--to",
+            "--destination",
+            metavar="NAME",
+            help="Only to this one, also if it is new; default: as routed now.",
+        ),
     ] = None,
     config: Config = None,
 ) -> None:
@@ -50,17 +59,18 @@ def resend(
     from gateway.deliver.routing import route_of
     from gateway.store.requeue import Requeue, Selection
 
-    if uid is None and study is None and since is None:
+    if not uids and study is None and since is None:
         raise ConfigurationError("state the SOP Instance UID of an image, --study or --since")
     settings, ledger = open_ledger_to_change(config, "resend")
     names = [each.name for each in settings.destinations]
     if destination is not None and destination not in names:
         raise ConfigurationError(
             f"{destination}: no such destination; there are {', '.join(names) or 'none'}"
+            f"{did_you_mean(destination, names)}"
         )
-    if uid is not None:
+    for uid in uids or ():
         versions_of(ledger, uid)
-    selection = Selection(uid, study, since.astimezone() if since else None)
+    selection = Selection(tuple(uids or ()), study, since.astimezone() if since else None)
     sent = Requeue(ledger).resend(selection, route_of(settings, only=destination))
     out.print(f"requeued {sent.deliveries} deliveries of {sent.images} images", soft_wrap=True)
     if sent.deleted:

@@ -45,7 +45,7 @@ class Requeued:
 class Selection:
     """Selection of images whose results are sent again: all stated conditions hold."""
 
-    sop_instance_uid: str | None = None
+    sop_instance_uids: tuple[str, ...] = ()
     study_instance_uid: str | None = None
     since: datetime | None = None
 
@@ -53,8 +53,8 @@ class Selection:
     def condition(self) -> sa.ColumnElement[bool]:
         """The images, as a condition on their rows."""
         conditions: list[sa.ColumnElement[bool]] = []
-        if self.sop_instance_uid is not None:
-            conditions.append(instances.c.sop_instance_uid == self.sop_instance_uid)
+        if self.sop_instance_uids:
+            conditions.append(instances.c.sop_instance_uid.in_(self.sop_instance_uids))
         if self.study_instance_uid is not None:
             conditions.append(instances.c.study_instance_uid == self.study_instance_uid)
         if self.since is not None:

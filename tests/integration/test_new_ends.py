@@ -155,7 +155,7 @@ def test_resend_sends_a_destination_what_it_accepts(house: House) -> None:
     house.answer()
     house.deliver()
     only = route_of(house.settings, only="mailbox", kinds=DESTINATIONS)
-    assert Requeue(house.ledger).resend(Selection("1.2.1"), only).deliveries == 1
+    assert Requeue(house.ledger).resend(Selection(("1.2.1",)), only).deliveries == 1
     house.deliver()
     assert len(house.letters()) == 1
 

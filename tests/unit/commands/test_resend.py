@@ -24,18 +24,22 @@ class Site:
         self.config = folder / "gateway.yaml"
         self.settings = Settings(data_dir=folder / "var")
         self.route("MODALITY")
+        self.deliver(1)
+
+    def deliver(self, number: int) -> None:
+        """Receive an image, answer it, and deliver the answer to `outbox`."""
         engine, ledger = open_database(self.settings)
-        ledger.record_received(received(self.settings.data_dir))
-        (image,) = claim(ledger, "batch")
-        record_answer(ledger, image, answer(self.settings.data_dir, "outbox"))
+        ledger.record_received(received(self.settings.data_dir, number))
+        (image,) = claim(ledger, f"batch {number}")
+        record_answer(ledger, image, answer(self.settings.data_dir, "outbox", uid=f"2.25.{number}"))
         outbox = Outbox(ledger)
         outbox.record_stored(*outbox.claim("outbox", "worker", 1))
         engine.dispose()
 
-    def route(self, title: str) -> None:
+    def route(self, title: str, *added: dict[str, str]) -> None:
         content = {
             "data_dir": str(self.settings.data_dir),
-            "destinations": [OUTBOX, ARCHIVE],
+            "destinations": [OUTBOX, ARCHIVE, *added],
             "routes": [{"calling_ae_title": title, "to": ["outbox"]}],
         }
         self.config.write_text(yaml.safe_dump(content))
@@ -43,9 +47,9 @@ class Site:
     def run(self, *arguments: str) -> Done:
         return run_command(*arguments, "--config", self.config)
 
-    def deliveries(self) -> set[tuple[str, str]]:
+    def deliveries(self, uid: str = "1.2.1") -> set[tuple[str, str]]:
         engine, ledger = open_database(self.settings)
-        (version,) = Images(ledger).versions("1.2.1")
+        (version,) = Images(ledger).versions(uid)
         engine.dispose()
         return {(each.destination, str(each.state)) for each in version.deliveries}
 
@@ -62,6 +66,7 @@ def site(tmp_path: Path) -> Site:
         (["--study", "1.2.100"], {TO_OUTBOX}),
         (["--since", "2020-01-01"], {TO_OUTBOX}),
         (["1.2.1", "--destination", "archive"], {STORED, TO_ARCHIVE}),
+        (["1.2.1", "--to", "archive"], {STORED, TO_ARCHIVE}),
     ],
 )
 def test_results_are_sent_again(site: Site, arguments: list[str], deliveries: set[tuple[str, str]]) -> None:
@@ -71,11 +76,35 @@ def test_results_are_sent_again(site: Site, arguments: list[str], deliveries: se
     assert site.deliveries() == deliveries
 
 
+def test_a_destination_that_was_added_later_gets_what_was_delivered_before(site: Site) -> None:
+    site.route("*", {"name": "later", "kind": "folder", "path": "later"})
+    done = site.run("resend", "1.2.1", "--to", "later")
+    assert done.returncode == 0, done.stderr
+    assert site.deliveries() == {STORED, ("later", "pending")}
+    again = site.run("resend", "1.2.1", "--to", "later")
+    assert "nothing to send: no results, or all of them are on their way already" in again.stderr
+    assert site.deliveries() == {STORED, ("later", "pending")}
+
+
+def test_several_images_are_sent_again_together(site: Site) -> None:
+    site.deliver(2)
+    done = site.run("resend", "1.2.1", "1.2.2", "--to", "archive")
+    assert (done.returncode, done.stdout) == (0, "requeued 2 deliveries of 2 images\n"), done.stderr
+    for uid in ("1.2.1", "1.2.2"):
+        assert site.deliveries(uid) == {STORED, TO_ARCHIVE}
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
         ([], 2, "state the SOP Instance UID of an image, --study or --since"),
         (["1.2.1", "--destination", "pacs"], 2, "pacs: no such destination; there are outbox, archive"),
+        (
+            ["1.2.1", "--to", "archiv"],
+            2,
+            "archiv: no such destination; there are outbox, archive; did you mean",
+        ),
+        (["1.2.1", "1.2.9", "--to", "archive"], 1, "1.2.9: no image with this SOP Instance UID was received"),
         (["1.2.9"], 1, "1.2.9: no image with this SOP Instance UID was received"),
         (["--study", "1.2.9"], 1, "nothing to send"),
     ],

@@ -218,9 +218,9 @@ def everywhere(*_: str) -> tuple[str, ...]:
 def test_what_was_delivered_is_sent_again_also_to_a_new_destination(ledger: Ledger, outbox: Outbox) -> None:
     for name in ("pacs", "outbox"):
         outbox.record_stored(take(outbox, name))
-    assert Requeue(ledger).resend(Selection("1.2.1"), everywhere) == Requeued(deliveries=2, images=1)
+    assert Requeue(ledger).resend(Selection(("1.2.1",)), everywhere) == Requeued(deliveries=2, images=1)
     assert state(ledger) == (State.INFERRED, None)
-    under_way = Requeue(ledger).resend(Selection("1.2.1"), everywhere)
+    under_way = Requeue(ledger).resend(Selection(("1.2.1",)), everywhere)
     assert under_way == Requeued(deliveries=0, images=0)
     outbox.add_destination("new")
     again, new = take(outbox, "pacs"), take(outbox, "new")

@@ -128,7 +128,12 @@ OPERATIONS: dict[str, Callable[[Ledger, Path], object]] = {
     ),
     "retry one": lambda ledger, _: Requeue(ledger).retry("1.2.1"),
     "reprocess one": lambda ledger, _: Requeue(ledger).reprocess("1.2.1"),
-    "resend one": lambda ledger, _: Requeue(ledger).resend(Selection("1.2.1"), lambda *_: (PACS, "another")),
+    "resend two": lambda ledger, _: Requeue(ledger).resend(
+        Selection(("1.2.1", "1.2.2")), lambda *_: (PACS, "another")
+    ),
+    "resend one": lambda ledger, _: Requeue(ledger).resend(
+        Selection(("1.2.1",)), lambda *_: (PACS, "another")
+    ),
 }
 
 
