@@ -34,16 +34,16 @@ def picture(folder: Path, name: str, seed: int) -> Given:
 def test_laterals_other_parts_and_second_images_of_a_patient_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("no image")
     given = [
-        write(tmp_path, "chest"),
-        write(tmp_path, "again", PatientID="chest"),
-        write(tmp_path, "other hospital", PatientID="chest", IssuerOfPatientID="B"),
+        write(tmp_path, "first chest"),
+        write(tmp_path, "again", PatientID="first chest"),
+        write(tmp_path, "other hospital", PatientID="first chest", IssuerOfPatientID="B"),
         write(tmp_path, "side", ViewPosition="LL", PatientOrientation=["A", "F"]),
         write(tmp_path, "knee", BodyPartExamined="KNEE"),
         Given("notes.md", tmp_path / "notes.md"),
         picture(tmp_path, "picture.png", 1),
     ]
     usable, left_out = examine_headers(given, RULES)
-    assert [each.given.name for each in usable] == ["chest", "other hospital", "picture.png"]
+    assert [each.given.name for each in usable] == ["first chest", "other hospital", "picture.png"]
     assert dict(left_out) == {
         "again": "another image of the same patient",
         "side": "lateral",
