@@ -24,6 +24,7 @@ WORTH = 0.9  # the error must fall at least to this share
 SHIFTED = ("as it is", "closer", "darker", "local contrast")  # shifts that the temperature is tested on
 TEMPERATURES = np.exp(np.linspace(-1.5, 1.5, 121))
 
+NEARLY = 0.002
 OFFSETS = np.round(np.linspace(-1, 1, 11), 1)  # of the log-odds
 
 Odds = NDArray[np.float64]
@@ -61,16 +62,17 @@ def center(network: nn.Module, image_set: ImageSet) -> float:
 
 
 def choose_offset(sets: Sequence[tuple[Odds, Labels]]) -> float:
-    """Return the log-odds with the best mean of sensitivity and specificity over the sets."""
+    """Return the log-odds with the best mean of sensitivity and specificity over the sets, or nearly so.
+
+    The least offset counts among those within `NEARLY` of the best.
+    """
 
     def worth(offset: float) -> float:
-        return sum(
-            float((odds >= offset)[labels == 1].mean() + (odds < offset)[labels == 0].mean())
-            for odds, labels in sets
-        )
+        shares = [((odds >= offset)[labels == 1], (odds < offset)[labels == 0]) for odds, labels in sets]
+        return float(np.mean([part.mean() for pair in shares for part in pair]))
 
-    worths = [worth(offset) for offset in OFFSETS]
-    return float(OFFSETS[int(np.argmax(worths))])
+    best = max(map(worth, OFFSETS))
+    return float(min((offset for offset in OFFSETS if worth(offset) >= best - NEARLY), key=abs))
 
 
 def choose_temperature(fitted_on: tuple[Odds, Labels], tried_on: tuple[Odds, Labels]) -> float | None:

@@ -141,7 +141,7 @@ def test_a_wrong_recipe_is_refused_in_one_line(
     assert str(path) in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["train.yaml", "train-card.yaml"])
+@pytest.mark.parametrize("name", ["train.yaml", "train-1.1.0.yaml", "train-card.yaml"])
 def test_the_recipes_that_ship_are_valid(name: str) -> None:
     read = read_recipe(Path(__file__).parents[3] / "config" / name)
     assert isinstance(read, Recipe)
