@@ -28,8 +28,12 @@ from tests.support.worker import pipeline_of
 
 EFFUSION = {"code": "60046008", "scheme": "SCT", "meaning": "Pleural effusion"}
 CARD = {
-    **{"name": "cxr-effusion", "version": "0.3", "classes": ["No effusion", "Effusion"], "finding": EFFUSION},
-    **{"lungs": None, "abstention": None},  # it answers whatever it is shown
+    "name": "cxr-effusion",
+    "version": "0.3",
+    "classes": ["No effusion", "Effusion"],
+    "finding": EFFUSION,
+    "lungs": None,
+    "abstention": None,  # it answers whatever it is shown
 }
 
 
