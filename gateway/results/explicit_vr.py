@@ -15,6 +15,8 @@ from pydicom.multival import MultiValue
 
 _LONG_LENGTH = frozenset({"OB", "SQ", "UC", "UR", "UT"})  # 32 bits (PS3.5 Table 7.1-1)
 _PADDED_BY_NULL = frozenset({"OB", "UI"})
+_UNDEFINED = 0xFFFFFFFF  # length of encapsulated pixels (PS3.5 A.4), which end with a delimiter
+_DELIMITER = pack("<HHI", 0xFFFE, 0xE0DD, 0)
 _ITEM = 0xE000FFFE  # the tag (FFFE,E000), read as one little endian number
 
 
@@ -44,10 +46,16 @@ def encoded(ds: Dataset) -> bytes:
 
 
 def pieces(ds: Dataset) -> Iterator[bytes]:
-    """Yield what `encoded` joins; large values are not copied."""
+    """Yield what `encoded` joins; large values are not copied.
+
+    Pixels of undefined length are encapsulated already.
+    """
     for tag in sorted(ds.keys(), key=int):
         each = ds.get_item(tag)
-        yield from _pieces(tag, str(each.VR), _value(each))
+        if isinstance(each, DataElement) and each.is_undefined_length:
+            yield from (pack("<HH2sxxI", tag >> 16, tag & 0xFFFF, b"OB", _UNDEFINED), each.value, _DELIMITER)
+        else:
+            yield from _pieces(tag, str(each.VR), _value(each))
 
 
 def _pieces(tag: int, vr: str, value: bytes) -> tuple[bytes, bytes, bytes]:

@@ -14,6 +14,7 @@ from gateway.results.answer import Answer
 from gateway.results.source_header import SourceHeader
 
 SRClass = Literal["comprehensive-3d", "comprehensive"]
+Compression = Literal["none", "jpeg-ls", "jpeg-2000", "rle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class ResultRules:
 
     sr: SRClass = "comprehensive-3d"
     secondary_capture: bool = True
+    compression: Compression = "none"
     lung_outline: bool = False
 
 

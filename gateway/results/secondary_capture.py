@@ -10,6 +10,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from gateway.records import DICOM, SC, GreyImage
 from gateway.results.answer import Answer
+from gateway.results.compression import compress
 from gateway.results.encoding import dicom_result
 from gateway.results.modules import MANUFACTURER, code_dataset, local_time, shared_modules
 from gateway.results.picture import picture
@@ -41,6 +42,7 @@ class SecondaryCaptureBuilder(Builder):
     def build(self, image: AnsweredImage, rules: ResultRules) -> Result:
         """Build the capture."""
         capture = secondary_capture(image.source, image.grey, image.answer, lung_outline=rules.lung_outline)
+        compress(capture, rules.compression)
         return dicom_result(self.kind, capture)
 
 

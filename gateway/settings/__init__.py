@@ -149,6 +149,8 @@ class Results(Section):
     SR."""
     secondary_capture: bool = True
     """Also write a Secondary Capture."""
+    compression: Literal["none", "jpeg-ls", "jpeg-2000", "rle"] = "none"
+    """Lossless compression of the Secondary Capture: none, jpeg-ls, jpeg-2000 or rle; a PACS must take it."""
     lung_outline: bool = False
     """Draw the outline of the lungs that the model found, on the Secondary Capture and the report page."""
 

@@ -20,6 +20,8 @@ def answering_of(settings: Settings, model: ModelIdentity) -> dict[str, Any]:
     stated = {name: value for name, value in asdict(model).items() if value is not None}
     stated |= {"report": settings.results.sr, "software_version": SOFTWARE_VERSION}
     stated |= {"site": str(model.site)} if model.site else {}
+    if settings.results.compression != "none":
+        stated["compression"] = settings.results.compression
     return stated | ({"lung_outline": True} if settings.results.lung_outline else {})
 
 

@@ -14,7 +14,8 @@ from pydicom.uid import JPEGBaseline8Bit
 from gateway.records import GreyImage, Prediction
 from gateway.results.answer import Answer, Predecessor
 from gateway.results.encoding import encode
-from gateway.results.result import SRClass
+from gateway.results.kinds import build_results
+from gateway.results.result import AnsweredImage, Compression, ResultRules, SRClass
 from gateway.results.secondary_capture import secondary_capture
 from gateway.results.source_header import source_header
 from gateway.results.structured_report import SOP_CLASS, structured_report
@@ -194,6 +195,22 @@ def test_results_agree_with_their_source(name: str, tmp_path: Path, dicom3tools:
 def test_every_answer_is_valid(label: str, sr_class: SRClass, tmp_path: Path, dicom3tools: Find) -> None:
     for path in results(tmp_path, encoded(dx()), answer(ANSWERS[label]), sr_class):
         assert_valid(dicom3tools, path)
+
+
+@pytest.mark.parametrize("compression", ["jpeg-ls", "jpeg-2000", "rle"])
+def test_a_compressed_capture_is_valid(
+    compression: Compression, tmp_path: Path, dicom3tools: Find, dcmtk: Find
+) -> None:
+    image = AnsweredImage(source_header(dx()), GREY, answer())
+    plain, capture = (
+        list(build_results(image, ResultRules(compression=each)))[1].content for each in ("none", compression)
+    )
+    path = written(tmp_path / "sc.dcm", capture)
+    assert_valid(dicom3tools, path)
+    if decoder := {"jpeg-ls": "dcmdjpls", "rle": "dcmdrle"}.get(compression):
+        decoded = tmp_path / "decoded.dcm"
+        assert run(dcmtk(decoder), path, decoded).returncode == 0
+        assert dcmread(decoded).PixelData == dcmread(BytesIO(plain)).PixelData
 
 
 def test_a_report_with_a_predecessor_is_valid(tmp_path: Path, dicom3tools: Find) -> None:

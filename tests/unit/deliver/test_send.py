@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
 from gateway.deliver.node_argument import Options, node_from
 from gateway.deliver.send import send_files
 from gateway.deliver.storage_scu import DicomNode
 from gateway.errors import ConfigurationError
+from gateway.records import GreyImage
+from gateway.results.kinds import build_results
+from gateway.results.result import AnsweredImage, ResultRules
+from gateway.results.source_header import source_header
 from gateway.settings import Settings
+from tests.support.answers import answer
 from tests.support.sources import cr, dx, encoded
+from tests.support.storage_peer import storage_peer
 from tests.wire.acceptor import accepting
 from tests.wire.pacs_scripts import close, stored_with
 
@@ -54,6 +62,23 @@ def test_what_an_early_end_leaves_is_told(tmp_path: Path) -> None:
         sent = list(send_files(files, node(acceptor.port)))
     assert [each.stored for each in sent] == [True, False, False]
     assert all("the association ended early" in each.problem for each in sent[1:])
+
+
+@pytest.mark.parametrize("taken", [JPEGLSLossless, ExplicitVRLittleEndian])
+def test_a_compressed_capture_goes_in_its_transfer_syntax_or_is_told(taken: str, tmp_path: Path) -> None:
+    image = AnsweredImage(source_header(dx()), GreyImage(np.full((60, 50), 30000, np.uint16), ()), answer())
+    results = list(build_results(image, ResultRules(compression="jpeg-ls")))
+    for result in results:
+        (tmp_path / result.name).write_bytes(result.content)
+    files = [tmp_path / result.name for result in results]
+    with storage_peer(transfer_syntax=taken) as peer:
+        sent = {each.file: each for each in send_files(files, node(peer.port))}
+    report, capture = (sent[file] for file in files)
+    assert capture.stored is (taken == JPEGLSLossless)
+    assert report.stored is (taken == ExplicitVRLittleEndian)
+    assert peer.received == [file.stem for file in files if sent[file].stored]
+    refused = report if capture.stored else capture
+    assert "transfer syntaxes not supported" in refused.problem
 
 
 def destination(tmp_path: Path) -> Settings:
