@@ -19,7 +19,7 @@ from gateway.commands.opening import open_settings
 from gateway.commands.options import AsJson, Config
 from gateway.configuration.secrets import without_secrets
 from gateway.configuration.settings_file import check_settings, load_settings
-from gateway.errors import ConfigurationError, GatewayError
+from gateway.errors import GatewayError
 
 if TYPE_CHECKING:
     from gateway.doctor.finding import Finding
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 
 def check_config(config: Config = None) -> None:
     """List every problem of the settings, with line and remedy. Warnings alone leave the exit status 0."""
-    try:
-        check_settings(config, lambda line: warn(f"gateway: warning: {line}", style="yellow"))
-    except ConfigurationError as error:
-        raise GatewayError(str(error)) from None
+    check_settings(config, lambda line: warn(f"gateway: warning: {line}", style="yellow"))
     open_settings(config)
     out.print("the settings are right")
 

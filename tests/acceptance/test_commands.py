@@ -182,5 +182,5 @@ def test_config_show_prints_what_is_in_force_and_no_secret(tmp_path: Path) -> No
 def test_config_check_lists_every_problem(tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text("scp: {port: x}\nunknown: 1\n")
     done = run_command("config", "check", "--config", "wrong.yaml", folder=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == ["scp.port", "unknown"]
