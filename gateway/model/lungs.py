@@ -84,7 +84,7 @@ def find_lungs(probabilities: Floats, margin: float = MARGIN) -> Region:
     if not np.isfinite(probabilities).all():
         return WholeImage("the output of the lung network is not a number", empty=True)
     parts = _largest_parts(probabilities >= LEAST_PROBABILITY)
-    mask = np.any([np.zeros(probabilities.shape, bool), *parts], axis=0)
+    mask = np.any(parts, axis=0)
     if mask.mean() < LEAST_OF_INPUT:
         return WholeImage("no lungs were found in the image", empty=True)
     column = _between(mask)
@@ -124,10 +124,13 @@ def _largest_parts(mask: Mask) -> list[Mask]:
         if (spread == labels).all():
             break
         labels = spread
-    areas = np.bincount(labels[mask], minlength=mask.size)
-    largest = np.argpartition(areas, -2)[-2:]
-    kept = areas[largest] >= max(1, LEAST_PART * areas.max())
-    return [labels == label for label in largest[kept]]
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0
+    first, largest = int(areas.argmax()), int(areas.max())
+    areas[first] = 0
+    second = int(areas.argmax())
+    kept = [first, second] if areas[second] >= max(1, LEAST_PART * largest) else [first]
+    return [(labels == label) & mask for label in kept]
 
 
 class _Runs:
@@ -180,7 +183,10 @@ def _doubt(mask: Mask, parts: int, column: int, sides: tuple[Mask, Mask]) -> str
 
 
 def _hull_area(mask: Mask) -> float:
-    x, y = _hull(_edges(mask.astype(np.float32), mask)).T
+    rows = np.flatnonzero(mask.any(axis=1))
+    first, last = mask[rows].argmax(axis=1), mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
+    ends = [np.stack([x, y], axis=1) for x in (first, last) for y in (rows, rows + 1)]
+    x, y = _hull(np.concatenate(ends) / len(mask)).T
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 

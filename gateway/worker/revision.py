@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway import __version__
 
-REVISION = "166cda3587a8"
+REVISION = "f87e96e5fe9c"
 SOFTWARE_VERSION = f"{__version__}+{REVISION}"
 
 _PACKAGE = Path(__file__).parents[1]
