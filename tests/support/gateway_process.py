@@ -124,7 +124,7 @@ class GatewayProcess:
 
     def role(self, name: str) -> int:
         """Return the process ID of the role `receive` or `work`, of the first where there are several."""
-        return self.roles(name)[0]
+        return int(wait_for(lambda: self.roles(name))[0])  # the kernel lists children without a lock
 
     def roles(self, name: str) -> list[int]:
         """Return the process IDs of all roles of that name."""
