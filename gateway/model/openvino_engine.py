@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from queue import SimpleQueue
 
 import openvino as ov
@@ -77,7 +78,7 @@ class _Compiled:
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,  # else the threads of all workers share the same cores
         }
-        self._compiled = ov.Core().compile_model(graph, "CPU", rules)
+        self._compiled = core().compile_model(graph, "CPU", rules)
         self._requests: SimpleQueue[ov.InferRequest] = SimpleQueue()
         self._requests.put(self._compiled.create_infer_request())
 
@@ -90,6 +91,16 @@ class _Compiled:
             self._requests.put(request)
 
 
+@cache
+def core() -> ov.Core:
+    """Return the one `Core` of this process.
+
+    OpenVINO's plugin gives the thread that loads it a stack for signals and frees it when it is unloaded:
+    the next SIGTERM would end the process by a fault of memory. A `Core` keeps its plugin loaded.
+    """
+    return ov.Core()
+
+
 def computes_bfloat16() -> bool:
     """Tell whether the processor has instructions for bfloat16 that OpenVINO uses."""
-    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -76,12 +76,13 @@ class Hospital:
     def is_at_rest(self) -> bool:
         """Tell whether nothing can happen any more without somebody from outside.
 
-        Asked in this order: all that reached the gateway has come to its end, all that the PACS holds was
-        sent to the gateway and taken there, and the two are the same instances.
+        All that the PACS holds was sent to the gateway and taken there, all that reached the gateway has come
+        to its end, and the two are the same instances. The gateway is asked last: a job that has succeeded
+        has brought its instance there, also one that is there already by another way.
         """
-        known = self.seen()
-        jobs = self.routed()
         held = {each["ID"]: each["MainDicomTags"] for each in self.pacs.ask("instances?expand")}
+        jobs = self.routed()
+        known = self.seen()
         return (
             {version["state"] for version in known} <= SETTLED
             and all(job["State"] == "Success" for job in jobs)

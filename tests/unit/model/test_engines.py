@@ -95,6 +95,23 @@ def test_openvino_answers_with_the_shipped_model_and_no_pytorch() -> None:
     assert telemetry == "[]"
 
 
+def test_a_signal_is_heard_after_an_engine_was_closed() -> None:
+    """OpenVINO's plugin, once it is unloaded, leaves its thread with a stack for signals that is gone."""
+    program = """
+import gc, os, signal
+from gateway.model.predictor import Predictor
+
+signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+print(Predictor.open(None).identity.engine)
+gc.collect()
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.returncode
+    assert done.stdout.splitlines()[-1] == "heard"
+    assert done.stdout.startswith("OpenVINO")
+
+
 def test_an_engine_that_computes_something_else_does_not_answer(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
