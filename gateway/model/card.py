@@ -194,8 +194,12 @@ def read_card(path: Path) -> ModelCard:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"model card {path} cannot be read: {reason}") from error
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'card'}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"model card {path}: {problems}") from error
+        raise ConfigurationError(f"model card {path}: {problems_of(error, 'card')}") from error
+
+
+def problems_of(error: ValidationError, file: str) -> str:
+    """Return all problems of a file in one line, each after its key; `file` names the whole of it."""
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or file}: {e['msg']}" for e in error.errors())
 
 
 def write_card(card: ModelCard, path: Path) -> None:

@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.errors import ConfigurationError
-from gateway.model.card import Fraction, ModelCard, Sha256, Weights
+from gateway.model.card import Fraction, ModelCard, Sha256, Weights, problems_of
 from gateway.model.engines import Measured
 from gateway.model.resnet50 import shapes
 from gateway.model.weights import State, decode_weights, read_bytes
@@ -255,8 +255,10 @@ def read_profile_card(path: Path) -> tuple[ProfileCard, str]:
         )
     try:
         return ProfileCard.model_validate(yaml.safe_load(body)), sha256
-    except (yaml.YAMLError, ValidationError) as error:
+    except yaml.YAMLError as error:
         raise ConfigurationError(f"site profile {path}: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        raise ConfigurationError(f"site profile {path}: {problems_of(error, 'profile')}") from error
 
 
 def write_profile(folder: Path, card: ProfileCard, statistics: bytes) -> str:

@@ -1,4 +1,4 @@
-"""A connection to SQLite that takes turns with the other writers of its process and syncs what it commits.
+"""A connection to SQLite that takes turns with the other writers of its machine and syncs what it commits.
 
 `open_engine` uses it. SQLite in WAL with synchronous=FULL syncs its log while it holds the write lock: where
 images of 10 MB are written to the same disk, each transaction then keeps all others waiting for 10 to 20 ms.
@@ -25,7 +25,7 @@ class Writer(sqlite3.Connection):
     _log: Path | None = None  # what is committed lies there; None where SQLite itself syncs
 
     def prepare(self, turns: Turns) -> None:
-        """Set how the connection locks and syncs; `turns` are those of the process."""
+        """Set how the connection locks and syncs; the connections of a process share their `turns`."""
         self._turns = turns
         self.isolation_level = "IMMEDIATE"  # a writer waits for its turn instead of failing half-way
         self.execute(f"PRAGMA busy_timeout={LOCK_WAIT_MS}")
@@ -47,7 +47,7 @@ class Writer(sqlite3.Connection):
         if self._has_turn:
             return
         if not self._turns.take(LOCK_WAIT_MS / 1000):
-            raise sqlite3.OperationalError("database is locked by other writers of this process")
+            raise sqlite3.OperationalError("database is locked by other writers of this machine")
         self._has_turn = True
 
     def give_turn(self) -> None:

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway.errors import ConfigurationError
-from gateway.model.card import TrainingData
+from gateway.model.card import TrainingData, problems_of
 
 Class = Literal["Normal", "Pneumonia"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -362,7 +362,4 @@ def read_recipe(path: Path) -> Recipe | LungRecipe:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"recipe {path} cannot be read: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors()
-        )
-        raise ConfigurationError(f"recipe {path}: {problems}") from error
+        raise ConfigurationError(f"recipe {path}: {problems_of(error, 'recipe')}") from error
