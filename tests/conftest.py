@@ -1,5 +1,6 @@
 """The programs of others that the gateway is shown to, and who vouches for its certificates."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -16,10 +17,13 @@ Find = Callable[[str], str]
 
 
 def pytest_configure() -> None:
-    """Drop what no test captures: structlog's own renderer draws every local variable of a traceback.
+    """Give the tests an environment of their own.
 
-    For a page that fails that took minutes, in which the web server answered nobody.
+    Settings of whoever runs the tests are none of theirs. What no test captures is dropped: structlog's own
+    renderer draws every local variable of a traceback, and the web server answers nobody meanwhile.
     """
+    for name in [each for each in os.environ if each.startswith("GATEWAY_")]:
+        del os.environ[name]
     structlog.configure(processors=[_drop])
 
 
