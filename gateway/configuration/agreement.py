@@ -31,6 +31,7 @@ def faults(settings: Settings) -> Iterator[Problem]:
 def doubts(settings: Settings) -> Iterator[Problem]:
     """Yield the settings that work, perhaps not as intended."""
     yield from _repeated(settings)
+    yield from _proxies_as_peers(settings)
     yield from _idle_limits(settings)
     yield from _foreign_variables(settings)
 
@@ -142,6 +143,16 @@ def _repeated(settings: Settings) -> Iterator[Problem]:
         for number, name in enumerate(names):
             if name in names[:number]:
                 yield Problem((*key, number), "is stated more than once; remove one")
+
+
+def _proxies_as_peers(settings: Settings) -> Iterator[Problem]:
+    for number, peer in enumerate(settings.scp.peers):
+        if settings.scp.is_proxy(peer.host):
+            text = (
+                f"{peer.host} is a proxy of scp.trusted_proxies; name the sender's own address, or let the "
+                "sender connect through the proxy"
+            )
+            yield Problem(("scp", "peers", number, "host"), text)
 
 
 def _idle_limits(settings: Settings) -> Iterator[Problem]:

@@ -31,10 +31,11 @@ def listener(settings: Settings) -> Iterator[Finding]:
     if not _is_answered(scp.bind, scp.port):
         yield _free("listener", scp.bind, scp.port, "scp.port")
         return
-    if scp.tls is not None:
-        yield good("listener", f"something listens on {where}; with TLS it is not asked who it is")
-        return
     host = _reachable(scp.bind)
+    why_silent = _why_not_asked(settings, host)
+    if why_silent:
+        yield good("listener", f"something listens on {where}; {why_silent} it is not asked who it is")
+        return
     try:
         echo(DicomNode(scp.ae_title, host, scp.port, scp.ae_title, PATIENCE_SECONDS))
     except Rejected as problem:
@@ -43,6 +44,14 @@ def listener(settings: Settings) -> Iterator[Finding]:
         yield _foreign(where, problem, settings)
     else:
         yield good("listener", f"{scp.ae_title} answers on {where}")
+
+
+def _why_not_asked(settings: Settings, host: str) -> str | None:
+    if settings.scp.tls is not None:
+        return "with TLS"
+    if settings.scp.is_proxy(host):
+        return "from an address of scp.trusted_proxies"
+    return None
 
 
 def _rejecting(where: str, problem: Rejected, settings: Settings) -> Finding:

@@ -3,7 +3,7 @@
 Called by `listener` for each connection and by `Admission` for each association. The number of connections is
 limited before a peer is known. A connection without an association is nameless; beyond the limit the oldest
 nameless connection is closed, so a flood drops itself and a sender, which associates within milliseconds, is
-served. Where `scp.peers` names addresses, connections from other addresses are closed first. Each of several
+served. A proxy's connections count for their true sources once the proxy has told them. Where `scp.peers` names addresses, connections from other addresses are closed first. Each of several
 receivers has an equal share of the limits.
 """
 
@@ -37,6 +37,8 @@ class Connection:
         Set once TLS is agreed on.
     is_admitted
         True once the association is accepted.
+    awaits_source
+        True while `address` is the one of a proxy that has yet to tell whose connection it hands on.
     """
 
     socket: socket.socket
@@ -44,6 +46,7 @@ class Connection:
     accepted_at: float
     association: Association | None = None
     is_admitted: bool = False
+    awaits_source: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -84,24 +87,39 @@ class Connections:
         self._open: dict[socket.socket, Connection] = {}
         self._lock = Lock()
 
-    def accept(self, accepted: socket.socket, address: str) -> tuple[Connection | None, Connection | None]:
+    def accept(
+        self, accepted: socket.socket, address: str, *, awaits_source: bool = False
+    ) -> tuple[Connection | None, Connection | None]:
         """Take in a new connection; return it and the connection that was closed for it.
 
         The new connection is None, and refused, where only associations and connections of `scp.peers` could
         be closed for it.
         """
-        new = Connection(accepted, address, monotonic())
+        new = Connection(accepted, address, monotonic(), awaits_source=awaits_source)
         with self._lock:
-            self._open = {each.socket: each for each in self._open.values() if each.is_open}
-            nameless = [each for each in self._open.values() if not each.is_associated]
-            victim = self._victim(new, nameless)
-            if victim is None and self._is_full(nameless):
-                return None, None
-            if victim is not None:
-                victim.cut()
-                del self._open[victim.socket]
-            self._open[accepted] = new
-            return new, victim
+            return self._take_in(new)
+
+    def tell_source(
+        self, connection: Connection, address: str
+    ) -> tuple[Connection | None, Connection | None]:
+        """Count a connection from a proxy under its true source from now on; see `accept`."""
+        with self._lock:
+            if self._open.pop(connection.socket, None) is None:
+                return None, None  # it was closed for another
+            connection.address, connection.awaits_source = address, False
+            return self._take_in(connection)
+
+    def _take_in(self, new: Connection) -> tuple[Connection | None, Connection | None]:
+        self._open = {each.socket: each for each in self._open.values() if each.is_open}
+        nameless = [each for each in self._open.values() if not each.is_associated]
+        victim = self._victim(new, nameless)
+        if victim is None and self._is_full(nameless):
+            return None, None
+        if victim is not None:
+            victim.cut()
+            del self._open[victim.socket]
+        self._open[new.socket] = new
+        return new, victim
 
     def of(self, accepted: socket.socket | None) -> Connection | None:
         """Return the connection of a socket, None where it has been closed for another."""
@@ -125,8 +143,8 @@ class Connections:
 
     def _victim(self, new: Connection, nameless: list[Connection]) -> Connection | None:
         """Return the connection to close for a new one, None where there is room or nothing to close."""
-        of_same = [each for each in nameless if each.address == new.address]
-        if len(of_same) >= self._nameless_per_address:
+        of_same = [each for each in nameless if each.address == new.address and not each.awaits_source]
+        if len(of_same) >= self._nameless_per_address and not new.awaits_source:
             return of_same[0]
         if not self._is_full(nameless):
             return None
@@ -148,4 +166,6 @@ class Connections:
         return len(nameless) >= self._share.of(room)
 
     def _is_stranger(self, connection: Connection) -> bool:
-        return self._hosts is not None and not self._hosts.are_known(connection.address)
+        if self._hosts is None or connection.awaits_source:
+            return False
+        return not self._hosts.are_known(connection.address)

@@ -25,9 +25,10 @@ from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from gateway.receive.acceptor import Acceptor
 from gateway.receive.c_store import CStore
-from gateway.receive.connections import Connection, Connections
+from gateway.receive.connections import Connections
 from gateway.receive.hosts import plain
 from gateway.receive.memory import Memory
+from gateway.receive.proxy_header import Source, Untold, read_source
 from gateway.receive.refusals import RefusalReporter
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
@@ -88,6 +89,7 @@ class Listener(ThreadedAssociationServer):
     memory: Memory
     connections: Connections
     is_next: Callable[[], bool]
+    is_proxy: Callable[[str], bool]
     refusals: RefusalReporter
     tls: ReloadingContext | None
     message_timeout: float
@@ -147,11 +149,14 @@ class Listener(ThreadedAssociationServer):
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Take the connection in, and close the oldest nameless one where there are too many."""
-        taken, victim = self.connections.accept(request, plain(client_address[0]))
+        address = plain(client_address[0])
+        taken, victim = self.connections.accept(
+            request, address, awaits_source=self.is_proxy(address)
+        )
         if victim is not None:
-            self._tell(TOO_MANY, victim)
+            self._tell(TOO_MANY, victim.address)
         if taken is None:
-            self._tell(NO_ROOM, Connection(request, plain(client_address[0]), monotonic()))
+            self._tell(NO_ROOM, address)
         return taken is not None
 
     def deadline_of(self, request: socket.socket) -> float:
@@ -160,23 +165,56 @@ class Listener(ThreadedAssociationServer):
         accepted_at = connection.accepted_at if connection is not None else monotonic()
         return accepted_at + (self.ae.acse_timeout or float("inf"))
 
-    def _tell(self, why: str, connection: Connection) -> None:
-        self.refusals.tell(Event.ASSOCIATION_REJECTED, why, {"peer_address": connection.address})
+    def _tell(self, why: str, address: str) -> None:
+        self.refusals.tell(Event.ASSOCIATION_REJECTED, why, {"peer_address": address})
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake hands where TLS is spoken, and hand the connection over to its association."""
+        """Learn the source from a proxy, shake hands where TLS is spoken, hand over to the association."""
+        if self.is_proxy(plain(client_address[0])):
+            client_address = self._source_of(request)
+        if client_address is None:
+            self._end_probe(request)
+            return
         if isinstance(request, ssl.SSLSocket):
             shake_hands(request, self.deadline_of(request))
         super().finish_request(request, client_address)
+
+    def _source_of(self, request: socket.socket) -> Source | None:
+        """Return whose connection a proxy hands on; None where it is nobody's, or there is no room for it."""
+        connection = self.connections.of(request)
+        source = read_source(request, self.deadline_of(request))
+        if connection is None or source is None:
+            return None
+        taken, victim = self.connections.tell_source(connection, source[0])
+        if victim is not None:
+            self._tell(TOO_MANY, victim.address)
+        if taken is None and connection.is_open:
+            self._tell(NO_ROOM, source[0])
+        return source if taken else None
+
+    def _end_probe(self, request: socket.socket) -> None:
+        """Close a connection without an association, after the TLS handshake that a health check may ask for."""
+        try:
+            if isinstance(request, ssl.SSLSocket):
+                shake_hands(request, self.deadline_of(request))
+        except OSError:
+            pass
+        finally:
+            self.shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Report a connection that failed before its association, such as in TLS; not a mere probe."""
         error = sys.exc_info()[1]
         if isinstance(error, (ssl.SSLEOFError, ConnectionError)):
             return
-        about = {"peer_address": client_address[0]}
+        connection = self.connections.of(request)
+        address = connection.address if connection is not None else plain(client_address[0])
+        why = str(error) if isinstance(error, Untold) else problem_of(error)
         self.refusals.tell(
-            Event.ASSOCIATION_REJECTED, problem_of(error), about, audited=isinstance(error, OSError)
+            Event.ASSOCIATION_REJECTED,
+            why,
+            {"peer_address": address},
+            audited=isinstance(error, (OSError, Untold)),
         )
 
     def service_actions(self) -> None:

@@ -146,6 +146,7 @@ class StorageSCP:
         listening.memory, listening.tls = self._memory, tls
         listening.connections, listening.refusals = self._connections, self._refusals
         listening.is_next = self._admission.is_next
+        listening.is_proxy = self._settings.is_proxy
         listening.message_timeout = _message_timeout(self._settings)
         return listening
 

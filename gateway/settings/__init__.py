@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -84,6 +85,10 @@ class SCP(Section):
     """Associations at the same time from one address, 1 to 1000."""
     peers: tuple[Peer, ...] = ()
     """Nodes that may send, as {ae_title: MODALITY1, host: 10.1.2.3}; empty: any node on loopback."""
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses or networks of load balancers. A connection from them must begin with a header of the PROXY
+    protocol, version 2 (HAProxy: send-proxy-v2), whose source counts as the sender's address; from others
+    such a header is refused. Needs `peers`."""
     tls: TLS | None = None
     """TLS for every association, as {certificate: FILE, key: FILE, ca: FILE}; null: none. `ca` demands
     certificates of senders."""
@@ -100,6 +105,13 @@ class SCP(Section):
     """Images without an answer beyond which C-STORE is answered A700."""
     max_memory_mb: int = Field(192, ge=1)
     """MB of images that are being received, written to data_dir as they come; beyond it the network waits."""
+
+    def is_proxy(self, host: str) -> bool:
+        """Tell whether an address is that of a trusted proxy; a name is none."""
+        try:
+            return any(ip_address(host) in network for network in self.trusted_proxies)
+        except ValueError:
+            return False
 
 
 class Selection(Section):

@@ -52,6 +52,8 @@ def _exposure_problems(settings: Settings) -> list[str]:
     scp, web, problems = settings.scp, settings.web, []
     if not is_loopback(scp.bind) and not scp.peers:
         problems.append(f"scp.peers: list who may send, since scp.bind {scp.bind} is not loopback")
+    if scp.trusted_proxies and not scp.peers:
+        problems.append("scp.peers: list who may send, since scp.trusted_proxies let other machines connect")
     if not (is_loopback(web.bind) or web.token or web.users or web.public_upload):
         problems.append(f"web.token: set one, since web.bind {web.bind} is not loopback")
     return problems

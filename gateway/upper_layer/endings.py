@@ -88,7 +88,7 @@ def protocol_of(head: bytes) -> str | None:
     if head[:4] in (b"GET ", b"POST", b"PUT ", b"HEAD", b"OPTI", b"HTTP"):
         return "HTTP"
     if head[:5] == b"PROXY" or head[:6] == b"\r\n\r\n\x00\r":
-        return "the PROXY protocol of a load balancer"
+        return "the PROXY protocol of a load balancer (see scp.trusted_proxies)"
     return "SSH" if head[:4] == b"SSH-" else None
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the DICOM peers, the database server, the browser and OHIF's packages that the tests use, where this user may.
+# Installs the DICOM peers, the load balancer, the database server, the browser and OHIF's packages that the tests use, where this user may.
 # Starts no service.
 PATH="$PATH:/usr/sbin"
 ohif="$(dirname "$0")/ohif"
@@ -21,6 +21,7 @@ command -v Orthanc >/dev/null 2>&1 || missing="$missing orthanc"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
+[ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 [ -z "$missing" ] && exit 0
 
 as_root=""

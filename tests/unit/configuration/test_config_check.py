@@ -141,6 +141,15 @@ def test_what_works_perhaps_not_as_intended_is_a_warning(tmp_path: Path) -> None
     assert "did you mean 'MODALITY1'?" in next(line for line in warnings if line.startswith("routes.0"))
 
 
+def test_a_proxy_among_the_peers_is_told(tmp_path: Path) -> None:
+    proxy = "{ae_title: A, host: 10.1.2.8}, {ae_title: B, host: 10.1.5.3}, {ae_title: C, host: modality}"
+    text = f"scp:\n  trusted_proxies: [10.1.2.8/30]\n  peers: [{proxy}]"
+    errors, warnings = checked(tmp_path, text)
+    assert errors == []
+    (warning,) = [line for line in warnings if line.startswith("scp.peers")]
+    assert warning.startswith("scp.peers.0.host: 10.1.2.8 is a proxy of scp.trusted_proxies; name the sender's")
+
+
 def test_a_file_without_doubts_has_no_warnings(tmp_path: Path) -> None:
     assert checked(tmp_path, "workers: 2") == ([], [])
 

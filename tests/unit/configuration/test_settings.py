@@ -139,6 +139,8 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
+        ({"scp": {"trusted_proxies": ["127.0.0.1"]}}, "scp.peers"),
+        ({"scp": {"trusted_proxies": ["haproxy.example"]}}, "scp.trusted_proxies"),
         ({"scp": {"bind": "0.0.0.0"}}, "scp.peers"),  # noqa: S104 - refused is what is tested
         ({"web": {"bind": "::"}}, "web.token"),
         ({"routes": [{"calling_ae_title": "*", "to": ["nowhere"]}]}, "no destination is named 'nowhere'"),

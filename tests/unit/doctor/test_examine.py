@@ -161,6 +161,14 @@ def test_a_dicom_node_on_the_port_is_asked_who_it_is(tmp_path: Path) -> None:
     assert found.told.startswith("CXR_GATEWAY answers")
 
 
+def test_a_listener_that_expects_a_proxy_here_is_not_asked(tmp_path: Path) -> None:
+    with storage_peer(ae_title="CXR_GATEWAY") as peer:
+        scp = {"port": peer.port, "trusted_proxies": ["127.0.0.0/8"], "peers": [{"ae_title": "A", "host": "h"}]}
+        (found,) = listener(settings(tmp_path, scp=scp))
+    assert found.verdict is Severity.GOOD
+    assert "from an address of scp.trusted_proxies it is not asked" in found.told
+
+
 def test_a_gateway_that_is_busy_is_not_taken_for_somebody_else(tmp_path: Path) -> None:
     with accepting([close, answering(lambda _: pdus.reject(2, 3, 1))]) as acceptor:
         (found,) = listener(settings(tmp_path, scp={"port": acceptor.port}))

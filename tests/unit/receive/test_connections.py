@@ -24,11 +24,13 @@ class Accepted:
         self.connections = Connections(settings, Hosts(peers) if peers else None, share)
         self._opened = opened
 
-    def __call__(self, address: str) -> tuple[Connection | None, Connection | None]:
+    def __call__(
+        self, address: str, *, awaits_source: bool = False
+    ) -> tuple[Connection | None, Connection | None]:
         near, far = socket.socketpair()
         self._opened.enter_context(near)
         self._opened.enter_context(far)
-        return self.connections.accept(near, address)
+        return self.connections.accept(near, address, awaits_source=awaits_source)
 
     def admitted(self, address: str) -> Connection:
         new, _ = self(address)
@@ -110,3 +112,17 @@ def test_several_receivers_share_the_room_for_nameless_connections(opened: ExitS
     third, victim = accept("192.0.2.4")
     assert victim is first
     assert accept.connections.nameless() == [second, third]
+
+
+def test_connections_of_a_proxy_count_for_their_sources_once_these_are_told(opened: ExitStack) -> None:
+    accept = Accepted(opened, peers=("192.0.2.1",))
+    waiting = [accept("10.0.0.1", awaits_source=True) for _ in range(6)]
+    assert [victim for _, victim in waiting] == [None] * 6  # no limit of an address holds for a proxy
+    first, second, *_ = [new for new, _ in waiting]
+    assert first is not None
+    assert second is not None
+    assert accept.connections.tell_source(first, "192.0.2.1") == (first, None)
+    assert accept("198.51.100.9") == (None, None)  # a stranger, and all others may be of peers
+    assert accept.connections.tell_source(second, "198.51.100.9") == (second, None)
+    assert accept("192.0.2.1")[1] is second  # who turned out to be a stranger
+    assert accept.connections.tell_source(second, "192.0.2.1") == (None, None)

@@ -1,0 +1,104 @@
+"""A real HAProxy before receivers: the shipped configuration with the addresses of a test."""
+
+from __future__ import annotations
+
+import csv
+import re
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
+from tests.support.missing_peer import leave_out
+
+CONFIGURATION = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
+PROGRAM = "/usr/sbin/haproxy"
+OWN_ADDRESS = "127.0.0.2"
+"""The address from which the HAProxy of the tests connects to receivers."""
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class HAProxy:
+    """A HAProxy that runs."""
+
+    address: Address
+    stats: Path
+
+    def status(self, server: str) -> str:
+        """Return UP or DOWN, as HAProxy sees a server."""
+        return self._column(server, "status").split()[0]
+
+    def sessions(self, server: str) -> int:
+        """Return how many connections a server was given."""
+        return int(self._column(server, "stot"))
+
+    def _column(self, server: str, name: str) -> str:
+        (row,) = [row for row in self._rows() if row["svname"] == server]
+        return row[name]
+
+    def _rows(self) -> list[dict[str, str]]:
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.settimeout(PATIENCE_SECONDS)
+            asked.connect(str(self.stats))
+            asked.sendall(b"show stat\n")
+            answer = b"".join(iter(lambda: asked.recv(65536), b"")).decode()
+        return list(csv.DictReader(answer.removeprefix("# ").splitlines()))
+
+
+@contextmanager
+def balancing(*receivers: Address, server_options: str = "", checks: Sequence[str] = ()) -> Iterator[HAProxy]:
+    """Run the shipped configuration before these receivers, until the block ends; servers are host1, host2, …
+
+    Parameters
+    ----------
+    server_options
+        Added to the line of each server; a `{}` in it becomes the server's number, from 0.
+    checks
+        Lines for the backend, instead of its check by TCP.
+    """
+    if not Path(PROGRAM).exists():
+        leave_out("haproxy is missing: apt-get install haproxy")
+    with socket.create_server(("127.0.0.1", 0)) as front, tempfile.TemporaryDirectory() as folder:
+        running = HAProxy(front.getsockname()[:2], Path(folder) / "stats")
+        text = _configuration(front.fileno(), running.stats, receivers, server_options, checks)
+        file = Path(folder) / "haproxy.cfg"
+        file.write_text(text)
+        with (Path(folder) / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [PROGRAM, "-f", str(file), "-db"], pass_fds=[front.fileno()], stdout=log, stderr=log
+            )
+            try:
+                wait_for(lambda: running.stats.exists() or process.poll() is not None)
+                assert process.poll() is None, (Path(folder) / "log").read_text()
+                yield running
+            finally:
+                process.terminate()
+                process.wait(PATIENCE_SECONDS)
+
+
+def _configuration(
+    front: int, stats: Path, receivers: Sequence[Address], server_options: str, checks: Sequence[str]
+) -> str:
+    shipped = CONFIGURATION.read_text()
+    text, servers = re.subn(r"^    server .*\n", "", shipped, flags=re.MULTILINE)
+    assert servers == 2, "the shipped configuration has other servers than this replaces"
+    text = _replaced(text, "bind 0.0.0.0:104", f"bind fd@{front}")
+    text = _replaced(text, "    maxconn 2000", f"    maxconn 2000\n    stats socket {stats} mode 600")
+    text = _replaced(text, "inter 2s", "inter 200ms")
+    lines = [f"    {check}" for check in checks]
+    lines += [
+        f"    server host{number + 1} {host}:{port} source {OWN_ADDRESS} {server_options.format(number)}"
+        for number, (host, port) in enumerate(receivers)
+    ]
+    return text + "\n".join(lines) + "\n"
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    assert text.count(old) == 1, f"the shipped configuration lacks {old!r}"
+    return text.replace(old, new)
