@@ -34,6 +34,10 @@ class HAProxy:
         """Return UP or DOWN, as HAProxy sees a server."""
         return self._column(server, "status").split()[0]
 
+    def last_check(self, server: str) -> str:
+        """Return the result of the last health check: L4OK, L6OK, L7OK, L4CON …"""
+        return self._column(server, "check_status").removeprefix("* ")
+
     def sessions(self, server: str) -> int:
         """Return how many connections a server was given."""
         return int(self._column(server, "stot"))

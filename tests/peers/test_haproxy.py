@@ -88,6 +88,7 @@ def test_its_health_checks_pass_and_leave_no_line(
     monkeypatch.setattr(listener, "read_source", counting)
     with balancing(*(each.address for each in receivers)) as haproxy:
         wait_for(lambda: len(checks) >= 10)
+        assert [haproxy.last_check(server) for server in SERVERS] == ["L4OK", "L4OK"]
         assert [haproxy.status(server) for server in SERVERS] == ["UP", "UP"]
     assert not [each for one in receivers for each in one.events("association_rejected")]
     assert not [each for one in receivers for each in one.events("association_aborted")]
@@ -103,9 +104,9 @@ def test_a_receiver_that_stops_gets_nothing_more(haproxy: HAProxy, receivers: li
     assert haproxy.status("host2") == "UP"
 
 
-@pytest.mark.parametrize("options", ["", "check-ssl verify none"], ids=["connects", "shakes hands"])
+@pytest.mark.parametrize(("options", "passed"), [("", "L4OK"), ("check-ssl verify none", "L6OK")])
 def test_tls_goes_through_and_its_health_checks_pass(
-    options: str, tmp_path: Path, authority: Authority
+    options: str, passed: str, tmp_path: Path, authority: Authority
 ) -> None:
     context = ssl.create_default_context(cafile=str(authority.ca))
     files = authority.sign("gateway").files
@@ -119,6 +120,7 @@ def test_tls_goes_through_and_its_health_checks_pass(
                 assert assoc.send_c_echo().Status == Status.SUCCESS
                 assoc.release()
             wait_for(lambda: haproxy.sessions("host1") == 3)
+            wait_for(lambda: haproxy.last_check("host1") == passed)
             assert haproxy.status("host1") == "UP"
         assert [entry["peer_address"] for entry in receiver.events("association_opened")] == [SENDER] * 3
         assert not receiver.events("association_rejected")
