@@ -150,9 +150,7 @@ class Listener(ThreadedAssociationServer):
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Take the connection in, and close the oldest nameless one where there are too many."""
         address = plain(client_address[0])
-        taken, victim = self.connections.accept(
-            request, address, awaits_source=self.is_proxy(address)
-        )
+        taken, victim = self.connections.accept(request, address, awaits_source=self.is_proxy(address))
         if victim is not None:
             self._tell(TOO_MANY, victim.address)
         if taken is None:

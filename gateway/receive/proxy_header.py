@@ -61,7 +61,9 @@ def read_source(connection: socket.socket, deadline: float) -> Source | None:
     _, version_and_command, family, length = _FIXED.unpack(fixed)
     version, command = version_and_command >> 4, version_and_command & 0xF
     if version != _VERSION_2 or command not in (_LOCAL, _PROXY):
-        raise Untold(f"the proxy's header has version {version} and command {command}; 2 and 0 or 1 are known")
+        raise Untold(
+            f"the proxy's header has version {version} and command {command}; 2 and 0 or 1 are known"
+        )
     if length > MAX_BYTES:
         raise Untold(f"the proxy's header claims {length} bytes; at most {MAX_BYTES} are read")
     rest = _read(connection, length, deadline)

@@ -49,7 +49,17 @@ def haproxy(receivers: list[Receiver]) -> Iterator[HAProxy]:
 
 def storescu(dcmtk: Find, haproxy: HAProxy, image: Path) -> str:
     host, port = haproxy.address
-    command = [dcmtk("storescu"), "-v", "-aet", "MODALITY", "-aec", "CXR_GATEWAY", host, str(port), str(image)]
+    command = [
+        dcmtk("storescu"),
+        "-v",
+        "-aet",
+        "MODALITY",
+        "-aec",
+        "CXR_GATEWAY",
+        host,
+        str(port),
+        str(image),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     return done.stdout + done.stderr
 

@@ -147,7 +147,9 @@ def test_a_proxy_among_the_peers_is_told(tmp_path: Path) -> None:
     errors, warnings = checked(tmp_path, text)
     assert errors == []
     (warning,) = [line for line in warnings if line.startswith("scp.peers")]
-    assert warning.startswith("scp.peers.0.host: 10.1.2.8 is a proxy of scp.trusted_proxies; name the sender's")
+    assert warning.startswith(
+        "scp.peers.0.host: 10.1.2.8 is a proxy of scp.trusted_proxies; name the sender's"
+    )
 
 
 def test_a_file_without_doubts_has_no_warnings(tmp_path: Path) -> None:

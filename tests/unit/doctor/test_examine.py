@@ -163,7 +163,11 @@ def test_a_dicom_node_on_the_port_is_asked_who_it_is(tmp_path: Path) -> None:
 
 def test_a_listener_that_expects_a_proxy_here_is_not_asked(tmp_path: Path) -> None:
     with storage_peer(ae_title="CXR_GATEWAY") as peer:
-        scp = {"port": peer.port, "trusted_proxies": ["127.0.0.0/8"], "peers": [{"ae_title": "A", "host": "h"}]}
+        scp = {
+            "port": peer.port,
+            "trusted_proxies": ["127.0.0.0/8"],
+            "peers": [{"ae_title": "A", "host": "h"}],
+        }
         (found,) = listener(settings(tmp_path, scp=scp))
     assert found.verdict is Severity.GOOD
     assert "from an address of scp.trusted_proxies it is not asked" in found.told
