@@ -3,8 +3,9 @@
 Called by `listener` for each connection and by `Admission` for each association. The number of connections is
 limited before a peer is known. A connection without an association is nameless; beyond the limit the oldest
 nameless connection is closed, so a flood drops itself and a sender, which associates within milliseconds, is
-served. A proxy's connections count for their true sources once the proxy has told them. Where `scp.peers` names addresses, connections from other addresses are closed first. Each of several
-receivers has an equal share of the limits.
+served. A proxy's connections count for their true sources once the proxy has told them. Where `scp.peers`
+names addresses, connections from other addresses are closed first. Each of several receivers has an equal
+share of the limits.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ class Listener(ThreadedAssociationServer):
         return source if taken else None
 
     def _end_probe(self, request: socket.socket) -> None:
-        """Close a connection without an association, after the TLS handshake that a health check may ask for."""
+        """Close a connection without an association; a health check may ask for a TLS handshake before."""
         try:
             if isinstance(request, ssl.SSLSocket):
                 shake_hands(request, self.deadline_of(request))
@@ -200,7 +200,7 @@ class Listener(ThreadedAssociationServer):
         finally:
             self.shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Report a connection that failed before its association, such as in TLS; not a mere probe."""
         error = sys.exc_info()[1]
         if isinstance(error, (ssl.SSLEOFError, ConnectionError)):

@@ -1,7 +1,8 @@
 """The header of the PROXY protocol, version 2: a load balancer tells whose connection it hands on.
 
-`listener` reads it from connections of `scp.trusted_proxies`, before TLS. Exactly the header's bytes are read,
-within a deadline, and at most `MAX_BYTES` of addresses and extensions (TLVs), of which only the source counts.
+`listener` reads it from connections of `scp.trusted_proxies`, before TLS. Exactly the header's bytes are
+read, within a deadline: at most `MAX_BYTES` of addresses and extensions (TLVs), of which the source
+alone counts.
 
 Source: https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt, section 2.2.
 """
@@ -18,7 +19,7 @@ from gateway.receive.hosts import plain
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 MAX_BYTES = 4096
-"""Longest rest of a header that is read, in bytes: 36 of addresses, and extensions such as a certificate's name."""
+"""Longest rest of a header that is read, in bytes: 36 of addresses, the rest of extensions."""
 
 _FIXED = struct.Struct(">12sBBH")  # signature, version and command, family, length of the rest
 _VERSION_2 = 2
@@ -30,7 +31,7 @@ Source = tuple[str, int]
 
 
 class Untold(Exception):  # noqa: N818 - describes the bytes
-    """A proxy did not tell in version 2 whose connection it hands on. The message is a sentence without full stop."""
+    """A proxy did not tell whose connection it hands on; the message is a sentence without full stop."""
 
 
 def read_source(connection: socket.socket, deadline: float) -> Source | None:

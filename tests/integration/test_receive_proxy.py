@@ -1,4 +1,4 @@
-"""Receiving behind a load balancer: the source that a trusted proxy tells counts, and nobody else's word does."""
+"""Receiving behind a load balancer: the word of a trusted proxy counts, and nobody else's."""
 
 from __future__ import annotations
 

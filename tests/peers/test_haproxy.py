@@ -1,4 +1,4 @@
-"""A real HAProxy before receivers: whose connection it hands on, with TLS and without, and its health checks."""
+"""A real HAProxy before receivers: sources, TLS, health checks."""
 
 from __future__ import annotations
 

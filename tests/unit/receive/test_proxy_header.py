@@ -1,9 +1,10 @@
-"""The header of the PROXY protocol: what is read of it, what is refused, and that not one byte more is taken."""
+"""The header of the PROXY protocol: what is read, what is refused, and that not one byte more is taken."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from time import monotonic
 
 import pytest
@@ -109,9 +110,6 @@ def test_any_bytes_are_a_source_nobody_or_refused(sent: bytes) -> None:
     with near, far:
         far.sendall(sent)
         far.shutdown(socket.SHUT_WR)
-        try:
+        with suppress(Untold):
             source = read_source(near, monotonic() + PATIENCE_SECONDS)
-        except Untold as untold:
-            assert str(untold)
-        else:
             assert source is None or sent.startswith(SIGNATURE)
