@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "gateway"
 VALUES = {"records", "errors", "peer_text"}
-RUNNING = {"settings", "files", "threads", "telemetry", "telemetry.audit", "tls"}
+RUNNING = {"rules", "settings", "files", "threads", "telemetry", "telemetry.audit", "tls"}
 CORE = VALUES | {"dicom", "imaging", "results", "model"}
 LAYERS: dict[str, set[str]] = {
     # part: what it may import of the gateway
@@ -21,7 +21,8 @@ LAYERS: dict[str, set[str]] = {
     "imaging": VALUES | {"dicom"},
     "results": VALUES | {"dicom"},
     "model": VALUES | {"dicom", "imaging"},
-    "settings": VALUES | {"dicom", "files"},
+    "rules": VALUES | {"dicom"},
+    "settings": VALUES | {"dicom", "files", "rules"},
     "configuration": VALUES | {"settings"},
     "telemetry": VALUES | {"settings", "files", "threads"},
     "tls": VALUES | {"settings", "telemetry"},
@@ -88,7 +89,7 @@ def test_no_part_imports_itself_through_another() -> None:
     TopologicalSorter(parts).prepare()  # raises CycleError
 
 
-@pytest.mark.parametrize("part", ["dicom", "imaging", "results", "records", "errors", "peer_text"])
+@pytest.mark.parametrize("part", ["dicom", "rules", "imaging", "results", "records", "errors", "peer_text"])
 def test_the_core_is_pure(part: str) -> None:
     for path in MODULES:
         if part_of(name_of(path)) == part:

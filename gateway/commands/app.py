@@ -25,6 +25,7 @@ from gateway.commands import (
     readers,
     requeue,
     research,
+    routing,
     serving,
 )
 from gateway.commands.console import out, warn
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "retry": requeue.retry,
     "resend": requeue.resend,
     "reprocess": requeue.reprocess,
+    "route": routing.route,
     "export": readers.export,
     "hash-password": readers.hash_password,
     "doctor": checking.doctor,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.console import err, out
+from gateway.commands.console import err, out, warn
 from gateway.commands.opening import open_ledger_to_change, versions_of
 from gateway.commands.options import Config
 from gateway.errors import ConfigurationError, GatewayError
@@ -75,6 +75,10 @@ def resend(
     out.print(f"requeued {sent.deliveries} deliveries of {sent.images} images", soft_wrap=True)
     if sent.deleted:
         err.print(f"{sent.deleted} images have no results any more; gateway reprocess makes them anew")
+    if sent.unjudged:
+        warn(
+            f"{sent.unjudged} images have no file any more by which a route could be found; name one by --to"
+        )
     _fail_unrouted(sent.unrouted)
     if not sent.deliveries:
         raise GatewayError("nothing to send: no results, or all of them are on their way already")
@@ -95,5 +99,6 @@ def _fail_unrouted(titles: Sequence[str]) -> None:
     if titles:
         named = ", ".join(titles)
         raise GatewayError(
-            f"no route matches {named}: state one under routes, then run gateway retry --failed"
+            f"no route takes images of {named}: gateway route UID says why; "
+            "state one under routes, then run gateway retry --failed"
         )

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from gateway.configuration.problems import Problem, setting_names
 from gateway.configuration.yaml_file import Location
-from gateway.settings import DicomDestination, FolderDestination, Settings, StowDestination
+from gateway.settings import DicomDestination, FolderDestination, Route, Settings, StowDestination
 from gateway.settings.across import did_you_mean, is_loopback
 from gateway.settings.destinations import secret_variables
 
@@ -52,12 +52,21 @@ def gaps(settings: Settings) -> Iterator[tuple[Location, str]]:
     """Yield the senders whose images are answered, but whose results have no destination."""
     for number, peer in enumerate(settings.scp.peers):
         if not settings.destinations_for(peer.ae_title):
-            yield ("scp", "peers", number), peer.ae_title
-    if settings.web.enabled and not settings.destinations_for(settings.web.stow_ae_title):
-        yield ("routes",), f"{settings.web.stow_ae_title} (images by STOW-RS)"
-    everybody = any(route.calling_ae_title == "*" and route.to for route in settings.routes)
+            yield ("scp", "peers", number), peer.ae_title + _unless(settings, peer.ae_title)
+    stow = settings.web.stow_ae_title
+    if settings.web.enabled and not settings.destinations_for(stow):
+        yield ("routes",), f"{stow} (images by STOW-RS){_unless(settings, stow)}"
+    everybody = any(
+        route.calling_ae_title == "*" and route.to and route.when is None for route in settings.routes
+    )
     if not settings.scp.peers and not everybody:
-        yield ("routes",), "AE titles that no route names"
+        yield ("routes",), "AE titles that no route without a condition names"
+
+
+def _unless(settings: Settings, calling_ae_title: str) -> str:
+    """Return the exception of a sender some of whose images have a route, those that meet a condition."""
+    routed = any(route.to for route in settings.routes_from(calling_ae_title))
+    return ", where no condition (when) holds," if routed else ""
 
 
 def _crossed_limits(settings: Settings) -> Iterator[Problem]:
@@ -99,11 +108,11 @@ def _idle_routes(settings: Settings) -> Iterator[Problem]:
     titles += [settings.web.stow_ae_title] if settings.web.enabled else []
     for number, route in enumerate(settings.routes):
         pattern = route.calling_ae_title
-        earlier = [each.calling_ae_title for each in settings.routes[:number]]
-        covering = next((n for n, each in enumerate(earlier) if _covers(each, pattern)), None)
+        earlier = settings.routes[:number]
+        covering = next((n for n, each in enumerate(earlier) if _covers(each, route)), None)
         key = ("routes", number)
         if covering is not None:
-            first = f"routes.{covering} ({earlier[covering]!r})"
+            first = f"routes.{covering} ({earlier[covering].calling_ae_title!r})"
             yield Problem(key, f"is never reached, since {first} takes {pattern!r}; move it up, or remove it")
         elif settings.scp.peers and not any(_matches(title, pattern) for title in titles):
             text = f"{pattern!r} matches no sender; name the sender under scp.peers, or remove the route"
@@ -181,9 +190,11 @@ def _foreign_variables(settings: Settings) -> Iterator[Problem]:
         )
 
 
-def _covers(earlier: str, later: str) -> bool:
-    """Tell whether every AE title that matches the later pattern matches the earlier; False where unsure."""
-    return ("?" not in earlier or "*" not in later) and _matches(later, earlier)
+def _covers(earlier: Route, later: Route) -> bool:
+    """Tell whether the earlier route takes every image that the later would; False where unsure."""
+    first, second = earlier.calling_ae_title, later.calling_ae_title
+    by_title = ("?" not in first or "*" not in second) and _matches(second, first)
+    return by_title and earlier.when in (None, later.when)
 
 
 def _matches(title: str, pattern: str) -> bool:

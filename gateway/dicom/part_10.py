@@ -1,9 +1,9 @@
 """Reads Part 10 files (PS3.10 7.1) into pydicom's data sets; the only reader of files in the gateway.
 
-The worker, the pages, the audit trail and the couriers call `read_file` or `read_values`; the receiver calls
-`elements_of` and `data_set_of`. Elements are counted, inflating is bounded, and sequences stay encoded until
-they are used. pydicom's own reader builds every sequence of undefined length, inflates without a bound, and
-takes group 0002 within a data set for file meta information.
+The worker, the pages, the audit trail and the couriers call `read_file` or `read_values`, conditions call
+`read_elements`; the receiver calls `elements_of` and `data_set_of`. Elements are counted, inflating is
+bounded, and sequences stay encoded until they are used. pydicom's own reader builds every sequence of
+undefined length, inflates without a bound, and takes group 0002 within a data set for file meta information.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import takewhile
 from os import SEEK_CUR
 from pathlib import Path
@@ -74,6 +74,21 @@ def read_values(path: Path, *, up_to: int) -> dict[int, bytes]:
         file_meta, syntax, octets = _begun(file)
         values = {int(tag): bytes(element.value or b"") for tag, element in file_meta.items()}
         return values | {each.tag: _value(each, octets) for each in _beginning(octets, syntax, up_to)}
+
+
+def read_elements(path: Path, tags: Collection[int], longest: int) -> Dataset:
+    """Return a data set of the elements with these tags that have at most `longest` bytes.
+
+    Raises
+    ------
+    Unreadable, OSError
+        As `read_file`; nothing is read beyond the highest tag.
+    """
+    with path.open("rb") as file:
+        _, syntax, octets = _begun(file)
+        elements = takewhile(lambda each: each.tag <= max(tags), elements_of(octets, syntax, longest))
+        wanted = (each for each in elements if each.tag in tags and each.end - each.begin <= longest)
+        return data_set_of(((each, _value(each, octets)) for each in wanted), syntax)
 
 
 def _begun(file: BinaryIO) -> tuple[dict[BaseTag, DataElement | RawDataElement], UID, InMemory | OnDisk]:

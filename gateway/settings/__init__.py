@@ -12,11 +12,13 @@ from pydantic import (
     Field,
     IPvAnyNetwork,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.files.data_directory import DataDirectory
+from gateway.rules.condition import Condition, parse
 from gateway.settings.across import problems_across
 from gateway.settings.destinations import (
     DESTINATION_KINDS,
@@ -176,12 +178,30 @@ class Worker(Section):
 
 
 class Route(Section):
-    """Images from a calling AE title (`*` and `?` are wildcards) go to these destinations."""
+    """Images from a calling AE title (`*` and `?` are wildcards) that meet a condition go to destinations."""
 
-    calling_ae_title: str
+    calling_ae_title: str = "*"
     """Pattern of the calling AE title; * and ? are wildcards."""
+    when: str | None = None
+    """Condition on the image's header, such as Modality == 'DX' and PatientAge >= 18; null: none."""
     to: tuple[str, ...]
     """Names of the destinations."""
+
+    @field_validator("when")
+    @classmethod
+    def _is_condition(cls, when: str | None) -> str | None:
+        if when is not None:
+            parse(when)
+        return when
+
+    @property
+    def condition(self) -> Condition | None:
+        """The condition on the header, None where there is none."""
+        return None if self.when is None else parse(self.when)
+
+    def is_from(self, calling_ae_title: str) -> bool:
+        """Tell whether the calling AE title fits."""
+        return fnmatchcase(calling_ae_title, self.calling_ae_title.replace("[", "[[]"))
 
 
 class Delivery(Section):
@@ -324,7 +344,7 @@ class Settings(BaseSettings):
     )
     """Destinations of results; each has its own queue, and none waits for another."""
     routes: tuple[Route, ...] = (Route(calling_ae_title="*", to=("outbox",)),)
-    """Destinations by calling AE title; the first route that matches counts."""
+    """Destinations by calling AE title and by header (`when`); the first route that matches counts."""
     delivery: Delivery = Delivery()
     """Retries; an unreachable destination is tried again, ever more slowly."""
     retention: Retention = Retention()
@@ -372,9 +392,11 @@ class Settings(BaseSettings):
             return f"sqlite:///{self.directory.database}"
         return self.database.replace("postgresql://", "postgresql+psycopg://", 1)
 
+    def routes_from(self, calling_ae_title: str) -> tuple[Route, ...]:
+        """Return the routes whose calling AE title fits, in order."""
+        return tuple(route for route in self.routes if route.is_from(calling_ae_title))
+
     def destinations_for(self, calling_ae_title: str) -> tuple[str, ...]:
-        """Return the destinations of the first route that matches, or none."""
-        for route in self.routes:
-            if fnmatchcase(calling_ae_title, route.calling_ae_title.replace("[", "[[]")):
-                return route.to
-        return ()
+        """Return the destinations of an image that meets no route's condition, or none."""
+        found = self.routes_from(calling_ae_title)
+        return next((route.to for route in found if route.when is None), ())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.records import DICOM, ModelIdentity
+from gateway.rules.attributes import HeaderReader
 
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 """A delivery's `not_before` that is past also for a clock that was set back."""
@@ -123,6 +124,8 @@ class AnswerRecord:
         Class activation map in rows, four digits.
     region
         The part of the image that the classifier saw, as JSON; None of a model without a lung network.
+    unclear
+        Numbers and problems of the routes whose conditions could not be judged for the image.
     """
 
     model: ModelIdentity
@@ -137,6 +140,7 @@ class AnswerRecord:
     repaired: tuple[str, ...] = ()
     activation: tuple[tuple[float, ...], ...] = ()
     region: Mapping[str, Any] | None = None
+    unclear: tuple[tuple[int, str], ...] = ()
 
     @property
     def is_routed(self) -> bool:
@@ -196,6 +200,11 @@ def named(result: StoredResult | PendingDelivery) -> dict[str, Any]:
 class Router(Protocol):
     """Decides where results go."""
 
-    def __call__(self, calling_ae_title: str, kind: str, media_type: str, /) -> Sequence[str]:
-        """Return the names of the destinations that get such results of this sender's images."""
+    def __call__(
+        self, calling_ae_title: str, kind: str, media_type: str, header: HeaderReader = ..., /
+    ) -> Sequence[str]:
+        """Return the names of the destinations that get such a result of an image of this sender.
+
+        `header` is called where a condition has to be judged; its `NoHeader` passes through.
+        """
         ...

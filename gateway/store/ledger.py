@@ -302,6 +302,8 @@ class Ledger:
         connection.execute(sa.update(instances).where(this).values(answer_id=shown))
         if instance.was_answered or not any(each.is_routed for each in given):
             update_state(connection, instance.id, now())
+        for number, problem in first.unclear:
+            session.tell(Event.ROUTE_UNCLEAR, instance, route=number, reason=problem)
         if not any(each.is_routed for each in given):
             session.tell(Event.FAILED, instance, reason=Reason.NOT_ROUTED, detail=NO_ROUTE)
         return True

@@ -14,7 +14,9 @@ from gateway.records import Reason, State
 from gateway.store.entries import DeliveryState
 from gateway.store.schema import answers, deliveries, instances, results
 
-NO_ROUTE = "answered, but no route matches its calling AE title; state one under routes, then gateway retry"
+NO_ROUTE = (
+    "answered, but no route takes it: gateway route says why; state one under routes, then gateway retry"
+)
 
 
 def update_state(connection: sa.Connection, instance_id: int, time: datetime) -> None:

@@ -7,7 +7,6 @@ whatever is due, also at their next start.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +19,7 @@ from gateway.store.entries import AT_ONCE, DeliveryState, ImageIdentity, Router
 from gateway.store.ledger import Ledger, now
 from gateway.store.schema import answers, deliveries, destinations, instances, results
 from gateway.store.session import IDENTITY, Session
+from gateway.store.shipments import Plan, in_bits, plan, results_of, unindexed
 from gateway.telemetry.events import Event
 
 
@@ -30,15 +30,18 @@ class Requeued:
     Attributes
     ----------
     unrouted
-        Calling AE titles for which there is no route.
+        Calling AE titles of images that no route takes.
     deleted
         How many images' results have been deleted: `gateway reprocess` makes them anew.
+    unjudged
+        How many images have no file any more by which a route's condition could be judged.
     """
 
     deliveries: int
     images: int
     unrouted: tuple[str, ...] = ()
     deleted: int = 0
+    unjudged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Begun:
     unrouted: tuple[str, ...] = ()
 
 
-def nowhere(*_: str) -> tuple[str, ...]:
+def nowhere(*_: object) -> tuple[str, ...]:
     """No route."""
     return ()
 
@@ -95,9 +98,11 @@ class Requeue:
         an image without an answer is `received` again.
         """
         chosen = sa.true() if sop_instance_uid is None else instances.c.sop_instance_uid == sop_instance_uid
+        unrouted = chosen & _is_unrouted()
+        planned = plan(self._ledger, unrouted, route)
         with self._ledger.session() as session:
             revived = _revive(session, chosen)
-            routed = requeue(session, chosen & _is_unrouted(), route, Event.RETRIED)
+            routed = _ship(session, unrouted, planned, Event.RETRIED)
             received = _receive_again(session, chosen & ~_is_unrouted())
             return Begun(received, revived + routed.deliveries, routed.unrouted)
 
@@ -117,8 +122,9 @@ class Requeue:
 
     def resend(self, selection: Selection, route: Router) -> Requeued:
         """Send the standing results of the selected images again, where the present `route` leads."""
+        planned = plan(self._ledger, selection.condition, route)
         with self._ledger.session() as session:
-            return requeue(session, selection.condition, route, Event.RESENT)
+            return _ship(session, selection.condition, planned, Event.RESENT)
 
 
 def _revive(session: Session, chosen: sa.ColumnElement[bool]) -> int:
@@ -166,27 +172,15 @@ def _as_received() -> dict[str, object]:
     return nothing | {"state": State.RECEIVED, "state_at": now(), "attempts": 0}
 
 
-def requeue(session: Session, chosen: sa.ColumnElement[bool], route: Router, event: Event) -> Requeued:
-    """Make the results of the chosen images due where the route of each leads."""
+def _ship(session: Session, chosen: sa.ColumnElement[bool], planned: Plan, event: Event) -> Requeued:
+    """Make the results of the chosen images due where the plan leads."""
     connection = session.connection
     deleted = len(connection.scalars(_deleted(chosen)).all())
-    routed: dict[str, bool] = {}
     ids = set[int]()
-    for title, kind, media_type in connection.execute(_kinds(chosen)).all():
-        names = route(title, kind, media_type)
-        routed[title] = routed.get(title, False) or bool(names)
-        these = chosen & (_unindexed(instances.c.calling_ae_title) == title) & (results.c.kind == kind)
-        for name in names:
-            ids |= _send_to(connection, these, name)
+    for shipment in planned.shipments:
+        ids |= _send_to(connection, shipment.which, shipment.destination)
     images = _reopen(session, ids, event)
-    unrouted = tuple(title for title, has_route in routed.items() if not has_route)
-    return Requeued(len(ids), images, unrouted, deleted)
-
-
-def _kinds(chosen: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Pick the senders of the answered images, and the kinds of their results."""
-    columns = instances.c.calling_ae_title, results.c.kind, results.c.media_type
-    return _results(chosen, *columns).distinct().order_by(*columns)
+    return Requeued(len(ids), images, planned.unrouted, deleted, planned.unjudged)
 
 
 def _send_to(connection: sa.Connection, chosen: sa.ColumnElement[bool], name: str) -> set[int]:
@@ -209,14 +203,9 @@ def _send_to(connection: sa.Connection, chosen: sa.ColumnElement[bool], name: st
 
 def _ended(chosen: sa.ColumnElement[bool], name: str) -> sa.Select[Any]:
     """Pick what has come to its end at this destination, beginning with the images."""
-    there = _unindexed(deliveries.c.destination) == name
+    there = unindexed(deliveries.c.destination) == name
     found = _standing(chosen, deliveries.c.id).join(deliveries, deliveries.c.result_id == results.c.id)
     return found.where(there, ~deliveries.c.open)
-
-
-def _unindexed(column: sa.Column[str]) -> sa.ColumnElement[str]:
-    """Return the column's value as an expression without an index: that of the chosen images is better."""
-    return column.concat("")
 
 
 def _literal(value: object) -> sa.ColumnElement[Any]:
@@ -224,30 +213,23 @@ def _literal(value: object) -> sa.ColumnElement[Any]:
 
 
 def _standing(chosen: sa.ColumnElement[bool], *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    return _results(chosen, *columns).where(results.c.file_deleted_at.is_(None))
+    return results_of(chosen, *columns).where(results.c.file_deleted_at.is_(None))
 
 
 def _deleted(chosen: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    return _results(chosen, instances.c.id).where(results.c.file_deleted_at.is_not(None)).distinct()
-
-
-def _results(chosen: sa.ColumnElement[bool], *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """Pick the results of the standing answers to the chosen images."""
-    joined = sa.select(*columns).join_from(results, instances, instances.c.id == results.c.instance_id)
-    joined = joined.join(answers, answers.c.id == results.c.answer_id)
-    return joined.where(chosen, answers.c.superseded_at.is_(None))
+    return results_of(chosen, instances.c.id).where(results.c.file_deleted_at.is_not(None)).distinct()
 
 
 def _reopen(session: Session, ids: set[int], event: Event) -> int:
     """Let images whose results go out again be under way; return how many they are."""
     touched = set[ImageIdentity]()
-    for some in _in_bits(sorted(ids)):
+    for some in in_bits(sorted(ids)):
         query = _IMAGES.where(deliveries.c.id.in_(some))
         touched |= {ImageIdentity(*row) for row in session.connection.execute(query)}
     undelivered = instances.c.reason.in_((Reason.NOT_DELIVERED, Reason.NOT_ROUTED))
     ended = (instances.c.state == State.DELIVERED) | ((instances.c.state == State.FAILED) & undelivered)
     inferred = {"state": State.INFERRED, "state_at": now(), "reason": None, "detail": None}
-    for some in _in_bits(sorted(image.id for image in touched)):
+    for some in in_bits(sorted(image.id for image in touched)):
         these = instances.c.id.in_(some)
         session.connection.execute(sa.update(instances).where(these, ended).values(inferred))
     for image in sorted(touched, key=lambda image: image.id):
@@ -260,7 +242,3 @@ _IMAGES = (
     .join(results, results.c.instance_id == instances.c.id)
     .join(deliveries, deliveries.c.result_id == results.c.id)
 )
-
-
-def _in_bits(ids: Sequence[int], size: int = 1000) -> list[Sequence[int]]:
-    return [ids[first : first + size] for first in range(0, len(ids), size)]

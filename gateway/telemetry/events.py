@@ -49,6 +49,12 @@ class Event(StrEnum):
     FEEDBACK = "feedback", INFO, "a reader agreed or disagreed with an answer"
     DELETED = "deleted", INFO, "retention deleted files of an image"
 
+    ROUTE_UNCLEAR = (
+        "route_unclear",
+        WARNING,
+        "the condition of a route cannot be judged for an image, and counts as not holding",
+    )
+
     # a result and its destination
     DELIVERED = "delivered", INFO, "a destination has a result"
     DELIVERY_FAILED = "delivery_failed", WARNING, "an attempt to deliver a result failed; it is tried again"

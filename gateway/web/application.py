@@ -16,7 +16,15 @@ from gateway.results.answer import RESEARCH_BANNER
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
 from gateway.web.api import documentation, downloads, health, metrics, prediction, routes, stow
-from gateway.web.pages import concordance_page, dashboard, refusals_page, report, upload, worklist
+from gateway.web.pages import (
+    concordance_page,
+    dashboard,
+    refusals_page,
+    report,
+    sending,
+    upload,
+    worklist,
+)
 from gateway.web.security import sign_in
 from gateway.web.security.guard import Guard, SafeHeaders, UnequivocalRequests, Upload, problem
 from gateway.web.site import Site
@@ -27,6 +35,7 @@ PUBLIC = (upload, prediction, documentation, health)
 PRIVATE = (
     worklist,
     report,
+    sending,
     pictures,
     downloads,
     concordance_page,

@@ -21,6 +21,7 @@ from gateway.results.identity import series_uid
 from gateway.results.kinds import KINDS, build_results
 from gateway.results.region import region_document
 from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
+from gateway.rules.attributes import HeaderReader, NoHeader, no_header
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, EarlierReport, Router, StoredInstance, StoredResult
 from gateway.store.marks import Mark
@@ -58,21 +59,26 @@ class Encoder:
         """
         return list(build_results(image, self._rules, self._kinds))
 
-    def keep(self, results: Iterable[Result], calling_ae_title: str) -> tuple[StoredResult, ...]:
-        """Write each result durably, and say where it goes.
+    def keep(
+        self, results: Iterable[Result], calling_ae_title: str, header: HeaderReader = no_header
+    ) -> tuple[StoredResult, ...]:
+        """Write each result durably, and say where it goes; `header` is of the image.
 
         Raises
         ------
         Retry
-            If the folder takes nothing now.
+            If the folder takes nothing now, or the image's header cannot be read now.
         """
-        return tuple(self._keep(result, calling_ae_title) for result in results)
+        return tuple(self._keep(result, calling_ae_title, header) for result in results)
 
-    def _keep(self, result: Result, calling_ae_title: str) -> StoredResult:
+    def _keep(self, result: Result, calling_ae_title: str, header: HeaderReader) -> StoredResult:
         try:
             path, sha256 = self._write(result)
+            names = self._route(calling_ae_title, result.kind, result.media_type, header)
         except OSError as error:
             raise Retry(f"{self._results.root}: {error.strerror or error}") from error
+        except NoHeader as error:
+            raise Retry(f"the route of the image cannot be found: {error}") from error
         return StoredResult(
             kind=result.kind,
             media_type=result.media_type,
@@ -80,7 +86,7 @@ class Encoder:
             sha256=sha256,
             sop_class_uid=result.sop_class_uid,
             sop_instance_uid=result.sop_instance_uid,
-            destinations=tuple(self._route(calling_ae_title, result.kind, result.media_type)),
+            destinations=tuple(names),
         )
 
     def _write(self, result: Result) -> tuple[Path, str]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
+from gateway.deliver.routing import unclear_routes
 from gateway.dicom.part_10 import read_file
 from gateway.dicom.unreadable import Fault, Unreadable
 from gateway.errors import Reject, Retry
@@ -42,8 +43,9 @@ from gateway.records import (
 )
 from gateway.results.answer import Answer
 from gateway.results.region import region_in_words
-from gateway.results.result import AnsweredImage
+from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import SourceHeader, source_header
+from gateway.rules.attributes import header_of
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, StoredInstance
 from gateway.store.marks import Mark
@@ -269,8 +271,16 @@ class Stages:
             return bug(instance)
         if _answered_by_other_software(instance, encoded[0][0].pixel_digest):
             return UNCHANGED
-        keep = partial(self._encoder.keep, calling_ae_title=instance.calling_ae_title)
-        return tuple(record_of(answer, keep(results), header.repairs) for answer, results in encoded)
+        return self._write(instance, encoded, header.repairs)
+
+    def _write(
+        self, instance: StoredInstance, encoded: Sequence[tuple[Answer, list[Result]]], repairs: Sequence[str]
+    ) -> tuple[AnswerRecord, ...]:
+        """Write the results of each answer; the routes read the header from the image's file."""
+        title, reader = instance.calling_ae_title, header_of(instance.path)
+        keep = partial(self._encoder.keep, calling_ae_title=title, header=reader)
+        first, *others = [record_of(answer, keep(results), repairs) for answer, results in encoded]
+        return replace(first, unclear=unclear_routes(self._settings, title, reader)), *others
 
 
 def _answered_by_other_software(instance: StoredInstance, digest: str) -> bool:

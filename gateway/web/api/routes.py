@@ -165,7 +165,7 @@ def routes(site: Site) -> APIRouter:
         if begun.images or begun.deliveries:
             return {"images": begun.images, "deliveries": begun.deliveries}
         if begun.unrouted:
-            detail = f"no route matches the calling AE title {begun.unrouted[0]}; state one under routes"
+            detail = f"no route takes images of {begun.unrouted[0]}; state one under routes"
             return problem(HTTPStatus.CONFLICT, detail)
         if not site.images.versions(sop_instance_uid):
             return problem(HTTPStatus.NOT_FOUND, "no image with this SOP Instance UID was received")

@@ -48,7 +48,7 @@ def routes(site: Site) -> APIRouter:
         record_viewed(request, shown)
         newer, older = site.worklist.neighbours(shown.id)
         about = {"image": shown, "versions": versions, "newer": newer, "older": older}
-        told = {"tree": _tree(shown), "map_limit": _map_limit(shown), "judged": _judged(shown)}
+        told = {"tree": _tree(shown), "map_limit": _map_limit(shown), **_status(site, shown)}
         return page(
             request, site, "report.html", **about, **told, **_feedback(request, site, sop_instance_uid)
         )
@@ -63,7 +63,7 @@ def routes(site: Site) -> APIRouter:
             return Response(headers={"HX-Refresh": "true"})
         if state == f"{shown.state} {len(shown.events)}":
             return Response(status_code=HTTPStatus.NO_CONTENT)
-        return page(request, site, "report_status.html", image=shown, judged=judged)
+        return status_part(request, site, shown)
 
     @router.post("/instances/{sop_instance_uid}/retry", response_class=HTMLResponse)
     def retry(request: Request, sop_instance_uid: str) -> Response:
@@ -72,7 +72,7 @@ def routes(site: Site) -> APIRouter:
         if shown is None:
             return Response(status_code=HTTPStatus.NOT_FOUND)
         if request.headers.get("hx-request"):
-            return page(request, site, "report_status.html", image=shown, judged=_judged(shown))
+            return status_part(request, site, shown)
         return RedirectResponse(f"/instances/{sop_instance_uid}", HTTPStatus.SEE_OTHER)
 
     @router.post("/instances/{sop_instance_uid}/feedback", response_class=HTMLResponse)
@@ -106,6 +106,16 @@ def routes(site: Site) -> APIRouter:
         return response
 
     return router
+
+
+def status_part(request: Request, site: Site, shown: ImageView, note: str = "") -> HTMLResponse:
+    """Return the part of the report that changes by itself; `note` is about what the reader asked for."""
+    return page(request, site, "report_status.html", image=shown, **_status(site, shown, note))
+
+
+def _status(site: Site, shown: ImageView, note: str = "") -> dict[str, Any]:
+    names = [each.name for each in site.settings.destinations]
+    return {"judged": _judged(shown), "destinations": names, "note": note}
 
 
 def _signed_in(request: Request, site: Site) -> str:

@@ -58,6 +58,7 @@ def _environment() -> Environment:
         "in_sentence": in_sentence,
         "state": lambda state: words.STATES.get(state, state),
         "delivery": lambda state: words.DELIVERIES.get(state, state),
+        "verdict": lambda verdict: words.VERDICTS[verdict],
         "clock": _clock,
         "value": _value,
         "percent": lambda fraction: "–" if fraction is None else f"{100 * fraction:.1f} %",

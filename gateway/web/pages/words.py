@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from gateway.deliver.routing import Verdict
 from gateway.records import Reason, State
 from gateway.store.entries import DeliveryState
 from gateway.store.queries.views import ImageRow
@@ -40,6 +41,13 @@ REASONS = {
     Reason.INTERNAL_ERROR: "a bug in the gateway",
     Reason.NOT_DELIVERED: "could not be delivered",
     Reason.NOT_ROUTED: "no route leads anywhere",
+}
+VERDICTS = {
+    Verdict.TAKEN: "taken",
+    Verdict.OTHER_SENDER: "another sender",
+    Verdict.DOES_NOT_HOLD: "condition does not hold",
+    Verdict.UNCLEAR: "cannot be judged",
+    Verdict.NOT_REACHED: "not reached",
 }
 DELIVERIES = {
     DeliveryState.PENDING: "waiting",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.configuration.settings_file import check_settings
+from gateway.configuration.settings_file import check_settings, load_settings
 from gateway.errors import ConfigurationError
 
 
@@ -89,6 +89,12 @@ worker: {sandboxes: many}
         ),
         ("routes: [{calling_ae_title: ' A', to: [outbox]}]", "routes.0.calling_ae_title: |remove blanks"),
         ("routes: [{calling_ae_title: 'Ä', to: [outbox]}]", "routes.0.calling_ae_title: |printable ASCII"),
+        (
+            "routes: [{when: Modalty == 'DX', to: [outbox]}]",
+            "routes.0.when: column 1: there is no attribute 'Modalty'; did you mean 'Modality'?",
+        ),
+        ("routes: [{when: 'Rows > x', to: [outbox]}]", "routes.0.when: column 8: compare Rows with"),
+        ("routes: [{when: Rows > (1, to: [outbox]}]", "routes.0.when: column 8: '(' was never closed"),
         ("scp: {reject_below_disk_mb: 900}", "scp.reject_below_disk_mb: is more than scp.min_free_disk_mb"),
     ],
 )
@@ -150,6 +156,38 @@ def test_a_proxy_among_the_peers_is_told(tmp_path: Path) -> None:
     assert warning.startswith(
         "scp.peers.0.host: 10.1.2.8 is a proxy of scp.trusted_proxies; name the sender's"
     )
+
+
+CONDITIONS = """
+scp: {peers: [{ae_title: MODALITY1, host: a}]}
+web: {enabled: false}
+destinations: [{name: a, kind: folder, path: a}, {name: b, kind: folder, path: b}]
+routes:
+  - {when: Modality == 'DX', to: [a]}
+  - {when: Modality == 'CR', to: [b]}
+  - {calling_ae_title: MODALITY1, when: Modality == 'DX', to: [b]}
+"""
+
+
+def test_routes_with_conditions_leave_gaps_and_cover_their_like(tmp_path: Path) -> None:
+    errors, (gap, idle) = checked(tmp_path, CONDITIONS)
+    assert errors == []
+    assert "for MODALITY1, where no condition (when) holds, no route leads anywhere" in gap
+    assert idle.startswith("routes.2: is never reached, since routes.0 ('*') takes 'MODALITY1'")
+    assert checked(tmp_path, f"{CONDITIONS.rsplit('  -', 1)[0]}  - {{to: [a]}}") == ([], [])
+
+
+def test_every_faulty_condition_is_told_with_its_line_and_none_lets_the_gateway_start(tmp_path: Path) -> None:
+    routes = ["  - to: [outbox]", "    when: |", "      Modalty == 'DX'", "      and Row > 1"]
+    text = "\n".join(["routes:", *routes, "  - {when: Rows >, to: [outbox]}"])
+    errors, _ = checked(tmp_path, text)
+    assert [error.split(": ")[0] for error in errors] == ["routes.0.when", "routes.1.when"]
+    assert "line 1, column 1: there is no attribute 'Modalty'" in errors[0]
+    assert "line 2, column 5: there is no attribute 'Row'" in errors[0]
+    assert errors[0].endswith("line 3)")
+    assert errors[1].endswith("line 6)")
+    with pytest.raises(ConfigurationError, match=r"routes\.1\.when: column"):
+        load_settings(tmp_path / "settings.yaml")
 
 
 def test_a_file_without_doubts_has_no_warnings(tmp_path: Path) -> None:
