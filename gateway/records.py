@@ -87,6 +87,8 @@ class Received:
         As in the data set; the first two equal the C-STORE command's.
     calling_ae_title, called_ae_title, peer_address
         Who sent it, and to which title.
+    pulled_from
+        The source from which the gateway fetched it; None where a peer sent it by itself.
     sha256
         Hexadecimal SHA-256 of the encoded data set (without preamble and file meta information).
     size_bytes
@@ -109,6 +111,7 @@ class Received:
     size_bytes: int
     path: Path
     received_at: datetime
+    pulled_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,16 +33,19 @@ LAYERS: dict[str, set[str]] = {
     "doctor.finding": set(),
     "deliver": VALUES | RUNNING | {"dicom", "upper_layer", "store", "doctor.finding"},
     "receive": VALUES | RUNNING | {"dicom", "upper_layer", "store"},
+    "pull": VALUES
+    | RUNNING
+    | {"dicom", "imaging", "upper_layer", "store", "receive", "deliver", "doctor.finding"},
     "worker": CORE | RUNNING | {"store", "deliver", "sandbox"},
     "web": CORE | RUNNING | {"store", "receive", "deliver", "worker", "sandbox"},
-    "doctor": CORE | RUNNING | {"configuration", "store", "deliver", "worker", "doctor.finding"},
-    "processes": VALUES | RUNNING | {"store", "receive", "deliver", "worker", "web", "sandbox"},
+    "doctor": CORE | RUNNING | {"configuration", "store", "deliver", "pull", "worker", "doctor.finding"},
+    "processes": VALUES | RUNNING | {"store", "receive", "deliver", "pull", "worker", "web", "sandbox"},
     "training": CORE,
     "commissioning": CORE | {"store", "worker"},
     "proof": VALUES | RUNNING | {"dicom", "store", "receive", "deliver", "worker", "processes"},
     "commands": CORE
     | RUNNING
-    | {"configuration", "store", "deliver", "worker", "web", "processes", "training", "proof"}
+    | {"configuration", "store", "deliver", "pull", "worker", "web", "processes", "training", "proof"}
     | {"commissioning", "doctor", "doctor.finding"},
 }
 ENTRY_POINTS = {"__main__", "__init__"}

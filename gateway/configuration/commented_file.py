@@ -17,20 +17,30 @@ import yaml
 
 import gateway.settings
 from gateway.configuration.settings_file import DEFAULT_FILE
-from gateway.settings import DicomDestination, Section, Settings, StowDestination, destinations, section
+from gateway.settings import (
+    DicomDestination,
+    DicomSource,
+    Section,
+    Settings,
+    StowDestination,
+    destinations,
+    section,
+    sources,
+)
 
 HEAD = """\
 # CXR Gateway settings. Every key is optional and has the default stated here.
 # The environment overrides this file: GATEWAY_SCP__PORT=4242, GATEWAY_DATA_DIR=/srv/gateway, …
 # `gateway config check` lists every problem at once; `gateway config show` prints the settings in force.
 """
-EXAMPLES: tuple[tuple[type[Section], dict[str, Any]], ...] = (
-    (
-        DicomDestination,
-        {"name": "pacs", "kind": "dicom", "ae_title": "ORTHANC", "host": "127.0.0.1", "port": 4242},
+_PACS = {"name": "pacs", "kind": "dicom", "ae_title": "ORTHANC", "host": "127.0.0.1", "port": 4242}
+EXAMPLES: dict[str, tuple[tuple[type[Section], dict[str, Any]], ...]] = {
+    "destinations": (
+        (DicomDestination, _PACS),
+        (StowDestination, {"name": "archive", "kind": "stow", "url": "https://pacs.example/dicom-web"}),
     ),
-    (StowDestination, {"name": "archive", "kind": "stow", "url": "https://pacs.example/dicom-web"}),
-)
+    "sources": ((DicomSource, _PACS),),
+}
 COLUMN = 34  # of the comments
 WIDTH = 110
 
@@ -46,8 +56,8 @@ def commented_file() -> str:
         if isinstance(value, dict):
             lines += [*_line(f"{key}:", meaning), *_section(value, meanings[section.__name__]), ""]
         elif isinstance(value, list):
-            lines += [*_line(f"{key}:", meaning), *(f"  - {_flow(item)}" for item in value)]
-            lines += [*(_examples(meanings) if key == "destinations" else ()), ""]
+            lines += [*_line(f"{key}:{'' if value else ' []'}", meaning)]
+            lines += [*(f"  - {_flow(item)}" for item in value), *_examples(key, meanings), ""]
         else:
             lines += _line(f"{key}: {_flow(value)}", meaning)
     return "\n".join(lines) + "\n"
@@ -55,7 +65,9 @@ def commented_file() -> str:
 
 def field_docstrings() -> dict[str, dict[str, str]]:
     """Return the docstring under each field of the settings, by class and field."""
-    trees = (ast.parse(inspect.getsource(module)) for module in (gateway.settings, destinations, section))
+    trees = (
+        ast.parse(inspect.getsource(module)) for module in (gateway.settings, destinations, sources, section)
+    )
     return {
         node.name: dict(_documented(node))
         for tree in trees
@@ -76,8 +88,8 @@ def _section(values: Mapping[str, Any], meanings: Mapping[str, str]) -> Iterator
         yield from _line(f"  {key}: {_flow(value)}", meanings[key])
 
 
-def _examples(meanings: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    for kind, example in EXAMPLES:
+def _examples(key: str, meanings: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    for kind, example in EXAMPLES.get(key, ()):
         optional = {name: field.default for name, field in kind.model_fields.items() if name not in example}
         for number, (key, value) in enumerate({**example, **optional}.items()):
             bullet = " " if number else "-"

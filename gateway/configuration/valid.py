@@ -17,6 +17,7 @@ from gateway.settings import MAX_NAME, Settings
 _STAND_INS: dict[str, dict[str, Any]] = {  # replace faulty items, so that the others are still checked
     "destinations": {"name": "a faulty one", "kind": "folder", "path": "x"},
     "routes": {"calling_ae_title": "*", "to": []},
+    "sources": {"name": "a faulty one", "kind": "dicom", "ae_title": "X", "host": "x", "port": 1},
 }
 
 

@@ -231,6 +231,7 @@ class Association:
     def release(self) -> None:
         """Release (PS3.8 7.2); a node that does not answer is left alone soon."""
         self.is_open = False
+        self._reader.forget()
         self._patience.begin(seconds=_RELEASE_SECONDS)
         with suppress(OSError, Malformed, Stopped):
             self._connection.send(pdu(RELEASE_RQ))
@@ -242,6 +243,7 @@ class Association:
     def abort(self) -> None:
         """Abort (PS3.8 7.3) where that needs no waiting, and close the connection."""
         self.is_open = False
+        self._reader.forget()
         self._connection.send_if_possible(pdu(ABORT))
         self._connection.close()
 

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.deliver.negotiation import P_DATA_TF
 from gateway.peer_text import clean
 from gateway.upper_layer.endings import Malformed
-from gateway.upper_layer.messages import MAX_COMMAND_BYTES, MAX_OTHER_DATA_SET_BYTES
+from gateway.upper_layer.messages import MAX_COMMAND_BYTES, MAX_MESSAGE_BYTES, MAX_OTHER_DATA_SET_BYTES
 
 # PS3.7 E.1
 AFFECTED_SOP_CLASS_UID, REQUESTED_SOP_CLASS_UID = 0x00000002, 0x00000003
 COMMAND_FIELD = 0x00000100
 MESSAGE_ID, MESSAGE_ID_RESPONDED_TO = 0x00000110, 0x00000120
+MOVE_DESTINATION = 0x00000600
 PRIORITY = 0x00000700
 COMMAND_DATA_SET_TYPE = 0x00000800
 STATUS, ERROR_COMMENT = 0x00000900, 0x00000902
 AFFECTED_SOP_INSTANCE_UID, REQUESTED_SOP_INSTANCE_UID = 0x00001000, 0x00001001
 EVENT_TYPE_ID, ACTION_TYPE_ID = 0x00001002, 0x00001008
 
-C_STORE, C_ECHO, N_EVENT_REPORT, N_ACTION = 0x0001, 0x0030, 0x0100, 0x0130
+C_STORE, C_GET, C_FIND, C_MOVE, C_ECHO = 0x0001, 0x0010, 0x0020, 0x0021, 0x0030
+N_EVENT_REPORT, N_ACTION = 0x0100, 0x0130
 RESPONSE = 0x8000  # or'ed into the Command Field
 DATA_SET, NO_DATA_SET = 0x0001, 0x0101
 
@@ -57,13 +59,28 @@ class Command:
         return clean(self._values.get(tag, b"").decode("latin-1").strip("\0 "), limit)
 
 
+class Arriving(Protocol):
+    """Takes the data set of a C-STORE request as it comes."""
+
+    def write(self, fragment: bytes, /) -> int:
+        """Append the next fragment; raises nothing."""
+
+    def discard(self) -> None:
+        """Forget it: the request did not end, or has been answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that was received."""
+    """A message that was received; a C-STORE request's data set is in `arriving`."""
 
     context_id: int
     command: Command
     data_set: bytes
+    arriving: Arriving | None = None
+
+
+Begin = Callable[[int, Command], Arriving]
+"""Returns where the data set of a C-STORE request goes; its presentation context and command have come."""
 
 
 def command_set(values: Mapping[int, int | str]) -> bytes:
@@ -86,16 +103,30 @@ def pdus_of(context_id: int, command: bytes, data_set: Content | None, longest_p
 
 
 class MessageReader:
-    """Puts the fragments of messages together."""
+    """Puts the fragments of messages together.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    begin_storage
+        Where objects may be stored here; None where no request is expected to hold one.
+    """
+
+    def __init__(self, begin_storage: Begin | None = None) -> None:
+        self._begin_storage = begin_storage
         self._begin()
 
     def _begin(self) -> None:
         self._context_id: int | None = None
         self._command: Command | None = None
         self._fragments = bytearray()
+        self._arriving: Arriving | None = None
         self._weight = 0
+
+    def forget(self) -> None:
+        """Discard an object whose request has not ended."""
+        if self._arriving is not None:
+            self._arriving.discard()
+        self._begin()
 
     def take(self, content: bytes) -> Iterator[Message]:
         """Take a P-DATA-TF PDU; yield the messages that end in it.
@@ -124,11 +155,19 @@ class MessageReader:
         if bool(header & _COMMAND) != (self._command is None):
             raise Malformed("the peer sent command and data set in disorder")
         self._context_id = context_id
-        self._fragments += fragment
+        if self._arriving is None:
+            self._fragments += fragment
+        else:
+            self._arriving.write(fragment)
         self._weight += max(1, len(fragment))
-        if self._weight > (MAX_COMMAND_BYTES if self._command is None else MAX_OTHER_DATA_SET_BYTES):
+        if self._weight > self._limit():
             raise Malformed("the peer sent an answer larger than any can be")
         return self._completed(context_id) if header & _LAST else None
+
+    def _limit(self) -> int:
+        if self._command is None:
+            return MAX_COMMAND_BYTES
+        return MAX_OTHER_DATA_SET_BYTES if self._arriving is None else MAX_MESSAGE_BYTES
 
     def _completed(self, context_id: int) -> Message | None:
         whole = bytes(self._fragments)
@@ -137,8 +176,10 @@ class MessageReader:
         if self._command is None:
             self._command, whole = Command(whole), b""
             if self._command.number(COMMAND_DATA_SET_TYPE) not in (None, NO_DATA_SET):
+                if self._begin_storage and self._command.number(COMMAND_FIELD) == C_STORE:
+                    self._arriving = self._begin_storage(context_id, self._command)
                 return None
-        message = Message(context_id, self._command, whole)
+        message = Message(context_id, self._command, whole, self._arriving)
         self._begin()
         return message
 

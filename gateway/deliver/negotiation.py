@@ -39,10 +39,17 @@ BUSY = {(3, 1), (3, 2)}  # temporary congestion, local limit exceeded
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A presentation context as it is proposed."""
+    """A presentation context as it is proposed.
+
+    Attributes
+    ----------
+    is_for_storage_here
+        The node stores here over it, as C-GET demands: the gateway proposes the SCP role (PS3.7 D.3.3.4).
+    """
 
     abstract_syntax: str
     transfer_syntaxes: tuple[str, ...]
+    is_for_storage_here: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,9 @@ def associate_rq(called: str, calling: str, proposals: Mapping[int, Proposal], m
     user = [
         _item(0x51, struct.pack(">I", maximum_length)),
         _item(0x52, IMPLEMENTATION_CLASS_UID.encode()),
+        *map(
+            _role, sorted({each.abstract_syntax for each in proposals.values() if each.is_for_storage_here})
+        ),
         _item(0x55, IMPLEMENTATION_VERSION_NAME.encode()),
     ]
     items = [_item(0x10, APPLICATION_CONTEXT.encode()), *contexts, _item(0x50, b"".join(user))]
@@ -136,6 +146,12 @@ def _proposed(context_id: int, proposal: Proposal) -> bytes:
     syntaxes = [_item(0x40, each.encode()) for each in proposal.transfer_syntaxes]
     abstract = _item(0x30, proposal.abstract_syntax.encode())
     return _item(0x20, struct.pack(">Bxxx", context_id) + abstract + b"".join(syntaxes))
+
+
+def _role(abstract_syntax: str) -> bytes:
+    """Return an SCP/SCU Role Selection sub-item (PS3.7 Table D.3-9): not SCU, but SCP."""
+    uid = abstract_syntax.encode()
+    return _item(0x54, struct.pack(">H", len(uid)) + uid + b"\0\1")
 
 
 def _item(kind: int, body: bytes) -> bytes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.sop_class import Verification
@@ -32,6 +33,8 @@ from gateway.settings import ClientTLS, DicomDestination
 from gateway.tls import client_context
 
 MEDIUM = 0x0000  # Priority (PS3.7 9.1.1.1.6)
+
+_Assoc = TypeVar("_Assoc", bound=Association)
 
 
 class Unsupported(GatewayError):  # noqa: N818 - reads as what the node said
@@ -100,9 +103,29 @@ def associate(
     Unsupported
         If it knows nothing of what is offered.
     """
+    proposals = _proposals(contents)
+    with open_association(
+        node, lambda told, connection: Association(told, connection, proposals, report), stopping
+    ) as assoc:
+        yield assoc
+
+
+@contextmanager
+def open_association(
+    node: DicomNode,
+    build: Callable[[str, Connection], _Assoc],
+    stopping: threading.Event | None = None,
+) -> Iterator[_Assoc]:
+    """Open the association that `build` makes of the node's name and a connection; release it at the end.
+
+    Raises
+    ------
+    Retry, Unsupported
+        As `associate`.
+    """
     tls = _tls_of(node)
     connection = Connection(Patience(node.timeout_seconds, stopping))
-    assoc = Association(str(node), connection, _proposals(contents), report)
+    assoc = build(str(node), connection)
     try:
         assoc.connect(node.host, node.port, tls)
         assoc.request(node.ae_title, node.calling_ae_title)

@@ -48,11 +48,15 @@ def is_refused(assoc: Association, message: DIMSEMessage) -> bool:
 def check_command(message: DIMSEMessage, abstract_syntax: str) -> Identity:
     """Return the identity that the command set of a C-STORE request states; `Refuse` where it is invalid."""
     sop_class_uid = _uid(message, "AffectedSOPClassUID")
+    return check_identity(sop_class_uid, _uid(message, "AffectedSOPInstanceUID"), abstract_syntax)
+
+
+def check_identity(sop_class_uid: str, sop_instance_uid: str, abstract_syntax: str) -> Identity:
+    """Return the identity of a request in a presentation context; `Refuse` where it is invalid."""
     if sop_class_uid not in SOP_CLASSES:
         raise Refuse(Status.SOP_CLASS_NOT_SUPPORTED, "the SOP Class is not among those that are stored")
     if sop_class_uid != abstract_syntax:
         raise Refuse(Status.SOP_CLASS_MISMATCH, "the SOP Class is not that of the presentation context")
-    sop_instance_uid = _uid(message, "AffectedSOPInstanceUID")
     if not is_uid(sop_instance_uid):
         raise Refuse(Status.INVALID_SOP_INSTANCE, "the command's SOP Instance UID is no UID")
     return Identity(sop_class_uid, sop_instance_uid)

@@ -20,15 +20,18 @@ class Sender:
         At most 16 characters each; routes go by the calling title.
     peer_address
         IP address; empty for a sender on this machine.
+    pulled_from
+        Name of the source that sends because the gateway asks over the same connection; None for all others.
     """
 
     calling_ae_title: str
     called_ae_title: str
     peer_address: str
+    pulled_from: str | None = None
 
     def fields(self) -> dict[str, str]:
         """Return the sender as log lines and ledger rows name it."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Encoded(Protocol):

@@ -28,6 +28,7 @@ from gateway.settings.destinations import (
     StowDestination,
 )
 from gateway.settings.section import MAX_NAME, TLS, AETitle, ClientTLS, Host, Name, Port, Section
+from gateway.settings.sources import DicomSource, Source
 
 __all__ = [
     "DESTINATION_KINDS",
@@ -39,6 +40,7 @@ __all__ = [
     "Delivery",
     "Destination",
     "DicomDestination",
+    "DicomSource",
     "FolderDestination",
     "Log",
     "Model",
@@ -50,6 +52,7 @@ __all__ = [
     "Section",
     "Selection",
     "Settings",
+    "Source",
     "StowDestination",
     "Syslog",
     "User",
@@ -345,6 +348,8 @@ class Settings(BaseSettings):
     """Destinations of results; each has its own queue, and none waits for another."""
     routes: tuple[Route, ...] = (Route(calling_ae_title="*", to=("outbox",)),)
     """Destinations by calling AE title and by header (`when`); the first route that matches counts."""
+    sources: tuple[Source, ...] = ()
+    """PACSs from which `gateway pull` fetches studies."""
     delivery: Delivery = Delivery()
     """Retries; an unreachable destination is tried again, ever more slowly."""
     retention: Retention = Retention()

@@ -18,6 +18,7 @@ def problems_across(settings: Settings) -> list[str]:
     """Return each problem as `key: sentence`."""
     return [
         *_route_problems(settings),
+        *_source_problems(settings),
         *_exposure_problems(settings),
         *_database_problems(settings),
         *_age_problems(settings),
@@ -46,6 +47,12 @@ def _route_problems(settings: Settings) -> list[str]:
         twice = sorted({name for name in route.to if route.to.count(name) > 1})
         problems += [f"routes.{number}.to: {name!r} is named more than once" for name in twice]
     return problems
+
+
+def _source_problems(settings: Settings) -> list[str]:
+    names = [source.name for source in settings.sources]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    return [f"sources: the name {name!r} is used more than once" for name in repeated]
 
 
 def _exposure_problems(settings: Settings) -> list[str]:

@@ -197,6 +197,35 @@ def named(result: StoredResult | PendingDelivery) -> dict[str, Any]:
     return {"result_name": result.path.name}
 
 
+@dataclass(frozen=True, slots=True)
+class FoundStudy:
+    """A study that a source has, as the source tells of it.
+
+    Attributes
+    ----------
+    study_date
+        YYYYMMDD, or empty.
+    modalities
+        Modalities in Study, sorted; empty where the source does not say.
+    instances
+        Number of Study Related Instances; None where the source does not say.
+    """
+
+    study_instance_uid: str
+    study_date: str = ""
+    modalities: tuple[str, ...] = ()
+    instances: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInstance:
+    """An instance that a source has; the SOP class is empty where the source does not say."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str = ""
+
+
 class Router(Protocol):
     """Decides where results go."""
 

@@ -30,6 +30,7 @@ from gateway.store.entries import (
     ImageIdentity,
     StoredInstance,
 )
+from gateway.store.origin import source_that_was_asked
 from gateway.store.outcome import NO_ROUTE, update_state
 from gateway.store.schema import answers, instances, workers
 from gateway.store.session import AuditEntry, Session, open_session
@@ -146,6 +147,7 @@ class Ledger:
     def _insert(self, connection: sa.Connection, received: Received) -> tuple[int, Arrival]:
         row = {field.name: getattr(received, field.name) for field in fields(received)}
         row |= {"path": self.relative(received.path), "state": State.RECEIVED}
+        row["pulled_from"] = received.pulled_from or source_that_was_asked(received.sop_instance_uid)
         statement = _insert_if_new(connection, row | {"state_at": received.received_at})
         new: int | None = connection.execute(statement).scalar_one_or_none()
         if new is None:

@@ -22,6 +22,7 @@ instances = sa.Table(
     sa.Column("calling_ae_title", sa.String(16), nullable=False),
     sa.Column("called_ae_title", sa.String(16), nullable=False),
     sa.Column("peer_address", sa.String(64), nullable=False),
+    sa.Column("pulled_from", sa.String(64)),  # the source, where the gateway asked for it
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("path", sa.Text, nullable=False),  # under the data directory
@@ -232,4 +233,47 @@ refusals = sa.Table(  # the last ones, equal ones counted; bounded by store.refu
     sa.Index("ix_refusals_last", "last_at"),
     sa.Index("ix_refusals_image", "sop_instance_uid"),
     sa.Index("ix_refusals_peer", "peer_address"),
+)
+
+pulls = sa.Table(  # studies of sources, from the search to the last image
+    "pulls",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("study_instance_uid", sa.String(64), nullable=False),
+    # as the source told them last: another telling means that the study has changed
+    sa.Column("study_date", sa.String(8), nullable=False),
+    sa.Column("modalities", sa.JSON, nullable=False),
+    sa.Column("told", sa.Integer),  # number of instances
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("state_at", UTCDateTime, nullable=False),
+    sa.Column("found_at", UTCDateTime, nullable=False),
+    sa.Column("listed_at", UTCDateTime),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("not_before", UTCDateTime, nullable=False),
+    sa.Column("detail", sa.Text),
+    sa.UniqueConstraint("source", "study_instance_uid"),
+    sa.Index("ix_pulls_due", "source", "state", "not_before"),
+    sa.Index("ix_pulls_study", "study_instance_uid"),
+)
+
+pull_instances = sa.Table(  # what the source listed and the gateway wants, before it asked
+    "pull_instances",
+    metadata,
+    sa.Column("pull_id", _Id, sa.ForeignKey("pulls.id"), primary_key=True, autoincrement=False),
+    sa.Column("sop_instance_uid", sa.String(64), primary_key=True),
+    sa.Column("series_instance_uid", sa.String(64), nullable=False),
+    sa.Column("sop_class_uid", sa.String(64), nullable=False),
+    sa.Index("ix_pull_instances_uid", "sop_instance_uid"),
+)
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    # while it is away: how often in a row it was not reached, why, and when it is tried next
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text),
+    sa.Column("retry_at", UTCDateTime),
+    sa.Column("searched", sa.JSON, nullable=False),  # by schedule: when which window was searched last
 )

@@ -79,6 +79,18 @@ class Event(StrEnum):
     COURIER_DIED = "courier_died", ERROR, "the thread of a destination has ended; another one replaces it"
     COURIER_REPLACED = "courier_replaced", WARNING, "a destination has a new thread"
 
+    # a source and its studies
+    SOURCE_SEARCHED = "source_searched", INFO, "a source was searched: studies, and how many are due"
+    SEARCH_CUT = "search_cut", WARNING, "a source cuts its answer, and the search cannot be divided"
+    STUDY_COMPLETE = "study_complete", INFO, "every instance that the source listed of a study is here"
+    STUDY_PARTIAL = "study_partial", WARNING, "instances of a study are missing; it is asked for again later"
+    STUDY_GIVEN_UP = (
+        "study_given_up",
+        ERROR,
+        "instances of a study are missing after all attempts; `gateway pull --show` names them",
+    )
+    SOURCE_AWAY = "source_away", WARNING, "a source takes no requests now; it is asked again later"
+
     # peers
     ASSOCIATION_OPENED = "association_opened", INFO, "a peer has an association, with titles and address"
     ASSOCIATION_REJECTED = (

@@ -1,0 +1,31 @@
+"""Builds the pullers of the configured sources, for the role `pull` and for `gateway pull`."""
+
+from __future__ import annotations
+
+import threading
+
+from gateway.pull.kinds import open_source, selection_of
+from gateway.pull.puller import Puller
+from gateway.receive.capacity import Capacity
+from gateway.receive.intake import Intake
+from gateway.settings import Settings
+from gateway.store.ledger import Ledger
+from gateway.store.pulls import Pulls
+from gateway.store.spool import open_spool
+
+
+def pullers_of(settings: Settings, ledger: Ledger, stopping: threading.Event) -> dict[str, Puller]:
+    """Return a puller for each source, by its name; nothing is connected yet.
+
+    Raises
+    ------
+    ConfigurationError, Retry, OSError
+        See `mark_of`.
+    """
+    spool = open_spool(settings.directory.spool, ledger)
+    capacity = Capacity(settings.scp, spool, ledger)
+    intake, pulls, selection = Intake(capacity, spool, ledger), Pulls(ledger), selection_of(settings)
+    return {
+        each.name: Puller(open_source(each, settings, intake), each, selection, pulls, capacity, stopping)
+        for each in settings.sources
+    }
