@@ -226,7 +226,7 @@ def test_character_sets_are_understood(row: dict[str, str]) -> None:
 def test_no_query_service_is_offered(tmp_path: Path) -> None:
     services = {row["Service"]: (row["SCU"], row["SCP"]) for row in table("1-3")}
     (others,) = (roles for service, roles in services.items() if service.startswith("Query/Retrieve"))
-    assert others == ("no", "no")
+    assert others == ("yes (configurable; 5.2.4)", "no")
     with receiving(tmp_path) as receiver:
         ae = AE(ae_title="TESTS")
         ae.requested_contexts = [*QueryRetrievePresentationContexts, *VerificationPresentationContexts]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +11,13 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from gateway.processes.pullers import pullers_of
-from gateway.pull.puller import Puller
-from gateway.pull.query import Period, Query
+from gateway.pull.query import Query
 from gateway.pull.source import SourceAway
-from gateway.settings import Settings
-from gateway.store.ledger import Ledger
-from gateway.store.pulls import Pulls, PullState, PullView
+from gateway.store.pulls import PullState
 from gateway.store.queries.images import Images
-from tests.support.database import database_in
+from tests.support.pulling import NOVEMBER, Here, puller_for
 from tests.support.sources import dx
-from tests.wire.archive import PENDING, Archive, archive_of, send_honestly
-
-DAY = date(2026, 11, 3)
-NOVEMBER = Query(Period(date(2026, 11, 1), date(2026, 11, 30)))
+from tests.wire.archive import PENDING, Archive, archive_of, find_honestly, send_honestly
 
 
 def study(images: int = 1, **attributes: Any) -> list[Dataset]:
@@ -42,45 +32,9 @@ def study(images: int = 1, **attributes: Any) -> list[Dataset]:
     return [dx(**(shared | attributes)) for _ in range(images)]
 
 
-@dataclass
-class Here:
-    """A gateway's puller, and its rows."""
-
-    puller: Puller
-    ledger: Ledger
-    pulls: Pulls
-
-    def pull(self, query: Query = NOVEMBER, **how: Any) -> list[str]:
-        """Search, fetch, and return the states of the studies in the order of their end."""
-        _, due = self.puller.find(query, **how)
-        return self.go_on(due)
-
-    def go_on(self, due: list[str] | None = None) -> list[str]:
-        ended: list[str] = []
-        self.puller.run(lambda pull: ended.append(str(pull.state)), due)
-        return ended
-
-    def view(self, image: Dataset) -> PullView:
-        (view,) = self.pulls.of_study(image.StudyInstanceUID)
-        return view
-
-    def rows(self, image: Dataset) -> int:
-        return len(Images(self.ledger).versions(image.SOPInstanceUID))
-
-
-@contextmanager
-def puller_for(folder: Path, archive: Archive, **source: Any) -> Iterator[Here]:
-    engine = database_in(folder)
-    ledger = Ledger(engine, folder)
-    settings = Settings(data_dir=folder, sources=[archive.source(**source)])
-    puller = pullers_of(settings, ledger, threading.Event())["pacs"]
-    yield Here(puller, ledger, Pulls(ledger))
-    engine.dispose()
-
-
 @contextmanager
 def pulling(folder: Path, images: list[Dataset], **behaviour: Any) -> Iterator[tuple[Archive, Here]]:
-    with archive_of(images, **behaviour) as archive, puller_for(folder, archive) as here:
+    with archive_of(images, **behaviour) as archive, puller_for(folder, archive.source()) as here:
         yield archive, here
 
 
@@ -214,8 +168,6 @@ def test_pending_with_an_unsupported_key_is_filtered_here(tmp_path: Path) -> Non
 
 def test_an_archive_that_cuts_its_answers_is_asked_for_shorter_periods(tmp_path: Path) -> None:
     def cut(archive: Archive, keys: Dataset) -> Iterator[tuple[int, Dataset | None]]:
-        from tests.wire.archive import find_honestly
-
         for number, answer in enumerate(find_honestly(archive, keys)):
             if number == 100:
                 return
@@ -236,7 +188,10 @@ def test_an_archive_that_cuts_its_answers_is_asked_for_shorter_periods(tmp_path:
 def test_an_archive_that_is_away_says_so_and_changes_nothing(tmp_path: Path) -> None:
     with archive_of(study()) as archive:
         pass
-    with puller_for(tmp_path, archive) as here, pytest.raises(SourceAway, match="nothing answers there"):
+    with (
+        puller_for(tmp_path, archive.source()) as here,
+        pytest.raises(SourceAway, match="nothing answers"),
+    ):
         here.puller.find(NOVEMBER)
 
 

@@ -13,7 +13,7 @@ else
 fi
 
 missing=""
-for program in storescu storescp echoscu findscu dcmsend dsr2html dsrdump; do
+for program in dcmqrscp storescu storescp echoscu findscu dcmsend dsr2html dsrdump; do
     command -v "$program" >/dev/null 2>&1 || missing="dcmtk"
 done
 command -v Orthanc >/dev/null 2>&1 || missing="$missing orthanc"

@@ -85,7 +85,10 @@ def test_a_study_that_is_not_complete_ends_with_one_line_and_is_shown_with_what_
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--from", "pac", "--date", "2026-11-03"), "pac: no such source; there are pacs; did you mean 'pacs'?"),
+        (
+            ("--from", "pac", "--date", "2026-11-03"),
+            "pac: no such source; there are pacs; did you mean 'pacs'?",
+        ),
         (("--date", "3.11.2026"), "write 2026-11-01 or 2026-11-01..2026-11-30"),
         (("--date", "2026-11-30..2026-11-01"), "the first day is after the last"),
         (("--patient", "*"), "state one whole identifier"),
