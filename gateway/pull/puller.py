@@ -96,10 +96,14 @@ class Puller:
         Retry
             If the source is away or fails to answer.
         """
-        with self._source.session(self._stopping) as session:
-            found: dict[str, FoundStudy] = {}
-            for part in self._parts(session, query):
-                found |= {each.study_instance_uid: each for each in part.studies}
+        found: dict[str, FoundStudy] = {}
+        try:
+            with self._source.session(self._stopping) as session:
+                for part in self._parts(session, query):
+                    found |= {each.study_instance_uid: each for each in part.studies}
+        except SourceAway as away:
+            log_event(Event.SOURCE_AWAY, source=self.name, reason=str(away))
+            raise
         return [each for each in found.values() if self._selection.refuse_study(each) is None]
 
     def find(
@@ -203,6 +207,7 @@ class Puller:
             if missing:
                 problem = self._fetch(session, pull, missing)
         except SourceAway as away:
+            log_event(Event.SOURCE_AWAY, source=self.name, reason=str(away))
             self._pulls.put_back(pull, str(away))
             raise
         except (NoRoom, Refuse) as full:
