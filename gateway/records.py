@@ -73,8 +73,14 @@ UNDETERMINED = "Undetermined"
 SR, SC = "sr", "sc"
 """The kinds of result that the gateway itself looks for; `results.kinds` has all."""
 
+HL7 = "hl7"
+"""The kind of result that is an HL7 v2 message."""
+
 DICOM = "application/dicom"
 """Media type of a Part 10 file (PS3.18 8.7.3.1)."""
+
+HL7_V2 = "application/hl7-v2"
+"""Media type of an HL7 v2 message in ER7 encoding."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,15 @@ from fnmatch import fnmatchcase
 
 from gateway.configuration.problems import Problem, setting_names
 from gateway.configuration.yaml_file import Location
-from gateway.settings import DicomDestination, FolderDestination, Route, Settings, StowDestination
+from gateway.settings import (
+    Destination,
+    DicomDestination,
+    FolderDestination,
+    HL7Destination,
+    Route,
+    Settings,
+    StowDestination,
+)
 from gateway.settings.across import did_you_mean, is_loopback
 from gateway.settings.destinations import secret_variables
 
@@ -26,6 +34,7 @@ def faults(settings: Settings) -> Iterator[Problem]:
     yield from _crossed_limits(settings)
     yield from _impossible_titles(settings)
     yield from _no_folders(settings)
+    yield from _no_results(settings)
 
 
 def doubts(settings: Settings) -> Iterator[Problem]:
@@ -101,6 +110,16 @@ def _no_folders(settings: Settings) -> Iterator[Problem]:
     for key, path in folders:
         if os.access(path, os.F_OK) and not os.access(f"{path}/.", os.F_OK):
             yield Problem(key, f"{path} is a file; name a folder")
+
+
+def _no_results(settings: Settings) -> Iterator[Problem]:
+    """Yield destinations whose kind of result is never written."""
+    for number, each in enumerate(settings.destinations):
+        if isinstance(each, HL7Destination) and settings.results.hl7 is None:
+            text = (
+                f"{each.name!r} takes HL7 messages, and none is written; state results.hl7, if only as {{}}"
+            )
+            yield Problem(("destinations", number), text)
 
 
 def _idle_routes(settings: Settings) -> Iterator[Problem]:
@@ -201,7 +220,7 @@ def _matches(title: str, pattern: str) -> bool:
     return fnmatchcase(title, pattern.replace("[", "[[]"))
 
 
-def _place(destination: FolderDestination | DicomDestination | StowDestination) -> tuple[object, ...]:
+def _place(destination: Destination) -> tuple[object, ...]:
     match destination:
         case FolderDestination():
             return (destination.path,)
@@ -209,3 +228,5 @@ def _place(destination: FolderDestination | DicomDestination | StowDestination) 
             return destination.ae_title, destination.host, destination.port
         case StowDestination():
             return (destination.url.rstrip("/"),)
+        case HL7Destination():
+            return destination.host, destination.port

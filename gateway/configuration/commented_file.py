@@ -20,10 +20,12 @@ from gateway.configuration.settings_file import DEFAULT_FILE
 from gateway.settings import (
     DicomDestination,
     DicomSource,
+    HL7Destination,
     Section,
     Settings,
     StowDestination,
     destinations,
+    messages,
     section,
     sources,
 )
@@ -38,6 +40,7 @@ EXAMPLES: dict[str, tuple[tuple[type[Section], dict[str, Any]], ...]] = {
     "destinations": (
         (DicomDestination, _PACS),
         (StowDestination, {"name": "archive", "kind": "stow", "url": "https://pacs.example/dicom-web"}),
+        (HL7Destination, {"name": "ris", "kind": "hl7", "host": "127.0.0.1", "port": 2575}),
     ),
     "sources": ((DicomSource, _PACS),),
 }
@@ -65,9 +68,8 @@ def commented_file() -> str:
 
 def field_docstrings() -> dict[str, dict[str, str]]:
     """Return the docstring under each field of the settings, by class and field."""
-    trees = (
-        ast.parse(inspect.getsource(module)) for module in (gateway.settings, destinations, sources, section)
-    )
+    modules = gateway.settings, destinations, messages, sources, section
+    trees = (ast.parse(inspect.getsource(module)) for module in modules)
     return {
         node.name: dict(_documented(node))
         for tree in trees

@@ -20,7 +20,8 @@ from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 from gateway.deliver.connection import Connection, Patience, Stopped
-from gateway.errors import ConfigurationError, Retry
+from gateway.deliver.exchange import Interrupted, Unanswered, Unreached
+from gateway.errors import ConfigurationError
 from gateway.peer_text import clean
 from gateway.settings import ClientTLS, StowDestination
 from gateway.tls import client_context, problem_of
@@ -30,28 +31,6 @@ MAX_ANSWER_BYTES = 1024 * 1024
 
 _BLOCK_BYTES = 64 * 1024
 _LAST_WORD_SECONDS = 1.0  # for an answer that came before all was sent
-
-
-class Unreached(Retry):
-    """There was no connection: nothing was sent."""
-
-
-class Unanswered(Retry):
-    """The server was reached, and what it made of the request is unknown.
-
-    Attributes
-    ----------
-    is_silent
-        It kept the connection and let time pass.
-    """
-
-    def __init__(self, problem: str, *, is_silent: bool = False) -> None:
-        super().__init__(problem)
-        self.is_silent = is_silent
-
-
-class Interrupted(Unanswered):
-    """The gateway is to stop, and did not wait for the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ class Verdict(StrEnum):
     AWAY = "away"  # no object's turn: nobody there, association rejected or ended early
 
 
+SUPERSEDED = "a later answer has replaced this one, and has a result of its own"
+"""Why a destination that keeps the last result of an image never gets this one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One object's outcome.

@@ -20,7 +20,8 @@ from pydicom.errors import InvalidDicomError
 from gateway.deliver.advice import advice_for
 from gateway.deliver.c_store import verdict_of
 from gateway.deliver.destination import AuditTarget, Destination
-from gateway.deliver.http import Answer, Interrupted, Unanswered, Unreached, WebClient
+from gateway.deliver.exchange import Interrupted, Unanswered, Unreached
+from gateway.deliver.http import Answer, WebClient
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.deliver.web_data_set import Unreadable, data_sets_of, items, number, texts
 from gateway.doctor.finding import Finding, doubtful, good, wrong

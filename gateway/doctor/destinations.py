@@ -18,7 +18,7 @@ from gateway.settings import Settings
 def destinations(settings: Settings) -> Iterator[Finding]:
     """Examine each destination in turn, and name the destinations to which no route leads."""
     routed = {name for route in settings.routes for name in route.to}
-    rules = ResultRules(**settings.results.model_dump())
+    rules = ResultRules.of(settings.results.model_dump())
     for destination in open_destinations(settings).values():
         yield from destination.examine(_sop_classes(destination, rules))
         if destination.name not in routed:

@@ -36,6 +36,7 @@ from gateway.results.explicit_vr import encoded, sequence_value
 from gateway.results.identity import tracking_uid
 from gateway.results.modules import MANUFACTURER, code_dataset, long_string
 from gateway.results.region import corners
+from gateway.results.requests import procedure_codes
 
 PLAIN_CHEST = Code("399208008", "SCT", "Plain X-ray of chest")
 PERCENT = Code("%", "UCUM", "Percent")
@@ -104,15 +105,8 @@ def _observer(model: ModelIdentity) -> Iterator[bytes]:
 
 
 def _procedures(header: Dataset) -> list[bytes]:
-    """Return the imaging procedure's codes: performed, else requested, else plain radiography."""
-    requests = header.get("RequestAttributesSequence") or []
-    candidates = [
-        header.get("ProcedureCodeSequence"),
-        header.get("RequestedProcedureCodeSequence"),
-        *(request.get("RequestedProcedureCodeSequence") for request in requests),
-    ]
-    given = next(filter(None, candidates), None)
-    return list(map(encoded, given)) if given else [code_item(PLAIN_CHEST)]
+    """Return the imaging procedure's codes, else plain radiography."""
+    return list(map(encoded, procedure_codes(header))) or [code_item(PLAIN_CHEST)]
 
 
 def _image_library(header: Dataset) -> bytes:

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from gateway.results.observation_message import ObservationMessageBuilder
 from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
 from gateway.results.secondary_capture import SecondaryCaptureBuilder
 from gateway.results.structured_report import StructuredReportBuilder
 
-KINDS: tuple[Builder, ...] = (StructuredReportBuilder(), SecondaryCaptureBuilder())
+KINDS: tuple[Builder, ...] = (
+    StructuredReportBuilder(),
+    SecondaryCaptureBuilder(),
+    ObservationMessageBuilder(),
+)
 
 
 def build_results(

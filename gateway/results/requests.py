@@ -19,6 +19,17 @@ def distinct(items: Iterable[Dataset]) -> list[Dataset]:
     return found
 
 
+def procedure_codes(header: Dataset) -> list[Dataset]:
+    """Return the codes of the imaging procedure: of the performed one, else of the requested one."""
+    requests = header.get("RequestAttributesSequence") or []
+    candidates = [
+        header.get("ProcedureCodeSequence"),
+        header.get("RequestedProcedureCodeSequence"),
+        *(request.get("RequestedProcedureCodeSequence") for request in requests),
+    ]
+    return list(next(filter(None, candidates), None) or ())
+
+
 def referenced_requests(header: Dataset) -> list[Dataset]:
     """Return Referenced Request items (PS3.3 C.17.2), one for each request that the image names.
 

@@ -6,11 +6,13 @@ ledger. A result need not be DICOM: only a DICOM result names a SOP class and a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from gateway.records import GreyImage
 from gateway.results.answer import Answer
+from gateway.results.hl7 import MessageRules
 from gateway.results.source_header import SourceHeader
 
 SRClass = Literal["comprehensive-3d", "comprehensive"]
@@ -25,6 +27,14 @@ class ResultRules:
     secondary_capture: bool = True
     compression: Compression = "none"
     lung_outline: bool = False
+    hl7: MessageRules | None = None
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> ResultRules:
+        """Return the rules that the section `results` of the settings states, as `model_dump` gives it."""
+        stated = dict(settings)
+        message = stated.pop("hl7")
+        return cls(**stated, hl7=MessageRules(**message) if message is not None else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ _QUALIFIERS = _Macro(
     is_complete=_is_issuer,
     most=1,
 )
+_ORDER_NUMBERS = ("PlacerOrderNumberImagingServiceRequest", "FillerOrderNumberImagingServiceRequest")
 _REQUEST = _Macro(
     (
         "StudyInstanceUID",
@@ -88,6 +89,7 @@ _REQUEST = _Macro(
         "RequestedProcedureDescription",
         "ScheduledProcedureStepID",
         "ScheduledProcedureStepDescription",
+        *_ORDER_NUMBERS,
     ),
     {"RequestedProcedureCodeSequence": _CODE, "IssuerOfAccessionNumberSequence": _ISSUER},
 )
@@ -98,7 +100,8 @@ _HEADER = _Macro(
         *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
         *("PatientAge", "PatientSize", "PatientWeight"),
         *("StudyDate", "StudyTime", "StudyID", "StudyDescription", "AccessionNumber"),
-        *("ReferringPhysicianName", "TimezoneOffsetFromUTC"),
+        *("ReferringPhysicianName", "TimezoneOffsetFromUTC", "AcquisitionDate", "AcquisitionTime"),
+        *_ORDER_NUMBERS,
         *("PatientOrientation", "BurnedInAnnotation", "LossyImageCompression"),
         *("LossyImageCompressionRatio", "LossyImageCompressionMethod"),
     ),

@@ -25,8 +25,10 @@ from gateway.settings.destinations import (
     Destination,
     DicomDestination,
     FolderDestination,
+    HL7Destination,
     StowDestination,
 )
+from gateway.settings.messages import HL7Message
 from gateway.settings.section import MAX_NAME, TLS, AETitle, ClientTLS, Host, Name, Port, Section
 from gateway.settings.sources import DicomSource, Source
 
@@ -42,6 +44,8 @@ __all__ = [
     "DicomDestination",
     "DicomSource",
     "FolderDestination",
+    "HL7Destination",
+    "HL7Message",
     "Log",
     "Model",
     "Name",
@@ -170,6 +174,9 @@ class Results(Section):
     """Lossless compression of the Secondary Capture: none, jpeg-ls, jpeg-2000 or rle; a PACS must take it."""
     lung_outline: bool = False
     """Draw the outline of the lungs that the model found, on the Secondary Capture and the report page."""
+    hl7: HL7Message | None = None
+    """Also write an HL7 message, for destinations of kind hl7, as {receiving_application: RIS, …}; {} has the
+    defaults of `HL7Message`; null: none."""
 
 
 class Worker(Section):

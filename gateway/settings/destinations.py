@@ -97,13 +97,36 @@ class StowDestination(Section):
         return self
 
 
+class HL7Destination(Section):
+    """A RIS, EHR or interface engine that takes HL7 v2 messages over MLLP; `results.hl7` writes them."""
+
+    name: Name
+    """Name of the destination, for routes, commands and pages."""
+    kind: Literal["hl7"]
+    """HL7 v2 over MLLP."""
+    host: Host
+    """Address or name of the receiver."""
+    port: Annotated[int, Field(ge=1, le=65535)]
+    """TCP port of the receiver, 1 to 65535."""
+    tls: ClientTLS | None = None
+    """TLS towards the receiver, as {ca: FILE, certificate: FILE, key: FILE}; {} trusts the system's
+    authorities; null: none."""
+    timeout_seconds: float = Field(30, gt=0)
+    """Seconds without progress, and for each acknowledgement, after which an attempt ends."""
+    on_error: Literal["later", "never"] = "later"
+    """Meaning of the acknowledgements AE and CE: later (the message is sent again), or never (it is given
+    up at once, as after AR and CR)."""
+
+
 def secret_variables(name: str) -> dict[str, str]:
     """Return the environment variable of each secret of the STOW-RS destination of this name."""
     prefix = "GATEWAY_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
     return {key: f"{prefix}_{key.upper()}" for key in ("password", "bearer_token")}
 
 
-Destination = Annotated[FolderDestination | DicomDestination | StowDestination, Field(discriminator="kind")]
+Destination = Annotated[
+    FolderDestination | DicomDestination | StowDestination | HL7Destination, Field(discriminator="kind")
+]
 _TYPES: tuple[type[Section], ...] = get_args(get_args(Destination)[0])
 DESTINATION_KINDS = tuple(get_args(each.model_fields["kind"].annotation)[0] for each in _TYPES)
 """The values of `kind`, in the order of the union."""

@@ -155,7 +155,8 @@ class PendingDelivery:
     `state` is `pending` while it is to be sent, `stored` while its storage is to be committed. The
     time after which it is given up counts from `begun_at`. `unsure` where an earlier attempt may have
     arrived: its end is unknown. `asked` counts requests for a commitment. `source_path` is the image's file.
-    SOP class and instance are empty where the result is not DICOM.
+    `is_superseded` where a later answer has replaced the one that the result belongs to. SOP class and
+    instance are empty where the result is not DICOM.
     """
 
     id: int
@@ -176,6 +177,7 @@ class PendingDelivery:
     asked: int = 0
     media_type: str = DICOM
     source_path: Path = Path()
+    is_superseded: bool = False
 
     @property
     def name(self) -> str:

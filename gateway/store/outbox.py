@@ -13,7 +13,7 @@ from gateway.store.doorbell import Work
 from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery, named
 from gateway.store.ledger import Ledger, now
 from gateway.store.outcome import update_state
-from gateway.store.schema import deliveries, destinations, instances, results
+from gateway.store.schema import answers, deliveries, destinations, instances, results
 from gateway.store.session import AuditEntry
 from gateway.store.timings import record_timings
 from gateway.telemetry.events import Event
@@ -227,8 +227,10 @@ _PENDING = (
         deliveries.c.last_error,
         deliveries.c.unsure,
         deliveries.c.asked,
+        answers.c.superseded_at.is_not(None).label("is_superseded"),
     )
     .join(results, results.c.id == deliveries.c.result_id)
+    .join(answers, answers.c.id == results.c.answer_id)
     .join(instances, instances.c.id == results.c.instance_id)
 )
 

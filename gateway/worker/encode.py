@@ -99,7 +99,7 @@ class Encoder:
 
 def result_rules(settings: Settings) -> ResultRules:
     """Return what ENCODE needs to know of the settings."""
-    return ResultRules(**settings.results.model_dump())
+    return ResultRules.of(settings.results.model_dump())
 
 
 def open_encoder(settings: Settings, results: Mark) -> Encoder:

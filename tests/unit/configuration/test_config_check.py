@@ -95,6 +95,12 @@ worker: {sandboxes: many}
         ),
         ("routes: [{when: 'Rows > x', to: [outbox]}]", "routes.0.when: column 8: compare Rows with"),
         ("routes: [{when: Rows > (1, to: [outbox]}]", "routes.0.when: column 8: '(' was never closed"),
+        (
+            "destinations: [{name: ris, kind: hl7, host: h, port: 2575}]",
+            "destinations.0: |takes HL7 messages, and none is written; state results.hl7",
+        ),
+        ("results: {hl7: {processing_id: X}}", "results.hl7.processing_id: must be 'P', 'T' or 'D', not 'X'"),
+        ("results: {hl7: {sending_facilty: X}}", "results.hl7.sending_facilty: |mean 'sending_facility'"),
         ("scp: {reject_below_disk_mb: 900}", "scp.reject_below_disk_mb: is more than scp.min_free_disk_mb"),
     ],
 )

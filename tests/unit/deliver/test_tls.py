@@ -1,4 +1,4 @@
-"""Delivery over TLS: by C-STORE and by STOW-RS, both sides with certificates, what is said of bad ones."""
+"""Delivery over TLS: by C-STORE, by STOW-RS and by MLLP; certificates on both sides, and bad ones."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ import pytest
 
 from gateway.configuration.settings_file import load_settings
 from gateway.deliver.c_store import StorageSCU
+from gateway.deliver.hl7 import MessageReceiver
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.deliver.stow import StowClient
 from gateway.errors import ConfigurationError
 from gateway.records import SC
-from gateway.settings import ClientTLS, DicomDestination, StowDestination
+from gateway.settings import ClientTLS, DicomDestination, HL7Destination, StowDestination
 from gateway.store.entries import PendingDelivery
 from tests.support.certificates import Authority, Certificate
+from tests.support.messages import delivery_of, message
 from tests.support.sources import dx, encoded
 from tests.support.storage_peer import storage_peer
+from tests.wire.mllp_server import mllp_server, say
 from tests.wire.stow_server import STORES, stow_server
 
 
@@ -74,6 +77,19 @@ def by_stow(port: int, tls: dict[str, str], pending: list[PendingDelivery]) -> O
     return outcome
 
 
+def by_mllp(port: int, tls: dict[str, str], folder: Path) -> Outcome:
+    ris = HL7Destination(
+        name="ris",
+        kind="hl7",
+        host="127.0.0.1",
+        port=port,
+        timeout_seconds=5,
+        tls=ClientTLS.model_validate(tls),
+    )
+    (outcome,) = MessageReceiver(ris).deliver([delivery_of(message(), folder)])
+    return outcome
+
+
 def test_by_c_store(
     authority: Authority, pacs: Certificate, gateway: Certificate, pending: list[PendingDelivery]
 ) -> None:
@@ -90,6 +106,13 @@ def test_by_stow(
         outcome = by_stow(server.port, {"ca": str(authority.ca), **gateway.files}, pending)
         assert outcome.verdict is Verdict.DELIVERED
         assert pending[0].path.read_bytes() in server.posts[0].body
+
+
+def test_by_mllp(authority: Authority, pacs: Certificate, gateway: Certificate, tmp_path: Path) -> None:
+    with mllp_server(say("AA"), tls=asking(pacs, authority)) as server:
+        outcome = by_mllp(server.port, {"ca": str(authority.ca), **gateway.files}, tmp_path)
+        assert outcome.verdict is Verdict.DELIVERED
+        assert len(server.messages) == 1
 
 
 @pytest.fixture(
@@ -145,6 +168,17 @@ def test_a_bad_certificate_is_named_by_stow(bad: Bad, pending: list[PendingDeliv
         ours = "our" in words  # the server's own log says more
         assert words in told or (ours and ("have refused our certificate" in told or "alert" in told)), told
         assert not server.posts
+
+
+def test_a_bad_certificate_is_named_by_mllp(bad: Bad, tmp_path: Path) -> None:
+    context, tls, words = bad
+    with mllp_server(say("AA"), tls=context) as server:
+        outcome = by_mllp(server.port, tls, tmp_path)
+        assert outcome.verdict is not Verdict.DELIVERED
+        told = str(outcome.error)
+        ours = "our" in words  # with TLS 1.3 the refusal comes while the message is sent
+        assert words in told or (ours and "have refused our certificate" in told), told
+        assert not server.messages
 
 
 def test_a_renewed_certificate_counts_from_the_next_association(

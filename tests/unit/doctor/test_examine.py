@@ -24,6 +24,7 @@ from tests.support.free_ports import free_port
 from tests.support.storage_peer import storage_peer
 from tests.wire import pdus
 from tests.wire.acceptor import Script, accepting
+from tests.wire.mllp_server import mllp_server, say
 from tests.wire.pacs_scripts import accepting_with, answering, close, context
 
 
@@ -40,6 +41,10 @@ def pacs(port: int, **changes: Any) -> dict[str, Any]:
 
 def stow(port: int) -> dict[str, Any]:
     return {"name": "web", "kind": "stow", "url": f"http://127.0.0.1:{port}/dicom-web"}
+
+
+def hl7(port: int) -> dict[str, Any]:
+    return {"name": "ris", "kind": "hl7", "host": "127.0.0.1", "port": port}
 
 
 def wrong(findings: Iterator[Finding]) -> Finding:
@@ -129,6 +134,15 @@ def test_a_dicomweb_server(tmp_path: Path, status: int, verdict: Severity, advic
 
 def test_a_dicomweb_server_that_is_not_there(tmp_path: Path) -> None:
     assert "nothing answers" in wrong(destinations(settings(tmp_path, destinations=[stow(free_port())]))).told
+
+
+def test_a_receiver_of_messages(tmp_path: Path) -> None:
+    """A connection shows that it is there; a message would be taken for a result."""
+    with mllp_server(say("AA")) as server:
+        (found,) = destinations(settings(tmp_path, destinations=[hl7(server.port)]))
+    assert found.verdict is Severity.GOOD
+    assert server.messages == []
+    assert "nothing answers" in wrong(destinations(settings(tmp_path, destinations=[hl7(server.port)]))).told
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -240,6 +240,15 @@ def test_one_request_gathers_what_its_steps_say() -> None:
     assert request.RequestedProcedureDescription == "Thorax p.a."
 
 
+def test_a_request_has_the_numbers_of_placer_and_filler() -> None:
+    numbers = {
+        "PlacerOrderNumberImagingServiceRequest": "PL-1",
+        "FillerOrderNumberImagingServiceRequest": "FI-2",
+    }
+    (request,) = report_on(cr(RequestAttributesSequence=[item(**numbers)])).ReferencedRequestSequence
+    assert {name: request[name].value for name in numbers} == numbers
+
+
 def test_a_changed_model_names_its_predecessor() -> None:
     source = dx()
     earlier = structured_report(source_header(source), answer(configuration="old"))
