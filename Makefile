@@ -5,6 +5,7 @@ TORCH_INDEX_URL ?=    # a wheel index with CPU builds of torch, where the defaul
 FUZZ_SECONDS ?= 3600
 IMAGES ?= 500
 KILLS ?= 100
+FAULTS ?= 60
 WORKERS ?= 3         # of the tests; on two cores one of them usually waits
 BIN := .venv/bin
 RUNS := .venv/ready
@@ -17,10 +18,10 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.
 unexport PYTHONDONTWRITEBYTECODE  # else hundreds of Pythons compile the gateway anew
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pictures serve revision test slow prove fuzz nightly check bench peers clean
+.PHONY: help setup demo pictures serve revision test slow prove prove-cluster fuzz nightly check bench peers clean
 
 help:  ## list these commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: $(RUNS)  ## build the environment in .venv, with what running needs
 
@@ -56,9 +57,13 @@ fuzz: $(TESTS)  ## mutate files and network streams for FUZZ_SECONDS (3600); sho
 prove: $(TESTS) peers  ## kill a gateway KILLS times (100), on SQLite and on PostgreSQL; show that nothing is lost
 	$(BIN)/python -m tests.prove --images $(IMAGES) --kills $(KILLS)
 
+prove-cluster: $(TESTS) peers  ## as prove, for a cluster of hosts (root): FAULTS (60) of processes, hosts, cables, servers
+	$(BIN)/gateway prove --cluster --images $(IMAGES) --faults $(FAULTS)
+
 nightly: $(TESTS) peers  ## run what is too long for the gate: bursts, hung decoders, 100 kills on each database, an hour of fuzzing
 	$(BIN)/python -m pytest -m nightly
 	$(MAKE) prove
+	$(MAKE) prove-cluster
 	$(MAKE) fuzz
 
 revision: $(RUNS)  ## write the revision of what makes answers and results, after a change of it

@@ -24,8 +24,9 @@ from rich.table import Table
 from benchmarks.processes import each, processor_ms
 from benchmarks.radiograph import MB, shares, write_radiographs
 from benchmarks.sender import Sender
+from gateway.deliver.storage_scu import DicomNode
 from gateway.files.draft import Draft
-from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.gateway_process import running, wait_for
 
 LEAD_SECONDS = 0.3
 
@@ -70,20 +71,20 @@ def _row(root: Path, receivers: int, workers: int, senders: int, images: int, de
         "routes": [{"calling_ae_title": "*", "to": ["out"]}],
     }
     with running(root, **settings) as gateway:
-        _send(root, gateway, workers, workers)  # each worker's first images take longer
+        send(root, gateway.node, workers, workers)  # each worker's first images take longer
         before = processor_ms(gateway.process.pid)
-        start, acknowledged, ended = _send(root, gateway, senders, images)
+        start, acknowledged, ended = send(root, gateway.node, senders, images)
         spent = each(before, processor_ms(gateway.process.pid), images)
         gateway.stop()
     shutil.rmtree(root)
     return Row(receivers, workers, senders, images / (acknowledged - start), images / (ended - start), spent)
 
 
-def _send(root: Path, gateway: GatewayProcess, senders: int, images: int) -> tuple[float, float, float]:
+def send(root: Path, node: DicomNode, senders: int, images: int) -> tuple[float, float, float]:
     """Send at full speed; return the times of the first C-STORE, the last 0x0000 and the last result."""
     expected = 2 * images + len(_results(root))
     files = write_radiographs(root / "sent", images)
-    sending = [Sender(gateway.node, 0.0, share) for share in shares(files, senders)]
+    sending = [Sender(node, 0.0, share) for share in shares(files, senders)]
     start = time.time() + LEAD_SECONDS
     for sender in sending:
         sender.start(start)
@@ -126,7 +127,7 @@ def main(
     folder: Annotated[Path | None, typer.Option(help="Measure on this disk.")] = None,
 ) -> None:
     """Print the scaling table of this machine."""
-    counts = [_pair(text) for text in pairs.split(",")] if pairs else _doublings(len(os.sched_getaffinity(0)))
+    counts = [pair(text) for text in pairs.split(",")] if pairs else _doublings(len(os.sched_getaffinity(0)))
     console = Console(width=140, highlight=False)
     table = Table(
         "receivers", "workers", "senders", "acknowledged/s", "answered/s", "MB/s", "ms/image", box=box.SIMPLE
@@ -146,7 +147,8 @@ def _cells(row: Row) -> list[str]:
     return [*counts, f"{row.acknowledged:.1f}", f"{row.answered:.1f}", f"{row.acknowledged * MB:.0f}", spent]
 
 
-def _pair(text: str) -> tuple[int, int]:
+def pair(text: str) -> tuple[int, int]:
+    """Return receivers and workers as `2:4` names them."""
     receivers, workers = text.split(":")
     return int(receivers), int(workers)
 

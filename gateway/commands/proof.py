@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,21 +23,40 @@ def prove(
     database_kills: Annotated[
         int, typer.Option(min=0, help="How often PostgreSQL is killed besides; its owner starts it again.")
     ] = 0,
+    cluster: Annotated[
+        bool,
+        typer.Option("--cluster", help="Prove it for many hosts in network namespaces (Linux, root)."),
+    ] = False,
+    faults: Annotated[
+        int, typer.Option(min=0, help="How often a process, host, cable or server of the cluster fails.")
+    ] = 60,
     seed: Annotated[int, typer.Option(help="The same seed, the same kills.")] = 1,
     config: Config = None,
 ) -> None:
     """Kill a gateway of its own again and again; show that nothing is lost or answered twice."""
+    from gateway.proof.cluster.conduct import ClusterExperiment, conduct_in_cluster
+    from gateway.proof.cluster.machine import enter_own_machine
     from gateway.proof.conduct import Experiment, conduct
     from gateway.proof.report import cases_of, table_of
 
+    if cluster:
+        enter_own_machine()
+    given = load_settings(config)
     folder = Path(tempfile.mkdtemp(prefix="gateway-prove-"))
     err.print(f"settings, log and data are in {folder}", highlight=False, soft_wrap=True)
-    experiment = Experiment(images, kills, senders, seed, database_kills)
     with Progress(console=err, transient=True) as progress:
         task = progress.add_task("proving", total=1)
-        update = partial(progress.update, task)
-        findings = conduct(experiment, load_settings(config), database, folder, lambda x: update(completed=x))
-    out.print(table_of(findings))
+
+        def tell(share: float) -> None:
+            progress.update(task, completed=share)
+
+        if cluster:
+            wanted = ClusterExperiment(images, faults, senders, seed)
+            findings = conduct_in_cluster(wanted, given, folder, tell)
+        else:
+            experiment = Experiment(images, kills, senders, seed, database_kills)
+            findings = conduct(experiment, given, database, folder, tell)
+    out.print(table_of(findings, "faults" if cluster else "kills"))
     for case in cases_of(findings):
         warn(case, style="red")
     if not findings.proven:

@@ -52,13 +52,13 @@ class Archive:
 
 
 @contextmanager
-def listening_archive() -> Iterator[Archive]:
-    """Run an archive within a block."""
+def listening_archive(host: str = "127.0.0.1", port: int = 0) -> Iterator[Archive]:
+    """Run an archive within a block; port 0 is any free one."""
     archive = Archive()
     ae = ApplicationEntity(AE_TITLE)
     ae.supported_contexts = StoragePresentationContexts
     handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, archive.answer_c_store)]
-    server = cast(ThreadedAssociationServer, ae.start_server(("127.0.0.1", 0), False, evt_handlers=handlers))
+    server = cast(ThreadedAssociationServer, ae.start_server((host, port), False, evt_handlers=handlers))
     archive.port = server.server_address[1]
     try:
         yield archive

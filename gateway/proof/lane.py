@@ -12,7 +12,7 @@ from gateway.proof.serving import Serving
 
 
 class Lane:
-    """Kills of one lane, one due at a time; `carried_out` lists the finished kills."""
+    """Kills of one lane, one due at a time; `done` lists the finished kills."""
 
     def __init__(self, kills: Iterable[Kill], orders: Orders, serving: Serving) -> None:
         self._waiting = iter(kills)
@@ -20,8 +20,13 @@ class Lane:
         self._serving = serving
         self._kill: Kill | None = None
         self._acknowledged = 0
-        self.carried_out: list[Kill] = []
+        self.done: list[Kill] = []
         self._next()
+
+    @property
+    def begun(self) -> int:
+        """The number of kills that are done: images come as kills proceed."""
+        return len(self.done)
 
     @property
     def ended(self) -> bool:
@@ -41,7 +46,7 @@ class Lane:
         if starved and self._kill.point and self._orders.withdraw(self._kill):
             self._kill = replace(self._kill, victim=self._kill.lane, point=None)
         if self._is_done(self._kill):
-            self.carried_out.append(self._kill)
+            self.done.append(self._kill)
             self._next()
 
     def _next(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 RECEIVE, WORK, SERVE, ALL, DATABASE = "receive", "work", "serve", "all", "database"
 ITSELF = "itself"
+NAMES = {RECEIVE: "receiver", WORK: "worker", SERVE: "supervisor", ALL: "all at once", DATABASE: "PostgreSQL"}
 
 
 def _points(role: str, *stages: str) -> list[str]:
@@ -47,6 +48,19 @@ class Kill:
     point: str | None = None
     passage: int = 1
     wait_seconds: float = 0.0
+
+    @property
+    def place(self) -> str:
+        """What happened, for the table."""
+        if not self.point:
+            return "killed at a random time"
+        _, stage, side = self.point.split(".")
+        return f"killed {side} {stage}"
+
+    @property
+    def whom(self) -> str:
+        """The victim, for the table."""
+        return NAMES[self.lane if self.victim == ITSELF else self.victim]
 
 
 def plan_kills(kills: int, seed: int, database_kills: int = 0) -> list[Kill]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.table import Table
 
 from gateway.proof.conduct import Findings
-from gateway.proof.plan import ALL, DATABASE, ITSELF, RECEIVE, SERVE, WORK, Kill
+from gateway.proof.course import Fault
 
 MOST_CASES = 20
-NAMES = {RECEIVE: "receiver", WORK: "worker", SERVE: "supervisor", ALL: "all at once", DATABASE: "PostgreSQL"}
 
 
-def table_of(findings: Findings) -> Table:
-    """Return the table of kills and counts."""
+def table_of(findings: Findings, faults: str = "kills") -> Table:
+    """Return the table of kills, or other `faults`, and counts."""
     verdict = findings.verdict
     table = Table(box=None, show_header=False)
     table.add_column()
@@ -23,7 +23,7 @@ def table_of(findings: Findings) -> Table:
         table.add_row(words, str(count))
     table.add_section()
     for words, count in (
-        ("kills", len(findings.kills)),
+        (faults, len(findings.kills)),
         ("acknowledged", verdict.acknowledged),
         ("answered", verdict.answered),
         ("lost", len(verdict.lost)),
@@ -36,10 +36,10 @@ def table_of(findings: Findings) -> Table:
     return table
 
 
-def kinds_of(kills: tuple[Kill, ...]) -> list[tuple[str, int]]:
-    """Return the number of kills by point and side, then by victim."""
-    places = Counter(_place(kill) for kill in kills)
-    victims = Counter(NAMES[kill.lane if kill.victim == ITSELF else kill.victim] for kill in kills)
+def kinds_of(faults: Sequence[Fault]) -> list[tuple[str, int]]:
+    """Return the number of faults by place, then by victim."""
+    places = Counter(fault.place for fault in faults)
+    victims = Counter(fault.whom for fault in faults)
     return [*sorted(places.items()), *((f"of them, {name}", count) for name, count in victims.items())]
 
 
@@ -49,10 +49,3 @@ def cases_of(findings: Findings) -> list[str]:
     cases = [f"lost: {case}" for case in verdict.lost]
     cases += [f"duplicated: {case}" for case in verdict.duplicated]
     return [*cases, *findings.mishaps][:MOST_CASES]
-
-
-def _place(kill: Kill) -> str:
-    if not kill.point:
-        return "killed at a random time"
-    _, stage, side = kill.point.split(".")
-    return f"killed {side} {stage}"

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +81,11 @@ class Serving:
         elif status is not None:
             raise GatewayError(f"the gateway ended by itself with status {status}: see {self._stderr}")
 
-    def stop(self) -> int:
-        """Stop the gateway with SIGTERM; return its exit status."""
+    def stop(self) -> Sequence[str]:
+        """Stop the gateway with SIGTERM; return a sentence where it ends with an error."""
         self._process.terminate()
-        return self._process.wait(STOP_SECONDS)
+        status = self._process.wait(STOP_SECONDS)
+        return [f"the gateway ended with status {status}"] if status else []
 
     def end(self) -> None:
         """Kill all remaining processes."""

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the DICOM peers, the load balancer, the database server, the browser and OHIF's packages that the tests use, where this user may.
-# Starts no service.
+# Installs the DICOM peers, the load balancer and the network tools of a cluster, the database server, the browser and
+# OHIF's packages that the tests use, where this user may. Starts no service.
 PATH="$PATH:/usr/sbin"
 ohif="$(dirname "$0")/ohif"
 if command -v npm >/dev/null 2>&1; then
@@ -22,6 +22,7 @@ ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postg
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
 [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
+command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
 [ -z "$missing" ] && exit 0
 
 as_root=""

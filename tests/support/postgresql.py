@@ -33,14 +33,16 @@ class PostgreSQL:
     ----------
     folder
         For the server's log, `postgresql.log`.
+    data
+        Folder for its data, which other users may enter; None: that of temporary files.
     settings
         Of the server, as `synchronous_commit="off"`.
     """
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, data: Path | None = None, **settings: str) -> None:
         self._settings = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self._log = folder / "postgresql.log"
-        self._data = Path(tempfile.mkdtemp(prefix="gateway-postgresql-"))
+        self._data = Path(tempfile.mkdtemp(prefix="gateway-postgresql-", dir=data))
         self._user = "postgres" if os.geteuid() == 0 else None
         if self._user:
             os.chown(self._data, pwd.getpwnam(self._user).pw_uid, -1)
@@ -61,6 +63,11 @@ class PostgreSQL:
     def url(self) -> str:
         """As the settings' `database` takes it."""
         return f"postgresql://gateway@127.0.0.1:{self._port}/postgres"
+
+    @property
+    def pid(self) -> int:
+        """Process ID of the server."""
+        return self._server.pid
 
     def start(self) -> None:
         """Start the server on what its folder holds; return once it answers."""

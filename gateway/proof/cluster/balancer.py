@@ -1,0 +1,33 @@
+"""HAProxy before the receivers, in TCP mode: an association stays with the receiver that it reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+_HEAD = """\
+global
+    maxconn 200
+defaults
+    mode tcp
+    timeout connect 3s
+    timeout client 400s
+    timeout server 400s
+    retries 2
+    option redispatch
+frontend dicom
+    bind {bind}:{port}
+    default_backend receivers
+backend receivers
+    balance leastconn
+    option tcp-check
+    default-server check inter 1s fall 2 rise 1 on-marked-down shutdown-sessions
+"""
+
+
+def balancer(folder: Path, bind: str, port: int, receivers: Mapping[str, str]) -> list[str]:
+    """Write HAProxy's settings for receivers, name → address; return its command."""
+    lines = [f"    server {name} {address}:{port}\n" for name, address in receivers.items()]
+    file = folder / "haproxy.cfg"
+    file.write_text(_HEAD.format(bind=bind, port=port) + "".join(lines))
+    return ["haproxy", "-db", "-f", str(file)]
