@@ -6,7 +6,8 @@ killed worker. The ledger decides what is done: a workflow that runs twice finds
 and `_repair` have one job for each failure beyond that; the job names its failure.
 
 Private names of DBOS used here, so that an idle worker rests: `DBOS._registry`, its `get_internal_queue`,
-`Queue._polling_interval_sec`, `_workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC`.
+`Queue._polling_interval_sec`, `_workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC`, and the time for which its
+lock outlives an interval, `_sys_db_postgres.BACKGROUND_JOB_LOCK_IDLE_TIMEOUT_MS`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOS, SetWorkflowID, _workflow_commands
+from dbos import DBOS, SetWorkflowID, _sys_db_postgres, _workflow_commands
 
 from gateway.deliver.couriers import Couriers
 from gateway.errors import Retry
@@ -52,6 +53,9 @@ UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
 
 logging.getLogger("dbos").setLevel(logging.ERROR)
 _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = REST_SECONDS  # delayed workflows, timeouts: there are none
+_sys_db_postgres.BACKGROUND_JOB_LOCK_IDLE_TIMEOUT_MS = int(
+    3000 * REST_SECONDS
+)  # else it loses a session each
 
 
 class Engine:

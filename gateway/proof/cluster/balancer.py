@@ -1,4 +1,4 @@
-"""HAProxy before the receivers, in TCP mode: an association stays with the receiver that it reached."""
+"""HAProxy before the receivers, as in `deploy/haproxy.cfg`: receivers learn the sender's address."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ frontend dicom
     default_backend receivers
 backend receivers
     balance leastconn
-    option tcp-check
-    default-server check inter 1s fall 2 rise 1 on-marked-down shutdown-sessions
+    default-server send-proxy-v2 check inter 1s fall 2 rise 1 on-marked-down shutdown-sessions
 """
 
 

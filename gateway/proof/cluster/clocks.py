@@ -1,4 +1,4 @@
-"""Clocks that are wrong: time-machine shifts the time of day that a host's Pythons read, not the monotonic clock.
+"""Clocks that are wrong: time-machine shifts the time of day of a host's Pythons, not the monotonic clock.
 
 The cluster sets the variable for the processes of a host; `armed/sitecustomize.py` shifts their clock.
 """

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gateway.proof.archive import AE_TITLE
 from gateway.proof.cluster.balancer import balancer
 from gateway.proof.cluster.clocks import wrong_clock
 from gateway.proof.cluster.host import Host, Program
-from gateway.proof.cluster.network import Network
+from gateway.proof.cluster.network import HERE, Network
 from gateway.proof.cluster.postgresql import PostgresPair
 from gateway.proof.injection import ORDERS
 from gateway.proof.serving import ARMED
@@ -135,8 +136,13 @@ class Cluster:
                     yield name, _event(line)
 
     def _scp(self) -> SCP:
-        peer = Peer(ae_title=CALLING_AE_TITLE, host=self.balancer_address)
-        return SCP(bind="0.0.0.0", port=SCP_PORT, processes="1", peers=(peer,))  # noqa: S104 - as above
+        return SCP(
+            bind="0.0.0.0",  # noqa: S104 - of a network of its own
+            port=SCP_PORT,
+            processes="1",
+            peers=(Peer(ae_title=CALLING_AE_TITLE, host=HERE),),
+            trusted_proxies=(ip_network(self.balancer_address),),
+        )
 
     def _gateway_host(self, name: str) -> Host:
         """Return a host that shares the folders of images and results."""
