@@ -26,6 +26,7 @@ from gateway.settings import (
     StowDestination,
     destinations,
     messages,
+    scp,
     section,
     sources,
 )
@@ -68,7 +69,7 @@ def commented_file() -> str:
 
 def field_docstrings() -> dict[str, dict[str, str]]:
     """Return the docstring under each field of the settings, by class and field."""
-    modules = gateway.settings, destinations, messages, sources, section
+    modules = gateway.settings, scp, destinations, messages, sources, section
     trees = (ast.parse(inspect.getsource(module)) for module in modules)
     return {
         node.name: dict(_documented(node))

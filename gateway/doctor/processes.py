@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.settings import Settings
-from gateway.telemetry.role_status import read_role_status
+from gateway.telemetry.role_status import DRAINING, read_role_status
 
 
 def processes(settings: Settings) -> Iterator[Finding]:
@@ -15,6 +15,8 @@ def processes(settings: Settings) -> Iterator[Finding]:
     for name, role in sorted(roles.items()):
         if role.state == "starting":
             yield doubtful(f"role {name}", "is starting", "nothing: look again in a minute")
+        elif role.state == DRAINING:
+            yield doubtful(f"role {name}", "ends once its work in hand is done", "nothing: the gateway stops")
         elif role.state != "serving":
             advice = "here: the log says why; the supervisor starts it again and again by itself"
             yield wrong(f"role {name}", f"is {role.state}: {role.detail}", advice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from time import sleep
 
 import sqlalchemy as sa
 
@@ -14,6 +15,7 @@ from gateway.receive.association import Admission
 from gateway.receive.c_store import CStore
 from gateway.receive.capacity import Capacity
 from gateway.receive.connections import Connections
+from gateway.receive.health import HealthPort
 from gateway.receive.hosts import Hosts
 from gateway.receive.in_flight import InFlight
 from gateway.receive.intake import Intake
@@ -43,6 +45,7 @@ class Receiver:
     settings: Settings
     scp: StorageSCP
     recorder: RefusalRecorder
+    health: HealthPort | None = None
 
     def start(self) -> Mapping[str, object]:
         """Listen; see `Role`."""
@@ -50,12 +53,21 @@ class Receiver:
         return_what_is_freed()
         self.scp.start()
         host, port = self.scp.address
-        return {"ae_title": self.settings.scp.ae_title, "host": host, "port": port}
+        about = {"ae_title": self.settings.scp.ae_title, "host": host, "port": port}
+        if self.health is None:
+            return about
+        self.health.start()
+        return about | {"health_port": self.health.address[1]}
 
     def stop(self) -> None:
-        """Finish the requests that are being served; see `Role`."""
+        """Be not ready, take no new connection, let associations that send finish; see `Role`."""
+        if self.health is not None:
+            self.health.leave()
+        sleep(self.settings.scp.drain_notice_seconds)
         self.scp.stop(self.settings.shutdown_seconds)
         self.recorder.stop()
+        if self.health is not None:
+            self.health.stop()
 
 
 def build(settings: Settings, _: sa.Engine, ledger: Ledger, *, share: Share) -> Receiver:
@@ -63,7 +75,21 @@ def build(settings: Settings, _: sa.Engine, ledger: Ledger, *, share: Share) -> 
     marks = open_marks(settings, ledger)
     spool = Spool(settings.directory.spool, marks.received)
     scp = storage_scp(settings.scp, spool, ledger, share)
-    return Receiver(settings, scp, RefusalRecorder(Refusals(ledger)))
+    recorder = RefusalRecorder(Refusals(ledger))
+    return Receiver(
+        settings, scp, recorder, _health_port(settings.scp, Capacity(settings.scp, spool, ledger), share)
+    )
+
+
+def _health_port(settings: SCP, capacity: Capacity, share: Share) -> HealthPort | None:
+    """Return the health port, which the first of several receivers has."""
+    if settings.health_port is None or share.number:
+        return None
+
+    def problem() -> str | None:
+        return "less disk is free than scp.reject_below_disk_mb" if capacity.is_exhausted() else None
+
+    return HealthPort(settings, problem)
 
 
 def storage_scp(settings: SCP, spool: Spool, ledger: Ledger, share: Share = ALONE) -> StorageSCP:

@@ -21,7 +21,7 @@ from gateway.settings import Settings
 from gateway.store.opening import open_database
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event, open_log
-from gateway.telemetry.role_status import RoleStatusFile
+from gateway.telemetry.role_status import DRAINING, RoleStatusFile
 from gateway.threads import Vital, failed_vital
 
 GATEWAY = (sys.executable, "-m", "gateway")
@@ -31,6 +31,7 @@ SUPERVISOR_ENDS_SECONDS = 3.0
 ROLES_END_SECONDS = 60.0  # of a killed gateway, on a machine that is busy
 STARTING_SECONDS = 300.0  # a role that does not serve by then is ended
 LOOK_SECONDS = 5.0  # interval of looking for a failed watcher
+GRACE_SECONDS = 5.0  # beyond the time that a role has for its work in hand
 HUNG_SECONDS = 30.0  # a role that has served and gives no sign of life for so long is ended
 WRONG_CONFIGURATION = 2  # a role's exit status: one that has never served would not be mended by a restart
 
@@ -215,7 +216,7 @@ class Supervisor:
                 if not os.read(child.stdout.fileno(), 4096):
                     break
                 heard_at = time.monotonic()
-                self._status.note(name, "serving")
+                self._status.note(name, DRAINING if self._stop.is_set() else "serving")
             elif time.monotonic() - heard_at > HUNG_SECONDS:
                 self._end_hung(name, child, HUNG_SECONDS)
         return child.wait()
@@ -225,18 +226,29 @@ class Supervisor:
         child.kill()
 
     def _end_children(self) -> None:
-        """Ask every role to drain; kill what has not ended in time: the next start resumes its work."""
+        """Ask every role to drain, the web last: until then it says that the gateway is not ready."""
         with self._spawning:
             self._port.close()
-            children = list(self._children.values())
-        for child in children:
-            child.terminate()
-        deadline = time.monotonic() + self._settings.shutdown_seconds + 5
-        for child in children:
-            try:
-                child.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                child.kill()
+            children = dict(self._children)
+        for name in children:
+            self._status.note(name, DRAINING)
+        web = children.pop("web", None)
+        seconds = self._settings.scp.drain_notice_seconds + self._settings.shutdown_seconds + GRACE_SECONDS
+        deadline = time.monotonic() + seconds
+        _end(list(children.values()), deadline)
+        if web is not None:
+            _end([web], max(deadline, time.monotonic() + GRACE_SECONDS))
+
+
+def _end(children: list[subprocess.Popen[str]], deadline: float) -> None:
+    """End roles in order; kill one that has not ended in time: the next start resumes its work."""
+    for child in children:
+        child.terminate()
+    for child in children:
+        try:
+            child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
 
 
 def _close_pipes(child: subprocess.Popen[str]) -> None:

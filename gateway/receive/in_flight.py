@@ -23,6 +23,11 @@ class InFlight:
         with self._changed:
             self._owing.add(assoc)
 
+    def owes(self, assoc: Association) -> bool:
+        """Tell whether a response is owed."""
+        with self._changed:
+            return assoc in self._owing
+
     def end(self, event: Event) -> None:
         """Note that a PDU has left, or that the connection has gone."""
         with self._changed:

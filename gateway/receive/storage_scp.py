@@ -1,6 +1,7 @@
 """The Storage SCP: listens on the port and connects pynetdicom's events to the services.
 
-Started and stopped by the `receive` role. `stop` lets every request that is being served send its response.
+Started and stopped by the `receive` role. `stop` lets associations go on while they send,
+and every request that is being served send its response.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 from typing import cast
 
 from pydicom.dataset import Dataset
@@ -39,8 +40,12 @@ ASSOCIATION_TIMEOUT_SECONDS = 15
 AnswerReport = Callable[[Event], tuple[int, None]]
 """Answers an N-EVENT-REPORT request with a status (PS3.7 10.1.1.1.8)."""
 
+DRAIN_SILENCE_SECONDS = 2.0
+"""Silence between two messages after which a receiver that stops aborts an association."""
+
 _NO_LIMIT = 1_000_000
 _POLL_SECONDS = 0.2
+_DRAIN_POLL_SECONDS = 0.05
 
 
 class StorageSCP:
@@ -108,20 +113,25 @@ class StorageSCP:
         self._accepting = Vital(partial(self._listener.serve_forever, _POLL_SECONDS), "StorageSCP")
         self._accepting.start()
 
-    def stop(self, timeout_seconds: float = 30) -> None:
-        """Take nothing new, let the requests that are being served finish, then close.
+    def stop(self, timeout_seconds: float = 30, *, silence_seconds: float = DRAIN_SILENCE_SECONDS) -> None:
+        """Take no new connection; let associations that send, and requests that are served, finish; close.
 
         Parameters
         ----------
         timeout_seconds
             The longest that this may take.
+        silence_seconds
+            An association that is silent between two messages for so long is aborted; 0: every one that owes
+            no response.
         """
         if self._listener is None:
             return
         deadline = monotonic() + timeout_seconds
         self._accepting.release()
         self._listener.shutdown()
-        self._in_flight.wait_until_none(timeout_seconds)
+        if silence_seconds:
+            self._drain(deadline, silence_seconds)
+        self._in_flight.wait_until_none(max(0.0, deadline - monotonic()))
         associations = self._ae.active_associations
         for assoc in associations:
             _close(cast(Association, assoc))
@@ -130,6 +140,15 @@ class StorageSCP:
                 assoc.join(max(0.0, deadline - monotonic()))
         self._refusals.flush(everything=True)
         self._listener = None
+
+    def _drain(self, deadline: float, silence_seconds: float) -> None:
+        """Wait until associations have ended; abort those whose peers send nothing."""
+        while monotonic() < deadline and (left := self._ae.active_associations):
+            for each in left:
+                assoc = cast(Association, each)
+                if assoc.dul.silent_seconds > silence_seconds and not self._in_flight.owes(assoc):
+                    _close(assoc)
+            sleep(_DRAIN_POLL_SECONDS)
 
     def _bound(self) -> listener.Listener:
         tls = ReloadingContext(self._settings.tls, "scp.tls") if self._settings.tls else None

@@ -24,6 +24,7 @@ def problems_across(settings: Settings) -> list[str]:
         *_age_problems(settings),
         *_engine_problems(settings),
         *_port_problems(settings),
+        *_health_problems(settings),
     ]
 
 
@@ -95,6 +96,18 @@ def _port_problems(settings: Settings) -> list[str]:
     if len(binds) > 1 and not binds & _EVERY_ADDRESS:
         return []
     return [f"web.port: {settings.web.port} is scp.port, too; each needs its own"]
+
+
+def _health_problems(settings: Settings) -> list[str]:
+    scp, web = settings.scp, settings.web
+    if not scp.health_port:
+        return []
+    taken = {"scp.port": scp.port, **({"web.port": web.port} if web.enabled else {})}
+    return [
+        f"scp.health_port: {scp.health_port} is {name}, too; each needs its own"
+        for name, port in taken.items()
+        if port == scp.health_port
+    ]
 
 
 def _is_postgresql(url: str) -> bool:

@@ -15,12 +15,15 @@ from pathlib import Path
 
 from gateway.files.atomic import replace_file
 
+DRAINING = "draining"
+"""State of a role that ends once its work in hand is done."""
+
 SILENT_SECONDS = 12.0  # more than two pulses missed
 
 
 @dataclass(frozen=True, slots=True)
 class RoleStatus:
-    """`state`: `starting`, `serving`, `dead` or, as it is read, `hanging`; `heard_at` is in Unix seconds."""
+    """`state`: `starting`, `serving`, `draining`, `dead`, or `hanging` as it is read; `heard_at` in s."""
 
     state: str
     heard_at: float

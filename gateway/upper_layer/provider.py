@@ -118,6 +118,13 @@ class Provider(DULServiceProvider):
         self.end(f"the peer was silent for {allowed:g} s" + (" within a message" if within else ""))
         return True
 
+    @property
+    def silent_seconds(self) -> float:
+        """Seconds since the last PDU in either direction; 0 within a message."""
+        if cast(Messages, self.assoc.dimse).is_within_message:
+            return 0.0
+        return time.monotonic() - self._heard
+
     def seconds_to_silence(self) -> float | None:
         """Return the seconds after which the peer may have been silent for too long; None: no limit."""
         if self.is_over:

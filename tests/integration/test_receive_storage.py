@@ -219,7 +219,7 @@ def test_stop_lets_a_running_c_store_finish_and_then_closes(tmp_path: Path) -> N
         with ThreadPoolExecutor(2) as pool:
             response = pool.submit(peer.store, source.SOPClassUID, source.SOPInstanceUID, data)
             assert entered.wait(PATIENCE_SECONDS)
-            stopped = pool.submit(receiver.scp.stop, 10)
+            stopped = pool.submit(receiver.scp.stop, 10, silence_seconds=0)
             wait_until_refused(address)
             assert not stopped.done()
             gate.set()

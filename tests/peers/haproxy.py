@@ -56,21 +56,21 @@ class HAProxy:
 
 
 @contextmanager
-def balancing(*receivers: Address, server_options: str = "", checks: Sequence[str] = ()) -> Iterator[HAProxy]:
+def balancing(*receivers: Address, server_options: str = "", health: Sequence[int] = ()) -> Iterator[HAProxy]:
     """Run the shipped configuration before these receivers, until the block ends; servers are host1, host2, …
 
     Parameters
     ----------
     server_options
-        Added to the line of each server; a `{}` in it becomes the server's number, from 0.
-    checks
-        Lines for the backend, instead of its check by TCP.
+        Added to the line of each server.
+    health
+        The health port of each receiver; without them HAProxy checks that it can connect.
     """
     if not Path(PROGRAM).exists():
         leave_out("haproxy is missing: apt-get install haproxy")
     with socket.create_server(("127.0.0.1", 0)) as front, tempfile.TemporaryDirectory() as folder:
         running = HAProxy(front.getsockname()[:2], Path(folder) / "stats")
-        text = _configuration(front.fileno(), running.stats, receivers, server_options, checks)
+        text = _configuration(front.fileno(), running.stats, receivers, server_options, health)
         file = Path(folder) / "haproxy.cfg"
         file.write_text(text)
         with (Path(folder) / "log").open("wb") as log:
@@ -87,7 +87,7 @@ def balancing(*receivers: Address, server_options: str = "", checks: Sequence[st
 
 
 def _configuration(
-    front: int, stats: Path, receivers: Sequence[Address], server_options: str, checks: Sequence[str]
+    front: int, stats: Path, receivers: Sequence[Address], server_options: str, health: Sequence[int]
 ) -> str:
     shipped = CONFIGURATION.read_text()
     text, servers = re.subn(r"^    server .*\n", "", shipped, flags=re.MULTILINE)
@@ -95,12 +95,15 @@ def _configuration(
     text = _replaced(text, "bind 0.0.0.0:104", f"bind fd@{front}")
     text = _replaced(text, "    maxconn 2000", f"    maxconn 2000\n    stats socket {stats} mode 600")
     text = _replaced(text, "inter 2s", "inter 200ms")
-    lines = [f"    {check}" for check in checks]
-    lines += [
-        f"    server host{number + 1} {host}:{port} source {OWN_ADDRESS} {server_options.format(number)}"
-        for number, (host, port) in enumerate(receivers)
+    text = _replaced(text, " check port 8081", " check")
+    if not health:
+        text = _replaced(text, "    option httpchk GET /health/ready\n", "")
+    ports = [f"port {port}" for port in health] or [""] * len(receivers)
+    lines = [
+        f"    server host{number} {host}:{port} source {OWN_ADDRESS} {asked} {server_options}\n"
+        for number, ((host, port), asked) in enumerate(zip(receivers, ports, strict=True), 1)
     ]
-    return text + "\n".join(lines) + "\n"
+    return text + "".join(lines)
 
 
 def _replaced(text: str, old: str, new: str) -> str:

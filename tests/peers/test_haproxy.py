@@ -15,14 +15,16 @@ from pynetdicom.sop_class import Verification
 
 from gateway.dicom.statuses import Status
 from gateway.receive import listener
+from gateway.receive.health import HealthPort
 from gateway.receive.proxy_header import read_source
+from gateway.settings import SCP
 from tests.peers.haproxy import OWN_ADDRESS, HAProxy, balancing
 from tests.support.certificates import Authority
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.receiving import Receiver, receiving
 from tests.support.sources import dx, encoded
 from tests.wire import pdus
-from tests.wire.requestor import Requestor
+from tests.wire.requestor import Requestor, Response
 
 Find = Callable[[str], str]
 SERVERS = ("host1", "host2")
@@ -104,14 +106,39 @@ def test_its_health_checks_pass_and_leave_no_line(
     assert not [each for one in receivers for each in one.events("association_aborted")]
 
 
+def associates(haproxy: HAProxy) -> bool:
+    with Requestor(haproxy.address, SENDER) as peer:
+        answer = peer.associate(pdus.VERIFICATION.decode(), calling="MODALITY")
+        peer.release()
+        return str(answer) == "accepted"
+
+
 def test_a_receiver_that_stops_gets_nothing_more(haproxy: HAProxy, receivers: list[Receiver]) -> None:
     receivers[0].scp.stop(10)
     for _ in range(3):  # also before the check has noticed: a refused connection goes to the other host
-        with Requestor(haproxy.address, SENDER) as peer:
-            assert str(peer.associate(pdus.VERIFICATION.decode(), calling="MODALITY")) == "accepted"
-            peer.release()
+        assert associates(haproxy)
     wait_for(lambda: haproxy.status("host1") == "DOWN")
     assert haproxy.status("host2") == "UP"
+
+
+def test_a_receiver_that_leaves_gets_nothing_more_and_finishes_what_it_has(receivers: list[Receiver]) -> None:
+    ports = [HealthPort(SCP(port=0, health_port=0), lambda: None) for _ in receivers]
+    for port in ports:
+        port.start()
+    addresses = [each.address for each in receivers]
+    with balancing(*addresses, health=[port.address[1] for port in ports]) as haproxy:
+        wait_for(lambda: [haproxy.last_check(server) for server in SERVERS] == ["L7OK", "L7OK"])
+        with Requestor(haproxy.address, SENDER) as peer:
+            assert str(peer.associate(pdus.VERIFICATION.decode(), calling="MODALITY")) == "accepted"
+            leaving = SERVERS[0] if haproxy.sessions(SERVERS[0]) else SERVERS[1]
+            ports[SERVERS.index(leaving)].leave()
+            wait_for(lambda: haproxy.status(leaving) == "DOWN")
+            before = haproxy.sessions(leaving)
+            assert all(associates(haproxy) for _ in range(4))
+            assert haproxy.sessions(leaving) == before
+            assert peer.ask(1, pdus.c_echo_rq()) == Response(0x0000, "")
+    for port in ports:
+        port.stop()
 
 
 @pytest.mark.parametrize(("options", "passed"), [("", "L4OK"), ("check-ssl verify none", "L6OK")])

@@ -60,7 +60,7 @@ def receiving(
         try:
             yield Receiver(scp, kept, engine, log)
         finally:
-            scp.stop(10)
+            scp.stop(10, silence_seconds=0)
             engine.dispose()
     assert_ended(set(threading.enumerate()) - before)
 
