@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from gateway.settings.database import with_hosts_as_parameters
+
 HIDDEN = "********"
 SECRET_KEYS = {"token", "password", "bearer_token"}
 PLAIN_PARAMETERS = {"sslmode", "host", "hostaddr", "port", "connect_timeout", "application_name", "dbname"}
@@ -27,10 +29,10 @@ def without_secrets(content: Any, key: str = "") -> Any:
 
 def _url_without_secrets(text: str) -> str:
     try:
-        url = make_url(text)
+        url = make_url(with_hosts_as_parameters(text))
     except (ArgumentError, ValueError):  # the URL cannot be parsed
         return f"{urlsplit(text).scheme}://{HIDDEN}"
     query = {name: value if name in PLAIN_PARAMETERS else HIDDEN for name, value in url.query.items()}
     hidden = url.set(query=query)
     shown = hidden.set(password=HIDDEN) if url.password else hidden
-    return shown.render_as_string(hide_password=False).replace("%2A", "*")
+    return shown.render_as_string(hide_password=False).replace("%2A", "*").replace("%2C", ",")

@@ -11,16 +11,18 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from gateway.doctor.database_server import server
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import GatewayError
 from gateway.files.folders import existing
 from gateway.records import State
 from gateway.settings import Settings
-from gateway.store.database import Risk, open_engine, risks
+from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
 from gateway.store.marks import known_mark
 from gateway.store.migrate import is_older
 from gateway.store.queries.images import Images
+from gateway.store.server_state import advice_on
 
 SLOW_SYNC_MS = 50.0  # at 20 images a second the disk alone would be busy all the time
 
@@ -77,9 +79,9 @@ def database(settings: Settings) -> Iterator[Finding]:
     if settings.database == "sqlite" and not settings.directory.database.exists():
         yield good("database", "SQLite, made at the first start")
         return
-    engine = open_engine(settings.database_url)
+    engine = _opened(settings.database_url)
     try:
-        yield from map(_risk, risks(engine))
+        yield from server(settings, engine)
         if is_older(engine):
             yield doubtful("database", "is older than this gateway", "nothing: the next start upgrades it")
         else:
@@ -89,13 +91,20 @@ def database(settings: Settings) -> Iterator[Finding]:
             yield from _ledger(Images(ledger), configured)
     except (sa.exc.SQLAlchemyError, GatewayError) as error:
         told = " ".join(str(getattr(error, "orig", None) or error).split())
-        yield wrong("database", told, "here: the setting database; there: is the server running?")
+        yield wrong("database", told, advice_on(told))
     finally:
         engine.dispose()
 
 
-def _risk(risk: Risk) -> Finding:
-    return (wrong if risk.is_fatal else doubtful)("database", risk.told, risk.advice)
+def _opened(url: str) -> sa.Engine:
+    """Open the server that takes writes, or else one that tells why it takes none."""
+    engine = open_engine(url)
+    try:
+        engine.connect().close()
+    except sa.exc.DBAPIError:
+        engine.dispose()
+        return open_engine(url, writable=False)
+    return engine
 
 
 def _folders(settings: Settings, ledger: Ledger) -> Iterator[Finding]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from gateway.receive.places import make_places
 from gateway.receive.port import listen
 from gateway.settings import SCP
-
-CORES_PER_RECEIVER = 4
-MOST_RECEIVERS = 8
+from gateway.settings.processes import receiver_count
 
 
 class SharedPort:
@@ -38,10 +34,3 @@ class SharedPort:
     def close(self) -> None:
         """Close the supervisor's copy: the port refuses connections once the receivers have closed theirs."""
         self._socket.close()
-
-
-def receiver_count(scp: SCP) -> int:
-    """Return the number of receivers: as stated, or by the cores that this process may use."""
-    if scp.processes != "auto":
-        return int(scp.processes)
-    return min(max(1, len(os.sched_getaffinity(0)) // CORES_PER_RECEIVER), MOST_RECEIVERS)

@@ -16,8 +16,9 @@ from gateway.errors import ConfigurationError, GatewayError
 from gateway.files.folders import make_folder
 from gateway.files.lock import open_lock, try_lock
 from gateway.processes.lifetime import READY
-from gateway.processes.shared_port import SharedPort, receiver_count
+from gateway.processes.shared_port import SharedPort
 from gateway.settings import Settings
+from gateway.settings.processes import receiver_count
 from gateway.store.opening import open_database
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event, open_log

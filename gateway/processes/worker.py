@@ -15,7 +15,7 @@ from gateway.processes.folders import open_marks
 from gateway.records import ModelIdentity
 from gateway.sandbox.process import Sandbox
 from gateway.settings import Settings
-from gateway.store.database import errors_are_for_later
+from gateway.store.database_errors import errors_are_for_later
 from gateway.store.ledger import Ledger
 from gateway.store.marks import Marks
 from gateway.store.outbox import Outbox

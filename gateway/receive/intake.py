@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from time import perf_counter
 
@@ -26,6 +25,7 @@ from gateway.receive.incoming import Encoded, Incoming, Sender
 from gateway.receive.part_10 import file_head
 from gateway.receive.sop_classes import SOP_CLASSES
 from gateway.records import Received
+from gateway.store.clock import now
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
 from gateway.store.spool import Spool
@@ -120,7 +120,7 @@ class Intake:
             sha256=draft.sha256,
             size_bytes=draft.size,
             path=self._spool.finish(draft, f"{draft.sha256}.dcm"),
-            received_at=datetime.now(UTC),
+            received_at=now(),
             **sender.fields(),
         )
 

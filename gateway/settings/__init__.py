@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from gateway.files.data_directory import DataDirectory
 from gateway.rules.condition import Condition, parse
 from gateway.settings.across import problems_across
+from gateway.settings.database import with_hosts_as_parameters
 from gateway.settings.destinations import (
     DESTINATION_KINDS,
     Destination,
@@ -282,7 +283,8 @@ class Settings(BaseSettings):
     relative to this file's folder, or to the folder above a folder called config. Certificates, keys and
     models are found relative to that folder, too."""
     database: str = "sqlite"
-    """Database of the ledger: sqlite, or postgresql://USER:PASSWORD@HOST:5432/NAME for several machines."""
+    """Database of the ledger: sqlite, or postgresql://USER:PASSWORD@HOST:5432/NAME for several machines. A
+    server and its standby are HOST:5432,HOST:5432; the gateway uses the one that takes writes."""
     scp: SCP = SCP()
     """The DICOM listener."""
     select: Selection = Selection()
@@ -345,7 +347,8 @@ class Settings(BaseSettings):
         """SQLAlchemy's URL of the ledger."""
         if self.database == "sqlite":
             return f"sqlite:///{self.directory.database}"
-        return self.database.replace("postgresql://", "postgresql+psycopg://", 1)
+        url = with_hosts_as_parameters(self.database)
+        return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
     def routes_from(self, calling_ae_title: str) -> tuple[Route, ...]:
         """Return the routes whose calling AE title fits, in order."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+
+from gateway.settings.database import database_problem
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -68,11 +69,8 @@ def _exposure_problems(settings: Settings) -> list[str]:
 
 
 def _database_problems(settings: Settings) -> list[str]:
-    if settings.database == "sqlite" or _is_postgresql(settings.database):
-        return []
-    if settings.database.count("@") > 1:
-        return ["database: write an @ within the user's name or password as %40"]
-    return ["database: must be sqlite or postgresql://USER:PASSWORD@HOST:PORT/NAME"]
+    problem = database_problem(settings.database)
+    return [f"database: {problem}"] if problem else []
 
 
 def _age_problems(settings: Settings) -> list[str]:
@@ -108,14 +106,6 @@ def _health_problems(settings: Settings) -> list[str]:
         for name, port in taken.items()
         if port == scp.health_port
     ]
-
-
-def _is_postgresql(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme == "postgresql" and parts.port != 0 and parts.netloc.count("@") < 2
-    except ValueError:  # the port is no number
-        return False
 
 
 def is_loopback(bind: str) -> bool:

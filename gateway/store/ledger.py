@@ -19,7 +19,7 @@ from gateway.errors import Retry
 from gateway.records import Reason, Received, Stage, State
 from gateway.store.answers import record_answer, standing_reports, supersede
 from gateway.store.clock_setback import clear_future_times
-from gateway.store.database import errors_are_for_later, told_by
+from gateway.store.database_errors import errors_are_for_later, told_by
 from gateway.store.doorbell import Bell, Work
 from gateway.store.entries import (
     AT_ONCE,

@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gateway.errors import ConfigurationError
+from gateway.store.schema import compatibility
 
 BASELINE = "0001"
 REVISIONS = sorted(
@@ -19,6 +20,13 @@ REVISIONS = sorted(
     for path in Path(__file__).parent.glob("migrations/versions/revision_*.py")
 )
 """Revisions of the schema, oldest first: each file bears the name of its revision."""
+
+BESIDE = "0015"
+"""Revision of the oldest gateway that works on this schema, beside gateways of this version.
+
+Revisions after `BESIDE` only add: tables, indexes that demand nothing, columns that may be null or have a
+default. A revision that does more sets `BESIDE` to its own number; all machines are stopped for it.
+"""
 
 _LOCK = 727311  # of PostgreSQL, any number that nobody else uses in this database
 
@@ -45,6 +53,9 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
         if _revision(connection) is None and sa.inspect(connection).has_table("instances"):
             command.stamp(config, BASELINE)  # from before there were revisions
         command.upgrade(config, revision)
+        if revision == "head":
+            connection.execute(sa.delete(compatibility))
+            connection.execute(sa.insert(compatibility).values(revision=BESIDE))
 
 
 def is_older(engine: sa.Engine) -> bool:
@@ -60,11 +71,16 @@ def is_older(engine: sa.Engine) -> bool:
 
 
 def _revision(connection: sa.Connection) -> str | None:
-    """Return the revision of the schema; None in an empty database, and from before there were revisions."""
+    """Return the revision of the schema; None in an empty database, and from before there were revisions.
+
+    A newer one on which this version works counts as this version's.
+    """
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     revision = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     if revision is not None and revision not in REVISIONS:
+        if _works(connection):
+            return REVISIONS[-1]
         raise ConfigurationError(
             f"database: a newer gateway has written it (schema {revision}, this one knows "
             f"{REVISIONS[-1]}); start that version, or use another database"
@@ -72,11 +88,22 @@ def _revision(connection: sa.Connection) -> str | None:
     return str(revision) if revision else None
 
 
+def _works(connection: sa.Connection) -> bool:
+    """Tell whether the newer gateway that has written the schema lets this version work on it."""
+    if not sa.inspect(connection).has_table(compatibility.name):
+        return False
+    oldest = connection.scalar(sa.select(compatibility.c.revision))
+    return oldest is not None and oldest <= REVISIONS[-1]
+
+
 @contextmanager
 def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Open a transaction that no other process can be in; SQLite's tables may be rebuilt in it."""
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
+            from gateway.store.postgresql import wait_for_ever
+
+            wait_for_ever(connection)
             connection.execute(sa.text("SET LOCAL lock_timeout = 0"))  # another's upgrade may take long
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         else:

@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet
 from gateway.files.folders import make_folder
 from gateway.settings import Settings
-from gateway.store.database import open_engine, risks
+from gateway.store.database import open_engine
 from gateway.store.doorbell import Doorbells
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import is_older, upgrade
+from gateway.store.server_state import STATEMENT_POOLING, advice_on, risks
 
 
 def open_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
@@ -81,7 +82,8 @@ def _explained(settings: Settings, engine: sa.Engine) -> Iterator[None]:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
         where = "" if settings.database != "sqlite" else f" ({settings.data_dir})"
         reason = " ".join(str(cause).split())
-        raise ConfigurationError(f"database: cannot be opened{where}: {reason}") from None
+        advice = f"; {advice_on(reason)}" if STATEMENT_POOLING in reason else ""
+        raise ConfigurationError(f"database: cannot be opened{where}: {reason}{advice}") from None
 
 
 def hide_from_others(database: Path) -> None:

@@ -215,6 +215,12 @@ folders = sa.Table(  # of files; each holds a mark with this id, else it is not 
     sa.Column("mark", sa.String(36), nullable=False),
 )
 
+compatibility = sa.Table(  # one row: the oldest gateway that works on this schema; see store.migrate
+    "compatibility",
+    metadata,
+    sa.Column("revision", sa.String(16), primary_key=True),
+)
+
 refusals = sa.Table(  # the last ones, equal ones counted; bounded by store.refusals
     "refusals",
     metadata,

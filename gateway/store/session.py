@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.store.database import errors_are_for_later
+from gateway.store.clock import now as now
+from gateway.store.database_errors import errors_are_for_later
 from gateway.store.doorbell import Bell, Work
 from gateway.store.entries import ImageIdentity
 from gateway.store.schema import events, instances
@@ -40,11 +40,6 @@ MAKES_WORK = {
 
 AuditEntry = Callable[[], None]
 """Writes one entry to the audit trail and raises nothing, as the functions of `telemetry.audit.trail`."""
-
-
-def now() -> datetime:
-    """Return the time, aware, UTC."""
-    return datetime.now(UTC)
 
 
 class Session:
@@ -87,6 +82,20 @@ class Session:
         if self._rows:
             self.connection.execute(sa.insert(events), self._rows)
 
+    def is_committed(self, engine: sa.Engine) -> bool:
+        """Look up a transaction whose commit was not answered, by the first event of its history.
+
+        Only rows of a committed transaction are seen. The look-up is itself a write: where commits wait for a
+        standby, the standby has the rows, too, when this returns. A transaction without events is unknown.
+        """
+        if not self._rows:
+            return False
+        row = self._rows[0]
+        same = [events.c[name] == row[name] for name in ("instance_id", "time", "event")]
+        there = sa.update(events).where(*same).values(event=row["event"]).returning(events.c.id)
+        with engine.begin() as connection:
+            return connection.execute(there).first() is not None
+
     def publish(self) -> None:
         """Write the events to log and audit trail, in order, then wake workers: all is committed."""
         for event, fields, audit in self._told:
@@ -102,14 +111,31 @@ class Session:
 def open_session(engine: sa.Engine, bell: Bell | None = None) -> Iterator[Session]:
     """Open a session whose transaction is on disk when the block ends; `bell` wakes workers then.
 
+    Where the connection is lost during the commit, the transaction is looked up over another one.
+
     Raises
     ------
     Retry
-        When the database is away or locked; nothing is recorded or told then. Where the connection broke
-        during the commit, the rows may be there all the same.
+        When the database is away or locked; nothing is recorded or told then. Where the look-up finds nothing
+        or no server, the rows may be there all the same, or come to be.
     """
-    with errors_are_for_later(), engine.begin() as connection:
-        session = Session(connection, bell)
-        yield session
-        session.write_history()
+    with errors_are_for_later():
+        with engine.connect() as connection:
+            session = Session(connection, bell)
+            yield session
+            session.write_history()
+            unanswered = _commit(connection)
+        if unanswered and not session.is_committed(engine):
+            raise unanswered
     session.publish()
+
+
+def _commit(connection: sa.Connection) -> sa.exc.DBAPIError | None:
+    """Commit; return the error after which the outcome is unknown, as the connection was lost."""
+    try:
+        connection.commit()
+    except sa.exc.DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return error
+    return None

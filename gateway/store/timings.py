@@ -5,13 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.records import Stage
+from gateway.store.clock import now
 from gateway.store.schema import tallies, timings
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
@@ -33,7 +34,7 @@ class Tally(NamedTuple):
 
 def record_timings(connection: sa.Connection, *images: Mapping[Stage, float]) -> None:
     """Add one row for each stage of each image."""
-    time = datetime.now(UTC)
+    time = now()
     rows = [
         {"stage": stage, "seconds": max(0.0, spent), "time": time}
         for seconds in images
@@ -48,7 +49,7 @@ def tallies_since(connection: sa.Connection, last: int) -> tuple[int, list[Tally
 
     After row 0 comes everything, also what was folded.
     """
-    new = (timings.c.id > last) & (timings.c.time < datetime.now(UTC) - _SETTLED)
+    new = (timings.c.id > last) & (timings.c.time < now() - _SETTLED)
     newest = connection.scalar(sa.select(sa.func.max(timings.c.id)).where(new)) or last
     these = (timings.c.id > last) & (timings.c.id <= newest)
     within = ((timings.c.seconds <= bound, number) for number, bound in enumerate(BUCKETS))
@@ -73,7 +74,7 @@ def fold_timings(connection: sa.Connection, *, older_than: timedelta = KEPT) -> 
     """
     newest = sa.select(sa.func.max(timings.c.id)).scalar_subquery()
     first = sa.select(timings.c.id, timings.c.time).order_by(timings.c.id).limit(_AT_ONCE).subquery()
-    is_old = (first.c.time < datetime.now(UTC) - older_than) & (first.c.id < newest)
+    is_old = (first.c.time < now() - older_than) & (first.c.id < newest)
     old = sa.select(first.c.id).where(is_old)
     columns = (timings.c.id, timings.c.stage, timings.c.seconds)
     rows = connection.execute(sa.delete(timings).where(timings.c.id.in_(old)).returning(*columns)).all()

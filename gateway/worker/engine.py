@@ -123,6 +123,7 @@ class Engine:
                 "executor_id": self._worker_id,
                 "application_version": APPLICATION_VERSION,
                 "log_level": "ERROR",
+                "use_listen_notify": False,  # nothing here waits for a notice, and a pooler keeps no LISTEN
             }
         )
         self._recovery = dbos._registry.get_internal_queue()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from gateway.errors import Retry
-from gateway.store.database import errors_are_for_later
+from gateway.store.database_errors import errors_are_for_later
 from gateway.store.doorbell import LOOK_SECONDS, Doorbell
 from gateway.store.ledger import now
 from gateway.telemetry.events import Event

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the DICOM peers, the load balancer and the network tools of a cluster, the database server, the browser and
+# Installs the DICOM peers, the load balancer and the network tools of a cluster, the database server with its pooler, the browser and
 # OHIF's packages that the tests use, where this user may. Starts no service.
 PATH="$PATH:/usr/sbin"
 ohif="$(dirname "$0")/ohif"
@@ -19,6 +19,8 @@ done
 command -v Orthanc >/dev/null 2>&1 || missing="$missing orthanc"
 [ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || missing="$missing orthanc-dicomweb"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+command -v faketime >/dev/null 2>&1 || missing="$missing faketime"
+[ -e /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
 command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
 [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"

@@ -35,18 +35,29 @@ class PostgreSQL:
         For the server's log, `postgresql.log`.
     data
         Folder for its data, which other users may enter; None: that of temporary files.
+    clock_ahead_seconds
+        By how much the server's clock is ahead of this machine's (libfaketime).
     settings
         Of the server, as `synchronous_commit="off"`.
     """
 
-    def __init__(self, folder: Path, *, data: Path | None = None, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, data: Path | None = None, clock_ahead_seconds: int = 0, **settings: str
+    ) -> None:
+        self._clock = ["faketime", "-f", f"+{clock_ahead_seconds}s"] if clock_ahead_seconds else []
+        if self._clock and not shutil.which("faketime"):
+            leave_out("faketime is missing: apt-get install faketime")
         self._settings = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self._log = folder / "postgresql.log"
         self._data = Path(tempfile.mkdtemp(prefix="gateway-postgresql-", dir=data))
-        self._user = "postgres" if os.geteuid() == 0 else None
+        self._user = user_of_servers()
         if self._user:
             os.chown(self._data, pwd.getpwnam(self._user).pw_uid, -1)
-        self._port = free_port()
+        self.port = free_port()
+        self._fill()
+
+    def _fill(self) -> None:
+        """Make the server's data."""
         self._run(_program("initdb"), "-D", self._data, "-U", "gateway", "-A", "trust", "-E", "UTF8").wait(
             PATIENCE_SECONDS
         )
@@ -62,7 +73,7 @@ class PostgreSQL:
     @property
     def url(self) -> str:
         """As the settings' `database` takes it."""
-        return f"postgresql://gateway@127.0.0.1:{self._port}/postgres"
+        return f"postgresql://gateway@127.0.0.1:{self.port}/postgres"
 
     @property
     def pid(self) -> int:
@@ -71,8 +82,10 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Start the server on what its folder holds; return once it answers."""
-        options = ("-p", str(self._port), "-c", "listen_addresses=127.0.0.1", "-k", "")
-        self._server = self._run(_program("postgres"), "-D", self._data, *options, *self._settings)
+        options = ("-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-k", "")
+        self._server = self._run(
+            *self._clock, _program("postgres"), "-D", self._data, *options, *self._settings
+        )
         wait_for(self._answers)
 
     def stop(self) -> None:
@@ -80,6 +93,16 @@ class PostgreSQL:
         if self._server.poll() is None:
             self._server.send_signal(signal.SIGINT)
             self._server.wait(PATIENCE_SECONDS)
+
+    def restart(self) -> None:
+        """End at once, as a crash would (immediate shutdown), and start again."""
+        self.crash()
+        self.start()
+
+    def crash(self) -> None:
+        """End at once: what is not on disk is lost."""
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait(PATIENCE_SECONDS)
 
     @contextmanager
     def revived(self) -> Iterator[None]:
@@ -112,11 +135,35 @@ class PostgreSQL:
         return True
 
 
+class Standby(PostgreSQL):
+    """A standby that streams from another server, until it is promoted."""
+
+    def __init__(self, primary: PostgreSQL, folder: Path, **settings: str) -> None:
+        self._primary = primary
+        super().__init__(folder, **settings)
+
+    def promote(self) -> None:
+        """Become a server that takes writes; return once it does."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            assert connection.execute("SELECT pg_promote()").fetchone() == (True,)
+
+    def _fill(self) -> None:
+        copied = self._run(
+            _program("pg_basebackup"), "-R", "-c", "fast", "-D", self._data, "-d", self._primary.url
+        )
+        assert copied.wait(PATIENCE_SECONDS) == 0, self._log.read_text()
+
+
 @contextmanager
 def postgresql(folder: Path) -> Iterator[str]:
     """Run a server for the length of a block and yield its URL."""
     with PostgreSQL(folder) as server:
         yield server.url
+
+
+def user_of_servers() -> str | None:
+    """Return the user as whom database servers run: they refuse root."""
+    return "postgres" if os.geteuid() == 0 else None
 
 
 def _program(name: str) -> Path:

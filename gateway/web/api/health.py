@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +13,7 @@ from fastapi.responses import JSONResponse
 
 from gateway.errors import GatewayError
 from gateway.model.card import CARD_NAME, read_card
+from gateway.store.clock import now
 from gateway.store.marks import known_mark
 from gateway.telemetry.role_status import read_role_status
 from gateway.web.pages.words import duration
@@ -125,16 +125,14 @@ def _shipped() -> Any:
 
 def _queue(site: Site) -> Iterator[Check]:
     waiting, oldest = site.traffic.queue()
-    age = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
+    age = (now() - oldest).total_seconds() if oldest else 0.0
     text = f"{waiting} images wait, the oldest for {duration(age)}" if waiting else "empty"
     yield Check("queue", age < site.settings.web.late_after_seconds, text)
 
 
 def _workers(site: Site) -> Iterator[Check]:
     """Check the heartbeats of the workers of all machines."""
-    silent = {
-        name: (datetime.now(UTC) - beat).total_seconds() for name, beat in site.traffic.workers().items()
-    }
+    silent = {name: (now() - beat).total_seconds() for name, beat in site.traffic.workers().items()}
     living = [name for name, seconds in silent.items() if seconds < SILENT_WORKER_SECONDS]
     text = f"{len(living)} of {len(silent)} heard of within {SILENT_WORKER_SECONDS:.0f} s"
     yield Check("workers", bool(living), text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from gateway import __version__
 from gateway.records import Stage, State
+from gateway.store.clock import now
 from gateway.store.entries import DeliveryState
 from gateway.store.timings import BUCKETS, last_folded, tallies_since
 from gateway.telemetry.role_status import read_role_status
@@ -146,7 +147,7 @@ def routes(site: Site) -> APIRouter:
 
 
 def _age(name: str, documentation: str, since: datetime | None) -> Metric:
-    age = (datetime.now(UTC) - since).total_seconds() if since else 0.0
+    age = (now() - since).total_seconds() if since else 0.0
     return GaugeMetricFamily(name, documentation, age)
 
 

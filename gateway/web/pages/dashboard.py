@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from gateway.records import Stage, State
+from gateway.store.clock import now
 from gateway.store.queries.statistics import DAY
 from gateway.telemetry.role_status import read_role_status
 from gateway.web.pages import plots
@@ -48,7 +49,7 @@ def survey(site: Site) -> dict[str, Any]:
         "states": site.images.states(),
         "all_states": list(State),
         "waiting": waiting,
-        "oldest": (datetime.now(UTC) - oldest).total_seconds() if oldest else None,
+        "oldest": (now() - oldest).total_seconds() if oldest else None,
         "disk": {"free": disk.free, "total": disk.total, "used": (disk.total - disk.free) / disk.total},
         "latency": {name: percentile(answered, part) for name, part in (("p50", 0.5), ("p95", 0.95))},
         "last_received": site.traffic.last_received(),
@@ -69,9 +70,9 @@ def percentile(values: Iterable[float], part: float) -> float | None:
 
 
 def _rate(site: Site) -> Markup:
-    now = datetime.now(UTC)
-    last = int(now.timestamp()) // HOUR
-    counts = site.statistics.arrivals(now - timedelta(hours=HOURS - 1, minutes=now.minute + 1), HOUR)
+    time = now()
+    last = int(time.timestamp()) // HOUR
+    counts = site.statistics.arrivals(time - timedelta(hours=HOURS - 1, minutes=time.minute + 1), HOUR)
     hours = range(last - HOURS + 1, last + 1)
     labels = {
         n: f"{datetime.fromtimestamp(h * HOUR).astimezone():%H}:00" for n, h in enumerate(hours) if n % 6 == 5
@@ -100,7 +101,7 @@ def _groups(runs: Sequence[tuple[datetime, float]]) -> list[Sequence[tuple[datet
 
 
 def _drift(site: Site) -> list[dict[str, Any]]:
-    since = datetime.now(UTC) - timedelta(days=DRIFT_DAYS)
+    since = now() - timedelta(days=DRIFT_DAYS)
     scores, brightness = site.statistics.score_counts(since), site.statistics.brightness_counts(since)
     images: dict[str, int] = {}
     for scanner, _, _, count in brightness:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from gateway.deliver.routing import Verdict
 from gateway.records import Reason, State
+from gateway.store.clock import now
 from gateway.store.entries import DeliveryState
 from gateway.store.queries.views import ImageRow
 
@@ -77,10 +78,10 @@ def duration(seconds: float | None) -> str:
 
 def taken(row: ImageRow) -> str:
     """Return how long an image has taken to where it stands, or has been waiting."""
-    end = datetime.now(UTC) if row.state == State.RECEIVED else row.state_at
+    end = now() if row.state == State.RECEIVED else row.state_at
     return duration((end - row.received_at).total_seconds())
 
 
 def ago(time: datetime | None) -> str:
     """Return how long ago a time was."""
-    return "never" if time is None else f"{duration((datetime.now(UTC) - time).total_seconds())} ago"
+    return "never" if time is None else f"{duration((now() - time).total_seconds())} ago"

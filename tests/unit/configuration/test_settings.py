@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from gateway.configuration.commented_file import commented_file, field_docstrings
 from gateway.configuration.secrets import without_secrets
@@ -333,6 +334,30 @@ def test_a_file_that_is_no_yaml_is_not_quoted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("database", "url"),
+    [
+        ("postgresql://u:p@h:5433/db?sslmode=require", "postgresql+psycopg://u:p@h:5433/db?sslmode=require"),
+        (
+            "postgresql://u:p@h1:5433,h2/db?sslmode=require",
+            "postgresql+psycopg://u:p@/db?host=h1%2Ch2&port=5433%2C5432&sslmode=require",
+        ),
+        (
+            "postgresql://u@[::1]:5433,[fd00::2]:5434/db",
+            "postgresql+psycopg://u@/db?host=%3A%3A1%2Cfd00%3A%3A2&port=5433%2C5434",
+        ),
+    ],
+)
+def test_a_database_may_have_several_hosts(tmp_path: Path, database: str, url: str) -> None:
+    assert Settings(data_dir=tmp_path, database=database).database_url == url
+
+
+@pytest.mark.parametrize("hosts", ["h1:x,h2", "h1,h2:0", "h1:70000,h2", "[::1,h2"])
+def test_each_host_of_a_database_needs_a_port_that_there_is(tmp_path: Path, hosts: str) -> None:
+    with pytest.raises(ValidationError, match="HOST:PORT"):
+        Settings(data_dir=tmp_path, database=f"postgresql://u@{hosts}/db")
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "postgresql://u:SECRET@h/db",
@@ -343,6 +368,7 @@ def test_a_file_that_is_no_yaml_is_not_quoted(tmp_path: Path) -> None:
         "postgresql://u:SECRET@[::1]:5432/db?password=SECRET",
         "postgresql://u:SECRET:SECRET/@h/db",
         "postgresql://u:SECRET@h:port/db",
+        "postgresql://u:SECRET@h1:5432,h2/db",
     ],
 )
 def test_no_form_of_a_database_shows_its_secret(url: str) -> None:

@@ -7,9 +7,10 @@ import socket
 
 import pytest
 
-from gateway.processes.shared_port import SharedPort, receiver_count
+from gateway.processes.shared_port import SharedPort
 from gateway.receive.port import Share
 from gateway.settings import SCP
+from gateway.settings.processes import receiver_count
 
 
 @pytest.mark.parametrize(("cores", "receivers"), [(1, 1), (2, 1), (4, 1), (8, 2), (16, 4), (32, 8), (128, 8)])

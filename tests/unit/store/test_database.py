@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from gateway.errors import ConfigurationError, Retry
 from gateway.settings import Settings
-from gateway.store.database import open_engine, risks
+from gateway.store.database import open_engine
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
 from gateway.store.opening import open_database
+from gateway.store.server_state import risks
 from gateway.store.turns import Turns
 from tests.support.ledger_rows import received
 from tests.support.postgresql import PostgreSQL, postgresql

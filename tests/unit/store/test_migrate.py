@@ -15,9 +15,13 @@ from alembic.script import ScriptDirectory
 
 from gateway.errors import ConfigurationError
 from gateway.store.database import open_engine
-from gateway.store.migrate import BASELINE, REVISIONS, upgrade
+from gateway.store.entries import Arrival
+from gateway.store.ledger import Ledger
+from gateway.store.migrate import BASELINE, BESIDE, REVISIONS, upgrade
 from gateway.store.schema import metadata
+from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.postgresql import postgresql
+from tests.support.schemas import more_than_added
 
 DUMP = Path(__file__).parent / "databases" / "schema_0007.sql"
 TABLES = (  # parents first
@@ -37,6 +41,8 @@ RENAMED = {"executors": "workers", "executor_id": "worker_id"}
 OF_MODEL = ("device_uid", "weights_sha256", "threshold", "calibration", "abstention")
 OF_RECORD = ("configuration", "software_version", "abstained", "steps", "repaired", "activation")
 SAID = ("reader", "verdict", "comment", "time")
+BEFORE_THE_RULE = "0014"
+"""Newest revision of the time when all machines were stopped for every upgrade."""
 TIME = datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001 - as SQLite keeps it
 INSTANCE = {
     "id": 1,
@@ -169,12 +175,68 @@ def test_an_image_stays_as_it_is_without_a_column_that_nobody_reads(engine: sa.E
     assert dict(after) == {name: value for name, value in before.items() if name != "deaths"}
 
 
-def test_a_newer_database_is_refused(engine: sa.Engine) -> None:
+def leave_a_newer_schema(engine: sa.Engine, oldest: str) -> None:
+    """Change the database as a later version does that lets gateways from revision `oldest` on work on it."""
     upgrade(engine)
     with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE instances ADD COLUMN later INTEGER NOT NULL DEFAULT 7"))
+        connection.execute(sa.text("CREATE TABLE later (id INTEGER)"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(sa.text("UPDATE compatibility SET revision = :oldest"), {"oldest": oldest})
+
+
+def test_beside_a_newer_gateway_this_version_goes_on_working(engine: sa.Engine, tmp_path: Path) -> None:
+    leave_a_newer_schema(engine, REVISIONS[-1])
+    upgrade(engine)
+    ledger = Ledger(engine, tmp_path)
+    assert ledger.record_received(received(tmp_path)) is Arrival.NEW
+    (image,) = claim(ledger, "batch")
+    assert record_answer(ledger, image, answer(tmp_path, "pacs"))
+    assert state(ledger) == ("inferred", None)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+def test_a_newer_database_that_asks_for_a_later_version_is_refused(engine: sa.Engine) -> None:
+    leave_a_newer_schema(engine, "9998")
     with pytest.raises(ConfigurationError, match="a newer gateway has written it"):
         upgrade(engine)
+
+
+@pytest.mark.parametrize("revision", [each for each in REVISIONS if each > BEFORE_THE_RULE])
+def test_migrations_only_add_unless_they_say_that_all_machines_are_stopped(
+    engine: sa.Engine, revision: str
+) -> None:
+    """Where one fails: add first, remove a release later; or set `BESIDE` to its number."""
+    before, after = sa.MetaData(), sa.MetaData()
+    upgrade(engine, REVISIONS[REVISIONS.index(revision) - 1])
+    before.reflect(engine)
+    upgrade(engine, revision)
+    after.reflect(engine)
+    assert revision <= BESIDE or more_than_added(before, after) == []
+    assert more_than_added(before, before) == []
+
+
+def test_a_change_that_an_earlier_gateway_would_fail_on_is_found() -> None:
+    def schema(*columns: sa.Column[Any], **more: sa.Column[Any]) -> sa.MetaData:
+        found = sa.MetaData()
+        sa.Table("t", found, sa.Column("id", sa.Integer, primary_key=True), *columns)
+        for name, column in more.items():
+            sa.Table(name, found, column)
+        return found
+
+    old = schema(sa.Column("a", sa.Text))
+    added = schema(sa.Column("a", sa.Text), sa.Column("b", sa.Text), u=sa.Column("c", sa.Text))
+    assert more_than_added(old, added) == []
+    for worse in (
+        schema(),
+        schema(sa.Column("a", sa.Integer)),
+        schema(sa.Column("a", sa.Text, nullable=False)),
+        schema(sa.Column("a", sa.Text, unique=True)),
+        schema(sa.Column("a", sa.Text), sa.Column("b", sa.Text, nullable=False)),
+        sa.MetaData(),
+    ):
+        assert len(more_than_added(old, worse)) == 1
 
 
 @pytest.fixture

@@ -1,0 +1,160 @@
+"""Connections to PostgreSQL as it is run in hospitals: with a standby, a pooler, and clocks of its own.
+
+`open_engine` calls it. Guarantees for every transaction, whatever the server, the role, the database, the URL
+or a pooler say:
+
+- a commit is on the server's disk when it returns;
+- the server takes writes; a connection to one that has become read-only is dropped, and so is its pool;
+- a lock, and an answer of the server, is waited for within bounds;
+- the ledger's clock is the server's.
+
+A pooler that gives each transaction another session (PgBouncer) keeps no setting and no prepared statement of
+a session. It is recognised by the process ID of the session, which is not the one that it told the client;
+what a session would keep is then set in each transaction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+
+from gateway.store import clock
+from gateway.store.database_errors import READ_ONLY, sqlstate
+from gateway.store.writer import LOCK_WAIT_MS
+
+CONNECT_SECONDS = 10
+"""Seconds that a server has for a connection, each of several hosts."""
+
+ANSWER_SECONDS = 60.0
+"""Seconds that a server has for the answer to one statement; senders wait for 30 s, as is usual."""
+
+KEPT_CONNECTIONS = 10
+MOST_CONNECTIONS = 20
+"""Connections that one process opens at most; `gateway doctor` compares."""
+
+TIMEOUTS = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 10,  # seconds; a host that is gone answers nothing, and nothing ends the connection
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
+WRITABLE = {"target_session_attrs": "read-write"}
+
+_SESSION = (
+    "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+    " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, {local}),"
+    f" set_config('lock_timeout', '{LOCK_WAIT_MS}', {{local}}), clock_timestamp()"
+)
+"""What an acknowledgement rests on.
+
+`local`, `remote_write` and `remote_apply` sync the server's own disk, too, and stay.
+"""
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection that does not wait for ever for an answer.
+
+    Attributes
+    ----------
+    patience
+        Seconds for the answer to one statement; None: for ever.
+    is_pooled
+        Whether a pooler stands between, which may give each transaction another session.
+    """
+
+    patience: float | None = ANSWER_SECONDS
+    is_pooled = False
+
+    def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        """Wait for the end of an exchange; close the connection where none comes.
+
+        Raises
+        ------
+        psycopg.OperationalError
+            If the server does not answer in time. Whether it has done what it was asked is unknown.
+        """
+        try:
+            return super().wait(gen, *args, **{"timeout": self.patience} | kwargs)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status != psycopg.pq.TransactionStatus.ACTIVE:
+                raise
+            self.pgconn.finish()  # the answer could still come, and would be taken for another one's
+        raise psycopg.OperationalError(f"no answer within {self.patience} s")
+
+
+def open_server(url: sa.URL, *, writable: bool = True) -> sa.Engine:
+    """Return an engine on the server that the URL names, or on the one of several hosts that takes writes.
+
+    Parameters
+    ----------
+    writable
+        Whether a server that takes no writes is passed over; `gateway doctor` looks at it.
+    """
+    wanted = TIMEOUTS | (WRITABLE if writable else {})
+    engine = sa.create_engine(
+        url,
+        pool_size=KEPT_CONNECTIONS,
+        max_overflow=MOST_CONNECTIONS - KEPT_CONNECTIONS,
+        pool_timeout=CONNECT_SECONDS,
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED",  # whatever the server's default is: the statements are made for it
+        connect_args={name: value for name, value in wanted.items() if name not in url.query},
+    )
+    sa.event.listen(engine, "do_connect", _connect)
+    sa.event.listen(engine, "connect", _prepare_session)
+    sa.event.listen(engine, "begin", _prepare_transaction)
+    sa.event.listen(engine, "handle_error", _leave_standby)
+    return engine
+
+
+def is_pooled(connection: sa.Connection) -> bool:
+    """Tell whether a pooler stands between the gateway and the server."""
+    return bool(getattr(connection.connection.dbapi_connection, "is_pooled", False))
+
+
+def wait_for_ever(connection: sa.Connection) -> None:
+    """Let statements take their time, as those of an upgrade; the pool must not get the connection back."""
+    driver: Any = connection.connection.dbapi_connection
+    driver.patience = None
+
+
+def _connect(_: sa.Dialect, __: Any, arguments: Any, parameters: dict[str, Any]) -> Connection:
+    return Connection.connect(*arguments, **parameters)
+
+
+def _prepare_session(connection: Connection, _: Any) -> None:
+    """Recognise a pooler; set what a session of one's own keeps."""
+    connection.autocommit = True
+    session = connection.execute("SELECT pg_backend_pid()").fetchone()
+    connection.is_pooled = session is None or session[0] != connection.info.backend_pid
+    if connection.is_pooled:
+        connection.prepare_threshold = None  # the next transaction may be another session's
+    else:
+        asked = clock.counter()
+        _note_clock(connection.execute(_SESSION.format(local="false")).fetchone(), asked)
+    connection.autocommit = False
+
+
+def _prepare_transaction(connection: sa.Connection) -> None:
+    """Set what a pooler's sessions do not keep; look at the server's clock from time to time."""
+    if is_pooled(connection):
+        statement = _SESSION.format(local="true")
+    elif clock.is_old():
+        statement = "SELECT clock_timestamp()"
+    else:
+        return
+    asked = clock.counter()
+    _note_clock(connection.exec_driver_sql(statement).one(), asked)
+
+
+def _note_clock(row: Any, asked: float) -> None:
+    clock.note(row[-1], asked)
+
+
+def _leave_standby(context: sa.engine.ExceptionContext) -> None:
+    """Connect anew after a fail-over: a connection to what has become the standby stays read-only."""
+    if sqlstate(context.original_exception) == READ_ONLY:
+        context.is_disconnect = True
