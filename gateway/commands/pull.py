@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.commands.console import counted, err, out, print_json
-from gateway.commands.opening import open_ledger, open_ledger_to_change
-from gateway.commands.options import AsJson, Config
+from gateway.commands.opening import open_ledger, open_ledger_to_change, open_settings
+from gateway.commands.options import AsJson, Config, Supervised
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.settings import Settings
 from gateway.settings.across import did_you_mean
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gateway.store.ledger import Ledger
     from gateway.store.pulls import PullView
 
-TURN_SECONDS = 60.0
 _LISTED = 100
 
 From = Annotated[str | None, typer.Option("--from", metavar="SOURCE", help="Source; default: the only one.")]
@@ -43,6 +42,7 @@ Shown = Annotated[
     str | None, typer.Option("--show", metavar="UID", help="Show a study, with what is missing of it.")
 ]
 StateName = Annotated[str | None, typer.Option("--state", help="With --list: only studies in this state.")]
+BySchedule = Annotated[bool, typer.Option("--by-schedule", help="Run the role `pull` alone, until SIGTERM.")]
 Limit = Annotated[int, typer.Option(min=1, help="With --list: how many.")]
 
 
@@ -57,7 +57,9 @@ def pull(
     show: Shown = None,
     state: StateName = None,
     limit: Limit = _LISTED,
+    by_schedule: BySchedule = False,
     as_json: AsJson = False,
+    supervised: Supervised = False,
     config: Config = None,
 ) -> None:
     """Fetch radiographs from a source, or go on with what is due; --list and --show ask nobody.
@@ -65,6 +67,10 @@ def pull(
     A study is complete when every instance that the source lists is here. Started again after any end, the
     command goes on where it was.
     """
+    if by_schedule:
+        from gateway.processes import roles
+
+        roles.pull(open_settings(config, quiet=supervised), supervised=supervised)
     if listing or show:
         _print_views(open_ledger(config)[1], source, show, state, limit, as_json=as_json)
         return
@@ -80,9 +86,8 @@ def pull(
 
 @contextmanager
 def _pulling(settings: Settings, ledger: Ledger, name: str) -> Iterator[Puller]:
-    """Yield the puller of a source, whose turn this process has; SIGTERM and Ctrl-C end it in order."""
+    """Yield the puller of a source; SIGTERM and Ctrl-C end it in order."""
     from gateway.processes.pullers import pullers_of
-    from gateway.pull.turn import turn_at
     from gateway.telemetry.audit import trail
 
     stopping = threading.Event()
@@ -93,8 +98,7 @@ def _pulling(settings: Settings, ledger: Ledger, name: str) -> Iterator[Puller]:
     try:
         with settings.directory.writing():
             puller = pullers_of(settings, ledger, stopping)[name]
-        with turn_at(settings.directory.run, name, stopping, TURN_SECONDS):
-            yield puller
+        yield puller
     finally:
         trail.close_trail()
         for number, handler in before.items():

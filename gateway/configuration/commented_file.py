@@ -96,7 +96,9 @@ def _examples(key: str, meanings: Mapping[str, Mapping[str, str]]) -> Iterator[s
         optional = {name: field.default for name, field in kind.model_fields.items() if name not in example}
         for number, (key, value) in enumerate({**example, **optional}.items()):
             bullet = " " if number else "-"
-            for line in _line(f"  {bullet} {key}: {_flow(value)}", meanings[kind.__name__][key]):
+            stated = [meanings.get(each.__name__, {}) for each in kind.__mro__]
+            (meaning,) = [each[key] for each in stated if key in each]
+            for line in _line(f"  {bullet} {key}: {_flow(value)}", meaning):
                 yield f"  #{line[1:]}"
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 from gateway.pull.kinds import open_source, selection_of
 from gateway.pull.puller import Puller
+from gateway.pull.turn import turn_at
 from gateway.receive.capacity import Capacity
 from gateway.receive.intake import Intake
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.pulls import Pulls
 from gateway.store.spool import open_spool
+
+TURN_SECONDS = 90.0
+"""Longest wait for the turn at a source: three times what another process takes."""
 
 
 def pullers_of(settings: Settings, ledger: Ledger, stopping: threading.Event) -> dict[str, Puller]:
@@ -26,6 +31,14 @@ def pullers_of(settings: Settings, ledger: Ledger, stopping: threading.Event) ->
     capacity = Capacity(settings.scp, spool, ledger)
     intake, pulls, selection = Intake(capacity, spool, ledger), Pulls(ledger), selection_of(settings)
     return {
-        each.name: Puller(open_source(each, settings, intake), each, selection, pulls, capacity, stopping)
+        each.name: Puller(
+            open_source(each, settings, intake),
+            each,
+            selection,
+            pulls,
+            capacity,
+            partial(turn_at, settings.directory.run, each.name, stopping, TURN_SECONDS),
+            stopping,
+        )
         for each in settings.sources
     }

@@ -59,6 +59,14 @@ def web(settings: Settings, *, supervised: bool = False) -> None:
     _run("web", build, settings, lifetime)
 
 
+def pull(settings: Settings, *, supervised: bool = False) -> None:
+    """Search sources and fetch by schedule until SIGTERM."""
+    lifetime = Lifetime(supervised=supervised)
+    from gateway.processes.puller import build
+
+    _run("pull", build, settings, lifetime)
+
+
 def _run(
     name: str, build: Callable[[Settings, sa.Engine, Ledger], Role], settings: Settings, lifetime: Lifetime
 ) -> None:

@@ -34,6 +34,7 @@ STARTING_SECONDS = 300.0  # a role that does not serve by then is ended
 LOOK_SECONDS = 5.0  # interval of looking for a failed watcher
 GRACE_SECONDS = 5.0  # beyond the time that a role has for its work in hand
 HUNG_SECONDS = 30.0  # a role that has served and gives no sign of life for so long is ended
+_BESIDE = {"pull": ("--by-schedule",)}  # options of a role's command that make it the role
 WRONG_CONFIGURATION = 2  # a role's exit status: one that has never served would not be mended by a restart
 
 
@@ -58,7 +59,12 @@ class Supervisor:
             *_numbered("receive", receiver_count(settings.scp)),
             *(f"work {number}" for number in range(settings.workers)),
         ]
-        self._names = [*self._needed, *(["web"] if settings.web.enabled else [])]
+        pulls = any(source.schedule is not None for source in settings.sources)
+        self._names = [
+            *self._needed,
+            *(["web"] if settings.web.enabled else []),
+            *(["pull"] if pulls else []),
+        ]
         self._status = RoleStatusFile(settings.directory.role_status)
         self._stop = threading.Event()
         self._wrong = threading.Event()
@@ -175,7 +181,7 @@ class Supervisor:
             self._status.note(name, "starting")
             share = self._port.arguments(int(number or 0)) if is_receiver else []
             self._children[name] = child = subprocess.Popen(
-                [*self._command, role, "--supervised", *share, *self._arguments],
+                [*self._command, role, *_BESIDE.get(role, ()), "--supervised", *share, *self._arguments],
                 stdin=subprocess.PIPE,  # the parent watchdog: the role ends when this end is gone
                 stdout=subprocess.PIPE,
                 text=True,

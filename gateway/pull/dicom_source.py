@@ -79,7 +79,7 @@ class DicomArchive:
         self, settings: DicomSource, calling_ae_title: str, intake: Intake, sop_classes: Sequence[str]
     ) -> None:
         self.name = settings.name
-        self.arrives_later = settings.retrieve == "move"
+        self.arrival_seconds = settings.arrival_seconds if settings.retrieve == "move" else 0.0
         self._settings = settings
         self._us = calling_ae_title
         self._intake = intake

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
@@ -20,7 +21,7 @@ from gateway.pull.selection import Selection
 from gateway.pull.source import NoRoom, Session, Source, SourceAway
 from gateway.receive.capacity import Capacity
 from gateway.records import Reason
-from gateway.settings import Source as SourceSettings
+from gateway.settings import SourceRules
 from gateway.store.entries import FoundInstance, FoundStudy
 from gateway.store.pulls import Pull, Pulls, PullState
 from gateway.telemetry.events import Event
@@ -28,6 +29,12 @@ from gateway.telemetry.log import log_event
 
 ROOM_SECONDS = 60.0
 """Time after which a study is tried again that the gateway had no room for."""
+
+SHIFT_SECONDS = 30.0
+"""Time after which another process of this gateway may have its turn at the source."""
+
+YIELD_SECONDS = 1.0
+"""Pause in which it takes its turn; for longer ones of the throttle the association is released."""
 
 _POLL_SECONDS = 0.25  # interval of looking for images that arrive later
 
@@ -56,7 +63,7 @@ class Puller:
     ----------
     source
         Is asked.
-    settings
+    rules
         Its attempts and throttle.
     selection
         Chooses what is fetched.
@@ -64,6 +71,8 @@ class Puller:
         The rows of its studies.
     capacity
         The gateway's own limits on disk and queue.
+    turn
+        Holds the turn at the source: one process of this machine asks it at a time.
     stopping
         Once set, nothing more is begun, and an exchange under way ends within seconds.
     """
@@ -71,18 +80,20 @@ class Puller:
     def __init__(
         self,
         source: Source,
-        settings: SourceSettings,
+        rules: SourceRules,
         selection: Selection,
         pulls: Pulls,
         capacity: Capacity,
+        turn: Callable[[], AbstractContextManager[None]],
         stopping: threading.Event,
     ) -> None:
         self.name = source.name
         self._source = source
-        self._settings = settings
+        self._rules = rules
         self._selection = selection
         self._pulls = pulls
         self._capacity = capacity
+        self._turn = turn
         self._stopping = stopping
         self._next_study_at = 0.0
 
@@ -98,7 +109,7 @@ class Puller:
         """
         found: dict[str, FoundStudy] = {}
         try:
-            with self._source.session(self._stopping) as session:
+            with self._turn(), self._source.session(self._stopping) as session:
                 for part in self._parts(session, query):
                     found |= {each.study_instance_uid: each for each in part.studies}
         except SourceAway as away:
@@ -139,7 +150,7 @@ class Puller:
 
     def look_into(self, study_instance_uid: str) -> Listing:
         """Return what a study holds, and record nothing; `Retry` as `search`."""
-        with self._source.session(self._stopping) as session:
+        with self._turn(), self._source.session(self._stopping) as session:
             return self._list(session, study_instance_uid)
 
     # --- fetching
@@ -151,7 +162,7 @@ class Puller:
         *,
         may_go_on: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Take every study that is due in hand, one after the other, over one association.
+        """Take every study that is due in hand, one after the other.
 
         Parameters
         ----------
@@ -169,11 +180,33 @@ class Puller:
         Retry
             If the database is away.
         """
-        with self._source.session(self._stopping) as session:
-            for pull in self._claims(studies):
-                if self._stopping.is_set() or not may_go_on() or not self._throttled():
+        claims = self._claims(studies)
+        pause = self._pause()
+        while not self._stopping.wait(pause) and may_go_on():
+            with self._turn(), self._source.session(self._stopping) as session:
+                if not self._shift(session, claims, done, may_go_on):
                     return
-                done(self._take(session, pull))
+            pause = max(self._pause(), YIELD_SECONDS)
+
+    def _shift(
+        self,
+        session: Session,
+        claims: Iterator[Pull],
+        done: Callable[[Pull], None],
+        may_go_on: Callable[[], bool],
+    ) -> bool:
+        """Take studies in hand for a while; return whether more may be due."""
+        end = monotonic() + SHIFT_SECONDS
+        while monotonic() < end and (pause := self._pause()) < YIELD_SECONDS:
+            if self._stopping.wait(pause) or not may_go_on():
+                return False
+            pull = next(claims, None)
+            if pull is None:
+                return False
+            if self._rules.studies_per_minute is not None:
+                self._next_study_at = monotonic() + 60 / self._rules.studies_per_minute
+            done(self._take(session, pull))
+        return True
 
     def _claims(self, studies: Collection[str] | None) -> Iterator[Pull]:
         if studies is not None:
@@ -182,18 +215,13 @@ class Puller:
         while pull := self._pulls.claim(self.name):
             yield pull
 
-    def _throttled(self) -> bool:
-        """Wait until the next study may begin; return False if the gateway stops meanwhile."""
-        wait = self._next_study_at - monotonic()
-        if wait > 0 and self._stopping.wait(wait):
-            return False
-        if self._settings.studies_per_minute is not None:
-            self._next_study_at = monotonic() + 60 / self._settings.studies_per_minute
-        return True
+    def _pause(self) -> float:
+        """Return for how many seconds the throttle lets no study begin."""
+        return max(0.0, self._next_study_at - monotonic())
 
     def _take(self, session: Session, pull: Pull) -> Pull:
         """Bring one study as far as it goes now."""
-        if pull.attempts >= self._settings.attempts:
+        if pull.attempts >= self._rules.attempts:
             return self._settle(pull, "the gateway ended whenever it was asked for")
         problem, is_listed = "", False
         try:
@@ -236,25 +264,23 @@ class Puller:
 
     def _fetch(self, session: Session, pull: Pull, missing: list[FoundInstance]) -> str:
         problem = session.fetch(pull.study_instance_uid, missing, one_by_one=pull.attempts % 2 == 1)
-        if self._source.arrives_later:
-            self._await_arrival(pull)
+        self._await_arrival(pull)
         return problem
 
     def _await_arrival(self, pull: Pull) -> None:
         """Wait for images that the source has sent to the listener."""
-        end = monotonic() + self._settings.arrival_seconds
-        while self._pulls.missing(pull) and monotonic() < end and not self._stopping.wait(_POLL_SECONDS):
+        end = monotonic() + self._source.arrival_seconds
+        while monotonic() < end and self._pulls.missing(pull) and not self._stopping.wait(_POLL_SECONDS):
             pass
 
     def _settle(self, pull: Pull, problem: str, *, is_listed: bool = False) -> Pull:
         """Record the end of an attempt."""
-        rules = self._settings
         settled = self._pulls.settle(
             pull,
             problem,
             is_listed=is_listed,
-            most_attempts=rules.attempts,
-            first_retry_seconds=rules.first_retry_seconds,
+            most_attempts=self._rules.attempts,
+            first_retry_seconds=self._rules.first_retry_seconds,
         )
         return self._told(settled)
 

@@ -73,12 +73,13 @@ class Source(Protocol):
     ----------
     name
         In the settings and in the ledger.
-    arrives_later
-        What is fetched comes to the listener by itself, perhaps after the source has said that it is done.
+    arrival_seconds
+        How long what was fetched may still come after the source has said that it is done; 0 where it comes
+        over the session's own connection.
     """
 
     name: str
-    arrives_later: bool
+    arrival_seconds: float
 
     def session(self, stopping: threading.Event) -> AbstractContextManager[Session]:
         """Open a run of questions; nothing is connected before the first one.

@@ -31,7 +31,7 @@ from gateway.settings.destinations import (
 from gateway.settings.messages import HL7Message
 from gateway.settings.scp import SCP, Peer
 from gateway.settings.section import MAX_NAME, TLS, AETitle, ClientTLS, Host, Name, Port, Section
-from gateway.settings.sources import DicomSource, Source
+from gateway.settings.sources import DicomSource, Schedule, Source, SourceRules
 
 __all__ = [
     "DESTINATION_KINDS",
@@ -54,10 +54,12 @@ __all__ = [
     "Results",
     "Retention",
     "Route",
+    "Schedule",
     "Section",
     "Selection",
     "Settings",
     "Source",
+    "SourceRules",
     "StowDestination",
     "Syslog",
     "User",

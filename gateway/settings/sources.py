@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -13,7 +12,41 @@ TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$
 Hours = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 
 
-class DicomSource(Section):
+class Schedule(Section):
+    """When a source is searched by the role `pull`. Windows overlap: a study may be found by any of them."""
+
+    recent_hours: float = Field(2, gt=0, le=48)
+    """Hours back from now that are searched most often."""
+    recent_every_seconds: float = Field(60, ge=1)
+    """Seconds between two searches of the last `recent_hours`."""
+    overlap_days: float = Field(3, gt=0, le=366)
+    """Days back from now that are searched less often, for studies that come late."""
+    overlap_every_minutes: float = Field(60, gt=0)
+    """Minutes between two searches of the last `overlap_days`."""
+    sweep_days: float = Field(30, gt=0, le=3660)
+    """Days back from now that are searched once a day, for studies with a wrong clock or without a time."""
+    sweep_at: TimeOfDay = "02:00"
+    """Local time of the daily search, HH:MM."""
+    quiet_hours: tuple[Hours, ...] = ()
+    """Local times in which nothing is searched or fetched by schedule, as ["07:00-18:00"]."""
+
+
+class SourceRules(Section):
+    """What holds for a source of any kind."""
+
+    schedule: Schedule | None = None
+    """Search and fetch by schedule, as {recent_hours: 2, sweep_at: "02:00", quiet_hours: []}; {} takes the
+    defaults of gateway/settings/sources.py; null: `gateway pull` alone."""
+    studies_per_minute: float | None = Field(None, gt=0)
+    """Most studies that are fetched in a minute; null: no limit."""
+    attempts: int = Field(8, ge=1, le=100)
+    """Attempts to fetch a study before it is given up, 1 to 100."""
+    first_retry_seconds: float = Field(60, gt=0)
+    """Seconds before a study with missing images is asked for again; each further wait is twice as long, at
+    most six hours."""
+
+
+class DicomSource(SourceRules):
     """A PACS that is asked by C-FIND and sends by C-GET or C-MOVE."""
 
     name: Name
@@ -38,19 +71,6 @@ class DicomSource(Section):
     """Seconds without progress, and as a whole, after which a request to send ends."""
     arrival_seconds: float = Field(15, ge=0)
     """Seconds that images asked for by C-MOVE may come after the PACS has said that it is done."""
-    studies_per_minute: float | None = Field(None, gt=0)
-    """Most studies that are fetched in a minute; null: no limit."""
-    attempts: int = Field(8, ge=1, le=100)
-    """Attempts to fetch a study before it is given up, 1 to 100."""
-    first_retry_seconds: float = Field(60, gt=0)
-    """Seconds before a study with missing images is asked for again; each further wait is twice as long, at
-    most six hours."""
 
 
 Source = DicomSource
-
-
-def minutes_of(hours: str) -> tuple[int, int]:
-    """Return begin and end of `HH:MM-HH:MM` in minutes of the day."""
-    begin, end = ([int(part) for part in re.split(":", each)] for each in hours.split("-"))
-    return begin[0] * 60 + begin[1], end[0] * 60 + end[1]
