@@ -23,7 +23,7 @@ from gateway.settings import (
     StowDestination,
 )
 from gateway.settings.across import did_you_mean, is_loopback
-from gateway.settings.destinations import secret_variables
+from gateway.settings.web_server import secret_variables
 
 LONGEST_TITLE = 16
 _NO_SETTINGS = {"GATEWAY_CONFIG", "GATEWAY_ROLE"}
@@ -198,7 +198,8 @@ def _idle_limits(settings: Settings) -> Iterator[Problem]:
 
 def _foreign_variables(settings: Settings) -> Iterator[Problem]:
     """Yield variables of the environment that look like settings and are none."""
-    secrets = {name for each in settings.destinations for name in secret_variables(each.name).values()}
+    named = [each.name for each in (*settings.destinations, *settings.sources)]
+    secrets = {variable for name in named for variable in secret_variables(name).values()}
     variables = [f"GATEWAY_{name.replace('.', '__').upper()}" for name in setting_names()]
     for name in sorted(os.environ):
         head = name.removeprefix("GATEWAY_").partition("__")[0].lower()

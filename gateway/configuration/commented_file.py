@@ -24,11 +24,13 @@ from gateway.settings import (
     Section,
     Settings,
     StowDestination,
+    WebSource,
     destinations,
     messages,
     scp,
     section,
     sources,
+    web_server,
 )
 
 HEAD = """\
@@ -43,7 +45,10 @@ EXAMPLES: dict[str, tuple[tuple[type[Section], dict[str, Any]], ...]] = {
         (StowDestination, {"name": "archive", "kind": "stow", "url": "https://pacs.example/dicom-web"}),
         (HL7Destination, {"name": "ris", "kind": "hl7", "host": "127.0.0.1", "port": 2575}),
     ),
-    "sources": ((DicomSource, _PACS),),
+    "sources": (
+        (DicomSource, _PACS),
+        (WebSource, {"name": "archive", "kind": "dicomweb", "url": "https://pacs.example/dicom-web"}),
+    ),
 }
 COLUMN = 34  # of the comments
 WIDTH = 110
@@ -69,7 +74,7 @@ def commented_file() -> str:
 
 def field_docstrings() -> dict[str, dict[str, str]]:
     """Return the docstring under each field of the settings, by class and field."""
-    modules = gateway.settings, scp, destinations, messages, sources, section
+    modules = gateway.settings, scp, destinations, messages, sources, web_server, section
     trees = (ast.parse(inspect.getsource(module)) for module in modules)
     return {
         node.name: dict(_documented(node))

@@ -16,14 +16,16 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse, RemoteDisconnected
-from typing import Any, cast
+from time import monotonic
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlsplit
 
 from gateway.deliver.connection import Connection, Patience, Stopped
 from gateway.deliver.exchange import Interrupted, Unanswered, Unreached
 from gateway.errors import ConfigurationError
 from gateway.peer_text import clean
-from gateway.settings import ClientTLS, StowDestination
+from gateway.settings import ClientTLS
+from gateway.settings.web_server import WebServer
 from gateway.tls import client_context, problem_of
 
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -42,6 +44,7 @@ class Answer:
     reason: str
     location: str
     content: bytes
+    content_type: str = ""
 
     @property
     def is_success(self) -> bool:
@@ -61,14 +64,24 @@ class WebClient:
         Once set, a request is ended within seconds.
     """
 
-    def __init__(self, server: StowDestination, stopping: threading.Event | None = None) -> None:
+    def __init__(self, server: WebServer, stopping: threading.Event | None = None) -> None:
         self._server = server
         self._patience = Patience(server.timeout_seconds, stopping)
 
     def request(
-        self, method: str, path: str, headers: Mapping[str, str], body: Sequence[bytes] = ()
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Sequence[bytes] = (),
+        download: Download | None = None,
     ) -> Answer:
         """Send a request and return its answer; `path` is below the server's URL.
+
+        Parameters
+        ----------
+        download
+            Takes the content of a success, which may be long; without it the content is in the answer.
 
         Raises
         ------
@@ -79,7 +92,7 @@ class WebClient:
         try:
             host = self._connect(connection, url)
             return self._exchange(
-                connection, url, _head(method, url, host, self._headers(headers, body)), body
+                connection, url, _head(method, url, host, self._headers(headers, body)), body, download
             )
         finally:
             connection.close()
@@ -127,7 +140,14 @@ class WebClient:
             named = ", ".join(str(path) for _, path in files if path)
             raise ConfigurationError(f"{error}: {named}") from None
 
-    def _exchange(self, connection: Connection, url: str, head: bytes, body: Sequence[bytes]) -> Answer:
+    def _exchange(
+        self,
+        connection: Connection,
+        url: str,
+        head: bytes,
+        body: Sequence[bytes],
+        download: Download | None,
+    ) -> Answer:
         try:
             try:
                 self._patience.begin(sum(map(len, body)))
@@ -136,8 +156,8 @@ class WebClient:
                 self._patience.begin()
             except OSError:
                 self._patience.begin(seconds=min(_LAST_WORD_SECONDS, self._server.timeout_seconds))
-                return _answer(connection, url)  # some servers refuse before they have read all
-            return _answer(connection, url)
+                return _answer(connection, url, download)  # some servers refuse before they have read all
+            return _answer(connection, url, download)
         except Stopped as error:
             raise Interrupted(f"{url}: {error}") from error
         except TimeoutError as error:
@@ -166,12 +186,19 @@ def _head(method: str, url: str, host: str, headers: Mapping[str, str]) -> bytes
     return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
 
-def _answer(connection: Connection, url: str) -> Answer:
+def _answer(connection: Connection, url: str, download: Download | None) -> Answer:
     incoming = _Incoming(connection)
     response = HTTPResponse(cast(socket.socket, incoming))
     try:
         response.begin()
-        content = b"".join(iter(lambda: response.read(_BLOCK_BYTES), b""))
+        if download is not None and 200 <= response.status < 300:
+            incoming.expect(download)
+        content = b""
+        while block := response.read(_BLOCK_BYTES):
+            if incoming.download is None:
+                content += block
+            else:
+                incoming.download.file.write(block)
         if response.length:
             raise Unanswered(f"{url}: the answer ended {response.length} bytes early")
         return Answer(
@@ -180,11 +207,12 @@ def _answer(connection: Connection, url: str) -> Answer:
             clean(response.reason, 100),
             clean(response.getheader("Location", ""), 300),
             _decoded(content, response.getheader("Content-Encoding", "")),
+            clean(response.getheader("Content-Type", ""), 300),
         )
     except RemoteDisconnected:
         raise ConnectionResetError("it closed the connection before it answered") from None
     except _TooMuchError:
-        raise Unanswered(f"{url}: an answer of more than {MAX_ANSWER_BYTES >> 20} MB") from None
+        raise Unanswered(f"{url}: an answer of more than {incoming.limit >> 20} MB") from None
     except (HTTPException, ValueError, zlib.error) as error:
         told = clean(str(error) or type(error).__name__, 100)
         raise Unanswered(f"{url}: the answer is not HTTP ({told})") from None
@@ -194,12 +222,37 @@ class _TooMuchError(Exception):
     """The answer is larger than any that is worth reading."""
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Where the content of a long answer goes, and how long it may be.
+
+    Attributes
+    ----------
+    most_bytes
+        Head included.
+    seconds
+        For the answer as a whole; each byte is progress.
+    """
+
+    file: BinaryIO
+    most_bytes: int
+    seconds: float
+
+
 class _Incoming(io.RawIOBase):
     """The source that http.client reads from: the connection, up to the limit."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._left = MAX_ANSWER_BYTES
+        self._taken = 0
+        self._end = float("inf")
+        self.limit = MAX_ANSWER_BYTES
+        self.download: Download | None = None
+
+    def expect(self, download: Download) -> None:
+        """Read a long answer from now on."""
+        self.download, self.limit = download, download.most_bytes
+        self._end = monotonic() + download.seconds
 
     def makefile(self, *_: Any) -> io.BufferedReader:
         return io.BufferedReader(self)
@@ -208,9 +261,13 @@ class _Incoming(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if self.download is not None:
+            if monotonic() > self._end:
+                raise TimeoutError
+            self._connection.patience.begin()
         taken = self._connection.take(len(buffer))
-        self._left -= len(taken)
-        if self._left < 0:
+        self._taken += len(taken)
+        if self._taken > self.limit:
             raise _TooMuchError
         buffer[: len(taken)] = taken
         return len(taken)

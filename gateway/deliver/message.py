@@ -85,7 +85,7 @@ Begin = Callable[[int, Command], Arriving]
 
 def command_set(values: Mapping[int, int | str]) -> bytes:
     """Return a command set with its group length, in implicit VR little endian (PS3.7 6.3.1)."""
-    body = b"".join(_element(tag, _encoded(value)) for tag, value in sorted(values.items()))
+    body = b"".join(_element(tag, _encoded(tag, value)) for tag, value in sorted(values.items()))
     return _element(0x00000000, struct.pack("<I", len(body))) + body
 
 
@@ -205,10 +205,13 @@ def _element(tag: int, value: bytes) -> bytes:
     return struct.pack("<HHI", tag >> 16, tag & 0xFFFF, len(value)) + value
 
 
-def _encoded(value: int | str) -> bytes:
+def _encoded(tag: int, value: int | str) -> bytes:
+    """Return a value with its padding: a blank for AE and LO, NUL for UI (PS3.5 6.2)."""
     if isinstance(value, int):
         return struct.pack("<H", value)
-    return value.encode() + b"\0" * (len(value) % 2)
+    encoded = value.encode()
+    padding = b" " if tag in (MOVE_DESTINATION, ERROR_COMMENT) else b"\0"
+    return encoded + padding * (len(encoded) % 2)
 
 
 def _elements(encoded: bytes) -> Iterator[tuple[int, bytes]]:

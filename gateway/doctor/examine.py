@@ -10,6 +10,7 @@ from gateway.doctor.finding import Finding
 from gateway.doctor.model import model
 from gateway.doctor.network import certificate, listener, peers, web
 from gateway.doctor.processes import processes
+from gateway.doctor.sources import sources
 from gateway.doctor.storage import database, disk
 from gateway.settings import Settings
 
@@ -24,6 +25,7 @@ EXAMINED = (
     answers,
     destinations,
     routes,
+    sources,
     web,
 )
 
@@ -31,7 +33,8 @@ EXAMINED = (
 def examine(settings: Settings) -> Iterator[Finding]:
     """Yield the findings of each check as soon as they are known.
 
-    Nothing is changed or made; a C-ECHO and a search are all that is sent.
+    Nothing is changed or made; a C-ECHO, a search, and a request for an image that does not exist are all
+    that is sent.
     """
     for part in EXAMINED:
         yield from part(settings)

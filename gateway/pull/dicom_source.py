@@ -35,10 +35,10 @@ from gateway.deliver.message import (
 from gateway.deliver.negotiation import Proposal
 from gateway.deliver.part_10 import Content, DataSet
 from gateway.deliver.storage_scu import MEDIUM, DicomNode, NotNow, Unsupported, context_for, open_association
+from gateway.dicom import header
 from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
-from gateway.doctor.finding import Finding
 from gateway.errors import Retry
-from gateway.pull import identifier
+from gateway.pull import answers, identifier
 from gateway.pull.association import PENDING, QueryAssociation
 from gateway.pull.query import Found, FoundSeries, Query
 from gateway.pull.source import NoRoom, SourceAway
@@ -101,10 +101,6 @@ class DicomArchive:
             storage = SubOperations(self._intake, sender)
             yield DicomSession(self._settings, self._node, storage, self._proposals(), stack, stopping)
 
-    def examine(self) -> Iterator[Finding]:
-        """See `doctor.sources`."""
-        yield from ()
-
     def _proposals(self) -> dict[int, Proposal]:
         """One context for queries, one to retrieve, and for C-GET one for each coding of each class.
 
@@ -147,13 +143,13 @@ class DicomSession:
 
     def studies(self, query: Query) -> Found:
         """Return the studies that match; see `Session`."""
-        read = partial(identifier.study_in, query=query)
+        read = partial(answers.study_in, query=query)
         found, is_cut = self._find(identifier.study_keys(query), read, MAX_STUDIES)
         return Found(tuple({each.study_instance_uid: each for each in found}.values()), is_cut)
 
     def series(self, study_instance_uid: str) -> list[FoundSeries]:
         """Return the series of a study; see `Session`."""
-        read = partial(identifier.series_in, study_instance_uid=study_instance_uid)
+        read = partial(answers.series_in, study_instance_uid=study_instance_uid)
         found, is_cut = self._find(identifier.series_keys(study_instance_uid), read, MAX_SERIES)
         _check_whole(is_cut, f"more than {MAX_SERIES} series in the study")
         return list({each.series_instance_uid: each for each in found}.values())
@@ -162,7 +158,7 @@ class DicomSession:
         """Return the instances of a series; see `Session`."""
         keys = identifier.instance_keys(study_instance_uid, series_instance_uid)
         asked = {"StudyInstanceUID": study_instance_uid, "SeriesInstanceUID": series_instance_uid}
-        found, is_cut = self._find(keys, partial(identifier.instance_in, keys=asked), MAX_INSTANCES)
+        found, is_cut = self._find(keys, partial(answers.instance_in, keys=asked), MAX_INSTANCES)
         _check_whole(is_cut, f"more than {MAX_INSTANCES} instances in a series")
         return list({each.sop_instance_uid: each for each in found}.values())
 
@@ -186,7 +182,7 @@ class DicomSession:
     # --- exchanges
 
     def _find(
-        self, keys: Dataset, read: Callable[[Dataset], _Answer | None], most: int
+        self, keys: Dataset, read: Callable[[answers.Told], _Answer | None], most: int
     ) -> tuple[list[_Answer], bool]:
         """Return the answers of a C-FIND, and whether they were broken off as too many."""
         found: list[_Answer] = []
@@ -198,7 +194,7 @@ class DicomSession:
                 check_found(message.command)
                 break
             ds = identifier.decoded(message.data_set, syntax)
-            answer = read(ds) if ds is not None else None
+            answer = read(partial(header.texts, ds)) if ds is not None else None
             if answer is not None:
                 found.append(answer)
             odd += answer is None

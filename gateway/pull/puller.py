@@ -112,9 +112,9 @@ class Puller:
             with self._turn(), self._source.session(self._stopping) as session:
                 for part in self._parts(session, query):
                     found |= {each.study_instance_uid: each for each in part.studies}
-        except SourceAway as away:
+        except Retry as away:
             log_event(Event.SOURCE_AWAY, source=self.name, reason=str(away))
-            raise
+            raise SourceAway(str(away)) from None
         return [each for each in found.values() if self._selection.refuse_study(each) is None]
 
     def find(

@@ -99,3 +99,25 @@ class Found:
         """Tell whether the number of studies looks like a limit of the source, which cuts silently."""
         count = len(self.studies)
         return self.is_cut or (count >= 100 and count % 50 == 0) or (count >= 64 and count & (count - 1) == 0)
+
+
+def compact(day: date) -> str:
+    """Return a date as a DA (PS3.5 6.2)."""
+    return f"{day:%Y%m%d}"
+
+
+def date_range(query: Query) -> str:
+    """Return the Study Date to ask for, a range where it is more than a day; empty for any."""
+    period = query.period
+    if period is None:
+        return ""
+    first, last = compact(period.first), compact(period.last)
+    return first if first == last else f"{first}-{last}"
+
+
+def time_range(query: Query) -> str:
+    """Return the range of Study Time to ask for; empty for any."""
+    period = query.period
+    if period is None or period.first_time is None or period.last_time is None:
+        return ""
+    return f"{period.first_time:%H%M%S}-{period.last_time:%H%M%S}"

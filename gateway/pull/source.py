@@ -1,17 +1,16 @@
 """A source: a place from which studies are fetched. One class for each kind implements `Source`.
 
-The puller searches and fetches through it, the doctor examines through it. Nothing outside a source's own
+The puller and the doctor ask through it. Nothing outside a source's own
 module knows of which kind it is.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from gateway.doctor.finding import Finding
 from gateway.errors import Retry
 from gateway.pull.query import Found, FoundSeries, Query
 from gateway.store.entries import FoundInstance
@@ -89,8 +88,4 @@ class Source(Protocol):
         stopping
             Once set, an exchange under way ends within seconds.
         """
-        ...
-
-    def examine(self) -> Iterator[Finding]:
-        """Yield what the doctor finds; nothing is fetched."""
         ...

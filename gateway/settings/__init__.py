@@ -31,7 +31,7 @@ from gateway.settings.destinations import (
 from gateway.settings.messages import HL7Message
 from gateway.settings.scp import SCP, Peer
 from gateway.settings.section import MAX_NAME, TLS, AETitle, ClientTLS, Host, Name, Port, Section
-from gateway.settings.sources import DicomSource, Schedule, Source, SourceRules
+from gateway.settings.sources import DicomSource, Schedule, Source, SourceRules, WebSource
 
 __all__ = [
     "DESTINATION_KINDS",
@@ -64,6 +64,7 @@ __all__ = [
     "Syslog",
     "User",
     "Web",
+    "WebSource",
     "Worker",
 ]
 

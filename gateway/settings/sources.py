@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from gateway.settings.section import AETitle, ClientTLS, Host, Name, Section
+from gateway.settings.web_server import WebServer
 
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Hours = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
@@ -28,7 +29,7 @@ class Schedule(Section):
     sweep_at: TimeOfDay = "02:00"
     """Local time of the daily search, HH:MM."""
     quiet_hours: tuple[Hours, ...] = ()
-    """Local times in which nothing is searched or fetched by schedule, as ["07:00-18:00"]."""
+    """Hours, local time, in which nothing is searched or fetched by schedule, as ["07:00-18:00"]."""
 
 
 class SourceRules(Section):
@@ -73,4 +74,17 @@ class DicomSource(SourceRules):
     """Seconds that images asked for by C-MOVE may come after the PACS has said that it is done."""
 
 
-Source = DicomSource
+class WebSource(SourceRules, WebServer):
+    """A DICOMweb server that is asked by QIDO-RS and gives by WADO-RS (PS3.18 10.6, 10.4)."""
+
+    name: Name
+    """Name of the source, for commands and rows."""
+    kind: Literal["dicomweb"]
+    """QIDO-RS with WADO-RS."""
+    ae_title: AETitle = "WADO-RS"
+    """Calling AE title, for `routes`, of images that come from this server."""
+    retrieve_timeout_seconds: float = Field(600, gt=0)
+    """Seconds for one image as a whole."""
+
+
+Source = Annotated[DicomSource | WebSource, Field(discriminator="kind")]

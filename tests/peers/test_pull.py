@@ -16,11 +16,14 @@ from pydicom.uid import JPEGLSLossless, generate_uid
 
 from gateway.deliver.send import send_files
 from gateway.deliver.storage_scu import DicomNode, echo
+from gateway.doctor.finding import Severity
+from gateway.doctor.sources import sources
 from gateway.errors import GatewayError
 from gateway.pull.query import Period, Query
 from gateway.pull.source import SourceAway
+from gateway.settings import Settings
 from tests.conftest import Find
-from tests.peers.orthanc import AE_TITLE, Orthanc, running_orthanc
+from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc, running_orthanc
 from tests.support.free_ports import free_ports
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.pulling import Here, puller_for
@@ -165,6 +168,56 @@ def test_an_archive_sends_to_the_listener(request: pytest.FixtureRequest, tmp_pa
         assert pulled(here) == expected(archive)
         assert {row.pulled_from for row in receiver.rows()} == {"pacs"}
         assert {row.calling_ae_title for row in receiver.rows()} == {archive.node.ae_title}
+
+
+@pytest.mark.parametrize("peer", ["in_orthanc", "in_dcmqrscp"])
+@pytest.mark.parametrize("retrieve", ["get", "move"])
+def test_the_doctor_finds_a_source_good(
+    request: pytest.FixtureRequest, tmp_path: Path, peer: str, retrieve: str
+) -> None:
+    archive: Peer = request.getfixturevalue(peer)
+    settings = Settings(data_dir=tmp_path, sources=[archive.source(retrieve=retrieve)])
+    assert [each.verdict for each in sources(settings)] == [Severity.GOOD, Severity.GOOD]
+
+
+def test_the_doctor_finds_that_orthanc_does_not_know_the_gateway_as_destination(
+    in_orthanc: Peer, tmp_path: Path
+) -> None:
+    source = in_orthanc.source(retrieve="move")
+    settings = Settings(data_dir=tmp_path, sources=[source], scp={"ae_title": "STRANGER"})
+    *_, finding = sources(settings)
+    assert finding.verdict is Severity.WRONG
+    assert "there:" in finding.advice
+
+
+def web(orthanc: Orthanc, **changes: Any) -> dict[str, Any]:
+    settings = {"name": "web", "kind": "dicomweb", "url": orthanc.url, "username": USER, "password": PASSWORD}
+    return settings | {"first_retry_seconds": 0.001} | changes
+
+
+def test_orthanc_gives_by_wado_what_it_has_byte_for_byte(
+    orthanc: Orthanc, in_orthanc: Peer, tmp_path: Path
+) -> None:
+    with puller_for(tmp_path, web(orthanc)) as here:
+        assert pulled(here) == expected(in_orthanc)
+        kept = [path.read_bytes() for path in here.files()]
+    assert len(kept) == 2
+    for file in in_orthanc.files[:2]:
+        assert [each[-1000:] for each in kept].count(file[-1000:]) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"password": "wrong"}, "401"),
+        ({"url": "http://127.0.0.1:1/dicom-web"}, "nothing answers there"),
+    ],
+)
+def test_a_server_that_does_not_answer_searches_is_away(
+    orthanc: Orthanc, tmp_path: Path, changes: dict[str, str], told: str
+) -> None:
+    with puller_for(tmp_path, web(orthanc, **changes)) as here, pytest.raises(SourceAway, match=told):
+        here.puller.find(QUERY)
 
 
 def test_dcmqrscp_does_not_know_another_ae_title(in_dcmqrscp: Peer, tmp_path: Path) -> None:

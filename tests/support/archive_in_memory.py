@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from gateway.doctor.finding import Finding
 from gateway.pull.puller import Puller
 from gateway.pull.query import Found, FoundSeries, Query
 from gateway.pull.selection import Selection
@@ -47,9 +46,6 @@ class MemorySource:
     @contextmanager
     def session(self, _: threading.Event) -> Iterator[MemorySession]:
         yield MemorySession(self)
-
-    def examine(self) -> Iterator[Finding]:
-        yield from ()
 
     def receive(self, study: str, uid: str) -> None:
         """Record an instance as received."""
