@@ -153,7 +153,7 @@ class WebSession:
         most: int,
     ) -> tuple[dict[str, _AnswerT], bool]:
         """Return the answers of all pages by UID, and whether they were broken off as too many."""
-        stated = [(keyword, value) for keyword, value in keys.items() if value]
+        stated: list[tuple[str, str]] = [(keyword, value) for keyword, value in keys.items() if value]
         stated += [("includefield", _tag(keyword)) for keyword in fields]
         found: dict[str, _AnswerT] = {}
         offset = 0
