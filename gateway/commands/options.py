@@ -14,8 +14,8 @@ Config = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Supervised = Annotated[bool, typer.Option(hidden=True, help="Started by `gateway serve`.")]
 PortShare = Annotated[
-    tuple[int, int, int, int] | None,
-    typer.Option(hidden=True, help="Number, receivers, descriptors of socket and places (`gateway serve`)."),
+    tuple[int, int, int, int, int] | None,
+    typer.Option(hidden=True, help="Number, receivers, descriptors of socket and places, host (`serve`)."),
 ]
 Node = Annotated[
     str,

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from gateway.deliver.commitment_report import answer_report
 from gateway.processes.folders import open_marks
+from gateway.receive.all_hosts import PlacesOfAllHosts
 from gateway.receive.association import Admission
 from gateway.receive.c_store import CStore
 from gateway.receive.capacity import Capacity
@@ -33,6 +34,7 @@ from gateway.receive.storage_scp import StorageSCP
 from gateway.settings import SCP, Settings
 from gateway.store.commitments import Commitments
 from gateway.store.ledger import Ledger
+from gateway.store.receivers import Receivers
 from gateway.store.refusals import RefusalRecorder, Refusals
 from gateway.store.spool import Spool
 from gateway.telemetry.repeats import Repeats
@@ -46,11 +48,14 @@ class Receiver:
     scp: StorageSCP
     recorder: RefusalRecorder
     health: HealthPort | None = None
+    all_hosts: PlacesOfAllHosts | None = None
 
     def start(self) -> Mapping[str, object]:
         """Listen; see `Role`."""
         self.recorder.start()
         return_what_is_freed()
+        if self.all_hosts is not None:
+            self.all_hosts.start()
         self.scp.start()
         host, port = self.scp.address
         about = {"ae_title": self.settings.scp.ae_title, "host": host, "port": port}
@@ -66,6 +71,8 @@ class Receiver:
         sleep(self.settings.scp.drain_notice_seconds)
         self.scp.stop(self.settings.shutdown_seconds)
         self.recorder.stop()
+        if self.all_hosts is not None:
+            self.all_hosts.stop()
         if self.health is not None:
             self.health.stop()
 
@@ -74,11 +81,19 @@ def build(settings: Settings, _: sa.Engine, ledger: Ledger, *, share: Share) -> 
     """Build the role; the spool may be mounted later."""
     marks = open_marks(settings, ledger)
     spool = Spool(settings.directory.spool, marks.received)
-    scp = storage_scp(settings.scp, spool, ledger, share)
+    all_hosts = places_of_all_hosts(settings, ledger, share)
+    scp = storage_scp(settings.scp, spool, ledger, share, all_hosts)
     recorder = RefusalRecorder(Refusals(ledger))
-    return Receiver(
-        settings, scp, recorder, _health_port(settings.scp, Capacity(settings.scp, spool, ledger), share)
-    )
+    health = _health_port(settings.scp, Capacity(settings.scp, spool, ledger), share)
+    return Receiver(settings, scp, recorder, health, all_hosts)
+
+
+def places_of_all_hosts(settings: Settings, ledger: Ledger, share: Share) -> PlacesOfAllHosts | None:
+    """Return the places over all hosts; None where the database is SQLite, which is of one host."""
+    if settings.database == "sqlite":
+        return None
+    rows = Receivers(ledger, share.host, share.number)
+    return PlacesOfAllHosts(settings.scp, Places(settings.scp, share), rows)
 
 
 def _health_port(settings: SCP, capacity: Capacity, share: Share) -> HealthPort | None:
@@ -92,7 +107,13 @@ def _health_port(settings: SCP, capacity: Capacity, share: Share) -> HealthPort 
     return HealthPort(settings, problem)
 
 
-def storage_scp(settings: SCP, spool: Spool, ledger: Ledger, share: Share = ALONE) -> StorageSCP:
+def storage_scp(
+    settings: SCP,
+    spool: Spool,
+    ledger: Ledger,
+    share: Share = ALONE,
+    all_hosts: PlacesOfAllHosts | None = None,
+) -> StorageSCP:
     """Build the listener over a spool and a ledger that are ready to be used."""
     capacity = Capacity(settings, spool, ledger)
     refusals = RefusalReporter(
@@ -100,10 +121,11 @@ def storage_scp(settings: SCP, spool: Spool, ledger: Ledger, share: Share = ALON
     )
     hosts = Hosts(peer.host for peer in settings.peers)
     connections = Connections(settings, hosts if settings.peers else None, share)
+    places = all_hosts or Places(settings, share)
     return StorageSCP(
         settings,
         listen=partial(share.listen, settings),
-        admission=Admission(settings, capacity, connections, Places(settings, share), hosts, refusals),
+        admission=Admission(settings, capacity, connections, places, hosts, refusals),
         c_store=CStore(Intake(capacity, spool, ledger)),
         answer_report=partial(answer_report, commitments=Commitments(ledger)),
         connections=connections,

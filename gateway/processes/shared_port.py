@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.receive.places import make_places
-from gateway.receive.port import listen
+from gateway.receive.port import listen, new_host_key
 from gateway.settings import SCP
 from gateway.settings.processes import receiver_count
 
@@ -21,6 +21,7 @@ class SharedPort:
         self._receivers = receiver_count(scp)
         self._socket = listen(scp)
         self._places = make_places(scp)
+        self._host = new_host_key()
 
     @property
     def descriptors(self) -> tuple[int, int]:
@@ -29,7 +30,7 @@ class SharedPort:
 
     def arguments(self, number: int) -> list[str]:
         """Return the arguments by which a receiver learns its share."""
-        return ["--share", *map(str, (number, self._receivers, *self.descriptors))]
+        return ["--share", *map(str, (number, self._receivers, *self.descriptors, self._host))]
 
     def close(self) -> None:
         """Close the supervisor's copy: the port refuses connections once the receivers have closed theirs."""

@@ -13,6 +13,7 @@ from pynetdicom.association import Association as PynetdicomAssociation
 from pynetdicom.events import Event as PynetdicomEvent
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE
 
+from gateway.receive.all_hosts import PlacesOfAllHosts
 from gateway.receive.capacity import Capacity
 from gateway.receive.connections import Connections
 from gateway.receive.hosts import Hosts, plain
@@ -68,7 +69,7 @@ class Admission:
         settings: SCP,
         capacity: Capacity,
         connections: Connections,
-        places: Places,
+        places: Places | PlacesOfAllHosts,
         hosts: Hosts,
         refusals: RefusalReporter,
     ) -> None:
@@ -116,12 +117,15 @@ class Admission:
 
     def _admit(self, assoc: Association) -> Rejection | None:
         connection = self._connections.of(assoc.dul.transport.socket)
+        if connection is None:  # closed to make room for another
+            return GONE
+        place = self._places.take(connection.address)
+        if isinstance(place, Full):
+            return _REJECTIONS[place]
         with self._lock:
-            if connection is None or not connection.is_open:  # by the peer, or to make room for another
+            if not connection.is_open:
+                self._places.free(place)
                 return GONE
-            place = self._places.take(connection.address)
-            if isinstance(place, Full):
-                return _REJECTIONS[place]
             self._taken[assoc] = place
             connection.is_admitted = True
             return None

@@ -65,6 +65,18 @@ class Places:
         with self._locked():
             self._clear(place)
 
+    def own(self) -> Counter[str]:
+        """Return the associations of this receiver by the peer's address."""
+        with self._locked():
+            places = list(_PLACE.iter_unpack(self._memory))
+        return Counter(_address(peer) for owner, peer in places if owner == self._owner)
+
+    def all(self) -> Counter[str]:
+        """Return the associations of every receiver of the port by the peer's address."""
+        with self._locked():
+            places = list(_PLACE.iter_unpack(self._memory))
+        return Counter(_address(peer) for owner, peer in places if owner)
+
     def is_least(self, connections: int) -> bool:
         """Tell whether no other receiver has fewer associations than this one has connections."""
         with self._locked():
@@ -99,6 +111,10 @@ def make_places(scp: SCP) -> int:
     descriptor = os.memfd_create("places")
     os.ftruncate(descriptor, scp.max_associations * _PLACE.size)
     return descriptor
+
+
+def _address(padded: bytes) -> str:
+    return padded.rstrip(b"\0").decode()
 
 
 def _padded(address: str) -> bytes:

@@ -7,7 +7,8 @@ itself. A supervisor's port stays bound while receivers die and return: connecti
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from secrets import randbits
 
 from gateway.errors import ConfigurationError
 from gateway.settings import SCP
@@ -16,6 +17,11 @@ WAITING_CONNECTIONS = 128
 """Connections that wait in the kernel to be accepted."""
 
 _EVERY_ADDRESS = "::"
+
+
+def new_host_key() -> int:
+    """Return a key that no other host has, of 63 bits."""
+    return randbits(63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +38,15 @@ class Share:
         Descriptor of the listening socket; None: the receiver binds the port itself.
     places
         Descriptor of the places that all receivers share (`places`); None: they are its own.
+    host
+        Key of the receivers that share them, among those of all hosts (`store.receivers`).
     """
 
     number: int = 0
     receivers: int = 1
     listening: int | None = None
     places: int | None = None
+    host: int = field(default_factory=new_host_key)
 
     def of(self, limit: int) -> int:
         """Return an equal share of a limit, at least 1."""

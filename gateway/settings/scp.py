@@ -34,9 +34,9 @@ class SCP(Section):
     """Receiving processes of `gateway serve`, 1 to 64, or auto: one for every four cores, at most 8. They
     share the port, and the limits hold over all of them."""
     max_associations: int = Field(50, ge=1, le=1000)
-    """Associations at the same time, 1 to 1000."""
+    """Associations at the same time, 1 to 1000; over all hosts where the database is PostgreSQL."""
     max_associations_per_peer: int = Field(20, ge=1, le=1000)
-    """Associations at the same time from one address, 1 to 1000."""
+    """Associations at the same time from one address, 1 to 1000; over all hosts likewise."""
     peers: tuple[Peer, ...] = ()
     """Nodes that may send, as {ae_title: MODALITY1, host: 10.1.2.3}; empty: any node on loopback."""
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()

@@ -283,3 +283,12 @@ sources = sa.Table(
     sa.Column("retry_at", UTCDateTime),
     sa.Column("searched", sa.JSON, nullable=False),  # by schedule: when which window was searched last
 )
+
+receivers = sa.Table(  # a lease for each receiver of all hosts; PostgreSQL alone has rows
+    "receivers",
+    metadata,
+    sa.Column("host", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("places", sa.JSON, nullable=False),  # associations by the peer's address
+    sa.Column("heard_at", UTCDateTime, nullable=False),
+)

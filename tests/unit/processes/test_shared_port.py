@@ -24,7 +24,7 @@ def test_automatically_there_is_one_receiver_for_every_four_cores(
 
 def test_the_port_is_refused_once_supervisor_and_receivers_have_closed_it() -> None:
     port = SharedPort(SCP(port=0, processes="2"))
-    number, receivers, listening, _ = map(int, port.arguments(1)[1:])
+    number, receivers, listening, *_ = map(int, port.arguments(1)[1:])
     assert (number, receivers) == (1, 2)
     with Share(number, receivers, os.dup(listening)).listen(SCP()) as inherited:
         address = inherited.getsockname()
