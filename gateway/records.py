@@ -70,7 +70,7 @@ UNDETERMINED = "Undetermined"
 """The label of an abstention, whatever a model calls its classes."""
 
 
-SR, SC = "sr", "sc"
+SR, SC, PRESENTATION_STATE = "sr", "sc", "pr"
 """The kinds of result that the gateway itself looks for; `results.kinds` has all."""
 
 HL7 = "hl7"

@@ -5,7 +5,7 @@ The X-ray collimator (C.8.7.3) is ignored, as in viewers: it describes the devic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -20,6 +20,9 @@ _EDGES = (
     "ShutterLeftVerticalEdge",
     "ShutterRightVerticalEdge",
 )
+_CIRCLE = ("CenterOfCircularShutter", "RadiusOfCircularShutter")
+_VERTICES = "VerticesOfThePolygonalShutter"
+_ATTRIBUTES = {"RECTANGULAR": _EDGES, "CIRCULAR": _CIRCLE, "POLYGONAL": (_VERTICES,)}
 _FARTHEST = 1e6  # largest coordinate, in pixels, that is plausible
 _LEAST_VISIBLE = 0.1
 """Share of the image that a shutter must leave visible: some devices write edges in millimetres."""
@@ -37,20 +40,50 @@ def inside_shutter(ds: Dataset, size: tuple[int, int]) -> tuple[Mask | None, tup
     """
     visible: Mask | None = None
     steps: tuple[str, ...] = ()
+    for _, aperture, step in _shutters(ds, size):
+        if aperture is not None:
+            visible = aperture if visible is None else aperture & visible
+        steps += (step,)
+    return visible, steps
+
+
+def shutter_attributes(ds: Dataset, size: tuple[int, int]) -> Dataset:
+    """Return the shutters that `inside_shutter` applies, as a presentation state states them (C.7.6.11)."""
+    state = Dataset()
+    shapes = [shape for shape, aperture, _ in _shutters(ds, size) if aperture is not None]
+    for keyword in (keyword for shape in shapes for keyword in _ATTRIBUTES[shape]):
+        values = [round(value) for value in _coordinates(ds, keyword)]
+        setattr(state, keyword, values if len(values) > 1 else values[0])
+    if shapes:
+        state.ShutterShape = shapes if len(shapes) > 1 else shapes[0]
+        state.ShutterPresentationValue = 0
+    return state
+
+
+def _shutters(ds: Dataset, size: tuple[int, int]) -> Iterator[tuple[str, Mask | None, str]]:
+    """Yield each shape, its aperture or None where it is left out, and a step in words."""
+    visible: Mask | None = None
     for shape in dict.fromkeys(header.code_strings(ds, "ShutterShape")):
         if shape not in _APERTURES:
             continue
         aperture = _APERTURES[shape](ds, size)
         if aperture is None:
-            steps += (f"{shape.lower()} shutter left out: its attributes are incomplete or cannot be read",)
+            yield (
+                shape,
+                None,
+                f"{shape.lower()} shutter left out: its attributes are incomplete or cannot be read",
+            )
             continue
         both = aperture if visible is None else aperture & visible
         if both.mean() < _LEAST_VISIBLE:
-            steps += (f"{shape.lower()} shutter left out: it would hide {1 - both.mean():.0%} of the image",)
+            yield (
+                shape,
+                None,
+                f"{shape.lower()} shutter left out: it would hide {1 - both.mean():.0%} of the image",
+            )
             continue
         visible = both
-        steps += (f"outside the {shape.lower()} shutter made black",)
-    return visible, steps
+        yield shape, aperture, f"outside the {shape.lower()} shutter made black"
 
 
 def _rectangle(ds: Dataset, size: tuple[int, int]) -> Mask | None:
@@ -63,8 +96,7 @@ def _rectangle(ds: Dataset, size: tuple[int, int]) -> Mask | None:
 
 
 def _circle(ds: Dataset, size: tuple[int, int]) -> Mask | None:
-    center = _coordinates(ds, "CenterOfCircularShutter")
-    radius = _coordinates(ds, "RadiusOfCircularShutter")
+    center, radius = (_coordinates(ds, keyword) for keyword in _CIRCLE)
     if len(center) != 2 or not radius:
         return None
     row = np.arange(1, size[0] + 1, dtype=np.float32)[:, None] - np.float32(center[0])
@@ -73,7 +105,7 @@ def _circle(ds: Dataset, size: tuple[int, int]) -> Mask | None:
 
 
 def _polygon(ds: Dataset, size: tuple[int, int]) -> Mask | None:
-    vertices = _coordinates(ds, "VerticesOfThePolygonalShutter")
+    vertices = _coordinates(ds, _VERTICES)
     if len(vertices) < 6 or len(vertices) % 2:
         return None
     corners = [(column - 1, row - 1) for row, column in zip(vertices[::2], vertices[1::2], strict=True)]

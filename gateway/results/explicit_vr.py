@@ -13,8 +13,9 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-_LONG_LENGTH = frozenset({"OB", "SQ", "UC", "UR", "UT"})  # 32 bits (PS3.5 Table 7.1-1)
-_PADDED_BY_NULL = frozenset({"OB", "UI"})
+_LONG_LENGTH = frozenset({"OB", "OW", "SQ", "UC", "UR", "UT"})  # 32 bits (PS3.5 Table 7.1-1)
+_PADDED_BY_NULL = frozenset({"OB", "OW", "UI"})
+_NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f"}  # PS3.5 6.2, as `struct` names them
 _UNDEFINED = 0xFFFFFFFF  # length of encapsulated pixels (PS3.5 A.4), which end with a delimiter
 _DELIMITER = pack("<HHI", 0xFFFE, 0xE0DD, 0)
 _ITEM = 0xE000FFFE  # the tag (FFFE,E000), read as one little endian number
@@ -71,6 +72,7 @@ def _value(each: DataElement | RawDataElement) -> bytes:
         return value or b""
     if each.VR == "SQ":
         return sequence_value(map(encoded, value))
-    if each.VR == "US":
-        return pack("<H", value)
-    return "\\".join(map(str, value if isinstance(value, MultiValue) else [value])).encode()
+    values = value if isinstance(value, MultiValue) else [value]
+    if each.VR in _NUMBERS:
+        return pack(f"<{len(values)}{_NUMBERS[each.VR]}", *values)
+    return "\\".join(map(str, values)).encode()

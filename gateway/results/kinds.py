@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gateway.results.observation_message import ObservationMessageBuilder
+from gateway.results.presentation_state import PresentationStateBuilder
 from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
 from gateway.results.secondary_capture import SecondaryCaptureBuilder
 from gateway.results.structured_report import StructuredReportBuilder
@@ -17,6 +18,7 @@ KINDS: tuple[Builder, ...] = (
     StructuredReportBuilder(),
     SecondaryCaptureBuilder(),
     ObservationMessageBuilder(),
+    PresentationStateBuilder(),
 )
 
 

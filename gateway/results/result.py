@@ -7,8 +7,10 @@ ledger. A result need not be DICOM: only a DICOM result names a SOP class and a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+from pydicom.dataset import Dataset
 
 from gateway.records import GreyImage
 from gateway.results.answer import Answer
@@ -28,6 +30,7 @@ class ResultRules:
     compression: Compression = "none"
     lung_outline: bool = False
     hl7: MessageRules | None = None
+    presentation_state: bool = False
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> ResultRules:
@@ -49,11 +52,14 @@ class AnsweredImage:
         The decoded radiograph.
     answer
         What the gateway says about the image.
+    softcopy
+        The image's own grey pipeline as attributes of a presentation state (`gateway.imaging.softcopy`).
     """
 
     source: SourceHeader
     grey: GreyImage
     answer: Answer
+    softcopy: Dataset = field(default_factory=Dataset)
 
     def result_uid(self, kind: str) -> str:
         """Return the identity of this answer's result of a kind: the same answer, the same UID."""

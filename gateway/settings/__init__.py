@@ -123,6 +123,8 @@ class Results(Section):
     hl7: HL7Message | None = None
     """Also write an HL7 message, for destinations of kind hl7, as {receiving_application: RIS, …}; {} has the
     defaults of `HL7Message`; null: none."""
+    presentation_state: bool = False
+    """Also write a Grayscale Softcopy Presentation State: the activation map as contours over the image."""
 
 
 class Worker(Section):

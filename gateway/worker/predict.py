@@ -16,6 +16,7 @@ from gateway.errors import GatewayError, Reject
 from gateway.imaging.eligibility import EligibilityRules
 from gateway.imaging.png_jpeg import MARK_BYTES, is_png_or_jpeg, read_png_or_jpeg
 from gateway.imaging.preprocess import preprocess
+from gateway.imaging.softcopy import softcopy
 from gateway.model.predictor import Predictor
 from gateway.records import UNDETERMINED, Eligible, Prediction, Reason, State
 from gateway.results.kinds import build_results
@@ -191,7 +192,7 @@ def _with_answer(
 
 def _results(image: Prepared, prediction: Prediction, settings: Settings) -> tuple[Result, ...]:
     answer = answer_for(image, prediction, settings)
-    answered = AnsweredImage(source_header(image.source), image.grey, answer)
+    answered = AnsweredImage(source_header(image.source), image.grey, answer, softcopy(image.source))
     return tuple(build_results(answered, result_rules(settings)))
 
 

@@ -28,6 +28,7 @@ from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.imaging.fingerprint import pixel_digest
 from gateway.imaging.margins import Pixels
 from gateway.imaging.preprocess import inside_box, over_whole_image, preprocess
+from gateway.imaging.softcopy import softcopy
 from gateway.records import (
     Description,
     Eligible,
@@ -151,6 +152,7 @@ class _Ready(NamedTuple):
 
     image: Prepared
     header: SourceHeader
+    softcopy: Dataset
     description: Description
     decode_seconds: float
 
@@ -228,7 +230,7 @@ class Stages:
             if isinstance(outcome, Prepared):
                 header, description = source_header(source), describe(source, outcome.tensor)
                 image = replace(outcome, source=Dataset())
-                return _Ready(image, header, description, perf_counter() - begun)
+                return _Ready(image, header, self._softcopy(source), description, perf_counter() - begun)
         except Reject as error:
             outcome = End(State.FAILED, error.reason, error.detail)
         except Retry:
@@ -238,6 +240,9 @@ class Stages:
         except Exception:
             outcome = bug(instance)
         return Settled(instance, outcome, description, {Stage.DECODE: perf_counter() - begun})
+
+    def _softcopy(self, source: Dataset) -> Dataset:
+        return softcopy(source) if self._settings.results.presentation_state else Dataset()
 
     def _look_for(self, path: Path) -> None:
         """Reject an image whose file is gone from a folder that is there; elsewhere it is for later."""
@@ -262,7 +267,9 @@ class Stages:
                 by_scanner = prediction.for_scanner(ready.description.scanner)
                 answer = answer_for(image, by_scanner, self._settings)
                 answer = replace(answer, predecessors=predecessors(instance, reports))
-                encoded.append((answer, self._encoder.build(AnsweredImage(header, image.grey, answer))))
+                encoded.append(
+                    (answer, self._encoder.build(AnsweredImage(header, image.grey, answer, ready.softcopy)))
+                )
         except Reject as error:
             return End(State.FAILED, error.reason, error.detail)
         except MemoryError:

@@ -1,4 +1,4 @@
-"""SR and SC as they are really encoded, of images that say everything and images that say nothing."""
+"""SR, SC and presentation state as they are really encoded, of images that say everything or nothing."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from io import BytesIO
 import numpy as np
 from pydicom import Dataset, dcmread
 
-from gateway.records import SC, GreyImage
-from gateway.results.answer import Answer, Predecessor
+from gateway.imaging.softcopy import softcopy
+from gateway.records import SC, SR, GreyImage
+from gateway.results.answer import Predecessor
 from gateway.results.encoding import encode
+from gateway.results.presentation_state import presentation_state
+from gateway.results.result import AnsweredImage
 from gateway.results.secondary_capture import secondary_capture
-from gateway.results.source_header import SourceHeader, source_header
+from gateway.results.source_header import source_header
 from gateway.results.structured_report import SOP_CLASS, structured_report
 from tests.support.answers import CROPPED, NORMAL, PNEUMONIA, UNDETERMINED, answer
+from tests.support.grey_pipelines import GREY_PIPELINES
 from tests.support.sources import PLAIN_CHEST_XRAY, cr, dx, encoded, item
 
 GREY = GreyImage(np.full((60, 50), 30000, np.uint16), ())
@@ -107,15 +111,18 @@ def objects(kind: str) -> list[Dataset]:
 
 
 def _built(kind: str) -> Iterator[Dataset]:
-    for source in SOURCES:
-        header = source_header(dcmread(BytesIO(encoded(source))))
+    pipelines = () if kind in (SR, SC) else (make() for make in GREY_PIPELINES.values())
+    for source in (*SOURCES, *pipelines):
+        read = dcmread(BytesIO(encoded(source)))
         for given in ANSWERS:
-            yield from _results(kind, header, given)
+            yield from _results(kind, AnsweredImage(source_header(read), GREY, given, softcopy(read)))
 
 
-def _results(kind: str, header: SourceHeader, given: Answer) -> Iterator[Dataset]:
-    if kind == SC:
-        yield secondary_capture(header, GREY, given)
-    else:
+def _results(kind: str, image: AnsweredImage) -> Iterator[Dataset]:
+    if kind == SR:
         for sr_class in SOP_CLASS:
-            yield structured_report(header, given, sr_class)
+            yield structured_report(image.source, image.answer, sr_class)
+    elif kind == SC:
+        yield secondary_capture(image.source, GREY, image.answer)
+    else:
+        yield presentation_state(image)

@@ -1,4 +1,4 @@
-"""What the statement says of SR and SC is what is in them."""
+"""What the statement says of the gateway's objects is what is in them."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -8,15 +8,21 @@ from pydicom import Dataset
 from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 
-from gateway.records import SC, SR
+from gateway.records import PRESENTATION_STATE, SC, SR
 from tests.conformance.objects import COPIED_CODES, objects
 from tests.conformance.statement import Code, Row, captions, codes_in, literals, plain, table
 
 Path = tuple[str, ...]  # tags, from the outermost sequence to the attribute
 
-KINDS = (SR, SC)
-OF_BOTH = ["A-1", "A-2", "A-3", "A-4", "A-5"]
-TABLES = {SR: [*OF_BOTH, "A-6", "A-7"], SC: [*OF_BOTH, "A-8", "A-9", "A-10"]}
+KINDS = (SR, SC, PRESENTATION_STATE)
+OF_ALL = ["A-1", "A-2", "A-3", "A-4", "A-5"]
+TABLES = {
+    SR: [*OF_ALL, "A-6", "A-7"],
+    SC: [*OF_ALL, "A-8", "A-9", "A-10"],
+    PRESENTATION_STATE: [*OF_ALL, "A-11", "A-12", "A-13"],
+}
+NOT_IN_STATES = ("(0008,0023)", "(0008,0033)", "(0018,9004)", "(0018,A002)")
+"""Content Date and Time, Content Qualification, Contribution DateTime: A.4 says so."""
 BY_STATUS = {
     frozenset({"value"}): "ALWAYS",
     frozenset({"empty"}): "EMPTY",
@@ -42,7 +48,8 @@ def stated(kind: str) -> dict[Path, Row]:
             depth = row["Attribute"].count(">")
             path = (*path[:depth], row["Tag"])
             rows[path] = row
-    return rows
+    left_out = NOT_IN_STATES if kind == PRESENTATION_STATE else ()
+    return {path: row for path, row in rows.items() if path[-1] not in left_out}
 
 
 def elements(items: list[Dataset], path: Path = ()) -> Iterator[tuple[Path, list[DataElement | None]]]:
