@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import ceil
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 Polygon = NDArray[np.float64]
+_OuterOffset = tuple[list[NDArray[np.float64]], list[NDArray[np.uint32]]]
 
 _GRID = 64  # of the map as it is laid over the image
 _MOST_POINTS = 200
@@ -37,7 +39,7 @@ def contours(activation: NDArray[np.float32]) -> list[Polygon]:
     heights = np.pad(np.asarray(smooth), 1, mode="edge")  # the map's outermost values reach the image's edges
     places = np.concatenate([[0.0], (np.arange(_GRID) + 0.5) / _GRID, [1.0]])
     generator = contour_generator(places, places, heights, fill_type=FillType.OuterOffset)
-    points, offsets = generator.filled(highest / 2, np.inf)
+    points, offsets = cast("_OuterOffset", generator.filled(highest / 2, np.inf))
     return [
         _thinned(region[start:end])
         for region, ends in zip(points, offsets, strict=True)
