@@ -60,6 +60,11 @@ def open_engine(url: str, *, writable: bool = True) -> sa.Engine:
     return engine
 
 
+def is_pooled(connection: sa.Connection) -> bool:
+    """Tell whether a pooler stands between the gateway and the server."""
+    return bool(getattr(connection.connection.dbapi_connection, "is_pooled", False))
+
+
 def _let_writers_take_turns(engine: sa.Engine) -> None:
     """Let one thread of this machine write at a time, those of a process in the order of asking."""
     turns = Turns(Path(f"{engine.url.database}-turn"))

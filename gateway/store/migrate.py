@@ -5,6 +5,7 @@ Alembic is imported only where a database is older: its import takes a third of 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gateway.errors import ConfigurationError
+from gateway.store.database import is_pooled
 from gateway.store.schema import compatibility
 
 BASELINE = "0001"
@@ -29,6 +31,8 @@ default. A revision that does more sets `BESIDE` to its own number; all machines
 """
 
 _LOCK = 727311  # of PostgreSQL, any number that nobody else uses in this database
+_ENGINE_LOCK = 727312
+_ASK_SECONDS = 0.2
 
 
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
@@ -56,6 +60,22 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
         if revision == "head":
             connection.execute(sa.delete(compatibility))
             connection.execute(sa.insert(compatibility).values(revision=BESIDE))
+
+
+@contextmanager
+def one_at_a_time(engine: sa.Engine) -> Iterator[None]:
+    """Behind a pooler, let one process after another make the tables of the workflows.
+
+    DBOS guards them by a lock of the session, which a pooler keeps for longer than DBOS. Nobody here keeps a
+    snapshot, for which an index that is built concurrently would wait: who waits asks again and again, and
+    the question has no parameter, whose portal would stay open.
+    """
+    attempt = f"SELECT pg_try_advisory_xact_lock({_ENGINE_LOCK})"
+    with engine.connect() as connection:
+        while is_pooled(connection) and not connection.exec_driver_sql(attempt).scalar():
+            connection.rollback()
+            time.sleep(_ASK_SECONDS)
+        yield
 
 
 def is_older(engine: sa.Engine) -> bool:

@@ -21,6 +21,7 @@ import psycopg
 import sqlalchemy as sa
 
 from gateway.store import clock
+from gateway.store.database import is_pooled
 from gateway.store.database_errors import READ_ONLY, sqlstate
 from gateway.store.writer import LOCK_WAIT_MS
 
@@ -108,11 +109,6 @@ def open_server(url: sa.URL, *, writable: bool = True) -> sa.Engine:
     sa.event.listen(engine, "begin", _prepare_transaction)
     sa.event.listen(engine, "handle_error", _leave_standby)
     return engine
-
-
-def is_pooled(connection: sa.Connection) -> bool:
-    """Tell whether a pooler stands between the gateway and the server."""
-    return bool(getattr(connection.connection.dbapi_connection, "is_pooled", False))
 
 
 def wait_for_ever(connection: sa.Connection) -> None:

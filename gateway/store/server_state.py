@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from gateway.store.database import is_pooled
+
 STATEMENT_POOLING = "statement pooling mode"
 """PgBouncer's words where it gives each statement another session."""
 
@@ -88,8 +90,6 @@ def risks(engine: sa.Engine) -> list[Risk]:
 
 def state_of(engine: sa.Engine) -> ServerState:
     """Ask a PostgreSQL server for its state."""
-    from gateway.store.postgresql import is_pooled
-
     with engine.connect() as connection:
         asked = datetime.now(UTC)
         row = dict(connection.exec_driver_sql(_STATE).mappings().one())

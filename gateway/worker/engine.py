@@ -30,6 +30,7 @@ from gateway.settings import Settings
 from gateway.store.doorbell import Doorbell, Work
 from gateway.store.ledger import Ledger, now
 from gateway.store.marks import Marks
+from gateway.store.migrate import one_at_a_time
 from gateway.store.outbox import Outbox
 from gateway.store.retention import Cleaner
 from gateway.telemetry.events import Event
@@ -131,7 +132,8 @@ class Engine:
         self._register_workflow()
         self._beat()
         self._suspected = set(self._ledger.open_batches(f"{self._worker_id}:"))
-        DBOS.launch()
+        with one_at_a_time(self._database):
+            DBOS.launch()
         DBOS.register_queue(EARLIER, worker_concurrency=BATCHES_IN_FLIGHT, polling_interval_sec=REST_SECONDS)
         self._free_orphans()
         self._tasks.upon(self._arrivals, self._collect, HANGS_SECONDS)

@@ -31,6 +31,7 @@ auth_type = trust
 auth_file = {folder}/users
 pool_mode = {mode}
 default_pool_size = {size}
+server_login_retry = 1
 """
 
 
