@@ -47,6 +47,9 @@ class Reason(StrEnum):
     DERIVED = "derived"  # bones suppressed or energies subtracted: not the radiograph itself
     AGE_OUT_OF_RANGE = "age_out_of_range"
     PIXELS_UNCHANGED = "pixels_unchanged"  # resent with another header; the same picture has its answer
+    PATIENT_CHANGED = "patient_changed"  # the same, and the header names another patient
+    REJECTION_NOTE = "rejection_note"  # a Key Object Selection that rejects images (IHE IOCM)
+    REJECTED = "rejected"  # a rejection note names the image; an answer that it had is withdrawn
     # failed: an answer was due and cannot be given
     UNDECODABLE = "undecodable"  # the pixels, or the data set itself, cannot be read
     FILE_MISSING = "file_missing"  # the received file has been deleted by somebody else

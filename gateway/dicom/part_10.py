@@ -76,8 +76,12 @@ def read_values(path: Path, *, up_to: int) -> dict[int, bytes]:
         return values | {each.tag: _value(each, octets) for each in _beginning(octets, syntax, up_to)}
 
 
-def read_elements(path: Path, tags: Collection[int], longest: int) -> Dataset:
+def read_elements(
+    path: Path, tags: Collection[int], longest: int, *, most_in_sequence: int = MAX_IN_SEQUENCE
+) -> Dataset:
     """Return a data set of the elements with these tags that have at most `longest` bytes.
+
+    A sequence with more elements and items than `most_in_sequence` is read as empty.
 
     Raises
     ------
@@ -88,7 +92,7 @@ def read_elements(path: Path, tags: Collection[int], longest: int) -> Dataset:
         _, syntax, octets = _begun(file)
         elements = takewhile(lambda each: each.tag <= max(tags), elements_of(octets, syntax, longest))
         wanted = (each for each in elements if each.tag in tags and each.end - each.begin <= longest)
-        return data_set_of(((each, _value(each, octets)) for each in wanted), syntax)
+        return data_set_of(((each, _value(each, octets)) for each in wanted), syntax, most_in_sequence)
 
 
 def _begun(file: BinaryIO) -> tuple[dict[BaseTag, DataElement | RawDataElement], UID, InMemory | OnDisk]:
@@ -112,18 +116,20 @@ def elements_of(octets: Octets, syntax: UID, longest_value: float = math.inf) ->
     )
 
 
-def data_set_of(elements: Iterable[tuple[Element, bytes]], syntax: UID) -> Dataset:
+def data_set_of(
+    elements: Iterable[tuple[Element, bytes]], syntax: UID, most_in_sequence: int = MAX_IN_SEQUENCE
+) -> Dataset:
     """Return a pydicom data set built from elements and their encoded values."""
-    built = {BaseTag(each.tag): _built(each, value, syntax) for each, value in elements}
+    built = {BaseTag(each.tag): _built(each, value, syntax, most_in_sequence) for each, value in elements}
     ds = Dataset(built)
     encodings = _encodings(built.get(_CHARACTER_SET))
     ds.set_original_encoding(syntax.is_implicit_VR, syntax.is_little_endian, encodings)
     return ds
 
 
-def _built(each: Element, value: bytes, syntax: UID) -> RawDataElement | DataElement:
+def _built(each: Element, value: bytes, syntax: UID, most_in_sequence: int) -> RawDataElement | DataElement:
     is_sequence = each.vr == "SQ"
-    if is_sequence and each.contained > MAX_IN_SEQUENCE:
+    if is_sequence and each.contained > most_in_sequence:
         return DataElement(each.tag, "OB", None)  # read as a damaged sequence: empty
     return RawDataElement(
         BaseTag(each.tag),

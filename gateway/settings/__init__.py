@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -11,13 +10,11 @@ from pydantic import (
     Field,
     IPvAnyNetwork,
     StringConstraints,
-    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.files.data_directory import DataDirectory
-from gateway.rules.condition import Condition, parse
 from gateway.settings.across import problems_across
 from gateway.settings.database import with_hosts_as_parameters
 from gateway.settings.destinations import (
@@ -29,6 +26,7 @@ from gateway.settings.destinations import (
     StowDestination,
 )
 from gateway.settings.messages import HL7Message
+from gateway.settings.routes import Route
 from gateway.settings.scp import SCP, Peer
 from gateway.settings.section import MAX_NAME, TLS, AETitle, ClientTLS, Host, Name, Port, Section
 from gateway.settings.sources import DicomSource, Schedule, Source, SourceRules, WebSource
@@ -133,33 +131,6 @@ class Worker(Section):
     sandboxes: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = "auto"
     """Processes of each worker that decode images and encode results, 1 to 256; auto: half of the cores,
     shared among the workers."""
-
-
-class Route(Section):
-    """Images from a calling AE title (`*` and `?` are wildcards) that meet a condition go to destinations."""
-
-    calling_ae_title: str = "*"
-    """Pattern of the calling AE title; * and ? are wildcards."""
-    when: str | None = None
-    """Condition on the image's header, such as Modality == 'DX' and PatientAge >= 18; null: none."""
-    to: tuple[str, ...]
-    """Names of the destinations."""
-
-    @field_validator("when")
-    @classmethod
-    def _is_condition(cls, when: str | None) -> str | None:
-        if when is not None:
-            parse(when)
-        return when
-
-    @property
-    def condition(self) -> Condition | None:
-        """The condition on the header, None where there is none."""
-        return None if self.when is None else parse(self.when)
-
-    def is_from(self, calling_ae_title: str) -> bool:
-        """Tell whether the calling AE title fits."""
-        return fnmatchcase(calling_ae_title, self.calling_ae_title.replace("[", "[[]"))
 
 
 class Delivery(Section):

@@ -18,12 +18,13 @@ from gateway.store.entries import (
     AnswerRecord,
     DeliveryState,
     EarlierReport,
+    ImageIdentity,
     StoredInstance,
     StoredResult,
     named,
 )
 from gateway.store.schema import answers, deliveries, instances, results
-from gateway.store.session import Session, now
+from gateway.store.session import IDENTITY, Session, now
 from gateway.telemetry.events import Event
 
 
@@ -63,6 +64,16 @@ def has_twin(connection: sa.Connection, instance: StoredInstance, pixel_digest: 
         )
     )
     return connection.scalars(query.limit(1)).first() is not None
+
+
+def answered_twins(connection: sa.Connection, instance: StoredInstance) -> list[ImageIdentity]:
+    """Return the other data sets under the same UID that have an answer."""
+    query = sa.select(*IDENTITY).where(
+        instances.c.sop_instance_uid == instance.sop_instance_uid,
+        instances.c.id != instance.id,
+        instances.c.answer_id.is_not(None),
+    )
+    return [ImageIdentity(*row) for row in connection.execute(query.order_by(instances.c.id))]
 
 
 def standing_reports(

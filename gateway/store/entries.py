@@ -34,6 +34,7 @@ class DeliveryState(StrEnum):
     STORED = "stored"
     COMMITTED = "committed"  # stored, and the destination has promised to keep it
     DEAD = "dead"  # refused for good, or given up
+    WITHDRAWN = "withdrawn"  # not sent, as the image was rejected
 
 
 class Agreement(StrEnum):
@@ -77,7 +78,8 @@ class StoredInstance(ImageIdentity):
 
     `attempts` counts how often its batch was begun; `was_answered` tells whether it has had an answer.
     `earlier_reports` are of the answer that is replaced;
-    `answered` are other data sets under the same UID that have an answer.
+    `answered` are other data sets under the same UID that have an answer. `rejected` says why a note has
+    rejected the image; None where none has.
     """
 
     path: Path
@@ -87,6 +89,7 @@ class StoredInstance(ImageIdentity):
     was_answered: bool = False
     earlier_reports: tuple[EarlierReport, ...] = ()
     answered: tuple[AnsweredVersion, ...] = ()
+    rejected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

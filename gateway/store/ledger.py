@@ -32,6 +32,7 @@ from gateway.store.entries import (
 )
 from gateway.store.origin import source_that_was_asked
 from gateway.store.outcome import NO_ROUTE, update_state
+from gateway.store.rejections import rejected
 from gateway.store.schema import answers, instances, workers
 from gateway.store.session import AuditEntry, Session, open_session
 from gateway.store.session import now as now
@@ -202,12 +203,14 @@ class Ledger:
             connection.execute(sa.update(instances).where(mine).values(attempts=instances.c.attempts + 1))
             rows = connection.execute(sa.select(*_STORED).where(mine).order_by(instances.c.id)).all()
             reports = standing_reports(connection, [row.id for row in rows])
-            answered = self._answered(connection, {row.sop_instance_uid for row in rows})
+            uids = {row.sop_instance_uid for row in rows}
+            answered, why = self._answered(connection, uids), rejected(connection, uids)
         return [
             self._stored(
                 row,
                 reports.get(row.id, ()),
                 tuple(found for id_, found in answered.get(row.sop_instance_uid, ()) if id_ != row.id),
+                why.get(row.sop_instance_uid),
             )
             for row in rows
         ]
@@ -321,9 +324,14 @@ class Ledger:
         return self._data_dir / path
 
     def _stored(
-        self, row: Any, reports: tuple[EarlierReport, ...], answered: tuple[AnsweredVersion, ...]
+        self,
+        row: Any,
+        reports: tuple[EarlierReport, ...],
+        answered: tuple[AnsweredVersion, ...],
+        why_rejected: str | None,
     ) -> StoredInstance:
         values = dict(row._mapping) | {"earlier_reports": reports, "answered": answered}
+        values |= {"rejected": why_rejected}
         return StoredInstance(**values | {"path": self.absolute(values["path"])})
 
     def _answered(

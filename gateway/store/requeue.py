@@ -17,6 +17,7 @@ from gateway.errors import GatewayError
 from gateway.records import Reason, State
 from gateway.store.entries import AT_ONCE, DeliveryState, ImageIdentity, Router
 from gateway.store.ledger import Ledger, now
+from gateway.store.rejections import is_not_rejected
 from gateway.store.schema import answers, deliveries, destinations, instances, results
 from gateway.store.session import IDENTITY, Session
 from gateway.store.shipments import Plan, in_bits, plan, results_of, unindexed
@@ -136,6 +137,7 @@ def _revive(session: Session, chosen: sa.ColumnElement[bool]) -> int:
         .join(instances, instances.c.id == results.c.instance_id)
         .join(answers, answers.c.id == results.c.answer_id)
         .where(chosen, deliveries.c.state == DeliveryState.DEAD, answers.c.superseded_at.is_(None))
+        .where(is_not_rejected())
         .where(results.c.file_deleted_at.is_(None))
     )
     dead = connection.execute(query).all()

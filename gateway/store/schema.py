@@ -179,6 +179,18 @@ feedback = sa.Table(
     sa.Column("time", UTCDateTime, nullable=False),
 )
 
+rejections = sa.Table(  # what rejection notes reference, also images that have not come yet
+    "rejections",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=True),
+    sa.Column("sop_instance_uid", sa.String(64), nullable=False),  # of the rejected image
+    sa.Column("note_sop_instance_uid", sa.String(64), nullable=False),
+    sa.Column("code", sa.String(16), nullable=False),  # the note's title in DCM
+    sa.Column("title", sa.String(64), nullable=False),
+    sa.Column("time", UTCDateTime, nullable=False),
+    sa.UniqueConstraint("sop_instance_uid", "note_sop_instance_uid"),
+)
+
 timings = sa.Table(  # the last weeks' runs, each
     "timings",
     metadata,

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from gateway.rules.attributes import HeaderReader, NoHeader, header_of, no_header
 from gateway.store.entries import Router
 from gateway.store.ledger import Ledger
+from gateway.store.rejections import is_not_rejected
 from gateway.store.schema import answers, instances, results
 
 IDS_AT_ONCE = 1000
@@ -73,10 +74,10 @@ def in_bits(ids: Sequence[int]) -> list[Sequence[int]]:
 
 
 def results_of(chosen: sa.ColumnElement[bool], *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """Pick the results of the standing answers to the chosen images."""
+    """Pick the results of the standing answers to the chosen images; those of rejected images stay."""
     joined = sa.select(*columns).join_from(results, instances, instances.c.id == results.c.instance_id)
     joined = joined.join(answers, answers.c.id == results.c.answer_id)
-    return joined.where(chosen, answers.c.superseded_at.is_(None))
+    return joined.where(chosen, is_not_rejected(), answers.c.superseded_at.is_(None))
 
 
 def unindexed(column: sa.Column[str]) -> sa.ColumnElement[str]:

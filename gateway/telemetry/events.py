@@ -47,6 +47,12 @@ class Event(StrEnum):
     RESENT = "resent", INFO, "`gateway resend` requeued the results of an image"
     REPROCESSED = "reprocessed", INFO, "`gateway reprocess` requeued an image for a new answer"
     FEEDBACK = "feedback", INFO, "a reader agreed or disagreed with an answer"
+    WITHDRAWN = "withdrawn", WARNING, "a rejection note has withdrawn an image and its answer"
+    PATIENT_CHANGED = (
+        "patient_changed",
+        WARNING,
+        "an answered image came again with the same picture and another patient",
+    )
     DELETED = "deleted", INFO, "retention deleted files of an image"
 
     ROUTE_UNCLEAR = (

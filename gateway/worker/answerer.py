@@ -13,7 +13,7 @@ from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
-from gateway.worker.outcome import record_outcomes
+from gateway.worker.outcome import keep_notes, record_outcomes
 from gateway.worker.pipeline import Pipeline
 from gateway.worker.stages import Settled, bug
 
@@ -66,6 +66,7 @@ class Answerer:
 
     def _record(self, outcomes: Sequence[Settled]) -> int:
         """Record answers, results and deliveries in one transaction; return how many images that were."""
+        keep_notes(outcomes, self._ledger)
         with self._ledger.session() as session:
             record_outcomes(outcomes, self._ledger, session)
         return len(outcomes)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.errors import GatewayError
-from gateway.records import ModelIdentity, State
+from gateway.records import ModelIdentity, Reason, State
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.queries.views import ImageView
@@ -28,14 +28,16 @@ def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[ImageView],
     Raises
     ------
     GatewayError
-        If its first answer is still to come, or if the workers that run would answer otherwise than these
-        settings say.
+        If its first answer is still to come, if it was rejected, or if the workers that run would answer
+        otherwise than these settings say.
     """
     image = next((version for version in versions if version.answer), versions[0])
     uid = image.sop_instance_uid
     if image.state is State.RECEIVED:
         raise GatewayError(f"{uid}: waits for its answer already")
     wanted = answering_of(settings, model)
+    if image.reason == Reason.REJECTED:
+        raise GatewayError(f"{uid}: {image.detail}; it gets no answer any more")
     workers = ledger.answering(SILENT_SECONDS)
     for worker in workers:
         if worker != wanted:

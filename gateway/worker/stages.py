@@ -21,12 +21,14 @@ from pydicom import Dataset
 
 from gateway.deliver.routing import unclear_routes
 from gateway.dicom.part_10 import read_file
+from gateway.dicom.rejection_note import RejectionNote, UnreadableNote, read_rejection_note, rejects
 from gateway.dicom.unreadable import Fault, Unreadable
 from gateway.errors import Reject, Retry
 from gateway.imaging.decode import decode
 from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.imaging.fingerprint import pixel_digest
 from gateway.imaging.margins import Pixels
+from gateway.imaging.own_result import is_own_result
 from gateway.imaging.preprocess import inside_box, over_whole_image, preprocess
 from gateway.imaging.softcopy import softcopy
 from gateway.records import (
@@ -55,6 +57,7 @@ from gateway.telemetry.log import log_bug
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.describe import describe
 from gateway.worker.encode import Encoder, predecessors, record_of, reports_by_model
+from gateway.worker.patient import patient_changes
 from gateway.worker.revision import SOFTWARE_VERSION
 
 _NO_PART_10 = "not a DICOM file, as there is no preamble (PS3.10 7.1); dcmconv gives one to a bare data set"
@@ -88,6 +91,17 @@ UNCHANGED = End(
 )
 
 
+def patient_changed(attributes: Sequence[str]) -> End:
+    """Return the end of an image that came again with the same picture and another patient."""
+    detail = f"the same picture came again with another {', '.join(attributes)}; its results name the former"
+    return End(State.INELIGIBLE, Reason.PATIENT_CHANGED, detail)
+
+
+def rejected_by(why: str) -> End:
+    """Return the end of an image that a rejection note names."""
+    return End(State.INELIGIBLE, Reason.REJECTED, why)
+
+
 OUT_OF_MEMORY = End(
     State.FAILED,
     Reason.TOO_LARGE,
@@ -97,12 +111,18 @@ OUT_OF_MEMORY = End(
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Outcome of one image: the answer of each model or the reason for none, and the time of each stage."""
+    """Outcome of one image: the answer of each model or the reason for none, and the time of each stage.
+
+    `note` is what a rejection note says; `patient` are the attributes of the patient that differ from those
+    of the answered data set under the same UID.
+    """
 
     instance: StoredInstance
     outcome: tuple[AnswerRecord, ...] | End
     description: Description | None = None
     seconds: Mapping[Stage, float] = field(default_factory=dict)
+    note: RejectionNote | None = None
+    patient: tuple[str, ...] = ()
 
 
 def prepare(source: Dataset, rules: EligibilityRules) -> Prepared | End:
@@ -217,16 +237,17 @@ class Stages:
         begun = perf_counter()
         outcome = self._encode(instance, ready, predictions)
         spent = {Stage.DECODE: ready.decode_seconds, Stage.ENCODE: perf_counter() - begun}
-        return Settled(instance, outcome, ready.description, spent)
+        changes = patient_changes(instance)
+        return Settled(instance, outcome, ready.description, spent, patient=changes)
 
     def _prepare(self, instance: StoredInstance) -> _Ready | Settled:
-        description = None
+        description = note = None
         begun = perf_counter()
         try:
             self._look_for(instance.path)
             source = read_source(instance.path)
             description = describe(source)
-            outcome = prepare(source, self._rules)
+            note, outcome = self._select(instance, source)
             if isinstance(outcome, Prepared):
                 header, description = source_header(source), describe(source, outcome.tensor)
                 image = replace(outcome, source=Dataset())
@@ -239,7 +260,18 @@ class Stages:
             outcome = OUT_OF_MEMORY
         except Exception:
             outcome = bug(instance)
-        return Settled(instance, outcome, description, {Stage.DECODE: perf_counter() - begun})
+        return Settled(instance, outcome, description, {Stage.DECODE: perf_counter() - begun}, note)
+
+    def _select(
+        self, instance: StoredInstance, source: Dataset
+    ) -> tuple[RejectionNote | None, Prepared | End]:
+        """Tell a rejection note, and an image that one has rejected, from an image to be prepared."""
+        if rejects(source) and not is_own_result(source, self._rules.own_device_uids):
+            note = read_note(instance.path)
+            return note, End(State.INELIGIBLE, Reason.REJECTION_NOTE, note_in_words(note))
+        if instance.rejected is not None:
+            return None, rejected_by(instance.rejected)
+        return None, prepare(source, self._rules)
 
     def _softcopy(self, source: Dataset) -> Dataset:
         return softcopy(source) if self._settings.results.presentation_state else Dataset()
@@ -320,6 +352,26 @@ def read_source(path: Path) -> Dataset:
         ) from None
     except OSError as error:
         raise Retry(f"{path}: {error.strerror or error}") from error
+
+
+def read_note(path: Path) -> RejectionNote:
+    """Read a rejection note.
+
+    Raises
+    ------
+    Reject
+        If it cannot be read in full.
+    """
+    try:
+        return read_rejection_note(path)
+    except (UnreadableNote, Unreadable) as problem:
+        raise Reject(Reason.UNDECODABLE, str(problem)) from None
+
+
+def note_in_words(note: RejectionNote) -> str:
+    """Return what a rejection note says."""
+    count = len(note.sop_instance_uids)
+    return f"rejects {count} object{'' if count == 1 else 's'}: {note.title} ({note.code}, DCM)"
 
 
 def bug(instance: StoredInstance) -> End:

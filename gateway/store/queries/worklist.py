@@ -19,6 +19,7 @@ _WANTED = (*ROW, answers.c.threshold, answers.c.abstained)
 _LEAST_FIRST = (
     DeliveryState.DEAD,
     DeliveryState.PENDING,
+    DeliveryState.WITHDRAWN,
     DeliveryState.STORED,
     DeliveryState.COMMITTED,
 )

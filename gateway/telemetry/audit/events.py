@@ -106,6 +106,19 @@ def viewed(source: Source, time: datetime, subject: Subject, *, user: str, addre
     return Message(INSTANCES_ACCESSED, Action.READ, time, participants, about=subject)
 
 
+def withdrawn(source: Source, time: datetime, subject: Subject, *, note: str, why: str) -> Message:
+    """A rejection note has withdrawn an instance and the answer to it (A.5.3.6).
+
+    Parameters
+    ----------
+    note
+        SOP Instance UID of the note.
+    """
+    participants = (_gateway(source, APPLICATION, requestor=True),)
+    outcome, told = Outcome.SUCCESS, f"{why}, {note}"
+    return Message(INSTANCES_ACCESSED, Action.UPDATE, time, participants, None, outcome, told, about=subject)
+
+
 def rejected(source: Source, time: datetime, *, peer: str, peer_address: str, why: str) -> Message:
     """A node or a person was turned away before any instance passed (A.5.3.12).
 

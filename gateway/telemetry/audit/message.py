@@ -30,6 +30,7 @@ class Action(StrEnum):
 
     CREATE = "C"
     READ = "R"
+    UPDATE = "U"
     EXECUTE = "E"
 
 

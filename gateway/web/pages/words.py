@@ -34,6 +34,9 @@ REASONS = {
     Reason.DERIVED: "bones or energies subtracted",
     Reason.AGE_OUT_OF_RANGE: "age out of range",
     Reason.PIXELS_UNCHANGED: "same picture again",
+    Reason.PATIENT_CHANGED: "same picture, another patient",
+    Reason.REJECTION_NOTE: "a rejection note",
+    Reason.REJECTED: "rejected, answer withdrawn",
     Reason.UNDECODABLE: "cannot be decoded",
     Reason.FILE_MISSING: "received file deleted",
     Reason.TOO_LARGE: "too large",
@@ -55,6 +58,7 @@ DELIVERIES = {
     DeliveryState.STORED: "stored",
     DeliveryState.COMMITTED: "committed",
     DeliveryState.DEAD: "given up",
+    DeliveryState.WITHDRAWN: "withdrawn",
 }
 
 
