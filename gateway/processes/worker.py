@@ -21,11 +21,13 @@ from gateway.store.marks import Marks
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
+from gateway.store.spool import Spool
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import flush_log, log_bug, log_event
 from gateway.worker.answerer import Answerer
 from gateway.worker.engine import BATCHES_IN_FLIGHT, Engine
 from gateway.worker.pipeline import Pipeline, batch_size, open_predictor
+from gateway.worker.result_rejections import ResultRejections
 from gateway.worker.sandboxes import ImageSandbox, ImageSandboxes, open_stages
 from gateway.worker.worker_id import take_name
 
@@ -86,12 +88,18 @@ def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
         marks,
         worker_id=worker_id,
         outbox=Outbox(ledger),
-        answerer=Answerer(ledger, pipeline),
+        answerer=Answerer(ledger, pipeline, _rejections(settings, ledger, marks)),
         couriers=couriers_of(settings, ledger, worker_id),
         cleaner=Cleaner(settings.retention, ledger, [m.root for m in marks], pictures, marks, stopping),
         stopping=stopping,
     )
     return Worker(pipeline, engine, sandboxes, worker_id)
+
+
+def _rejections(settings: Settings, ledger: Ledger, marks: Marks) -> ResultRejections | None:
+    if not settings.delivery.rejection_notes:
+        return None
+    return ResultRejections(ledger, Spool(marks.results.root, marks.results))
 
 
 def _sandboxes(settings: Settings, model: ModelIdentity, marks: Marks, most_kept: int) -> ImageSandboxes:

@@ -35,6 +35,7 @@ MAKES_WORK = {
     Event.RETRIED: {Work.ANSWERS, Work.DELIVERIES},
     Event.INFERRED: {Work.DELIVERIES},
     Event.RESENT: {Work.DELIVERIES},
+    Event.WITHDRAWN: {Work.DELIVERIES},
 }
 """The work that there is once an event has been committed."""
 

@@ -15,6 +15,7 @@ from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 from gateway.worker.outcome import keep_notes, record_outcomes
 from gateway.worker.pipeline import Pipeline
+from gateway.worker.result_rejections import ResultRejections
 from gateway.worker.stages import Settled, bug
 
 ATTEMPTS_TOGETHER = 3
@@ -25,11 +26,20 @@ RETRY_SECONDS = 5.0
 
 
 class Answerer:
-    """Answers batches; called by as many threads as batches may be in flight."""
+    """Answers batches; called by as many threads as batches may be in flight.
 
-    def __init__(self, ledger: Ledger, pipeline: Pipeline) -> None:
+    Parameters
+    ----------
+    rejections
+        Rejects the results of withdrawn images at their destinations; None where the settings do not ask.
+    """
+
+    def __init__(
+        self, ledger: Ledger, pipeline: Pipeline, rejections: ResultRejections | None = None
+    ) -> None:
         self._ledger = ledger
         self._pipeline = pipeline
+        self._rejections = rejections
 
     def answer(self, batch: str, note_progress: Callable[[], None]) -> None:
         """Answer what the batch still holds; an image that cannot be answered now is left to a later batch.
@@ -66,7 +76,9 @@ class Answerer:
 
     def _record(self, outcomes: Sequence[Settled]) -> int:
         """Record answers, results and deliveries in one transaction; return how many images that were."""
-        keep_notes(outcomes, self._ledger)
+        own_notes = keep_notes(outcomes, self._ledger, self._rejections)
         with self._ledger.session() as session:
             record_outcomes(outcomes, self._ledger, session)
+            if self._rejections is not None:
+                self._rejections.record(session, own_notes)
         return len(outcomes)

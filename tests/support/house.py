@@ -12,7 +12,9 @@ from gateway.settings import Settings
 from gateway.store.opening import open_database
 from gateway.store.queries.images import Images
 from gateway.store.queries.views import ImageView
+from gateway.store.spool import Spool
 from gateway.worker.answerer import Answerer
+from gateway.worker.result_rejections import ResultRejections
 from tests.support.command_line import Done, run_command
 from tests.support.sources import dx
 from tests.support.worker import pipeline_in, receive
@@ -49,7 +51,11 @@ class House:
     def answer(self, batch: str = "a") -> None:
         with self.ledger.transaction() as connection:
             self.ledger.claim(connection, batch, 100)
-        Answerer(self.ledger, pipeline_in(self.settings, self.ledger)[0]).answer(batch, lambda: None)
+        pipeline, marks = pipeline_in(self.settings, self.ledger)
+        own = None
+        if self.settings.delivery.rejection_notes:
+            own = ResultRejections(self.ledger, Spool(marks.results.root, marks.results))
+        Answerer(self.ledger, pipeline, own).answer(batch, lambda: None)
 
     def image(self, uid: str) -> ImageView:
         (version,) = Images(self.ledger).versions(uid)
