@@ -21,6 +21,7 @@ from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.missing_peer import leave_out
 
 DEBIAN = Path("/usr/lib/postgresql")
+FAKETIME = "/usr/$LIB/faketime/libfaketime.so.1"  # the loader replaces $LIB
 
 
 class PostgreSQL:
@@ -44,8 +45,11 @@ class PostgreSQL:
     def __init__(
         self, folder: Path, *, data: Path | None = None, clock_ahead_seconds: int = 0, **settings: str
     ) -> None:
-        self._clock = ["faketime", "-f", f"+{clock_ahead_seconds}s"] if clock_ahead_seconds else []
-        if self._clock and not shutil.which("faketime"):
+        # the program `faketime` would be the parent of the server, and end without it
+        self._clock = {"LD_PRELOAD": FAKETIME, "FAKETIME": f"+{clock_ahead_seconds}s"}
+        if not clock_ahead_seconds:
+            self._clock = {}
+        elif not shutil.which("faketime"):
             leave_out("faketime is missing: apt-get install faketime")
         self._settings = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self._log = folder / "postgresql.log"
@@ -83,9 +87,7 @@ class PostgreSQL:
     def start(self) -> None:
         """Start the server on what its folder holds; return once it answers."""
         options = ("-p", str(self.port), "-c", "listen_addresses=127.0.0.1", "-k", "")
-        self._server = self._run(
-            *self._clock, _program("postgres"), "-D", self._data, *options, *self._settings
-        )
+        self._server = self._run(_program("postgres"), "-D", self._data, *options, *self._settings)
         wait_for(self._answers)
 
     def stop(self) -> None:
@@ -124,7 +126,14 @@ class PostgreSQL:
 
     def _run(self, *command: str | Path) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            return subprocess.Popen(command, cwd=self._data, user=self._user, stdout=log, stderr=log)
+            return subprocess.Popen(
+                command,
+                cwd=self._data,
+                user=self._user,
+                env=os.environ | self._clock,
+                stdout=log,
+                stderr=log,
+            )
 
     def _answers(self) -> bool:
         assert self._server.poll() is None, self._log.read_text()
