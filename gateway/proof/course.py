@@ -68,8 +68,8 @@ class FaultLane(Protocol):
     def ended(self) -> bool:
         """True once no fault is left."""
 
-    def look(self, *, starved: bool, acknowledged: int) -> None:
-        """Go on; `starved` where no image will pass any more."""
+    def look(self, *, starved: bool, acknowledged: int, answered: int) -> None:
+        """Go on; both counts are of images so far, `starved` is set where no image will pass any more."""
 
 
 class Course:
@@ -112,6 +112,7 @@ class Course:
         self._served = served
         self._lanes = lanes
         self._tell = tell
+        self._released_more_at = 0.0
 
     def to_its_end(self) -> tuple[str, ...]:
         """Send until no fault and no work is left; return what went wrong at the end.
@@ -168,11 +169,13 @@ class Course:
         _, acknowledged, complete = self._progress()
         images, begun = len(self._images), sum(lane.begun for lane in self._lanes)
         self._senders.release(AHEAD + int(SHARE_WHILE_KILLING * images * begun / max(1, self._faults)))
-        idle = complete == self._senders.released or self._quiet_seconds() > LOST_SECONDS
+        quiet = time.monotonic() - max(self._since, self._released_more_at)
+        idle = complete == self._senders.released or quiet > LOST_SECONDS
         if idle:
             self._senders.release(self._senders.released + AHEAD)
+            self._released_more_at = time.monotonic()
         for lane in self._lanes:
-            lane.look(starved=idle and acknowledged == images, acknowledged=acknowledged)
+            lane.look(starved=idle and acknowledged == images, acknowledged=acknowledged, answered=complete)
         return all(lane.ended for lane in self._lanes)
 
     def _all_settled(self) -> bool:
