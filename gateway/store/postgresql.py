@@ -54,11 +54,13 @@ _SESSION = (
 """
 
 _OUTLIVES_NO_CLIENT = (
-    "SELECT set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),"
-    " set_config('tcp_keepalives_count', '4', false), set_config('tcp_user_timeout', '30000', false)"
+    "SELECT set_config('tcp_keepalives_idle', '10', false),"
+    " set_config('tcp_keepalives_interval', '5', false),"
+    " set_config('tcp_keepalives_count', '4', false),"
+    " set_config('tcp_user_timeout', '30000', false)"
 )
-"""The server's side of `TIMEOUTS`: a host that lost its power within a transaction would hold its locks for two
-hours, the system's default."""
+"""The server's side of `TIMEOUTS`: a host that lost its power within a transaction would hold its locks for
+two hours, the system's default."""
 
 
 class Connection(psycopg.Connection[Any]):
