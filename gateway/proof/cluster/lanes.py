@@ -28,7 +28,7 @@ class ClusterLane:
         self._orders = orders
         self._done: list[ClusterFault] = []
         self._begun = 0
-        self._answered = 0
+        self._answered, self._starved = 0, False
         self._problem: BaseException | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -61,11 +61,11 @@ class ClusterLane:
         """See `FaultLane`."""
         return len(self._done) == len(self._faults)
 
-    def look(self, *, starved: bool, acknowledged: int, answered: int) -> None:  # noqa: ARG002 - see below
-        """Begin once an image is acknowledged; raise what a fault raised. Orders starve by time."""
+    def look(self, *, starved: bool, acknowledged: int, answered: int) -> None:
+        """Begin once an image is acknowledged; raise what a fault raised."""
         if self._problem is not None:
             raise GatewayError(f"a fault could not be carried out: {self._problem!r}") from self._problem
-        self._answered = answered
+        self._answered, self._starved = answered, starved
         if acknowledged and self._thread.ident is None:
             self._thread.start()
 
@@ -88,9 +88,9 @@ class ClusterLane:
             self._problem = problem
 
     def _wait_for_an_answer(self) -> None:
-        """Wait until an image has been answered since the last fault: the cluster works."""
+        """Wait until an image was answered since the last fault, where images come: the cluster works."""
         before, deadline = self._answered, time.monotonic() + RECOVERS_SECONDS
-        while self._answered == before and time.monotonic() < deadline:
+        while self._answered == before and not self._starved and time.monotonic() < deadline:
             if self._stopping.wait(LOOK_SECONDS):
                 return
 
