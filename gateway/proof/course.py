@@ -20,7 +20,7 @@ from gateway.store.queries.images import Images
 LOOK_SECONDS = 0.05
 PATIENCE_SECONDS = 180.0
 LOST_SECONDS = 30.0  # without progress for so long, more images are released
-AHEAD = 8  # images in flight at any time
+AHEAD = 8  # images in flight at any time, as a rule
 SHARE_WHILE_KILLING = 0.8  # share of the images for planned faults; the others are for starved ones
 UNDER_WAY = {State.RECEIVED, State.INFERRED}
 
@@ -68,8 +68,8 @@ class FaultLane(Protocol):
     def ended(self) -> bool:
         """True once no fault is left."""
 
-    def look(self, *, starved: bool, acknowledged: int) -> None:
-        """Go on; `starved` where no image will pass any more."""
+    def look(self, *, starved: bool, acknowledged: int, answered: int) -> None:
+        """Go on; both counts are of images so far, `starved` is set where no image will pass any more."""
 
 
 class Course:
@@ -83,6 +83,8 @@ class Course:
         The number of all faults in the lanes.
     tell
         Called with the finished share, 0–1.
+    ahead
+        Images in flight at any time.
 
     Raises
     ------
@@ -101,6 +103,7 @@ class Course:
         served: Served,
         lanes: Sequence[FaultLane],
         tell: Callable[[float], None],
+        ahead: int = AHEAD,
     ) -> None:
         if recorded.states():
             raise ConfigurationError("--database: the database holds images; name an empty database")
@@ -112,6 +115,8 @@ class Course:
         self._served = served
         self._lanes = lanes
         self._tell = tell
+        self._ahead = ahead
+        self._released_more_at = 0.0
 
     def to_its_end(self) -> tuple[str, ...]:
         """Send until no fault and no work is left; return what went wrong at the end.
@@ -167,12 +172,14 @@ class Course:
         """Release images as faults proceed, more where an order starves; tell whether all faults are done."""
         _, acknowledged, complete = self._progress()
         images, begun = len(self._images), sum(lane.begun for lane in self._lanes)
-        self._senders.release(AHEAD + int(SHARE_WHILE_KILLING * images * begun / max(1, self._faults)))
-        idle = complete == self._senders.released or self._quiet_seconds() > LOST_SECONDS
+        self._senders.release(self._ahead + int(SHARE_WHILE_KILLING * images * begun / max(1, self._faults)))
+        quiet = time.monotonic() - max(self._since, self._released_more_at)
+        idle = complete == self._senders.released or quiet > LOST_SECONDS
         if idle:
-            self._senders.release(self._senders.released + AHEAD)
+            self._senders.release(self._senders.released + self._ahead)
+            self._released_more_at = time.monotonic()
         for lane in self._lanes:
-            lane.look(starved=idle and acknowledged == images, acknowledged=acknowledged)
+            lane.look(starved=idle and acknowledged == images, acknowledged=acknowledged, answered=complete)
         return all(lane.ended for lane in self._lanes)
 
     def _all_settled(self) -> bool:

@@ -54,6 +54,15 @@ _SESSION = (
 `local`, `remote_write` and `remote_apply` sync the server's own disk, too, and stay.
 """
 
+_OUTLIVES_NO_CLIENT = (
+    "SELECT set_config('tcp_keepalives_idle', '10', false),"
+    " set_config('tcp_keepalives_interval', '5', false),"
+    " set_config('tcp_keepalives_count', '4', false),"
+    " set_config('tcp_user_timeout', '30000', false)"
+)
+"""The server's side of `TIMEOUTS`: a host that lost its power within a transaction would hold its locks for
+two hours, the system's default."""
+
 
 class Connection(psycopg.Connection[Any]):
     """A connection that does not wait for ever for an answer.
@@ -129,6 +138,7 @@ def _prepare_session(connection: Connection, _: Any) -> None:
     if connection.is_pooled:
         connection.prepare_threshold = None  # the next transaction may be another session's
     else:
+        connection.execute(_OUTLIVES_NO_CLIENT)
         asked = clock.counter()
         _note_clock(connection.execute(_SESSION.format(local="false")).fetchone(), asked)
     connection.autocommit = False

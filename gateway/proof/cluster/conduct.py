@@ -18,7 +18,7 @@ from gateway.proof.cluster.faults import DATABASES, HOSTS, plan_faults
 from gateway.proof.cluster.lanes import ClusterLane
 from gateway.proof.cluster.site import CALLING_AE_TITLE, PACS, PACS_PORT, SCP_PORT, Cluster
 from gateway.proof.conduct import SENDERS_WAIT_SECONDS, Findings, bug_in
-from gateway.proof.course import Course
+from gateway.proof.course import AHEAD, Course
 from gateway.proof.images import write_images
 from gateway.proof.injection import Orders
 from gateway.proof.reconcile import reconcile
@@ -91,6 +91,7 @@ def conduct_in_cluster(
             served=served,
             lanes=lanes,
             tell=tell,
+            ahead=max(2, min(AHEAD, experiment.images // max(1, experiment.faults))),
         )
         mishaps = course.to_its_end()
         verdict = reconcile(senders.acknowledged, course.entries(), archive.arrivals)

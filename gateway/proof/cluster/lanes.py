@@ -14,6 +14,7 @@ from gateway.proof.injection import Orders
 from gateway.proof.plan import Kill
 
 ORDER_SECONDS = 20.0  # an order that no process has met by then is withdrawn; its role is killed at once
+RECOVERS_SECONDS = 60.0  # a fault begins then, though no image was answered since the last one
 LOOK_SECONDS = 0.1
 END_SECONDS = 300.0
 
@@ -27,6 +28,7 @@ class ClusterLane:
         self._orders = orders
         self._done: list[ClusterFault] = []
         self._begun = 0
+        self._answered, self._starved = 0, False
         self._problem: BaseException | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -59,10 +61,11 @@ class ClusterLane:
         """See `FaultLane`."""
         return len(self._done) == len(self._faults)
 
-    def look(self, *, starved: bool, acknowledged: int) -> None:  # noqa: ARG002 - orders starve by time
-        """Begin once the first image is acknowledged: the cluster serves. Raise what a fault raised."""
+    def look(self, *, starved: bool, acknowledged: int, answered: int) -> None:
+        """Begin once an image is acknowledged; raise what a fault raised."""
         if self._problem is not None:
             raise GatewayError(f"a fault could not be carried out: {self._problem!r}") from self._problem
+        self._answered, self._starved = answered, starved
         if acknowledged and self._thread.ident is None:
             self._thread.start()
 
@@ -75,13 +78,21 @@ class ClusterLane:
     def _run(self) -> None:
         try:
             for fault in self._faults:
+                self._begun += 1  # its images come
+                self._wait_for_an_answer()
                 if self._stopping.wait(fault.pause_seconds):
                     return
-                self._begun += 1
                 self._carry_out(fault)
                 self._done.append(fault)
         except BaseException as problem:
             self._problem = problem
+
+    def _wait_for_an_answer(self) -> None:
+        """Wait until an image was answered since the last fault, where images come: the cluster works."""
+        before, deadline = self._answered, time.monotonic() + RECOVERS_SECONDS
+        while self._answered == before and not self._starved and time.monotonic() < deadline:
+            if self._stopping.wait(LOOK_SECONDS):
+                return
 
     def _carry_out(self, fault: ClusterFault) -> None:
         if fault.kill is not None:

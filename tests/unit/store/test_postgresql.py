@@ -222,6 +222,13 @@ def test_a_lock_is_not_waited_for_for_ever(server: PostgreSQL, tmp_path: Path) -
         assert ledger.record_received(received(tmp_path)) is Arrival.NEW
 
 
+def test_the_server_gives_up_a_host_that_has_lost_its_power_and_its_locks(ledger: Ledger) -> None:
+    names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
+    with ledger.transaction() as connection:
+        shown = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names]
+    assert shown == ["10", "5", "4", "30000"]
+
+
 def test_a_server_that_is_slow_is_not_waited_for_for_ever(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
