@@ -61,7 +61,7 @@ class FhirStore:
         """Carry a transaction out as a whole, or refuse it as a whole."""
         _validate(bundle)
         found = [self._find(entry) for entry in bundle["entry"]]
-        references = {}
+        references: dict[str, str] = {}
         for entry, known in zip(bundle["entry"], found, strict=True):
             name = entry["resource"]["resourceType"]
             references[entry["fullUrl"]] = known or f"{name}/{self._new_id(name, references)}"
