@@ -76,14 +76,17 @@ UNDETERMINED = "Undetermined"
 SR, SC, PRESENTATION_STATE = "sr", "sc", "pr"
 """The kinds of result that the gateway itself looks for; `results.kinds` has all."""
 
-HL7 = "hl7"
-"""The kind of result that is an HL7 v2 message."""
+HL7, FHIR = "hl7", "fhir"
+"""The kinds of result that are an HL7 v2 message and a FHIR Bundle."""
 
 DICOM = "application/dicom"
 """Media type of a Part 10 file (PS3.18 8.7.3.1)."""
 
 HL7_V2 = "application/hl7-v2"
 """Media type of an HL7 v2 message in ER7 encoding."""
+
+FHIR_JSON = "application/fhir+json"
+"""Media type of a FHIR resource in JSON (R4 3.1.0.1.10)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ from gateway.configuration.yaml_file import Location
 from gateway.settings import (
     Destination,
     DicomDestination,
+    FHIRDestination,
     FolderDestination,
     HL7Destination,
     Route,
     Settings,
-    StowDestination,
 )
 from gateway.settings.across import did_you_mean, is_loopback
-from gateway.settings.web_server import secret_variables
+from gateway.settings.web_server import WebServer, secret_variables
 
 LONGEST_TITLE = 16
 _NO_SETTINGS = {"GATEWAY_CONFIG", "GATEWAY_ROLE"}
@@ -114,11 +114,11 @@ def _no_folders(settings: Settings) -> Iterator[Problem]:
 
 def _no_results(settings: Settings) -> Iterator[Problem]:
     """Yield destinations whose kind of result is never written."""
+    written = {HL7Destination: "hl7", FHIRDestination: "fhir"}
     for number, each in enumerate(settings.destinations):
-        if isinstance(each, HL7Destination) and settings.results.hl7 is None:
-            text = (
-                f"{each.name!r} takes HL7 messages, and none is written; state results.hl7, if only as {{}}"
-            )
+        name = written.get(type(each))
+        if name and getattr(settings.results, name) is None:
+            text = f"{each.name!r} gets nothing, since results.{name} is null; state it, if only as {{}}"
             yield Problem(("destinations", number), text)
 
 
@@ -227,7 +227,7 @@ def _place(destination: Destination) -> tuple[object, ...]:
             return (destination.path,)
         case DicomDestination():
             return destination.ae_title, destination.host, destination.port
-        case StowDestination():
+        case WebServer():
             return (destination.url.rstrip("/"),)
         case HL7Destination():
             return destination.host, destination.port

@@ -20,6 +20,7 @@ from gateway.configuration.settings_file import DEFAULT_FILE
 from gateway.settings import (
     DicomDestination,
     DicomSource,
+    FHIRDestination,
     HL7Destination,
     Section,
     Settings,
@@ -44,6 +45,7 @@ EXAMPLES: dict[str, tuple[tuple[type[Section], dict[str, Any]], ...]] = {
     "destinations": (
         (DicomDestination, _PACS),
         (StowDestination, {"name": "archive", "kind": "stow", "url": "https://pacs.example/dicom-web"}),
+        (FHIRDestination, {"name": "ehr", "kind": "fhir", "url": "https://ehr.example/fhir"}),
         (HL7Destination, {"name": "ris", "kind": "hl7", "host": "127.0.0.1", "port": 2575}),
     ),
     "sources": (

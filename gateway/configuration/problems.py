@@ -17,7 +17,7 @@ from gateway.configuration.yaml_file import Location
 from gateway.settings import DESTINATION_KINDS, Settings
 from gateway.settings.across import did_you_mean
 
-SECRETS = {"token", "password", "bearer_token", "database"}
+SECRETS = {"token", "password", "bearer_token", "client_secret", "database"}
 _KINDS = f"{', '.join(DESTINATION_KINDS[:-1])} or {DESTINATION_KINDS[-1]}"
 _WORDS = {
     "missing": "must be stated",
@@ -47,6 +47,9 @@ _WORDS = {
 _FORMS = {
     "ae_title": "must be 1 to 16 printable ASCII characters without a backslash",
     "stow_ae_title": "must be 1 to 16 printable ASCII characters without a backslash",
+    "patient_system": "must be a URI, as urn:oid:1.2.3 or https://hospital.example/mrn",
+    "accession_system": "must be a URI, as urn:oid:1.2.3 or https://hospital.example/accession",
+    "token_url": "must be http(s)://HOST[:PORT]/PATH, without user, query or fragment",
     "url": "must be http(s)://HOST[:PORT]/PATH, without user, query or fragment",
     "password": "must be what `gateway hash-password` prints",
     "processes": "must be auto or 1 to 64",

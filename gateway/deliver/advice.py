@@ -5,6 +5,7 @@ from __future__ import annotations
 ADVICE = {
     "Called AE title not recognised": "here: ae_title of this destination; there: what it calls itself",
     "Calling AE title not recognised": "there: make {us} known as a node, with this machine's address",
+    "no access token": "here: token_url, client_id, client_secret or client_key; there: this client",
     "certificate": "here: the destination's tls or ca; there: its certificate, and whom it trusts",
     "the host is not known": "here: the destination's host, or the DNS",
     "speaks TLS": "here: give the destination its tls, or the port that takes plain DICOM",

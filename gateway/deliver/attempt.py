@@ -127,22 +127,23 @@ class Attempt:
 
     def _send(self, pending: Sequence[PendingDelivery]) -> None:
         away: list[PendingDelivery] = []
-        error = ""
+        error, pause = "", 0.0
         reached = False
         with closing(self._outcomes(pending)) as outcomes:
             for outcome in outcomes:
                 if outcome.verdict is Verdict.AWAY:
                     away.append(outcome.delivery)
                     error = outcome.error or ""
+                    pause = max(pause, outcome.retry_after or 0.0)
                 else:
                     self._settle(outcome)
                     reached |= outcome.verdict in ENDED
                 if self._stopping.is_set():
                     return
-        if reached:
+        if reached and not pause:
             self._note_reached()
         elif away:
-            self._postpone(away, error)
+            self._postpone(away, error, pause)
 
     def _outcomes(self, pending: Sequence[PendingDelivery]) -> Generator[Outcome]:
         """One outcome for each, also where a bug ends the attempt."""
@@ -224,10 +225,14 @@ class Attempt:
         if self._outbox.failures(self._name):
             self._outbox.record_reached(self._name)
 
-    def _postpone(self, tried: Sequence[PendingDelivery], error: str) -> None:
-        """Leave the destination alone for a while: nothing else waits for its timeout in the meantime."""
+    def _postpone(self, tried: Sequence[PendingDelivery], error: str, at_least: float = 0.0) -> None:
+        """Leave the destination alone for a while: nothing else waits for its timeout in the meantime.
+
+        It may itself ask to be left alone for some seconds at least.
+        """
         failures = self._outbox.failures(self._name) + 1
-        self._outbox.record_away(self._name, error, delay_seconds(failures, self._rules))
+        delay = max(at_least, delay_seconds(failures, self._rules))
+        self._outbox.record_away(self._name, error, delay)
         for delivery in tried:
             self._outbox.record_failure(delivery, error)
         limit = now() - timedelta(hours=self._rules.give_up_after_hours)

@@ -11,11 +11,19 @@ from typing import Any
 
 from gateway.deliver.c_store import StorageSCU
 from gateway.deliver.destination import AuditTarget, Destination
+from gateway.deliver.fhir import FhirServer
 from gateway.deliver.folder import ResultsFolder
 from gateway.deliver.hl7 import MessageReceiver
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.deliver.stow import StowClient
-from gateway.settings import DicomDestination, FolderDestination, HL7Destination, Settings, StowDestination
+from gateway.settings import (
+    DicomDestination,
+    FHIRDestination,
+    FolderDestination,
+    HL7Destination,
+    Settings,
+    StowDestination,
+)
 from gateway.store.entries import PendingDelivery
 
 Kinds = Mapping[type, Callable[[Any, Settings], Destination]]
@@ -25,6 +33,7 @@ KINDS: Kinds = {
     DicomDestination: lambda node, settings: StorageSCU(node, settings.scp.ae_title),
     StowDestination: lambda server, _: StowClient(server),
     HL7Destination: lambda receiver, _: MessageReceiver(receiver),
+    FHIRDestination: lambda server, _: FhirServer(server),
 }
 
 

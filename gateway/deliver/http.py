@@ -1,8 +1,9 @@
-"""HTTP/1.1 requests to a DICOMweb server (RFC 9112), a connection for each.
+"""HTTP/1.1 requests to a server (RFC 9112), a connection for each.
 
-STOW-RS delivery, its look-ups and `gateway doctor` call this. Whatever the server does, a request ends within
-the destination's `timeout_seconds` after the last byte was taken. At most `MAX_ANSWER_BYTES` of an answer are
-held: head, interim answers and compressed content included. Redirects are not followed.
+STOW-RS delivery, its look-ups, FHIR delivery and `gateway doctor` call this. Whatever the server does, a
+request ends within the destination's `timeout_seconds` after the last byte was taken. At most
+`MAX_ANSWER_BYTES` of an answer are held: head, interim answers and compressed content included. Redirects are
+not followed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import zlib
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from time import monotonic
 from typing import Any, BinaryIO, cast
@@ -31,7 +34,10 @@ from gateway.tls import client_context, problem_of
 MAX_ANSWER_BYTES = 1024 * 1024
 """Store Instances Responses take some hundred bytes, metadata of an SR some ten thousand."""
 
+LONGEST_RETRY_AFTER_SECONDS = 86_400.0
+
 _BLOCK_BYTES = 64 * 1024
+_LONGEST_DATE = 64  # characters
 _LAST_WORD_SECONDS = 1.0  # for an answer that came before all was sent
 
 
@@ -45,11 +51,21 @@ class Answer:
     location: str
     content: bytes
     content_type: str = ""
+    retry_after: str = ""
 
     @property
     def is_success(self) -> bool:
         """Tell whether the status is of the class 2xx."""
         return 200 <= self.status < 300
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        """How long the server asks to be left alone (RFC 9110 10.2.3), at most a day."""
+        try:
+            seconds = float(self.retry_after) if self.retry_after.isdecimal() else _until(self.retry_after)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
 
     def __str__(self) -> str:
         return f"{self.url}: {self.status} {self.reason}".rstrip()
@@ -208,6 +224,7 @@ def _answer(connection: Connection, url: str, download: Download | None) -> Answ
             clean(response.getheader("Location", ""), 300),
             _decoded(content, response.getheader("Content-Encoding", "")),
             clean(response.getheader("Content-Type", ""), 300),
+            response.getheader("Retry-After", "").strip()[:_LONGEST_DATE],
         )
     except RemoteDisconnected:
         raise ConnectionResetError("it closed the connection before it answered") from None
@@ -284,6 +301,17 @@ def _decoded(content: bytes, coding: str) -> bytes:
     if decompressor.unconsumed_tail:
         raise _TooMuchError
     return plain
+
+
+def _until(date: str) -> float:
+    """Return the seconds until a date of HTTP.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none.
+    """
+    return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
 
 
 def _words(error: BaseException) -> str:

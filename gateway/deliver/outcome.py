@@ -32,12 +32,15 @@ class Outcome:
         A sentence for a person, cleaned here: part of it may be the destination's own words.
     unsure
         The object was sent and the end is unknown: the destination may have stored it.
+    retry_after
+        Seconds for which a destination that is away asks to be left alone.
     """
 
     delivery: PendingDelivery
     verdict: Verdict
     error: str | None = None
     unsure: bool = False
+    retry_after: float | None = None
 
     def __post_init__(self) -> None:
         if self.error is not None:

@@ -34,3 +34,11 @@ def series_uid(sop_instance_uid: str) -> str:
 def tracking_uid(source_sop_instance_uid: str, device_uid: str) -> str:
     """Return the Tracking Unique Identifier of a model's observation on one image (TID 1501)."""
     return uid_from(f"tracking|{source_sop_instance_uid}|{device_uid}")
+
+
+def lasting_uid(resource: str, source_sop_instance_uid: str, model_name: str) -> str:
+    """Return the identity of a resource that holds a model's latest answer to one image.
+
+    Other than `result_uid`, a corrected answer has it again: by another version, or with other settings.
+    """
+    return uid_from(f"lasting|{resource}|{source_sop_instance_uid}|{model_name}")

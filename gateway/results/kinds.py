@@ -13,12 +13,14 @@ from gateway.results.presentation_state import PresentationStateBuilder
 from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
 from gateway.results.secondary_capture import SecondaryCaptureBuilder
 from gateway.results.structured_report import StructuredReportBuilder
+from gateway.results.transaction_bundle import TransactionBundleBuilder
 
 KINDS: tuple[Builder, ...] = (
     StructuredReportBuilder(),
     SecondaryCaptureBuilder(),
     ObservationMessageBuilder(),
     PresentationStateBuilder(),
+    TransactionBundleBuilder(),
 )
 
 

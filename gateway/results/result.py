@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from gateway.records import GreyImage
 from gateway.results.answer import Answer
+from gateway.results.fhir import BundleRules
 from gateway.results.hl7 import MessageRules
 from gateway.results.source_header import SourceHeader
 
@@ -31,13 +32,18 @@ class ResultRules:
     lung_outline: bool = False
     hl7: MessageRules | None = None
     presentation_state: bool = False
+    fhir: BundleRules | None = None
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> ResultRules:
         """Return the rules that the section `results` of the settings states, as `model_dump` gives it."""
         stated = dict(settings)
-        message = stated.pop("hl7")
-        return cls(**stated, hl7=MessageRules(**message) if message is not None else None)
+        message, bundle = stated.pop("hl7"), stated.pop("fhir")
+        return cls(
+            **stated,
+            hl7=None if message is None else MessageRules(**message),
+            fhir=None if bundle is None else BundleRules(**bundle),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,12 @@ from gateway.settings.destinations import (
     DESTINATION_KINDS,
     Destination,
     DicomDestination,
+    FHIRDestination,
     FolderDestination,
     HL7Destination,
     StowDestination,
 )
-from gateway.settings.messages import HL7Message
+from gateway.settings.messages import FHIRBundle, HL7Message
 from gateway.settings.routes import Route
 from gateway.settings.scp import SCP, Peer
 from gateway.settings.section import MAX_NAME, TLS, AETitle, ClientTLS, Host, Name, Port, Section
@@ -42,6 +43,8 @@ __all__ = [
     "Destination",
     "DicomDestination",
     "DicomSource",
+    "FHIRBundle",
+    "FHIRDestination",
     "FolderDestination",
     "HL7Destination",
     "HL7Message",
@@ -123,6 +126,9 @@ class Results(Section):
     defaults of `HL7Message`; null: none."""
     presentation_state: bool = False
     """Also write a Grayscale Softcopy Presentation State: the activation map as contours over the image."""
+    fhir: FHIRBundle | None = None
+    """Also write a FHIR Bundle, for destinations of kind fhir, as {patient_system: URI, accession_system:
+    URI}; {} takes the systems from the image; null: none."""
 
 
 class Worker(Section):

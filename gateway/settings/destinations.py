@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 
 from gateway.settings.section import AETitle, ClientTLS, Host, Name, Section
-from gateway.settings.web_server import WebServer
+from gateway.settings.web_server import URL, WebServer
 
 
 class FolderDestination(Section):
@@ -56,6 +56,42 @@ class StowDestination(WebServer):
     """STOW-RS to a DICOMweb server."""
 
 
+class FHIRDestination(WebServer):
+    """An EHR or a repository that takes FHIR R4 transactions; `results.fhir` writes them."""
+
+    name: Name
+    """Name of the destination, for routes, commands and pages."""
+    kind: Literal["fhir"]
+    """FHIR R4 transactions."""
+    token_url: URL | None = None
+    """Token endpoint of OAuth 2.0 client credentials (SMART Backend Services); null: none."""
+    client_id: str | None = None
+    """Client at the token endpoint."""
+    client_secret: SecretStr | None = None
+    """Secret of the client; better in the environment, as GATEWAY_<NAME>_CLIENT_SECRET."""
+    client_key: Path | None = None
+    """Private key that signs the client's assertions (private_key_jwt) instead of a secret, a PEM file: RSA,
+    or EC of the curve P-384."""
+    client_key_id: str | None = None
+    """Key ID (kid) by which the token endpoint finds the public key."""
+    scope: str | None = None
+    """Scope that is asked for, as `system/DiagnosticReport.cu`; null: that of the client."""
+
+    @model_validator(mode="after")
+    def _whole_client(self) -> Self:
+        if self.token_url is None:
+            if self.client_id or self.client_secret or self.client_key:
+                raise ValueError("state the token_url that the client belongs to")
+            return self
+        if not self.client_id:
+            raise ValueError("state the client_id for the token_url")
+        if (self.client_secret is None) == (self.client_key is None):
+            raise ValueError("state client_secret or client_key, and not both")
+        if self.username or self.bearer_token:
+            raise ValueError("state a token_url, a username or a bearer_token, not two of them")
+        return self
+
+
 class HL7Destination(Section):
     """A RIS, EHR or interface engine that takes HL7 v2 messages over MLLP; `results.hl7` writes them."""
 
@@ -78,7 +114,8 @@ class HL7Destination(Section):
 
 
 Destination = Annotated[
-    FolderDestination | DicomDestination | StowDestination | HL7Destination, Field(discriminator="kind")
+    FolderDestination | DicomDestination | StowDestination | HL7Destination | FHIRDestination,
+    Field(discriminator="kind"),
 ]
 _TYPES: tuple[type[Section], ...] = get_args(get_args(Destination)[0])
 DESTINATION_KINDS = tuple(get_args(each.model_fields["kind"].annotation)[0] for each in _TYPES)

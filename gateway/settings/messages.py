@@ -9,6 +9,7 @@ from pydantic import StringConstraints
 from gateway.settings.section import Section
 
 HL7Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64, pattern=r"^[ -~]*$")]
+URI = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+$", max_length=255)]
 
 
 class HL7Message(Section):
@@ -31,3 +32,12 @@ class HL7Message(Section):
     corrected_status: Literal["P", "C"] = "P"
     """OBR-25 and OBX-11 of an answer that replaces an earlier one: P, or C for a receiver that replaces only
     what it gets as a correction."""
+
+
+class FHIRBundle(Section):
+    """The FHIR R4 transaction Bundle of each answer."""
+
+    patient_system: URI | None = None
+    """System (a URI) of Patient IDs; null: the universal ID of the issuer that the image names, if any."""
+    accession_system: URI | None = None
+    """System (a URI) of accession numbers; null: as for patients."""

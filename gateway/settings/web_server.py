@@ -11,17 +11,19 @@ from pydantic import Field, SecretStr, StringConstraints, model_validator
 
 from gateway.settings.section import Section
 
+URL = Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@]+(/[^?#]*)?$")]
+
 
 class WebServer(Section):
-    """A DICOMweb server.
+    """A DICOMweb or FHIR server.
 
-    A secret that is not stated is looked for in the environment: `GATEWAY_<NAME>_PASSWORD` and
-    `GATEWAY_<NAME>_BEARER_TOKEN`, the name in capitals and with `_` for everything but letters and digits.
-    Only workers need it: `gateway list` and its like run without.
+    A secret that is not stated is looked for in the environment: `GATEWAY_<NAME>_PASSWORD`,
+    `GATEWAY_<NAME>_BEARER_TOKEN` and `GATEWAY_<NAME>_CLIENT_SECRET`, the name in capitals and with `_` for
+    everything but letters and digits. Only workers need it: `gateway list` and its like run without.
     """
 
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@]+(/[^?#]*)?$")]
-    """Base URL of the DICOMweb service, http or https."""
+    url: URL
+    """Base URL of the service, http or https."""
     username: str | None = None
     """User of HTTP Basic authentication; null: none."""
     password: SecretStr | None = None
@@ -43,7 +45,9 @@ class WebServer(Section):
         if not isinstance(values, dict):
             return values
         variables = secret_variables(str(values.get("name", "")))
-        secrets = {key: os.environ.get(variable) for key, variable in variables.items()}
+        secrets = {
+            key: os.environ.get(variable) for key, variable in variables.items() if key in cls.model_fields
+        }
         return {key: secret for key, secret in secrets.items() if secret} | values
 
     @model_validator(mode="after")
@@ -60,4 +64,4 @@ class WebServer(Section):
 def secret_variables(name: str) -> dict[str, str]:
     """Return the environment variable of each secret of the server of this name."""
     prefix = "GATEWAY_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
-    return {key: f"{prefix}_{key.upper()}" for key in ("password", "bearer_token")}
+    return {key: f"{prefix}_{key.upper()}" for key in ("password", "bearer_token", "client_secret")}

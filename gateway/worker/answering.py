@@ -22,8 +22,9 @@ def answering_of(settings: Settings, model: ModelIdentity) -> dict[str, Any]:
     stated |= {"site": str(model.site)} if model.site else {}
     if settings.results.compression != "none":
         stated["compression"] = settings.results.compression
-    if settings.results.hl7 is not None:
-        stated["hl7"] = settings.results.hl7.model_dump()
+    for name in ("hl7", "fhir"):
+        section = getattr(settings.results, name)
+        stated |= {} if section is None else {name: section.model_dump()}
     return stated | ({"lung_outline": True} if settings.results.lung_outline else {})
 
 

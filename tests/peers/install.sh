@@ -1,15 +1,17 @@
 #!/bin/sh
 # Installs the DICOM peers, the load balancer and the network tools of a cluster, the database server with its pooler, the browser and
-# OHIF's packages that the tests use, where this user may. Starts no service.
+# the packages of OHIF and Medplum that the tests use, where this user may. Starts no service.
 PATH="$PATH:/usr/sbin"
-ohif="$(dirname "$0")/ohif"
+here="$(dirname "$0")"
 if command -v npm >/dev/null 2>&1; then
-    cmp -s "$ohif/package-lock.json" "$ohif/node_modules/installed.json" ||
-        { npm ci --prefix "$ohif" --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null &&
-            cp "$ohif/package-lock.json" "$ohif/node_modules/installed.json"; } ||
-        echo "peers: the tests of OHIF are left out: npm ci --prefix $ohif failed" >&2
+    for peer in "$here/ohif" "$here/medplum"; do
+        cmp -s "$peer/package-lock.json" "$peer/node_modules/installed.json" ||
+            { npm ci --prefix "$peer" --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null &&
+                cp "$peer/package-lock.json" "$peer/node_modules/installed.json"; } ||
+            echo "peers: the tests of ${peer##*/} are left out: npm ci --prefix $peer failed" >&2
+    done
 else
-    echo "peers: the tests of OHIF are left out; to run them: install Node 20 or later with npm" >&2
+    echo "peers: the tests of OHIF and Medplum are left out; to run them: install Node 20 or later with npm" >&2
 fi
 
 missing=""

@@ -1,4 +1,4 @@
-"""HL7 messages and deliveries of them, for the tests of what leaves DICOM."""
+"""HL7 messages, FHIR Bundles, and deliveries of them, for the tests of what leaves DICOM."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pydicom.dataset import Dataset
 
 from gateway.records import GreyImage
 from gateway.results.answer import Answer
+from gateway.results.fhir import BundleRules
 from gateway.results.hl7 import MessageRules
 from gateway.results.observation_message import ObservationMessageBuilder
 from gateway.results.result import AnsweredImage, Result, ResultRules
 from gateway.results.source_header import source_header
+from gateway.results.transaction_bundle import TransactionBundleBuilder
 from gateway.store.entries import PendingDelivery
 from tests.support.answers import answer
 from tests.support.sources import dx
@@ -59,3 +61,9 @@ def delivery_of(result: Result, folder: Path, number: int = 1, **changes: Any) -
         "media_type": result.media_type,
     }
     return PendingDelivery(**fields | changes)
+
+
+def bundle(source: Dataset | None = None, given: Answer | None = None, **rules: Any) -> Result:
+    """Return the FHIR Bundle of an answer."""
+    wanted = ResultRules(fhir=BundleRules(**rules))
+    return TransactionBundleBuilder().build(answered(source, given), wanted)

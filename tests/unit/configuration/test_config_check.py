@@ -97,7 +97,20 @@ worker: {sandboxes: many}
         ("routes: [{when: Rows > (1, to: [outbox]}]", "routes.0.when: column 8: '(' was never closed"),
         (
             "destinations: [{name: ris, kind: hl7, host: h, port: 2575}]",
-            "destinations.0: |takes HL7 messages, and none is written; state results.hl7",
+            "destinations.0: |'ris' gets nothing, since results.hl7 is null; state it",
+        ),
+        (
+            "destinations: [{name: ehr, kind: fhir, url: 'http://h/fhir'}]",
+            "destinations.0: |'ehr' gets nothing, since results.fhir is null; state it",
+        ),
+        ("results: {fhir: {patient_system: mrn}}", "results.fhir.patient_system: must be a URI, as"),
+        (
+            "destinations: [{name: e, kind: fhir, url: 'http://h', token_url: 'http://h', client_id: c}]",
+            "destinations.0: state client_secret or client_key, and not both",
+        ),
+        (
+            "destinations: [{name: e, kind: fhir, url: 'http://h', client_id: c}]",
+            "destinations.0: state the token_url that the client belongs to",
         ),
         ("results: {hl7: {processing_id: X}}", "results.hl7.processing_id: must be 'P', 'T' or 'D', not 'X'"),
         ("results: {hl7: {sending_facilty: X}}", "results.hl7.sending_facilty: |mean 'sending_facility'"),

@@ -263,7 +263,7 @@ TOLD = {
     "model.path": (12, "does not exist"),
     "model.threshold": (12, "must be 1 or less, not 2"),
     "select.min_age_years": (13, "more than select.max_age_years"),
-    "destinations.0": (15, "folder, dicom, stow or hl7"),
+    "destinations.0": (15, "folder, dicom, stow, hl7 or fhir"),
     "destinations.1.port": (16, "must be stated"),
     "destinations.1.prot": (16, "did you mean 'port'"),
     "routes.0.to": (18, "no destination is named 'c'; there are: a, b"),

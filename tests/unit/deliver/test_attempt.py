@@ -1,7 +1,7 @@
 """What an attempt records: delays, destinations that are away, results that are given up."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from gateway.deliver.outcome import Outcome, Verdict
 from gateway.records import Reason, State
 from gateway.settings import Delivery, Settings
 from gateway.store.commitments import Commitments
-from gateway.store.ledger import Ledger
+from gateway.store.entries import PendingDelivery
+from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
 from gateway.store.queries.images import Images
 from gateway.telemetry.audit import trail
@@ -80,6 +81,29 @@ def test_a_destination_that_is_away_is_left_alone(ledger: Ledger, outbox: Outbox
     assert deliveries(ledger) == [("pending", 1)] * 3
     assert outbox.failures("pacs") == 1
     assert not outbox.has_due("pacs")
+
+
+class Busy(Unconfigured):
+    """Takes one result, and asks to be left alone for ten minutes."""
+
+    def deliver(
+        self,
+        pending: Sequence[PendingDelivery],
+        stopping: threading.Event | None = None,  # noqa: ARG002
+    ) -> Iterator[Outcome]:
+        first, *others = pending
+        yield Outcome(first, Verdict.DELIVERED)
+        for each in others:
+            yield Outcome(each, Verdict.AWAY, "429", retry_after=600.0)
+
+
+def test_a_destination_says_for_how_long_it_is_left_alone(ledger: Ledger, outbox: Outbox) -> None:
+    claimed = outbox.claim("pacs", "worker", 100)
+    Attempt(Busy("pacs"), RULES, outbox, Commitments(ledger), threading.Event()).run(claimed)
+    outbox.release("worker")
+    assert deliveries(ledger) == [("stored", 1), ("pending", 1), ("pending", 1)]
+    wait = outbox.next_due()["pacs"] - now()
+    assert 590 < wait.total_seconds() <= 600
 
 
 def test_one_success_ends_the_outage_for_all(ledger: Ledger, outbox: Outbox) -> None:

@@ -24,6 +24,7 @@ from tests.support.free_ports import free_port
 from tests.support.storage_peer import storage_peer
 from tests.wire import pdus
 from tests.wire.acceptor import Script, accepting
+from tests.wire.fhir_server import CAPABILITIES, Reply, fhir_server
 from tests.wire.mllp_server import mllp_server, say
 from tests.wire.pacs_scripts import accepting_with, answering, close, context
 
@@ -143,6 +144,33 @@ def test_a_receiver_of_messages(tmp_path: Path) -> None:
     assert found.verdict is Severity.GOOD
     assert server.messages == []
     assert "nothing answers" in wrong(destinations(settings(tmp_path, destinations=[hl7(server.port)]))).told
+
+
+@pytest.mark.parametrize(
+    ("metadata", "verdict", "words"),
+    [
+        (None, Severity.GOOD, "speaks FHIR 4.0.1 and takes transactions"),
+        (Reply(401), Severity.WRONG, "401"),
+        (Reply(200, b"<html>"), Severity.WRONG, "a web page or XML"),
+        (Reply(200, CAPABILITIES.replace(b"4.0.1", b"5.0.0")), Severity.WRONG, "speaks FHIR 5.0.0"),
+        (Reply(200, CAPABILITIES.replace(b"transaction", b"batch")), Severity.DOUBTFUL, "does not state"),
+    ],
+)
+def test_a_fhir_server(tmp_path: Path, metadata: Reply | None, verdict: Severity, words: str) -> None:
+    with fhir_server(metadata=metadata) as server:
+        ehr = {"name": "ehr", "kind": "fhir", "url": server.url}
+        (found,) = destinations(settings(tmp_path, destinations=[ehr]))
+    assert (found.verdict, words in found.told) == (verdict, True), found
+    assert server.bodies == []
+
+
+def test_a_token_endpoint_that_refuses(tmp_path: Path) -> None:
+    with fhir_server(token=Reply(401, b'{"error": "invalid_client"}')) as server:
+        ehr = {"name": "ehr", "kind": "fhir", "url": server.url, "token_url": f"{server.url}/token"}
+        ehr |= {"client_id": "gateway", "client_secret": "s"}
+        found = wrong(destinations(settings(tmp_path, destinations=[ehr])))
+    assert "no access token" in found.told
+    assert "client_id" in found.advice
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
