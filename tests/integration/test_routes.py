@@ -56,7 +56,7 @@ class House:
     def answer(self, batch: str = "a") -> None:
         with self.ledger.transaction() as connection:
             self.ledger.claim(connection, batch, 100)
-        Answerer(self.ledger, pipeline_in(self.settings, self.ledger)[0]).answer(batch, lambda: None)
+        Answerer(self.ledger, *pipeline_in(self.settings, self.ledger)).answer(batch, lambda: None)
 
     def image(self, uid: str) -> ImageView:
         (version,) = Images(self.ledger).versions(uid)

@@ -35,7 +35,7 @@ REASONS = {
     Reason.AGE_OUT_OF_RANGE: "age out of range",
     Reason.PIXELS_UNCHANGED: "same picture again",
     Reason.UNDECODABLE: "cannot be decoded",
-    Reason.FILE_MISSING: "received file deleted",
+    Reason.FILE_MISSING: "received file missing",
     Reason.TOO_LARGE: "too large",
     Reason.NO_PIXELS: "has no pixels",
     Reason.POISON: "ended its process",
