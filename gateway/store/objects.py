@@ -99,6 +99,9 @@ class Objects(Shelf, Protocol):
     def orphans(self) -> Iterator[Path]:
         """Yield the files that are old enough to have a row by now; none where orphans stay."""
 
+    def is_orphan(self, path: Path) -> bool:
+        """Tell whether such a file is still as old: it may have been written again. `Retry` where away."""
+
     def tidy(self) -> None:
         """Delete what is only a copy, as far as it takes more room than it may."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import islice
+from time import monotonic
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from gateway.store.deletions import hold_deletions
 from gateway.store.entries import ImageIdentity
 from gateway.store.ledger import Ledger, now
 from gateway.store.objects import Objects, Stores
+from gateway.store.orphans import sweep
 from gateway.store.pictures import Pictures
 from gateway.store.schema import deliveries, instances, results
 from gateway.store.session import IDENTITY, Session
@@ -32,6 +34,7 @@ from gateway.telemetry.events import Event
 AT_ONCE = 20  # images per transaction: others want to write, too
 LOOKED_FOR = 1000  # images per page of a search, which takes no lock
 PAUSE_SECONDS = 0.05  # between two transactions, for the same reason
+SWEEP_SECONDS = 86_400.0  # between two searches of a store for orphans: it is listed whole
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -75,6 +78,7 @@ class Cleaner:
         self._stores = stores
         self._pictures = pictures
         self._stopping = stopping or threading.Event()
+        self._swept_at = float("-inf")
 
     def clean(self) -> None:
         """Delete everything that is due.
@@ -90,6 +94,9 @@ class Cleaner:
             for _ in self._delete(rule):
                 pass
         self._make_room()
+        if monotonic() - self._swept_at > SWEEP_SECONDS:
+            sweep(self._ledger, self._stores)
+            self._swept_at = monotonic()
         for store in self._stores:
             store.tidy()
 

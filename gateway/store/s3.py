@@ -231,8 +231,8 @@ class S3Objects:
             if found.modified < before:
                 yield self._path(found.key)
 
-    def is_old(self, path: Path) -> bool:
-        """Tell whether an object is still as old as an orphan: it may have been written again."""
+    def is_orphan(self, path: Path) -> bool:
+        """See `Objects`."""
         found = self._bucket.find(self._key(path))
         age = timedelta(hours=self._rules.orphan_hours or 0)
         return found is not None and found.modified < datetime.now(UTC) - age

@@ -122,6 +122,10 @@ class Spool:
         """Yield none: who restores an earlier database finds every file."""
         yield from ()
 
+    def is_orphan(self, path: Path) -> bool:  # noqa: ARG002 - see `orphans`
+        """See `Objects`."""
+        return False
+
     def tidy(self) -> None:
         """Delete what killed processes left half-written."""
         self.remove_leftovers()

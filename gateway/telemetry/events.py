@@ -48,6 +48,7 @@ class Event(StrEnum):
     REPROCESSED = "reprocessed", INFO, "`gateway reprocess` requeued an image for a new answer"
     FEEDBACK = "feedback", INFO, "a reader agreed or disagreed with an answer"
     FILE_MISSING = "file_missing", ERROR, "the store does not have an image's file: the image waits for it"
+    ORPHANS_DELETED = "orphans_deleted", INFO, "objects that no row names were deleted from a store"
     DELETED = "deleted", INFO, "retention deleted files of an image"
 
     ROUTE_UNCLEAR = (

@@ -15,7 +15,9 @@ from gateway.errors import Missing, Retry
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.objects import Objects
+from gateway.store.orphans import sweep
 from gateway.store.stores import look_into_stores, open_stores
+from tests.support.ledger_rows import received as row_of
 from tests.support.s3_server import Fault, S3Server, s3_server
 from tests.support.sources import dx, encoded
 
@@ -213,3 +215,35 @@ def test_old_objects_may_be_orphans_young_ones_not(server: S3Server, received: O
         received.publish(path)
     server.objects[key_of(old)].modified -= timedelta(hours=25)
     assert list(received.orphans()) == [old]
+
+
+def test_the_sweep_deletes_old_objects_without_a_row_and_no_others(
+    server: S3Server, ledger: Ledger, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path, store=server.settings())
+    stores = open_stores(settings, ledger)
+    kept = Ledger(ledger._engine, settings.directory.kept)
+    orphan, known, young = (finished(stores.received) for _ in range(3))
+    for path in (orphan, known, young):
+        stores.received.publish(path)
+    for path in (orphan, known):
+        server.objects[key_of(path)].modified -= timedelta(hours=25)
+    kept.record_received(row_of(tmp_path, path=known, sha256=known.stem))
+    sweep(kept, stores)
+    assert key_of(orphan) not in server.objects
+    assert {key_of(known), key_of(young), "received/.gateway-id"} <= set(server.objects)
+
+
+def test_bytes_that_come_again_while_their_object_goes_are_refused_for_now(
+    server: S3Server, ledger: Ledger, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path, store=server.settings())
+    store, kept = open_stores(settings, ledger).received, Ledger(ledger._engine, settings.directory.kept)
+    path = finished(store)
+    store.publish(path)
+    assert not store.publish(path)  # the receiver finds it there,
+    store.remove(path)  # and it is deleted before its row is written
+    row = row_of(tmp_path, path=path, sha256=path.stem)
+    with pytest.raises(Retry, match="send it again"):
+        kept.record_received(row, is_there=lambda: store.has(path))
+    assert kept.queued() == 0
