@@ -26,6 +26,7 @@ from gateway.store.queries.worklist import Search, Worklist
 from gateway.store.requeue import Requeue, Selection
 from gateway.store.retention import LONG_AGO, Cleaner, Rule, candidates_of
 from tests.support.ledger_rows import received
+from tests.support.worker import folders_in
 
 SIZES = (1_000, 1_000_000)
 BATCH = 4
@@ -70,7 +71,8 @@ def _operations(ledger: Ledger, folder: Path, images: int) -> dict[str, Operatio
     numbers = count(10 * images)
     middle = f"1.2.826.{images // 2}"
     (delivered,) = (image.sop_instance_uid for image in pages.newest(limit=1, state="delivered"))
-    cleaner = Cleaner(Retention(), ledger, [], Pictures(folder / "pictures", 1))
+    stores = folders_in(folder)
+    cleaner = Cleaner(Retention(), ledger, stores, Pictures(folder / "pictures", 1))
     rule = Rule((State.DELIVERED, State.INELIGIBLE), 30, True, True, "")
     searches = [each.after(LONG_AGO, 0).limit(ROWS) for each in candidates_of(rule)]
     due = cleaner._due(rule)
@@ -81,7 +83,7 @@ def _operations(ledger: Ledger, folder: Path, images: int) -> dict[str, Operatio
                 assert len(connection.execute(search).all()) == ROWS
 
     def receive() -> None:
-        ledger.record_received(received(ledger._data_dir, next(numbers)))
+        ledger.record_received(received(ledger._kept, next(numbers)))
 
     def claim() -> None:
         with suppress(_UndoneError), ledger.transaction() as connection:

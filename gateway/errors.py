@@ -21,6 +21,10 @@ class Retry(GatewayError):  # noqa: N818 - reads as what the queue does
     """The world may heal: the same step is tried again later."""
 
 
+class Missing(Retry):
+    """A kept file is not where the ledger says: its work waits until it is back, or a person gives it up."""
+
+
 class Reject(GatewayError):  # noqa: N818 - reads as what the queue does
     """It never will: the job ends as `failed` with this reason code and sentence."""
 

@@ -52,7 +52,7 @@ class Reason(StrEnum):
     REJECTED = "rejected"  # a rejection note names the image; an answer that it had is withdrawn
     # failed: an answer was due and cannot be given
     UNDECODABLE = "undecodable"  # the pixels, or the data set itself, cannot be read
-    FILE_MISSING = "file_missing"  # the received file has been deleted by somebody else
+    FILE_MISSING = "file_missing"  # the store does not have the received file; a person ends the waiting
     TOO_LARGE = "too_large"  # more pixels than `select.max_megapixels`, or more memory than may be used
     NO_PIXELS = "no_pixels"
     POISON = "poison"  # this image ended its sandbox more than once

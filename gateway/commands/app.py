@@ -55,6 +55,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "retry": requeue.retry,
     "resend": requeue.resend,
     "reprocess": requeue.reprocess,
+    "give-up": requeue.give_up,
     "route": routing.route,
     "export": readers.export,
     "hash-password": readers.hash_password,

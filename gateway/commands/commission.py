@@ -54,6 +54,7 @@ def commission(
     from gateway.commissioning.commission import Request
     from gateway.commissioning.commission import commission as run
     from gateway.commissioning.given import given_images
+    from gateway.store.stores import look_into_stores
     from gateway.worker.pipeline import engine_rules
     from gateway.worker.stages import eligibility_rules
 
@@ -61,6 +62,10 @@ def commission(
 
     def ledger() -> Ledger:
         return open_ledger(config)[1]
+
+    def fetch(ledger: Ledger, path: Path) -> None:
+        if stores := look_into_stores(settings, ledger):
+            stores.received.fetch(path)
 
     target = folder or settings.data_dir / "profiles" / f"{datetime.now().astimezone():%Y-%m-%d}"
     check_free(target)
@@ -73,8 +78,8 @@ def commission(
         share=share,
         read_again=read_again,
     )
-    normals = given_images(normal, ledger)
-    sicks = [] if sick is None else given_images(sick, ledger, sick=True)
+    normals = given_images(normal, ledger, fetch)
+    sicks = [] if sick is None else given_images(sick, ledger, fetch, sick=True)
     with staged() as progress:
         made = run(normals, sicks, request, progress)
     for each in made.left_out:

@@ -1,4 +1,4 @@
-"""`gateway retry`, `resend`, `reprocess`: images and deliveries that go through the gateway once more."""
+"""`gateway retry`, `resend`, `reprocess`, `give-up`: images and deliveries once more, or no more."""
 
 from __future__ import annotations
 
@@ -82,6 +82,34 @@ def resend(
     _fail_unrouted(sent.unrouted)
     if not sent.deliveries:
         raise GatewayError("nothing to send: no results, or all of them are on their way already")
+
+
+def give_up(
+    uids: Annotated[
+        list[str] | None, typer.Argument(metavar="[UID]...", help="SOP Instance UIDs of images.")
+    ] = None,
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="All images that wait for a file that the store does not have.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Say that files which the store does not have are lost: their images end as failed."""
+    from gateway.store.missing_files import give_up as lose
+    from gateway.store.missing_files import waiting as held
+    from gateway.store.stores import look_into_stores
+
+    if bool(uids) == waiting:
+        raise ConfigurationError("state the SOP Instance UIDs of images, or --waiting")
+    settings, ledger = open_ledger_to_change(config, "give-up")
+    stores = look_into_stores(settings, ledger)
+    if stores is None:
+        raise GatewayError("no gateway has run with this store yet")
+    for uid in uids or ():
+        versions_of(ledger, uid)
+    lost = sum(lose(ledger, stores, uid) for uid in uids or held(ledger))
+    out.print(f"{lost} files are given up", soft_wrap=True)
+    if not lost:
+        raise GatewayError("nothing to give up: the store has every file")
 
 
 def reprocess(uid: str, config: Config = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,14 +39,15 @@ def route(
 
 def _judge(uid: str, config: Path | None, *, as_json: bool) -> None:
     from gateway.deliver.routing import judge
-    from gateway.rules.attributes import NoHeader, header_of
+    from gateway.rules.attributes import NoHeader
+    from gateway.store.headers import kept_header_of
     from gateway.store.queries.images import shown_of
 
     settings, ledger = open_ledger(config)
     versions = versions_of(ledger, uid)
     image = shown_of(versions) or versions[0]
     try:
-        found = list(judge(settings, image.calling_ae_title, header_of(image.source)))
+        found = list(judge(settings, image.calling_ae_title, kept_header_of(ledger, image.source)))
     except NoHeader as problem:
         raise GatewayError(f"{uid}: a condition cannot be judged: {problem}; send the image again") from None
     if as_json:
@@ -60,11 +62,12 @@ def _judge(uid: str, config: Path | None, *, as_json: bool) -> None:
 def _preview(last: int, config: Path | None, *, as_json: bool) -> None:
     from gateway.deliver.preview import preview
     from gateway.deliver.routing import route_of
+    from gateway.store.headers import kept_header_of
     from gateway.store.queries.routed import RoutedImages
 
     settings, ledger = open_ledger(config)
     received, images = RoutedImages(ledger).newest(last)
-    found = preview(images, route_of(settings))
+    found = preview(images, route_of(settings), partial(kept_header_of, ledger))
     if as_json:
         print_json(_preview_document(received, len(images), found))
         return

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Missing
 from gateway.store.ledger import Ledger
 from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
@@ -23,7 +23,13 @@ class Given:
     path: Path
 
 
-def given_images(source: str, open_ledger: Callable[[], Ledger], *, sick: bool = False) -> list[Given]:
+Fetch = Callable[[Ledger, Path], None]
+"""Makes a received file readable at its path; `Missing` where it is gone."""
+
+
+def given_images(
+    source: str, open_ledger: Callable[[], Ledger], fetch: Fetch, *, sick: bool = False
+) -> list[Given]:
     """Return the images of a source.
 
     Parameters
@@ -33,6 +39,8 @@ def given_images(source: str, open_ledger: Callable[[], Ledger], *, sick: bool =
         or `feedback`.
     open_ledger
         Opens the ledger; called for a list and for feedback.
+    fetch
+        Called for each image of a list or of feedback.
     sick
         Of feedback: the images in which readers see the finding, instead of those in which they see none.
 
@@ -43,19 +51,19 @@ def given_images(source: str, open_ledger: Callable[[], Ledger], *, sick: bool =
     """
     if source == FEEDBACK:
         ledger = open_ledger()
-        return kept_images(ledger, judged_images(ledger, sick=sick))
+        return kept_images(ledger, fetch, judged_images(ledger, sick=sick))
     path = Path(source)
     if path.is_dir():
         return [Given(str(each), each) for each in sorted(path.rglob("*")) if each.is_file()]
     if path.suffix == LIST_SUFFIX and path.is_file():
         lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-        return kept_images(open_ledger(), [line for line in lines if line])
+        return kept_images(open_ledger(), fetch, [line for line in lines if line])
     raise GatewayError(
         f"{source}: give a folder of images, a file *.txt with one SOP Instance UID a line, or {FEEDBACK}"
     )
 
 
-def kept_images(ledger: Ledger, uids: list[str]) -> list[Given]:
+def kept_images(ledger: Ledger, fetch: Fetch, uids: list[str]) -> list[Given]:
     """Return the files of received images.
 
     Raises
@@ -66,12 +74,17 @@ def kept_images(ledger: Ledger, uids: list[str]) -> list[Given]:
     images = Images(ledger)
     found = []
     for uid in dict.fromkeys(uids):
-        path = images.source_of(uid)
-        if path is None:
+        source = images.source_of(uid)
+        if source is None:
             raise GatewayError(f"{uid}: no image with this SOP Instance UID was received")
-        if not path.exists():
-            raise GatewayError(f"{uid}: its file was deleted (retention.received_days); send the image again")
-        found.append(Given(uid, path))
+        deleted = GatewayError(f"{uid}: its file was deleted (retention.received_days); send the image again")
+        if source.deleted_at:
+            raise deleted
+        try:
+            fetch(ledger, source.path)
+        except Missing:
+            raise deleted from None
+        found.append(Given(uid, source.path))
     return found
 
 

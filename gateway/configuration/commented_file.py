@@ -22,6 +22,7 @@ from gateway.settings import (
     DicomSource,
     FHIRDestination,
     HL7Destination,
+    S3Store,
     Section,
     Settings,
     StowDestination,
@@ -32,6 +33,7 @@ from gateway.settings import (
     scp,
     section,
     sources,
+    store,
     web_server,
 )
 
@@ -53,6 +55,7 @@ EXAMPLES: dict[str, tuple[tuple[type[Section], dict[str, Any]], ...]] = {
         (WebSource, {"name": "archive", "kind": "dicomweb", "url": "https://pacs.example/dicom-web"}),
     ),
 }
+S3_EXAMPLE = {"kind": "s3", "bucket": "cxr-gateway"}
 COLUMN = 34  # of the comments
 WIDTH = 110
 
@@ -66,7 +69,8 @@ def commented_file() -> str:
         meaning = meanings["Settings"][key]
         section = type(getattr(Settings.model_construct(), key))
         if isinstance(value, dict):
-            lines += [*_line(f"{key}:", meaning), *_section(value, meanings[section.__name__]), ""]
+            lines += [*_line(f"{key}:", meaning), *_section(value, meanings[section.__name__])]
+            lines += [*(_s3_example(meanings) if key == "store" else ()), ""]
         elif isinstance(value, list):
             lines += [*_line(f"{key}:{'' if value else ' []'}", meaning)]
             lines += [*(f"  - {_flow(item)}" for item in value), *_examples(key, meanings), ""]
@@ -77,7 +81,7 @@ def commented_file() -> str:
 
 def field_docstrings() -> dict[str, dict[str, str]]:
     """Return the docstring under each field of the settings, by class and field."""
-    modules = gateway.settings, scp, destinations, messages, routes, sources, web_server, section
+    modules = gateway.settings, scp, destinations, messages, routes, sources, web_server, section, store
     trees = (ast.parse(inspect.getsource(module)) for module in modules)
     return {
         node.name: dict(_documented(node))
@@ -101,13 +105,23 @@ def _section(values: Mapping[str, Any], meanings: Mapping[str, str]) -> Iterator
 
 def _examples(key: str, meanings: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     for kind, example in EXAMPLES.get(key, ()):
-        optional = {name: field.default for name, field in kind.model_fields.items() if name not in example}
-        for number, (key, value) in enumerate({**example, **optional}.items()):
+        for number, (key, value) in enumerate(_complete(kind, example).items()):
             bullet = " " if number else "-"
             stated = [meanings.get(each.__name__, {}) for each in kind.__mro__]
             (meaning,) = [each[key] for each in stated if key in each]
             for line in _line(f"  {bullet} {key}: {_flow(value)}", meaning):
                 yield f"  #{line[1:]}"
+
+
+def _s3_example(meanings: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    for key, value in _complete(S3Store, S3_EXAMPLE).items():
+        for line in _line(f"    {key}: {_flow(value)}", meanings["S3Store"][key]):
+            yield f"  #{line[3:]}"
+
+
+def _complete(kind: type[Section], example: Mapping[str, Any]) -> dict[str, Any]:
+    optional = {name: field.default for name, field in kind.model_fields.items() if name not in example}
+    return {**example, **optional}
 
 
 def _line(left: str, meaning: str) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from gateway.settings.database import with_hosts_as_parameters
 
 HIDDEN = "********"
-SECRET_KEYS = {"token", "password", "bearer_token", "client_secret"}
+SECRET_KEYS = {"token", "password", "bearer_token", "client_secret", "access_key_id", "secret_access_key"}
 PLAIN_PARAMETERS = {"sslmode", "host", "hostaddr", "port", "connect_timeout", "application_name", "dbname"}
 """Parameters of a database URL that are printed; all others may hold secrets."""
 

@@ -192,6 +192,7 @@ def _absolute(settings: Settings, home: Path) -> Settings:
         "model": model.model_copy(update=files),
         "scp": _below(root, home, settings.scp),
         "audit": _below(root, home, settings.audit),
+        "store": _below(root, home, settings.store),
         "web": _below(root, home, settings.web),
     }
     return settings.model_copy(update=changed)

@@ -17,21 +17,24 @@ from gateway.deliver.connection import LEAST_BYTES_PER_SECOND
 from gateway.deliver.destination import Destination
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.deliver.storage_scu import Unsupported
-from gateway.errors import Retry
+from gateway.errors import Missing, Retry
 from gateway.peer_text import clean
 from gateway.records import DICOM
 from gateway.settings import Delivery
 from gateway.store.commitments import Commitments
 from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.ledger import now
+from gateway.store.objects import Stores
 from gateway.store.outbox import Outbox
 from gateway.telemetry.audit import trail
 from gateway.telemetry.audit.subject import subject_of
 from gateway.telemetry.events import Event
-from gateway.telemetry.log import log_bug
+from gateway.telemetry.log import log_bug, log_event
 
 TIMEOUTS_IN_HAND = 3  # connecting, sending, waiting for the answer
 ENDED = {Verdict.DELIVERED, Verdict.NEVER}
+MISSING_SECONDS = 60.0  # interval of looking for a result that the store does not have
+AWAY_SECONDS = 5.0  # of looking for a store that is away
 ATTEMPTS_AT_LEAST = 10  # before anything is given up for its age: clocks jump, machines stand still for days
 
 
@@ -74,6 +77,8 @@ class Attempt:
         Takes the results.
     rules
         How long a destination is tried, and how often.
+    stores
+        Where results lie, which the destination reads as files.
     stopping
         Once set, nothing more is begun, and an exchange under way is ended within seconds.
     """
@@ -84,6 +89,7 @@ class Attempt:
         rules: Delivery,
         outbox: Outbox,
         commitments: Commitments,
+        stores: Stores,
         stopping: threading.Event,
     ) -> None:
         self._name = destination.name
@@ -91,13 +97,14 @@ class Attempt:
         self._rules = rules
         self._outbox = outbox
         self._commitments = commitments
+        self._stores = stores
         self._stopping = stopping
         self.in_hand: InHand | None = None
 
     def run(self, claimed: Sequence[PendingDelivery]) -> None:
         """Do for each what is due. What is not begun stays as it is."""
         try:
-            self._send([each for each in claimed if each.state is DeliveryState.PENDING])
+            self._send(self._readable([each for each in claimed if each.state is DeliveryState.PENDING]))
             if not self._stopping.is_set():
                 self._ask([each for each in claimed if each.state is DeliveryState.STORED])
         finally:
@@ -124,6 +131,31 @@ class Attempt:
         self._record(Outcome(delivery, Verdict.LATER, error, unsure=True))
 
     # --- sending
+
+    def _readable(self, pending: Sequence[PendingDelivery]) -> list[PendingDelivery]:
+        """Fetch each result; without its file it waits, which is no attempt and ends nothing."""
+        readable: list[PendingDelivery] = []
+        for number, delivery in enumerate(pending):
+            try:
+                self._fetch(delivery)
+                readable.append(delivery)
+            except Missing as problem:
+                self._wait([delivery], problem, MISSING_SECONDS)
+            except Retry as problem:  # the store is away for all of them
+                self._wait(pending[number:], problem, AWAY_SECONDS)
+                break
+        return readable
+
+    def _fetch(self, delivery: PendingDelivery) -> None:
+        self._stores.results.fetch(delivery.path)
+        if delivery.media_type != DICOM:  # of which the audit trail names the image
+            with suppress(Missing):
+                self._stores.received.fetch(delivery.source_path)
+
+    def _wait(self, pending: Sequence[PendingDelivery], problem: Retry, seconds: float) -> None:
+        log_event(Event.WAITING, destination=self._name, reason=str(problem))
+        for delivery in pending:
+            self._outbox.record_waiting(delivery, str(problem), seconds)
 
     def _send(self, pending: Sequence[PendingDelivery]) -> None:
         away: list[PendingDelivery] = []

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from gateway.rules.attributes import NoHeader, header_of, no_header
+from gateway.rules.attributes import HeaderReader, NoHeader, header_of, no_header
 from gateway.store.entries import Router
 from gateway.store.queries.routed import RoutedImage
 
@@ -38,12 +39,14 @@ class Preview:
         return sum(map(len, self.changes.values()))
 
 
-def preview(images: Iterable[RoutedImage], route: Router) -> Preview:
-    """Compare where the results of images went with where `route` leads."""
+def preview(
+    images: Iterable[RoutedImage], route: Router, read: Callable[[Path], HeaderReader] = header_of
+) -> Preview:
+    """Compare where the results of images went with where `route` leads; `read` reads headers."""
     found = Preview()
     for image in images:
         try:
-            after = tuple(sorted(set(_destinations(image, route))))
+            after = tuple(sorted(set(_destinations(image, route, read))))
         except NoHeader:
             found.unjudged.append(image.sop_instance_uid)
             continue
@@ -55,8 +58,8 @@ def preview(images: Iterable[RoutedImage], route: Router) -> Preview:
     return found
 
 
-def _destinations(image: RoutedImage, route: Router) -> Iterator[str]:
-    header = no_header if image.file is None else header_of(image.file)
+def _destinations(image: RoutedImage, route: Router, read: Callable[[Path], HeaderReader]) -> Iterator[str]:
+    header = no_header if image.file is None else read(image.file)
     for kind, media_type in image.kinds:
         yield from route(image.calling_ae_title, kind, media_type, header)
 

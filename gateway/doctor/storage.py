@@ -16,13 +16,14 @@ from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import GatewayError
 from gateway.files.folders import existing
 from gateway.records import State
-from gateway.settings import Settings
+from gateway.settings import S3Store, Settings
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
-from gateway.store.marks import known_mark
 from gateway.store.migrate import is_older
+from gateway.store.missing_files import waiting
 from gateway.store.queries.images import Images
 from gateway.store.server_state import advice_on
+from gateway.store.stores import look_into_stores
 
 SLOW_SYNC_MS = 50.0  # at 20 images a second the disk alone would be busy all the time
 
@@ -85,7 +86,7 @@ def database(settings: Settings) -> Iterator[Finding]:
         if is_older(engine):
             yield doubtful("database", "is older than this gateway", "nothing: the next start upgrades it")
         else:
-            ledger = Ledger(engine, settings.data_dir)
+            ledger = Ledger(engine, settings.directory.kept)
             configured = {each.name for each in settings.destinations}
             yield from _folders(settings, ledger)
             yield from _ledger(Images(ledger), configured)
@@ -108,12 +109,19 @@ def _opened(url: str) -> sa.Engine:
 
 
 def _folders(settings: Settings, ledger: Ledger) -> Iterator[Finding]:
-    """Yield whether the folders belong to the ledger."""
-    for folder in (settings.directory.spool, settings.directory.results):
-        mark = known_mark(folder, ledger)
-        problem = mark.problem() if mark else None
+    """Yield whether the stores are there and the ledger's, and which images wait for their files."""
+    for store in look_into_stores(settings, ledger) or ():
+        problem = store.problem()
         if problem:
-            yield wrong(f"folder {folder.name}", problem, "here: until then its images wait; nothing is lost")
+            yield wrong(
+                f"folder {store.root.name}", problem, "here: until then its images wait; nothing is lost"
+            )
+        elif isinstance(settings.store, S3Store):
+            yield good(f"folder {store.root.name}", f"{store.place} is there")
+    if uids := waiting(ledger):
+        told = f"{len(uids)} images wait for files that their store does not have, as {uids[0]}"
+        advice = "here: gateway show UID says which; put them back, or gateway give-up UID, for good"
+        yield wrong("files", told, advice)
 
 
 def _ledger(images: Images, configured: set[str]) -> Iterator[Finding]:

@@ -21,10 +21,18 @@ class DataDirectory:
     Attributes
     ----------
     root
-        The setting `data_dir`. The store keeps paths relative to it, so that the directory can be moved.
+        The setting `data_dir`: of one host, as its locks, keys and log are.
+    elsewhere
+        The folder of images and results; None where they lie below `root`, too.
     """
 
     root: Path
+    elsewhere: Path | None = None
+
+    @property
+    def kept(self) -> Path:
+        """What paths in the ledger are relative to, so that the folder can be moved."""
+        return self.elsewhere or self.root
 
     @property
     def database(self) -> Path:
@@ -34,12 +42,17 @@ class DataDirectory:
     @property
     def spool(self) -> Path:
         """Received images, as Part 10 files."""
-        return self.root / "spool"
+        return self.kept / "spool"
 
     @property
     def results(self) -> Path:
         """Result objects, as Part 10 files."""
-        return self.root / "results"
+        return self.kept / "results"
+
+    @property
+    def objects(self) -> Path:
+        """Copies of objects, in a folder for each boot; anything in it may be deleted at any time."""
+        return self.root / "cache" / "objects"
 
     @property
     def uploads(self) -> Path:
@@ -94,3 +107,14 @@ class DataDirectory:
             yield
         except OSError as error:
             raise ConfigurationError(f"data_dir: {error.filename or self.root}: {error.strerror}") from None
+
+
+def this_boot() -> str:
+    """Return a name for the time since this machine was started.
+
+    Files that were not synced are whole for that time, also if their writer was killed.
+    """
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+    except OSError:  # no Linux
+        return "unknown"

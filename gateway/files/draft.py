@@ -70,8 +70,10 @@ class Draft:
         file.seek(self._head_size)
         return file
 
-    def finish(self, path: Path) -> None:
+    def finish(self, path: Path, *, durably: bool = True) -> None:
         """Give the file its name; once this returns, the file survives a power cut. The first writer wins.
+
+        A file that is only a copy need not be written `durably`: it survives the end of its writer.
 
         Raises
         ------
@@ -79,14 +81,16 @@ class Draft:
             If the disk does not take it; nothing is left behind then.
         """
         try:
-            os.fsync(self._file.fileno())
+            if durably:
+                os.fsync(self._file.fileno())
             path.hardlink_to(self._path)  # a rename would replace the file of a faster writer
             self.is_first = True
         except FileExistsError:
             pass
         finally:
             self.discard()
-        sync_folder(path.parent)  # also for a faster writer that has linked but not synced yet
+        if durably:
+            sync_folder(path.parent)  # also for a faster writer that has linked but not synced yet
 
     def discard(self) -> None:
         """Delete the draft; nothing happens where it has ended already."""

@@ -13,10 +13,13 @@ from gateway.settings import Settings
 from gateway.store.commitments import Commitments
 from gateway.store.entries import PendingDelivery
 from gateway.store.ledger import Ledger
+from gateway.store.objects import Stores
 from gateway.store.outbox import Outbox
 
 
-def couriers_of(settings: Settings, ledger: Ledger, worker_id: str, kinds: Kinds = KINDS) -> Couriers:
+def couriers_of(
+    settings: Settings, ledger: Ledger, worker_id: str, stores: Stores, kinds: Kinds = KINDS
+) -> Couriers:
     """Return couriers that take deliveries in hand under `worker_id`; none is started."""
     outbox, commitments = Outbox(ledger), Commitments(ledger)
     destinations = open_destinations(settings, kinds)
@@ -25,7 +28,7 @@ def couriers_of(settings: Settings, ledger: Ledger, worker_id: str, kinds: Kinds
         def shift(held_back: PendingDelivery | None) -> Shift:
             stopping = threading.Event()
             destination = destinations.get(name) or Unconfigured(name)
-            attempt = Attempt(destination, settings.delivery, outbox, commitments, stopping)
+            attempt = Attempt(destination, settings.delivery, outbox, commitments, stores, stopping)
             return Shift(name, outbox, attempt, worker_id, stopping, held_back)
 
         return Courier(name, outbox, shift)

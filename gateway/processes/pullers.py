@@ -13,7 +13,7 @@ from gateway.receive.intake import Intake
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.pulls import Pulls
-from gateway.store.spool import open_spool
+from gateway.store.stores import open_stores
 
 TURN_SECONDS = 90.0
 """Longest wait for the turn at a source: three times what another process takes."""
@@ -25,11 +25,11 @@ def pullers_of(settings: Settings, ledger: Ledger, stopping: threading.Event) ->
     Raises
     ------
     ConfigurationError, Retry, OSError
-        See `mark_of`.
+        See `open_stores`.
     """
-    spool = open_spool(settings.directory.spool, ledger)
-    capacity = Capacity(settings.scp, spool, ledger)
-    intake, pulls, selection = Intake(capacity, spool, ledger), Pulls(ledger), selection_of(settings)
+    received = open_stores(settings, ledger).received
+    capacity = Capacity(settings.scp, received, ledger)
+    intake, pulls, selection = Intake(capacity, received, ledger), Pulls(ledger), selection_of(settings)
     return {
         each.name: Puller(
             open_source(each, settings, intake),

@@ -10,7 +10,7 @@ from time import sleep
 import sqlalchemy as sa
 
 from gateway.deliver.commitment_report import answer_report
-from gateway.processes.folders import open_marks
+from gateway.processes.stores import open_role_stores
 from gateway.receive.all_hosts import PlacesOfAllHosts
 from gateway.receive.association import Admission
 from gateway.receive.c_store import CStore
@@ -34,9 +34,9 @@ from gateway.receive.storage_scp import StorageSCP
 from gateway.settings import SCP, Settings
 from gateway.store.commitments import Commitments
 from gateway.store.ledger import Ledger
+from gateway.store.objects import Objects
 from gateway.store.receivers import Receivers
 from gateway.store.refusals import RefusalRecorder, Refusals
-from gateway.store.spool import Spool
 from gateway.telemetry.repeats import Repeats
 
 
@@ -78,13 +78,12 @@ class Receiver:
 
 
 def build(settings: Settings, _: sa.Engine, ledger: Ledger, *, share: Share) -> Receiver:
-    """Build the role; the spool may be mounted later."""
-    marks = open_marks(settings, ledger)
-    spool = Spool(settings.directory.spool, marks.received)
+    """Build the role; the store may come later."""
+    store = open_role_stores(settings, ledger).received
     all_hosts = places_of_all_hosts(settings, ledger, share)
-    scp = storage_scp(settings.scp, spool, ledger, share, all_hosts)
+    scp = storage_scp(settings.scp, store, ledger, share, all_hosts)
     recorder = RefusalRecorder(Refusals(ledger))
-    health = _health_port(settings.scp, Capacity(settings.scp, spool, ledger), share)
+    health = _health_port(settings.scp, Capacity(settings.scp, store, ledger), share)
     return Receiver(settings, scp, recorder, health, all_hosts)
 
 
@@ -109,13 +108,13 @@ def _health_port(settings: SCP, capacity: Capacity, share: Share) -> HealthPort 
 
 def storage_scp(
     settings: SCP,
-    spool: Spool,
+    store: Objects,
     ledger: Ledger,
     share: Share = ALONE,
     all_hosts: PlacesOfAllHosts | None = None,
 ) -> StorageSCP:
-    """Build the listener over a spool and a ledger that are ready to be used."""
-    capacity = Capacity(settings, spool, ledger)
+    """Build the listener over a store and a ledger that are ready to be used."""
+    capacity = Capacity(settings, store, ledger)
     refusals = RefusalReporter(
         Repeats(log_refusal, LINES_PER_ADDRESS), Repeats(audit_refusal, AUDITED_PER_ADDRESS)
     )
@@ -126,7 +125,7 @@ def storage_scp(
         settings,
         listen=partial(share.listen, settings),
         admission=Admission(settings, capacity, connections, places, hosts, refusals),
-        c_store=CStore(Intake(capacity, spool, ledger)),
+        c_store=CStore(Intake(capacity, store, ledger)),
         answer_report=partial(answer_report, commitments=Commitments(ledger)),
         connections=connections,
         hosts=hosts,

@@ -19,7 +19,7 @@ from gateway.store.queries.statistics import Statistics
 from gateway.store.queries.traffic import Traffic
 from gateway.store.queries.worklist import Worklist
 from gateway.store.refusals import RefusalRecorder, Refusals
-from gateway.store.spool import open_spool
+from gateway.store.stores import open_stores
 from gateway.web.api.prediction_sandbox import PredictionSandbox
 from gateway.web.body import Bodies
 from gateway.web.security.access import Access
@@ -64,13 +64,15 @@ def site_of(settings: Settings, ledger: Ledger) -> Site:
         If the data directory cannot be written.
     """
     web, directory = settings.web, settings.directory
-    spool = open_spool(directory.spool, ledger)
+    stores = open_stores(settings, ledger)
+    pictures = Pictures(directory.viewer_cache, web.cache_mb << 20, stores.received.may_have)
     return Site(
         settings=settings,
         ledger=ledger,
-        intake=Intake(Capacity(settings.scp, spool, ledger), spool, ledger),
+        stores=stores,
+        intake=Intake(Capacity(settings.scp, stores.received, ledger), stores.received, ledger),
         access=Access(web, directory.web_key, record_turned_away),
-        display=Display(Pictures(directory.viewer_cache, web.cache_mb << 20)),
+        display=Display(pictures, stores.received),
         sandbox=PredictionSandbox(settings),
         bodies=Bodies(directory.uploads, web.max_upload_mb, settings.scp.min_free_disk_mb),
         images=Images(ledger),

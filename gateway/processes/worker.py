@@ -11,17 +11,16 @@ import sqlalchemy as sa
 
 from gateway.errors import Retry
 from gateway.processes.couriers import couriers_of
-from gateway.processes.folders import open_marks
+from gateway.processes.stores import open_role_stores
 from gateway.records import ModelIdentity
 from gateway.sandbox.process import Sandbox
 from gateway.settings import Settings
 from gateway.store.database_errors import errors_are_for_later
 from gateway.store.ledger import Ledger
-from gateway.store.marks import Marks
+from gateway.store.objects import Stores
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
-from gateway.store.spool import Spool
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import flush_log, log_bug, log_event
 from gateway.worker.answerer import Answerer
@@ -68,43 +67,40 @@ def _end() -> None:
 
 def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
     """Build the role; the model is open and warm when this returns."""
-    directory, marks = settings.directory, open_marks(settings, ledger)
+    directory, stores = settings.directory, open_role_stores(settings, ledger)
     predictor = open_predictor(settings)
     if predictor.notice:
         log_event(Event.ENGINE_UNPROVEN, reason=predictor.notice)
     most_kept = BATCHES_IN_FLIGHT * batch_size(settings, predictor)
-    sandboxes = _sandboxes(settings, predictor.identity, marks, most_kept)
+    sandboxes = _sandboxes(settings, predictor.identity, stores, most_kept)
     sandboxes.start()
     pipeline = Pipeline(settings, predictor, sandboxes.next)
     worker_id = take_name(directory.run, ledger)
     pipeline.warm_up()
     pictures = Pictures(directory.viewer_cache, settings.web.cache_mb << 20)
     stopping = threading.Event()
+    rejections = ResultRejections(ledger, stores.results) if settings.delivery.rejection_notes else None
     engine = Engine(
         settings,
         database,
         ledger,
         pipeline,
-        marks,
+        stores,
         worker_id=worker_id,
         outbox=Outbox(ledger),
-        answerer=Answerer(ledger, pipeline, _rejections(settings, ledger, marks)),
-        couriers=couriers_of(settings, ledger, worker_id),
-        cleaner=Cleaner(settings.retention, ledger, [m.root for m in marks], pictures, marks, stopping),
+        answerer=Answerer(ledger, pipeline, stores, rejections),
+        couriers=couriers_of(settings, ledger, worker_id, stores),
+        cleaner=Cleaner(settings.retention, ledger, stores, pictures, stopping),
         stopping=stopping,
     )
     return Worker(pipeline, engine, sandboxes, worker_id)
 
 
-def _rejections(settings: Settings, ledger: Ledger, marks: Marks) -> ResultRejections | None:
-    if not settings.delivery.rejection_notes:
-        return None
-    return ResultRejections(ledger, Spool(marks.results.root, marks.results))
-
-
-def _sandboxes(settings: Settings, model: ModelIdentity, marks: Marks, most_kept: int) -> ImageSandboxes:
+def _sandboxes(settings: Settings, model: ModelIdentity, stores: Stores, most_kept: int) -> ImageSandboxes:
     cores, wanted = len(os.sched_getaffinity(0)), settings.worker.sandboxes
     count = max(1, cores // (2 * settings.workers)) if wanted == "auto" else wanted
     each = -(-most_kept // count)
-    processes = [Sandbox("images", open_stages, settings, (model,), marks, each) for _ in range(count)]
+    processes = [
+        Sandbox("images", open_stages, settings, (model,), stores.results.shelf, each) for _ in range(count)
+    ]
     return ImageSandboxes([ImageSandbox(process) for process in processes])

@@ -12,7 +12,7 @@ from gateway.dicom.statuses import Refuse, Status
 from gateway.errors import Retry
 from gateway.settings import SCP
 from gateway.store.ledger import Ledger
-from gateway.store.spool import Spool
+from gateway.store.objects import Objects
 
 COUNT_LASTS_SECONDS = 1.0
 """Seconds for which a count of the queue is used: one query a second instead of one for each image."""
@@ -21,9 +21,9 @@ COUNT_LASTS_SECONDS = 1.0
 class Capacity:
     """The limits `min_free_disk_mb`, `reject_below_disk_mb` and `max_queued_images`."""
 
-    def __init__(self, settings: SCP, spool: Spool, ledger: Ledger) -> None:
+    def __init__(self, settings: SCP, store: Objects, ledger: Ledger) -> None:
         self._settings = settings
-        self._spool = spool
+        self._store = store
         self._ledger = ledger
         self._lock = Lock()
         self._queued = 0
@@ -32,7 +32,7 @@ class Capacity:
     def is_exhausted(self) -> bool:
         """Tell whether free disk space is below `reject_below_disk_mb`: associations are rejected."""
         try:
-            return self._spool.free_mb() < self._settings.reject_below_disk_mb
+            return self._store.free_mb() < self._settings.reject_below_disk_mb
         except Retry:  # `check` gives the sender of an image the reason
             return False
 
@@ -44,9 +44,9 @@ class Capacity:
         Refuse
             OUT_OF_RESOURCES, if the disk is nearly full or too many images wait for their answer.
         Retry
-            If spool or ledger are away.
+            If store or ledger are away.
         """
-        if self._spool.free_mb() < self._settings.min_free_disk_mb:
+        if self._store.free_mb() < self._settings.min_free_disk_mb:
             raise Refuse(Status.OUT_OF_RESOURCES, "the disk is nearly full")
         if self._count() >= self._settings.max_queued_images:
             raise Refuse(Status.OUT_OF_RESOURCES, "too many images wait for their answer")

@@ -3,8 +3,8 @@
 Called by an adapter for each protocol (`c_store`, `stow`). An adapter wraps what came as an `Incoming`, calls
 `Intake.keep`, and says the outcome in its protocol's words. Here no protocol is known.
 
-Guarantee: when `keep` returns, the bytes are fsynced and the row is committed, so the sender may forget the
-instance. When `keep` raises `Refuse`, nothing is promised; log, ledger and audit trail say why.
+Guarantee: when `keep` returns, the store has confirmed the bytes and the row is committed, so the sender may
+forget the instance. When `keep` raises `Refuse`, nothing is promised; log, ledger and audit trail say why.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gateway.records import Received
 from gateway.store.clock import now
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
-from gateway.store.spool import Spool
+from gateway.store.objects import Objects
 from gateway.telemetry.audit import trail
 from gateway.telemetry.audit.message import Subject
 from gateway.telemetry.audit.subject import subject_of_data_set
@@ -53,13 +53,13 @@ class Intake:
     ----------
     capacity
         The limits on disk and queue.
-    spool, ledger
+    store, ledger
         Where bytes and rows go, both ready to be used.
     """
 
-    def __init__(self, capacity: Capacity, spool: Spool, ledger: Ledger) -> None:
+    def __init__(self, capacity: Capacity, store: Objects, ledger: Ledger) -> None:
         self._capacity = capacity
-        self._spool = spool
+        self._store = store
         self._ledger = ledger
 
     def keep(self, incoming: Incoming) -> Kept:
@@ -90,28 +90,32 @@ class Intake:
         Raises
         ------
         Refuse
-            OUT_OF_RESOURCES, if disk, queue, spool or ledger have no room now.
+            OUT_OF_RESOURCES, if disk, queue, store or ledger have no room now.
         """
         head = file_head(identity, transfer_syntax_uid, sender.calling_ae_title)
         with errors_refuse_for_now():
             self._capacity.check()
-            return self._spool.begin(head)
+            return self._store.begin(head)
 
     def _keep(self, sender: Sender, encoded: Encoded, header: Header, begun: float) -> Kept:
         with errors_refuse_for_now():
-            received = self._write(sender, encoded, header)
+            received, is_new = self._write(sender, encoded, header)
             audit = partial(
                 trail.received,
                 subject_of_data_set(header.dataset),
                 calling_ae_title=sender.calling_ae_title,
                 peer_address=sender.peer_address,
             )
-            arrival = self._ledger.record_received(received, perf_counter() - begun, audit)
+            is_there = None if is_new else partial(self._store.has, received.path)
+            arrival = self._ledger.record_received(received, perf_counter() - begun, audit, is_there)
         return Kept(received, arrival)
 
-    def _write(self, sender: Sender, encoded: Encoded, header: Header) -> Received:
+    def _write(self, sender: Sender, encoded: Encoded, header: Header) -> tuple[Received, bool]:
+        """Keep the bytes; tell also whether nobody can have kept the same before."""
         draft = encoded.drafted(partial(self.begin, sender, header.identity, encoded.transfer_syntax_uid))
-        return Received(
+        path = self._store.finish(draft, f"{draft.sha256}.dcm")
+        is_new = self._store.publish(path) and draft.is_first
+        received = Received(
             sop_class_uid=header.sop_class_uid,
             sop_instance_uid=header.sop_instance_uid,
             study_instance_uid=header.study_instance_uid,
@@ -119,10 +123,11 @@ class Intake:
             transfer_syntax_uid=encoded.transfer_syntax_uid,
             sha256=draft.sha256,
             size_bytes=draft.size,
-            path=self._spool.finish(draft, f"{draft.sha256}.dcm"),
+            path=path,
             received_at=now(),
             **sender.fields(),
         )
+        return received, is_new
 
 
 @contextmanager

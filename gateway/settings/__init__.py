@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateway.files.data_directory import DataDirectory
+from gateway.files.data_directory import DataDirectory, this_boot
 from gateway.settings.across import problems_across
 from gateway.settings.database import with_hosts_as_parameters
 from gateway.settings.destinations import (
@@ -31,6 +31,7 @@ from gateway.settings.routes import Route
 from gateway.settings.scp import SCP, Peer
 from gateway.settings.section import MAX_NAME, TLS, AETitle, ClientTLS, Host, Name, Port, Section
 from gateway.settings.sources import DicomSource, Schedule, Source, SourceRules, WebSource
+from gateway.settings.store import FolderStore, S3Store, Store
 
 __all__ = [
     "DESTINATION_KINDS",
@@ -46,6 +47,7 @@ __all__ = [
     "FHIRBundle",
     "FHIRDestination",
     "FolderDestination",
+    "FolderStore",
     "HL7Destination",
     "HL7Message",
     "Log",
@@ -55,12 +57,14 @@ __all__ = [
     "Results",
     "Retention",
     "Route",
+    "S3Store",
     "Schedule",
     "Section",
     "Selection",
     "Settings",
     "Source",
     "SourceRules",
+    "Store",
     "StowDestination",
     "Syslog",
     "User",
@@ -270,6 +274,8 @@ class Settings(BaseSettings):
     database: str = "sqlite"
     """Database of the ledger: sqlite, or postgresql://USER:PASSWORD@HOST:5432/NAME for several machines. A
     server and its standby are HOST:5432,HOST:5432; the gateway uses the one that takes writes."""
+    store: Store = FolderStore()
+    """Where images and results are kept: a folder, or an S3 bucket (kind: s3)."""
     scp: SCP = SCP()
     """The DICOM listener."""
     select: Selection = Selection()
@@ -324,8 +330,10 @@ class Settings(BaseSettings):
 
     @property
     def directory(self) -> DataDirectory:
-        """The folders and files below `data_dir`."""
-        return DataDirectory(self.data_dir)
+        """The folders and files below `data_dir`, and those of a store elsewhere."""
+        if isinstance(self.store, S3Store):
+            return DataDirectory(self.data_dir, DataDirectory(self.data_dir).objects / this_boot())
+        return DataDirectory(self.data_dir, self.store.path)
 
     @cached_property
     def database_url(self) -> str:

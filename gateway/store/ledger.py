@@ -5,7 +5,7 @@ Receiver and workers call it. Each method commits before it returns: nobody is t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.errors import Retry
 from gateway.records import Reason, Received, Stage, State
 from gateway.store.answers import record_answer, standing_reports, supersede
+from gateway.store.arrivals import insert_if_new, other_bytes, there_again
 from gateway.store.clock_setback import clear_future_times
 from gateway.store.database_errors import errors_are_for_later, told_by
+from gateway.store.deletions import wait_for_deletions
 from gateway.store.doorbell import Bell, Work
 from gateway.store.entries import (
     AT_ONCE,
@@ -57,12 +58,20 @@ _STORED = (
 )
 
 
+Fetch = Callable[[Path], None]
+
+
 class _Receipt(NamedTuple):
     """A received instance whose row is to be committed."""
 
     received: Received
     seconds: float
     audit: AuditEntry | None
+    is_there: Callable[[], bool] | None = None
+
+
+class _Gone(Exception):  # noqa: N818 - said of the file
+    """The file of a received instance was deleted before its row was written."""
 
 
 class Ledger:
@@ -74,17 +83,26 @@ class Ledger:
     ----------
     engine
         From `open_engine`; the tables exist.
-    data_dir
-        Paths are stored relative to it, so that the folder can be moved.
+    kept
+        Paths are stored relative to this folder, so that it can be moved.
     bell
         Wakes workers once work is committed; None where they find it by themselves.
+    fetch
+        Makes a received file readable at its path (`Objects.fetch`), for the ledger's own questions.
     """
 
-    def __init__(self, engine: sa.Engine, data_dir: Path, bell: Bell | None = None) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        kept: Path,
+        bell: Bell | None = None,
+        fetch: Callable[[Path], None] = lambda _: None,
+    ) -> None:
         self._engine = engine
-        self._data_dir = data_dir
+        self._kept = kept
+        self.fetch = fetch
         self._bell = bell
-        self._receipts = SharedCommit(self._record_receipts, (sa.exc.IntegrityError, sa.exc.DataError))
+        self._receipts = SharedCommit(self._record_receipts, (sa.exc.IntegrityError, sa.exc.DataError, _Gone))
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -104,15 +122,27 @@ class Ledger:
     # --- RECEIVE
 
     def record_received(
-        self, received: Received, seconds: float = 0, audit: AuditEntry | None = None
+        self,
+        received: Received,
+        seconds: float = 0,
+        audit: AuditEntry | None = None,
+        is_there: Callable[[], bool] | None = None,
     ) -> Arrival:
         """Commit the row that *is* the acknowledgement; `seconds` were spent on the bytes.
 
         Threads that wait share a commit. Whatever the database says, the sender may try again: the same bytes
         under the same UID are one row, also where the answer to a commit was lost.
+
+        Parameters
+        ----------
+        is_there
+            Asked within the transaction where the store had the file before: retention may have deleted it
+            meanwhile, and does not while this transaction lasts. False is for later, `Retry`.
         """
         try:
-            return self._receipts(_Receipt(received, seconds, audit))
+            return self._receipts(_Receipt(received, seconds, audit, is_there))
+        except _Gone as gone:
+            raise Retry("the file was deleted while it came again: send it again") from gone
         except sa.exc.DBAPIError as error:
             raise Retry(told_by(error)) from error
 
@@ -127,6 +157,10 @@ class Ledger:
     def _record_receipt(self, session: Session, receipt: _Receipt) -> Arrival:
         received = receipt.received
         instance_id, arrival = self._insert(session.connection, received)
+        if receipt.is_there is not None:
+            wait_for_deletions(session.connection)
+            if not receipt.is_there():
+                raise _Gone
         session.tell(
             Event.RECEIVED,
             ImageIdentity(
@@ -149,11 +183,11 @@ class Ledger:
         row = {field.name: getattr(received, field.name) for field in fields(received)}
         row |= {"path": self.relative(received.path), "state": State.RECEIVED}
         row["pulled_from"] = received.pulled_from or source_that_was_asked(received.sop_instance_uid)
-        statement = _insert_if_new(connection, row | {"state_at": received.received_at})
+        statement = insert_if_new(connection, row | {"state_at": received.received_at})
         new: int | None = connection.execute(statement).scalar_one_or_none()
         if new is None:
-            return int(connection.execute(_there_again(received)).scalar_one()), Arrival.RESENT
-        changed = connection.execute(_other_bytes(received)).first() is not None
+            return int(connection.execute(there_again(received)).scalar_one()), Arrival.RESENT
+        changed = connection.execute(other_bytes(received)).first() is not None
         return new, Arrival.CHANGED if changed else Arrival.NEW
 
     def queued(self) -> int:
@@ -298,6 +332,7 @@ class Ledger:
         """
         connection, first = session.connection, given[0]
         values = {"state": State.INFERRED, "label": first.label, "score": first.score}
+        values |= {"reason": None, "detail": None}  # for which it may have waited
         if not _leave_received(connection, instance, **values):
             return False
         if instance.was_answered:
@@ -317,11 +352,11 @@ class Ledger:
 
     def relative(self, path: Path) -> str:
         """Return `path` as the ledger keeps it."""
-        return str(path.relative_to(self._data_dir))
+        return str(path.relative_to(self._kept))
 
     def absolute(self, path: str) -> Path:
         """Return a kept path as a file's."""
-        return self._data_dir / path
+        return self._kept / path
 
     def _stored(
         self,
@@ -360,22 +395,3 @@ def _leave_received(connection: sa.Connection, instance: StoredInstance, **value
     mine = waiting & (instances.c.batch == instance.batch)
     statement = sa.update(instances).where(mine).values(**values, batch=None, state_at=now())
     return connection.execute(statement).rowcount == 1
-
-
-def _insert_if_new(connection: sa.Connection, row: dict[str, Any]) -> sa.Executable:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(instances).values(row)
-    unless_known = statement.on_conflict_do_nothing(index_elements=["sop_instance_uid", "sha256"])
-    return unless_known.returning(instances.c.id)
-
-
-def _there_again(received: Received) -> sa.Executable:
-    """Find the image that has come again; its file, if it had been deleted, has been written again."""
-    same = instances.c.sop_instance_uid == received.sop_instance_uid, instances.c.sha256 == received.sha256
-    return sa.update(instances).where(*same).values(file_deleted_at=None).returning(instances.c.id)
-
-
-def _other_bytes(received: Received) -> sa.Executable:
-    return sa.select(instances.c.id).where(
-        instances.c.sop_instance_uid == received.sop_instance_uid, instances.c.sha256 != received.sha256
-    )

@@ -10,13 +10,11 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from gateway.errors import ConfigurationError, Retry
 from gateway.files.atomic import create_once
-from gateway.files.data_directory import DataDirectory
 from gateway.files.folders import make_folder
 from gateway.store.ledger import Ledger
 from gateway.store.schema import folders, instances, results
@@ -53,23 +51,6 @@ class Mark:
         )
 
 
-class Marks(NamedTuple):
-    """Of the two folders that the ledger names files in."""
-
-    received: Mark
-    results: Mark
-
-    def check(self) -> None:
-        """Raise `Retry` unless both are there."""
-        for mark in self:
-            mark.check()
-
-
-def marks_of(directory: DataDirectory, ledger: Ledger) -> Marks:
-    """Return both marks; see `mark_of`."""
-    return Marks(mark_of(directory.spool, ledger), mark_of(directory.results, ledger))
-
-
 def mark_of(root: Path, ledger: Ledger) -> Mark:
     """Return the mark of a folder, which is made at the first start.
 
@@ -90,18 +71,33 @@ def mark_of(root: Path, ledger: Ledger) -> Mark:
             f"data_dir: {root} does not hold the files that the ledger names: is it mounted?"
         )
     make_folder(root)
-    row = {"name": root.name, "mark": _read(root) or _write(root)}
-    with suppress(sa.exc.IntegrityError), ledger.transaction() as connection:  # another role was faster
-        connection.execute(sa.insert(folders).values(row))
-    return known_mark(root, ledger) or Mark(root, row["mark"])
+    return Mark(root, remember(root.name, _read(root) or _write(root), ledger))
 
 
 def known_mark(root: Path, ledger: Ledger) -> Mark | None:
     """Return the mark that the ledger knows, None before the first start."""
-    query = sa.select(folders.c.mark).where(folders.c.name == root.name)
-    with ledger.transaction() as connection:
-        mark = connection.scalars(query).first()
+    mark = known_id(root.name, ledger)
     return Mark(root, mark) if mark else None
+
+
+def known_id(name: str, ledger: Ledger) -> str | None:
+    """Return the id that the ledger knows of the store of this name, None before the first start."""
+    query = sa.select(folders.c.mark).where(folders.c.name == name)
+    with ledger.transaction() as connection:
+        mark: str | None = connection.scalars(query).first()
+    return mark
+
+
+def remember(name: str, mark: str, ledger: Ledger) -> str:
+    """Let the ledger know the id of a store; return the one that it knows, of whoever was first."""
+    with suppress(sa.exc.IntegrityError), ledger.transaction() as connection:  # another role was faster
+        connection.execute(sa.insert(folders).values(name=name, mark=mark))
+    return known_id(name, ledger) or mark
+
+
+def new_id() -> str:
+    """Return an id for a store that has none."""
+    return str(uuid.uuid4())
 
 
 def _holds_what_the_ledger_names(root: Path, ledger: Ledger) -> bool:
@@ -130,5 +126,5 @@ def _read(root: Path) -> str:
 
 def _write(root: Path) -> str:
     """Mark the folder; the first of several marks stays."""
-    create_once(root / MARK, [f"{uuid.uuid4()}\n".encode("ascii")])
+    create_once(root / MARK, [f"{new_id()}\n".encode("ascii")])
     return _read(root)

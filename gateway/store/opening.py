@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet
 from gateway.files.folders import make_folder
-from gateway.settings import Settings
+from gateway.settings import S3Store, Settings
 from gateway.store.database import open_engine
 from gateway.store.doorbell import Doorbells
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import is_older, upgrade
+from gateway.store.objects import Stores
 from gateway.store.server_state import STATEMENT_POOLING, advice_on, risks
 
 
@@ -67,7 +69,18 @@ def look_into_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
 
 
 def _ledger(settings: Settings, engine: sa.Engine) -> Ledger:
-    return Ledger(engine, settings.data_dir, Doorbells(settings.directory.run))
+    @cache
+    def stores() -> Stores | None:
+        from gateway.store.stores import look_into_stores  # which needs the ledger
+
+        return look_into_stores(settings, ledger)
+
+    def fetch(path: Path) -> None:
+        if isinstance(settings.store, S3Store) and (opened := stores()):
+            opened.received.fetch(path)
+
+    ledger = Ledger(engine, settings.directory.kept, Doorbells(settings.directory.run), fetch)
+    return ledger
 
 
 @contextmanager

@@ -130,6 +130,12 @@ class Outbox:
         later = {"not_before": now() + timedelta(seconds=delay_seconds)} if delay_seconds else {}
         self._record(Event.DELIVERY_FAILED, delivery, delivery.state, values | later, error=error)
 
+    def record_waiting(self, delivery: PendingDelivery, reason: str, delay_seconds: float) -> None:
+        """The result cannot be read now: nothing was attempted."""
+        values = {"last_error": reason, "not_before": now() + timedelta(seconds=delay_seconds)}
+        with self._ledger.transaction() as connection:
+            change(connection, delivery.id, delivery.state, delivery.state, values)
+
     def record_dead(self, delivery: PendingDelivery, error: str, *, audit: AuditEntry | None = None) -> None:
         """No attempt follows: refused for good, or given up."""
         values = {"last_error": error, "open": False}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
+from gateway.errors import Retry
 from gateway.files.atomic import replace_file
 
 _FULL_AFTER_CLEANING = 0.9
@@ -29,10 +30,15 @@ class Pictures:
         Created when it is first needed.
     most_bytes
         Beyond it goes what was not looked at for longest.
+    may_exist
+        Tells whether a received file may still be kept; callers have seen that its row says so.
     """
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, most_bytes: int, may_exist: Callable[[Path], bool] = Path.exists
+    ) -> None:
         self._folder = folder
+        self._may_exist = may_exist
         self._most = most_bytes
         self._free = 0  # unknown: the first picture counts what is there
 
@@ -43,7 +49,7 @@ class Pictures:
             os.utime(path)
         except OSError:
             return None
-        return path if source.exists() else None
+        return path if self._may_exist(source) else None
 
     def keep(self, source: Path, kind: Kind, content: bytes) -> Path | None:
         """Keep a picture; return None where it cannot be kept, or its file has gone meanwhile."""
@@ -53,7 +59,7 @@ class Pictures:
             replace_file(path, content)
         except OSError:
             return None
-        if not source.exists():
+        if not self._may_exist(source):
             path.unlink(missing_ok=True)
             return None
         self._free -= len(content)
@@ -61,9 +67,19 @@ class Pictures:
             self.make_room()
         return path
 
-    def of(self, source: Path) -> list[Path]:
-        """Return every file that may hold a picture of a received file."""
-        return [self._path(source, kind) for kind in Kind]
+    def forget(self, source: Path) -> None:
+        """Delete every picture of a received file.
+
+        Raises
+        ------
+        Retry
+            If one cannot be deleted.
+        """
+        for path in (self._path(source, kind) for kind in Kind):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise Retry(f"{path}: cannot be deleted ({error.strerror})") from error
 
     def make_room(self) -> None:
         """Delete what was not looked at for longest, where there is more than may be."""

@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import islice
-from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.errors import Retry
 from gateway.records import Reason, State
 from gateway.settings import Retention
+from gateway.store.deletions import hold_deletions
 from gateway.store.entries import ImageIdentity
 from gateway.store.ledger import Ledger, now
-from gateway.store.marks import Mark
+from gateway.store.objects import Objects, Stores
+from gateway.store.orphans import sweep
 from gateway.store.pictures import Pictures
 from gateway.store.schema import deliveries, instances, results
 from gateway.store.session import IDENTITY, Session
@@ -33,6 +34,7 @@ from gateway.telemetry.events import Event
 AT_ONCE = 20  # images per transaction: others want to write, too
 LOOKED_FOR = 1000  # images per page of a search, which takes no lock
 PAUSE_SECONDS = 0.05  # between two transactions, for the same reason
+SWEEP_SECONDS = 86_400.0  # between two searches of a store for orphans: it is listed whole
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -55,12 +57,10 @@ class Cleaner:
 
     Parameters
     ----------
-    folders
-        Whose files count for `max_disk_gb`.
+    stores
+        Whose files count for `max_disk_gb`; where one is away, nothing is deleted.
     pictures
         Of what was received: they go with it.
-    marks
-        Of the folders: where one is not mounted, nothing is deleted.
     stopping
         Once set, the rest is left to the next run.
     """
@@ -69,17 +69,16 @@ class Cleaner:
         self,
         rules: Retention,
         ledger: Ledger,
-        folders: Sequence[Path],
+        stores: Stores,
         pictures: Pictures,
-        marks: Sequence[Mark] = (),
         stopping: threading.Event | None = None,
     ) -> None:
         self._rules = rules
         self._ledger = ledger
-        self._folders = folders
+        self._stores = stores
         self._pictures = pictures
-        self._marks = marks
         self._stopping = stopping or threading.Event()
+        self._swept_at = float("-inf")
 
     def clean(self) -> None:
         """Delete everything that is due.
@@ -87,7 +86,7 @@ class Cleaner:
         Raises
         ------
         Retry
-            If the database is away, a folder is not mounted, or the disk refuses.
+            If the database or a store is away, or a file cannot be deleted.
         """
         while self._fold_timings():
             pass
@@ -95,6 +94,11 @@ class Cleaner:
             for _ in self._delete(rule):
                 pass
         self._make_room()
+        if monotonic() - self._swept_at > SWEEP_SECONDS:
+            sweep(self._ledger, self._stores)
+            self._swept_at = monotonic()
+        for store in self._stores:
+            store.tidy()
 
     def _fold_timings(self) -> int:
         with self._ledger.transaction() as connection:
@@ -106,7 +110,7 @@ class Cleaner:
         if limit is None:
             return
         rule = Rule((State.DELIVERED, State.INELIGIBLE), 0, True, True, f"more than {limit:g} GB are in use")
-        excess = _size_of(self._folders) - limit * 1e9
+        excess = sum(store.used_bytes() for store in self._stores) - limit * 1e9
         if excess > 0:
             for freed in self._delete(rule):
                 excess -= freed
@@ -139,8 +143,7 @@ class Cleaner:
             last = found[-1]
 
     def _delete_these(self, chosen: Sequence[int], rule: Rule) -> int:
-        for mark in self._marks:
-            mark.check()
+        self._stores.check()
         with self._ledger.session() as session:
             still_due = _alone(session.connection, due_of(chosen, rule))
             found = [ImageIdentity(*row) for row in session.connection.execute(still_due).all()]
@@ -149,21 +152,23 @@ class Cleaner:
     def _delete_files(self, session: Session, image: ImageIdentity, rule: Rule) -> int:
         freed = 0
         if rule.received:
-            freed += self._unlink(session.connection, instances, instances.c.id == image.id)
+            freed += self._remove(session.connection, instances, image, self._stores.received)
         if rule.results:
-            freed += self._unlink(session.connection, results, results.c.instance_id == image.id)
+            freed += self._remove(session.connection, results, image, self._stores.results)
         session.tell(Event.DELETED, image, what=_what(rule), why=rule.why)
         return freed
 
-    def _unlink(self, connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool]) -> int:
+    def _remove(
+        self, connection: sa.Connection, table: sa.Table, image: ImageIdentity, store: Objects
+    ) -> int:
+        which = (table.c.id if table is instances else table.c.instance_id) == image.id
         marked = (
             sa.update(table).where(which, table.c.file_deleted_at.is_(None)).values(file_deleted_at=now())
         )
         freed = 0
         for path in map(self._ledger.absolute, connection.scalars(marked.returning(table.c.path)).all()):
-            freed += _size(path)
-            for each in (*self._pictures.of(path), path):
-                _remove(each)
+            self._pictures.forget(path)
+            freed += store.remove(path)
         return freed
 
 
@@ -248,10 +253,10 @@ def _is_done(rule: Rule) -> sa.ColumnElement[bool]:
 
 
 def _alone(connection: sa.Connection, query: sa.Select[Any]) -> sa.Select[Any]:
-    """Let nobody else change what the query picks until the transaction ends."""
+    """Let nobody else change what the query picks, or count on its files, until the transaction ends."""
+    hold_deletions(connection)
     if connection.dialect.name == "postgresql":
         return query.with_for_update(skip_locked=True, of=instances)
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
     return query
 
 
@@ -263,21 +268,3 @@ def _what(rule: Rule) -> str:
 
 def _aged(days: float) -> str:
     return f"older than {days:g} days"
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise Retry(f"{path}: cannot be deleted ({error.strerror})") from error
-
-
-def _size_of(folders: Sequence[Path]) -> int:
-    return sum(_size(path) for folder in folders for path in folder.rglob("*.*"))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # another worker was faster
-        return 0

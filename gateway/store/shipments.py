@@ -13,8 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.rules.attributes import HeaderReader, NoHeader, header_of, no_header
+from gateway.rules.attributes import HeaderReader, NoHeader, no_header
 from gateway.store.entries import Router
+from gateway.store.headers import kept_header_of
 from gateway.store.ledger import Ledger
 from gateway.store.rejections import is_not_rejected
 from gateway.store.schema import answers, instances, results
@@ -123,7 +124,7 @@ def _plan_each(
     ids: dict[tuple[str, str], list[int]] = defaultdict(list)
     unrouted, unjudged = False, 0
     for row in rows:
-        header = no_header if row.file_deleted_at else header_of(ledger.absolute(row.path))
+        header = no_header if row.file_deleted_at else kept_header_of(ledger, ledger.absolute(row.path))
         try:
             found = list(_found(route, title, kinds, header))
         except NoHeader:

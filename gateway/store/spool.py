@@ -1,19 +1,26 @@
-"""Files that survive a power cut: written beside, fsynced, linked to their name, folder fsynced."""
+"""A store that is a folder, also one that several hosts share; it implements `Objects`.
+
+Files survive a power cut: written beside, fsynced, linked to their name, closed, folder fsynced; a row
+follows only then. Another host that opens a file then sees all of it (close-to-open consistency of NFS).
+There is no lock in the folder: names are hashes and UIDs, and the first writer of a name wins.
+"""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.errors import Retry
+from gateway.errors import Missing, Retry
 from gateway.files.atomic import create_once
 from gateway.files.draft import Buffer, Draft
 from gateway.files.folders import make_folder, sync_folder
 from gateway.store.ledger import Ledger
 from gateway.store.marks import Mark, mark_of
+
+REMEDY = "put it back, or let `gateway give-up` say that it is lost"
 
 
 class Spool:
@@ -59,6 +66,73 @@ class Spool:
         sync_folder(self.root)
         self.remove_leftovers()
         self._is_prepared = True
+
+    @property
+    def shelf(self) -> Spool:
+        """The folder itself."""
+        return self
+
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return str(self.root)
+
+    def problem(self) -> str | None:
+        """See `Objects`."""
+        return self._mark.problem() if self._mark else None
+
+    def publish(self, path: Path) -> bool:  # noqa: ARG002
+        """Nothing is left to do: `finish` has made the file last."""
+        return True
+
+    def fetch(self, path: Path) -> None:
+        """Look for the file; `Missing` only from a folder that is there."""
+        if not self.has(path):
+            raise Missing(f"{path} is gone, and its folder is mounted: {REMEDY}")
+
+    def has(self, path: Path) -> bool:
+        """See `Objects`."""
+        try:
+            if path.exists():
+                return True
+            self.check()
+            listed = list(path.parent.iterdir())  # a shared folder's answer to a name may be an old one
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise Retry(f"{path}: {error.strerror}") from error
+        return path in listed
+
+    def may_have(self, path: Path) -> bool:
+        """See `Objects`."""
+        return path.exists()
+
+    def remove(self, path: Path) -> int:
+        """See `Objects`."""
+        try:
+            size = path.stat().st_size
+            path.unlink()
+        except FileNotFoundError:  # another worker was faster
+            return 0
+        except OSError as error:
+            raise Retry(f"{path}: cannot be deleted ({error.strerror})") from error
+        return size
+
+    def orphans(self) -> Iterator[Path]:
+        """Yield none: who restores an earlier database finds every file."""
+        yield from ()
+
+    def is_orphan(self, path: Path) -> bool:  # noqa: ARG002 - see `orphans`
+        """See `Objects`."""
+        return False
+
+    def tidy(self) -> None:
+        """Delete what killed processes left half-written."""
+        self.remove_leftovers()
+
+    def used_bytes(self) -> int:
+        """See `Objects`."""
+        return sum(_size(path) for path in self.root.rglob("*.*"))
 
     def path_for(self, name: str) -> Path:
         """Return where the file `name` lies or would lie: a hexadecimal hash or a UID, then an extension."""
@@ -124,3 +198,10 @@ def open_spool(root: Path, ledger: Ledger) -> Spool:
         See `mark_of`.
     """
     return Spool(root, mark_of(root, ledger))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # another worker was faster
+        return 0

@@ -53,6 +53,8 @@ class Event(StrEnum):
         WARNING,
         "an answered image came again with the same picture and another patient",
     )
+    FILE_MISSING = "file_missing", ERROR, "the store does not have an image's file: the image waits for it"
+    ORPHANS_DELETED = "orphans_deleted", INFO, "objects that no row names were deleted from a store"
     DELETED = "deleted", INFO, "retention deleted files of an image"
 
     ROUTE_UNCLEAR = (
@@ -136,13 +138,17 @@ class Event(StrEnum):
     NAME_TAKEN = "name_taken", ERROR, "a silent worker lost its name to another, and is restarted"
     TAKEN_OVER = "taken_over", WARNING, "a worker took over the work of a silent one"
     RESUMED = "resumed", WARNING, "a worker resumed batches whose end could not be written"
-    WAITING = "waiting", WARNING, "work waits for the database, a folder or a disk, and goes on by itself"
+    WAITING = "waiting", WARNING, "work waits for the database, a store or a disk, and goes on by itself"
     ENGINE_UNPROVEN = (
         "engine_unproven",
         WARNING,
         "PyTorch answers, as OpenVINO does not compute the model's reference answers",
     )
-    FOLDER_AWAY = "folder_away", ERROR, "a folder of images or results is not mounted: its work waits"
+    FOLDER_AWAY = (
+        "folder_away",
+        ERROR,
+        "a store of images or results is away or not the ledger's: its work waits",
+    )
     CLOCK_SET_BACK = "clock_set_back", WARNING, "the clock was set back: what waited is due at once"
     CERTIFICATE_RELOADED = (
         "certificate_reloaded",

@@ -13,6 +13,7 @@ from gateway.receive.intake import Intake
 from gateway.settings import Settings
 from gateway.store.feedback import Feedback
 from gateway.store.ledger import Ledger
+from gateway.store.objects import Stores
 from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
 from gateway.store.queries.statistics import Statistics
@@ -51,6 +52,7 @@ class Site:
 
     settings: Settings
     ledger: Ledger
+    stores: Stores
     intake: Intake
     access: Access
     display: Display

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gateway.errors import Retry
+from gateway.errors import Missing, Retry
 from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
+from gateway.store.missing_files import hold
+from gateway.store.objects import Stores
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 from gateway.worker.outcome import keep_notes, record_outcomes
 from gateway.worker.pipeline import Pipeline
 from gateway.worker.result_rejections import ResultRejections
-from gateway.worker.stages import Settled, bug
+from gateway.worker.revision import SOFTWARE_VERSION
+from gateway.worker.stages import End, Settled, bug
 
 ATTEMPTS_TOGETHER = 3
 """A batch with an image that was begun more often, without an end, is answered image by image."""
@@ -25,20 +28,27 @@ RETRY_SECONDS = 5.0
 """Delay of an image that cannot be answered now."""
 
 
+MISSING_SECONDS = 60.0
+"""Interval of looking for a file that the store does not have."""
+
+
 class Answerer:
     """Answers batches; called by as many threads as batches may be in flight.
 
     Parameters
     ----------
+    stores
+        Gives the images, which the sandboxes read as files, and takes the results that these have written.
     rejections
         Rejects the results of withdrawn images at their destinations; None where the settings do not ask.
     """
 
     def __init__(
-        self, ledger: Ledger, pipeline: Pipeline, rejections: ResultRejections | None = None
+        self, ledger: Ledger, pipeline: Pipeline, stores: Stores, rejections: ResultRejections | None = None
     ) -> None:
         self._ledger = ledger
         self._pipeline = pipeline
+        self._stores = stores
         self._rejections = rejections
 
     def answer(self, batch: str, note_progress: Callable[[], None]) -> None:
@@ -50,12 +60,13 @@ class Answerer:
             If the database is away. The images stay in the batch: see `Engine._free_orphans`.
         """
         try:
-            instances = self._ledger.begin_batch(batch)
+            begun = self._ledger.begin_batch(batch)
+            instances = [instance for instance in begun if self._fetched(instance)]
             if any(instance.attempts > ATTEMPTS_TOGETHER for instance in instances):
                 recorded = sum(self._answer_alone(instance, note_progress) for instance in instances)
             else:
-                recorded = self._record(self._pipeline.answer(instances, note_progress))
-            if recorded < len(instances):
+                recorded = self._record(self._pipeline.answer(instances, note_progress) if instances else [])
+            if recorded < len(begun):
                 self._ledger.release(batch, RETRY_SECONDS)
         except Retry as error:
             log_event(Event.WAITING, reason=str(error))
@@ -74,11 +85,40 @@ class Answerer:
         except Exception:
             return bool(self._record([Settled(instance, bug(instance))]))
 
+    def _fetched(self, instance: StoredInstance) -> bool:
+        """Fetch every file that the stages will read; an image without one waits, the others do not."""
+        earlier = (each.path for each in instance.answered if each.software_version != SOFTWARE_VERSION)
+        try:
+            for path in (instance.path, *earlier):
+                self._stores.received.fetch(path)
+        except Missing as error:
+            hold(self._ledger, instance, str(error), MISSING_SECONDS)
+            return False
+        except Retry as error:
+            log_event(Event.WAITING, sop_instance_uid=instance.sop_instance_uid, reason=str(error))
+            return False
+        return True
+
     def _record(self, outcomes: Sequence[Settled]) -> int:
         """Record answers, results and deliveries in one transaction; return how many images that were."""
-        own_notes = keep_notes(outcomes, self._ledger, self._rejections)
+        published = [settled for settled in outcomes if self._is_published(settled)]
+        own_notes = keep_notes(published, self._ledger, self._rejections)
         with self._ledger.session() as session:
-            record_outcomes(outcomes, self._ledger, session)
+            record_outcomes(published, self._ledger, session)
             if self._rejections is not None:
                 self._rejections.record(session, own_notes)
-        return len(outcomes)
+        return len(published)
+
+    def _is_published(self, settled: Settled) -> bool:
+        """Publish the results of an image; where the store does not take them now, the image waits."""
+        if isinstance(settled.outcome, End):
+            return True
+        try:
+            for answer in settled.outcome:
+                for result in answer.results:
+                    self._stores.results.publish(result.path)
+        except Retry as error:
+            uid = settled.instance.sop_instance_uid
+            log_event(Event.WAITING, sop_instance_uid=uid, reason=str(error))
+            return False
+        return True

@@ -24,8 +24,7 @@ from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
 from gateway.rules.attributes import HeaderReader, NoHeader, no_header
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, EarlierReport, Router, StoredInstance, StoredResult
-from gateway.store.marks import Mark
-from gateway.store.spool import Spool
+from gateway.store.objects import Shelf
 
 
 class Encoder:
@@ -34,7 +33,7 @@ class Encoder:
     Parameters
     ----------
     results
-        The folder that keeps each result; the first file under a name stays.
+        Takes each result; where it keeps names apart, the first file under a name stays.
     route
         Names the destinations of a result.
     kinds
@@ -42,7 +41,7 @@ class Encoder:
     """
 
     def __init__(
-        self, rules: ResultRules, results: Spool, route: Router, kinds: Sequence[Builder] = KINDS
+        self, rules: ResultRules, results: Shelf, route: Router, kinds: Sequence[Builder] = KINDS
     ) -> None:
         self._rules = rules
         self._results = results
@@ -62,7 +61,9 @@ class Encoder:
     def keep(
         self, results: Iterable[Result], calling_ae_title: str, header: HeaderReader = no_header
     ) -> tuple[StoredResult, ...]:
-        """Write each result durably, and say where it goes; `header` is of the image.
+        """Write each result and say where it goes; the worker publishes it before its row.
+
+        `header` is of the image.
 
         Raises
         ------
@@ -102,9 +103,9 @@ def result_rules(settings: Settings) -> ResultRules:
     return ResultRules.of(settings.results.model_dump())
 
 
-def open_encoder(settings: Settings, results: Mark) -> Encoder:
-    """Open the folder of results; the settings say which results there are, and where each goes."""
-    return Encoder(result_rules(settings), Spool(results.root, results), route_of(settings))
+def open_encoder(settings: Settings, results: Shelf) -> Encoder:
+    """Open an encoder; the settings say which results there are, and where each goes."""
+    return Encoder(result_rules(settings), results, route_of(settings))
 
 
 def reports_by_model(instance: StoredInstance, names: Sequence[str]) -> list[list[EarlierReport]]:

@@ -29,8 +29,8 @@ from gateway.errors import Retry
 from gateway.settings import Settings
 from gateway.store.doorbell import Doorbell, Work
 from gateway.store.ledger import Ledger, now
-from gateway.store.marks import Marks
 from gateway.store.migrate import one_at_a_time
+from gateway.store.objects import Stores
 from gateway.store.outbox import Outbox
 from gateway.store.retention import Cleaner
 from gateway.telemetry.events import Event
@@ -66,8 +66,8 @@ class Engine:
     ----------
     database
         The ledger's; the workflows live in the same one.
-    marks
-        Of the folders of images and results: where one is not mounted, work waits.
+    stores
+        Of images and results: where one is away, work waits.
     answerer
         Answers a batch.
     outbox
@@ -85,7 +85,7 @@ class Engine:
         database: sa.Engine,
         ledger: Ledger,
         pipeline: Pipeline,
-        marks: Marks,
+        stores: Stores,
         *,
         worker_id: str,
         outbox: Outbox,
@@ -99,7 +99,7 @@ class Engine:
         self._ledger = ledger
         self._outbox = outbox
         self._pipeline = pipeline
-        self._marks = marks
+        self._stores = stores
         self._answerer = answerer
         self._worker_id = worker_id
         self._running: set[str] = set()  # workflows in this process, by ID
@@ -173,7 +173,7 @@ class Engine:
             due = self._ledger.next_due()
             if due is None or due > now():
                 return due
-            self._marks.check()
+            self._stores.check()
             batch = f"{self._worker_id}:{uuid.uuid4()}"
             with self._ledger.transaction() as connection:
                 count = self._ledger.claim(connection, batch, self._pipeline.batch_size)
@@ -206,8 +206,8 @@ class Engine:
         self._got_on_at = time.monotonic()
 
     def _deliver(self) -> datetime | None:
-        """Wake couriers, while the folder is there from which they read; return when to look again."""
-        self._marks.results.check()
+        """Wake couriers, while the store is there from which they read; return when to look again."""
+        self._stores.results.check()
         return self._couriers.wake()
 
     # --- what was left

@@ -10,20 +10,22 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from pydicom.sr.coding import Code
 
 from gateway.dicom.part_10 import read_file
 from gateway.dicom.unreadable import Unreadable
-from gateway.errors import Retry
+from gateway.errors import Missing, Retry
 from gateway.records import SR
 from gateway.results.rejected_results import SentResult, rejected_results
+from gateway.results.result import Result
 from gateway.store.entries import StoredResult
 from gateway.store.ledger import Ledger
+from gateway.store.objects import Objects
 from gateway.store.own_notes import SentAnswer, answers_sent, record_own_note
 from gateway.store.rejections import Rejection
 from gateway.store.session import Session
-from gateway.store.spool import Spool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class OwnNote:
 class ResultRejections:
     """Writes notes and registers them with their deliveries."""
 
-    def __init__(self, ledger: Ledger, results: Spool) -> None:
+    def __init__(self, ledger: Ledger, results: Objects) -> None:
         self._ledger = ledger
         self._results = results
 
@@ -47,7 +49,7 @@ class ResultRejections:
         Raises
         ------
         Retry
-            If the database or the folder of results is away.
+            If the database or the store of results is away.
         """
         with self._ledger.transaction() as connection:
             found = answers_sent(connection, given.sop_instance_uids)
@@ -65,10 +67,11 @@ class ResultRejections:
             SentResult(each.sop_class_uid, each.sop_instance_uid, each.kind != SR) for each in answer.results
         ]
         try:
-            report = read_file(self._ledger.absolute(answer.report))
-            note = rejected_results(report, sent, title, datetime.now().astimezone())
-            path = self._results.keep(note.name, [note.content])
-        except (FileNotFoundError, Unreadable):
+            report = self._ledger.absolute(answer.report)
+            self._results.fetch(report)
+            note = rejected_results(read_file(report), sent, title, datetime.now().astimezone())
+            path = self._kept(note)
+        except (Missing, FileNotFoundError, Unreadable):
             return None
         except OSError as error:
             raise Retry(f"{self._results.root}: {error.strerror or error}") from error
@@ -77,3 +80,10 @@ class ResultRejections:
             note.kind, note.media_type, path, sha256, note.sop_class_uid, note.sop_instance_uid
         )
         return OwnNote(answer, stored)
+
+    def _kept(self, note: Result) -> Path:
+        draft = self._results.begin()
+        draft.write(note.content)
+        path = self._results.finish(draft, note.name)
+        self._results.publish(path)
+        return path

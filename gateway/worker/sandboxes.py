@@ -23,7 +23,7 @@ from gateway.sandbox.memory_limit import limit_memory
 from gateway.sandbox.process import Lost, Sandbox
 from gateway.settings import Settings
 from gateway.store.entries import StoredInstance
-from gateway.store.marks import Marks
+from gateway.store.objects import Shelf
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event, open_log
 from gateway.worker.encode import open_encoder
@@ -111,10 +111,10 @@ class ImageSandboxes:
 _stages: list[Stages] = []  # of the sandbox
 
 
-def open_stages(settings: Settings, models: Sequence[ModelIdentity], marks: Marks, most_kept: int) -> None:
+def open_stages(settings: Settings, models: Sequence[ModelIdentity], results: Shelf, most_kept: int) -> None:
     """Prepare the process of a sandbox."""
     open_log(settings.directory, role="work", rules=settings.log)
-    _stages.append(Stages(settings, models, marks.received, open_encoder(settings, marks.results), most_kept))
+    _stages.append(Stages(settings, models, open_encoder(settings, results), most_kept))
     limit_memory(settings.select.max_megapixels, images_kept=most_kept)
     gc.freeze()  # what has been imported stays
 

@@ -51,7 +51,6 @@ from gateway.results.source_header import SourceHeader, source_header
 from gateway.rules.attributes import header_of
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, StoredInstance
-from gateway.store.marks import Mark
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
 from gateway.worker.answering import answering_of, configuration_hash
@@ -61,7 +60,6 @@ from gateway.worker.patient import patient_changes
 from gateway.worker.revision import SOFTWARE_VERSION
 
 _NO_PART_10 = "not a DICOM file, as there is no preamble (PS3.10 7.1); dcmconv gives one to a bare data set"
-_GONE = "the received file is gone from the spool, whose mark is there: put it back, then `gateway retry`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +182,6 @@ class Stages:
     ----------
     models
         All models that answer.
-    received
-        Where the images lie.
     encoder
         Builds and keeps the results.
     most_kept
@@ -196,13 +192,11 @@ class Stages:
         self,
         settings: Settings,
         models: Sequence[ModelIdentity],
-        received: Mark,
         encoder: Encoder,
         most_kept: int,
     ) -> None:
         self._settings = settings
         self._rules = eligibility_rules(settings, *models)
-        self._received = received
         self._encoder = encoder
         self._most_kept = most_kept
         self._kept: dict[int, _Ready] = {}  # by the row of the image
@@ -244,7 +238,6 @@ class Stages:
         description = note = None
         begun = perf_counter()
         try:
-            self._look_for(instance.path)
             source = read_source(instance.path)
             description = describe(source)
             note, outcome = self._select(instance, source)
@@ -275,18 +268,6 @@ class Stages:
 
     def _softcopy(self, source: Dataset) -> Dataset:
         return softcopy(source) if self._settings.results.presentation_state else Dataset()
-
-    def _look_for(self, path: Path) -> None:
-        """Reject an image whose file is gone from a folder that is there; elsewhere it is for later."""
-        try:
-            if path.exists():
-                return
-            self._received.check()
-            listed = list(path.parent.iterdir())  # a shared folder's answer to a name may be an old one
-        except OSError as error:
-            raise Retry(f"{path}: {error.strerror}") from error
-        if path not in listed:
-            raise Reject(Reason.FILE_MISSING, _GONE)
 
     def _encode(
         self, instance: StoredInstance, ready: _Ready, predictions: Sequence[Prediction]

@@ -58,8 +58,27 @@ def test_a_file_that_is_gone_from_a_mounted_spool_is_told_and_comes_back(
     kept = Path(gateway.versions(uid)[0]["source"])
     kept.rename(tmp_path / "away.dcm")
     os.kill(gateway.role("work"), signal.SIGCONT)
-    wait_for(lambda: state(gateway, uid) == "failed")
-    assert [event["reason"] for event in gateway.events("failed")] == ["file_missing"]
+    wait_for(lambda: gateway.events("file_missing"))
+    waiting = gateway.versions(uid)[0]
+    assert (waiting["state"], waiting["reason"]) == ("received", "file_missing")
+    assert "gateway give-up" in waiting["detail"]
+    assert "wait for files" in wrong(gateway)["files"]
     (tmp_path / "away.dcm").rename(kept)
-    assert gateway.command("retry", "--failed").returncode == 0
+    wait_for(lambda: state(gateway, uid) == "delivered")
+    assert gateway.versions(uid)[0]["reason"] is None
+    assert gateway.command("give-up", uid).returncode == 1  # nothing is missing
+
+
+def test_only_a_person_gives_up_a_file_that_is_gone(gateway: GatewayProcess, tmp_path: Path) -> None:
+    uid, file = image(tmp_path)
+    os.kill(gateway.role("work"), signal.SIGSTOP)
+    gateway.send(file)
+    Path(gateway.versions(uid)[0]["source"]).unlink()
+    os.kill(gateway.role("work"), signal.SIGCONT)
+    wait_for(lambda: gateway.events("file_missing"))
+    assert gateway.command("give-up", "--waiting").returncode == 0
+    assert state(gateway, uid) == "failed"
+    assert gateway.versions(uid)[0]["reason"] == "file_missing"
+    assert gateway.send(file)[0].stored  # it comes again
+    assert gateway.command("retry", uid).returncode == 0
     wait_for(lambda: state(gateway, uid) == "delivered")

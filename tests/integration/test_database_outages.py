@@ -107,7 +107,7 @@ def test_an_image_waits_for_its_answer_however_often_it_was_tried(
 ) -> None:
     ledger = database.ledger
     receive(ledger, tmp_path)
-    answerer = Answerer(ledger, pipeline_in(settings_in(tmp_path), ledger)[0])
+    answerer = Answerer(ledger, *pipeline_in(settings_in(tmp_path), ledger))
     database.trouble("answers", code)
     for attempt in range(ATTEMPTS_TOGETHER + 2):
         database.run("UPDATE instances SET not_before = NULL")

@@ -21,7 +21,6 @@ from gateway.records import SC, SR, UNDETERMINED
 from gateway.results.activation_overlay import OUTLINE_COLOUR
 from gateway.settings import FolderDestination, Model, Results, Settings
 from gateway.store.entries import AnswerRecord
-from gateway.store.marks import marks_of
 from gateway.store.queries.views import AnswerView, ImageView
 from gateway.store.requeue import Requeue
 from gateway.web.site import Site
@@ -59,7 +58,7 @@ def radiograph(image: NDArray[np.float32], **attributes: Any) -> Dataset:
 
 def answer(site: Site, model: Predictor) -> AnswerRecord:
     """Answer the image that waits."""
-    pipeline = pipeline_of(site.settings, marks_of(site.settings.directory, site.ledger), model)
+    pipeline = pipeline_of(site.settings, site.stores, model)
     (settled,) = pipeline.answer(claim(site.ledger, "batch"))
     assert isinstance(settled.outcome, tuple), settled.outcome
     with site.ledger.session() as session:

@@ -30,6 +30,7 @@ from tests.support.database import database_in
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.messages import answered
 from tests.support.sources import dx
+from tests.support.worker import folders_in
 from tests.wire.mllp_server import MllpServer, hang_up, mllp_server, say
 
 PATIENCE_SECONDS = 60.0
@@ -62,7 +63,8 @@ class House:
 
     def deliver(self, until: Callable[[], object]) -> None:
         """Let couriers deliver until the condition holds."""
-        couriers, pause = couriers_of(self.settings, self.ledger, "worker"), threading.Event()
+        stores = folders_in(self.settings.data_dir)
+        couriers, pause = couriers_of(self.settings, self.ledger, "worker", stores), threading.Event()
         couriers.start()
         try:
             end = monotonic() + PATIENCE_SECONDS

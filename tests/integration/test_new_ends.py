@@ -37,6 +37,7 @@ from tests.support.mailbox import Mailbox, MailboxSettings, SettingsWithMailbox
 from tests.support.site import browsing, site_in
 from tests.support.sources import dx
 from tests.support.text_answer import TextBuilder
+from tests.support.worker import folders_in
 
 RESULTS = (*shipped_results.KINDS, TextBuilder())
 DESTINATIONS = {**shipped.KINDS, MailboxSettings: lambda mailbox, _: Mailbox(mailbox)}
@@ -68,7 +69,11 @@ class House:
 
     def deliver(self) -> None:
         """Let couriers deliver until the image is delivered."""
-        couriers, pause = couriers_of(self.settings, self.ledger, "worker", DESTINATIONS), threading.Event()
+        stores = folders_in(self.settings.data_dir)
+        couriers, pause = (
+            couriers_of(self.settings, self.ledger, "worker", stores, DESTINATIONS),
+            threading.Event(),
+        )
         couriers.start()
         try:
             end = monotonic() + PATIENCE_SECONDS

@@ -13,7 +13,6 @@ from gateway.model.choice import EngineRules
 from gateway.model.predictor import SHIPPED, Predictor
 from gateway.records import Presence, State
 from gateway.store.entries import AnswerRecord
-from gateway.store.marks import marks_of
 from gateway.store.outbox import Outbox
 from gateway.store.queries.views import ImageView
 from gateway.store.queries.worklist import Search
@@ -51,8 +50,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Predict
 
 def answer(site: Site, *models: Predictor) -> Sequence[AnswerRecord]:
     """Answer the image that waits, by each of the models."""
-    marks = marks_of(site.settings.directory, site.ledger)
-    pipeline = pipeline_of(site.settings, marks, *models)
+    pipeline = pipeline_of(site.settings, site.stores, *models)
     (settled,) = pipeline.answer(claim(site.ledger, "batch"))
     assert isinstance(settled.outcome, tuple)
     with site.ledger.session() as session:

@@ -20,6 +20,7 @@ from tests.support.database import database_in
 from tests.support.gateway_process import wait_for
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.sources import dx, encoded
+from tests.support.worker import folders_in
 from tests.wire.acceptor import Acceptor, Link, Script, accepting
 from tests.wire.pacs_scripts import (
     accepting_with,
@@ -59,7 +60,7 @@ def courier(ledger: Ledger, acceptor: Acceptor, timeout_seconds: float) -> Itera
     }  # fmt: skip
     rules = {"first_retry_seconds": 0.1, "longest_retry_seconds": 0.1}
     settings = Settings.model_validate({"destinations": [pacs], "routes": [], "delivery": rules})
-    couriers = couriers_of(settings, ledger, "worker")
+    couriers = couriers_of(settings, ledger, "worker", folders_in(settings.data_dir))
     couriers.start()
     try:
         yield couriers

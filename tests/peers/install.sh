@@ -14,6 +14,13 @@ else
     echo "peers: the tests of OHIF and Medplum are left out; to run them: install Node 20 or later with npm" >&2
 fi
 
+s3="$(dirname "$0")/../../build/s3-peer"
+requirements="$(dirname "$0")/s3_requirements.txt"
+cmp -s "$requirements" "$s3/installed.txt" ||
+    { python3 -m venv "$s3" && "$s3/bin/pip" install -q --disable-pip-version-check -r "$requirements" &&
+        cp "$requirements" "$s3/installed.txt"; } ||
+    echo "peers: the tests of S3 against moto are left out: pip install -r $requirements failed" >&2
+
 missing=""
 for program in dcmqrscp storescu storescp echoscu findscu dcmsend dsr2html dsrdump; do
     command -v "$program" >/dev/null 2>&1 || missing="dcmtk"

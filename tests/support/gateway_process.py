@@ -170,7 +170,7 @@ class GatewayProcess:
         """Return the ledger's images; its database stays open until the gateway ends."""
         if self._database is None:
             self._database = open_engine(load_settings(self._config).database_url)
-        return Images(Ledger(self._database, self.data_dir))
+        return Images(Ledger(self._database, load_settings(self._config).directory.kept))
 
     def _close_database(self) -> None:
         if self._database is not None:

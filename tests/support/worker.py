@@ -17,8 +17,9 @@ from gateway.records import ModelIdentity, Prediction
 from gateway.settings import FolderDestination, Settings
 from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
-from gateway.store.marks import Marks, marks_of
+from gateway.store.objects import Stores
 from gateway.store.spool import Spool
+from gateway.store.stores import open_stores
 from gateway.worker.encode import open_encoder
 from gateway.worker.pipeline import Pipeline
 from gateway.worker.stages import Settled, Stages
@@ -74,17 +75,22 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
     return Settings(**{"data_dir": folder, "destinations": (outbox,)} | changes)
 
 
-def pipeline_in(settings: Settings, ledger: Ledger) -> tuple[Pipeline, Marks]:
-    """Return a pipeline with the fake model, and the marks of its folders."""
-    marks = marks_of(settings.directory, ledger)
-    return pipeline_of(settings, marks, FakePredictor()), marks
+def pipeline_in(settings: Settings, ledger: Ledger) -> tuple[Pipeline, Stores]:
+    """Return a pipeline with the fake model, and its stores."""
+    stores = open_stores(settings, ledger)
+    return pipeline_of(settings, stores, FakePredictor()), stores
 
 
-def pipeline_of(settings: Settings, marks: Marks, predictor: Predictor, *beside: Predictor) -> Pipeline:
+def folders_in(folder: Path) -> Stores:
+    """Return both folders below a data directory, without marks."""
+    return Stores(Spool(folder / "spool"), Spool(folder / "results"))
+
+
+def pipeline_of(settings: Settings, stores: Stores, predictor: Predictor, *beside: Predictor) -> Pipeline:
     """Return a pipeline whose every stage runs in this process."""
     models = [each.identity for each in (predictor, *beside)]
-    encoder = open_encoder(settings, marks.results)
-    place = OwnProcess(Stages(settings, models, marks.received, encoder, most_kept=2))
+    encoder = open_encoder(settings, stores.results.shelf)
+    place = OwnProcess(Stages(settings, models, encoder, most_kept=2))
     return Pipeline(settings, predictor, lambda: place, beside)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +20,7 @@ from gateway.store.queries.views import (
     ImageView,
     ModelView,
     ResultView,
+    SourceFile,
 )
 from gateway.store.schema import answers, deliveries, destinations, events, instances, results
 
@@ -107,15 +107,16 @@ class Images:
         """Return the newest data set under this UID that has an answer, else the newest; None of none."""
         return shown_of(self.versions(sop_instance_uid))
 
-    def source_of(self, sop_instance_uid: str, number: int | None = None) -> Path | None:
+    def source_of(self, sop_instance_uid: str, number: int | None = None) -> SourceFile | None:
         """Return the file of one version, else of the one with an answer, else of the newest."""
-        versions = sa.select(instances.c.path).where(instances.c.sop_instance_uid == sop_instance_uid)
+        columns = instances.c.path, instances.c.file_deleted_at
+        versions = sa.select(*columns).where(instances.c.sop_instance_uid == sop_instance_uid)
         if number is not None:
             versions = versions.where(instances.c.id == number)
         best = versions.order_by(instances.c.answer_id.is_(None), instances.c.id.desc()).limit(1)
         with self._ledger.transaction() as connection:
-            path = connection.scalar(best)
-        return None if path is None else self._ledger.absolute(path)
+            row = connection.execute(best).first()
+        return SourceFile(self._ledger.absolute(row.path), row.file_deleted_at) if row else None
 
     def complete(self, ids: Sequence[int]) -> list[ImageView]:
         """Return the images with these row numbers, in this order."""

@@ -30,6 +30,14 @@ def finds(presence: Presence, verdict: Agreement) -> bool | None:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFile:
+    """The file of a received image, and when retention deleted it."""
+
+    path: Path
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelView:
     """The model of an answer; fields are None where an earlier version kept no record.
 

@@ -9,7 +9,9 @@ from pathlib import Path as FilePath
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
+from gateway.errors import Missing
 from gateway.records import DICOM
+from gateway.store.objects import Objects
 from gateway.store.queries.document import image_document
 from gateway.store.queries.views import ImageView
 from gateway.web.security.audit import record_exported
@@ -33,23 +35,29 @@ def routes(site: Site) -> APIRouter:
     @router.get("/{what}")
     def file(request: Request, sop_instance_uid: str, what: str) -> Response:
         shown = site.images.shown(sop_instance_uid)
-        found = _file(shown, what) if shown else None
-        if shown is None or found is None or not found[0].is_file():
+        found = _file(site, shown, what) if shown else None
+        if shown is None or found is None:
+            return _missing()
+        store, path, media_type = found
+        try:
+            store.fetch(path)
+        except Missing:
             return _missing()
         record_exported(request, shown, what)
-        path, media_type = found
         name = f"{sop_instance_uid}.{what}{path.suffix}" if what != "source" else f"{sop_instance_uid}.dcm"
         return FileResponse(path, media_type=media_type, headers=_named(name))
 
     return router
 
 
-def _file(shown: ImageView, what: str) -> tuple[FilePath, str] | None:
-    """Return the file of the image or of the result of a kind, and its media type."""
+def _file(site: Site, shown: ImageView, what: str) -> tuple[Objects, FilePath, str] | None:
+    """Return store, file and media type of the image, or of its result of a kind, unless it was deleted."""
     if what == "source":
-        return shown.source, DICOM
+        return None if shown.source_deleted_at else (site.stores.received, shown.source, DICOM)
     result = shown.standing(what)
-    return (result.path, result.media_type) if result else None
+    if result is None or result.deleted_at:
+        return None
+    return site.stores.results, result.path, result.media_type
 
 
 def _named(name: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from gateway.errors import GatewayError
 from gateway.model.card import CARD_NAME, read_card
 from gateway.store.clock import now
-from gateway.store.marks import known_mark
+from gateway.store.missing_files import waiting
 from gateway.telemetry.role_status import read_role_status
 from gateway.web.pages.words import duration
 from gateway.web.site import Site
@@ -81,12 +81,13 @@ def _disk(site: Site) -> Iterator[Check]:
 
 
 def _folders(site: Site) -> Iterator[Check]:
-    """Check that the folders belong to the ledger; images wait otherwise."""
-    for folder in (site.settings.directory.spool, site.settings.directory.results):
-        mark = known_mark(folder, site.ledger)
-        problem = mark.problem() if mark else None
-        if problem:
-            yield Check(f"folder {folder.name}", False, "is not mounted: its images wait; see gateway doctor")
+    """Check that the stores are there and the ledger's; images wait otherwise."""
+    for store in site.stores:
+        if store.problem():
+            yield Check(f"folder {store.root.name}", False, "is away: its images wait; see gateway doctor")
+    count = len(waiting(site.ledger))
+    if count:
+        yield Check("files", False, f"{count} images wait for their files; see gateway doctor")
 
 
 def _model(site: Site) -> Iterator[Check]:

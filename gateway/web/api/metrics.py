@@ -23,6 +23,7 @@ from gateway import __version__
 from gateway.records import Stage, State
 from gateway.store.clock import now
 from gateway.store.entries import DeliveryState
+from gateway.store.missing_files import waiting
 from gateway.store.pulls import Pulls, PullState
 from gateway.store.timings import BUCKETS, last_folded, tallies_since
 from gateway.telemetry.role_status import read_role_status
@@ -106,6 +107,11 @@ class LedgerCollector(Collector):
             family.add_metric([state.value], states.get(state.value, 0))
         yield family
         yield CounterMetricFamily("gateway_images_received", "Images received", sum(states.values()))
+        yield GaugeMetricFamily(
+            "gateway_images_without_file",
+            "Images that wait for a file that their store does not have",
+            len(waiting(self._site.ledger)),
+        )
         _, oldest = traffic.queue()
         yield _age("gateway_queue_age_seconds", "How long the oldest unanswered image has waited", oldest)
         yield _time("gateway_last_received_timestamp_seconds", "Last image", traffic.last_received())
@@ -135,6 +141,10 @@ class LedgerCollector(Collector):
         yield studies
 
     def _machine(self) -> Iterator[Metric]:
+        stores = GaugeMetricFamily("gateway_store_up", "0 while a store is away", labels=["store"])
+        for store in self._site.stores:
+            stores.add_metric([store.root.name], 0 if store.problem() else 1)
+        yield stores
         disk = shutil.disk_usage(self._site.settings.data_dir)
         yield GaugeMetricFamily("gateway_disk_free_bytes", "Free space for the data directory", disk.free)
         yield GaugeMetricFamily("gateway_disk_size_bytes", "Size of its file system", disk.total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -48,7 +49,7 @@ def routes(site: Site) -> APIRouter:
         record_viewed(request, shown)
         newer, older = site.worklist.neighbours(shown.id)
         about = {"image": shown, "versions": versions, "newer": newer, "older": older}
-        told = {"tree": _tree(shown), "map_limit": _map_limit(shown), **_status(site, shown)}
+        told = {"tree": _tree(site, shown), "map_limit": _map_limit(shown), **_status(site, shown)}
         return page(
             request, site, "report.html", **about, **told, **_feedback(request, site, sop_instance_uid)
         )
@@ -161,9 +162,15 @@ def _answer_id(judged: str) -> int:
     return int(judged) if judged.isdecimal() and len(judged) < 19 else 0
 
 
-def _tree(shown: ImageView) -> Item | None:
+def _tree(site: Site, shown: ImageView) -> Item | None:
+    """Return the content of the report; None where it was deleted, or cannot be had now."""
     report = shown.standing(SR)
-    return read_tree(report.path) if report and not report.deleted_at else None
+    if report is None or report.deleted_at:
+        return None
+    with suppress(Retry):
+        site.stores.results.fetch(report.path)
+        return read_tree(report.path)
+    return None
 
 
 def _map_limit(shown: ImageView) -> float | None:

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from gateway.deliver.routing import Judgement, judge, route_of
-from gateway.rules.attributes import NoHeader, header_of
+from gateway.rules.attributes import NoHeader
+from gateway.store.headers import kept_header_of
 from gateway.store.queries.views import ImageView
 from gateway.store.requeue import Requeue, Requeued, Selection
 from gateway.web.pages.report import status_part
@@ -50,7 +51,8 @@ def routes(site: Site) -> APIRouter:
 def _judged(site: Site, image: ImageView) -> tuple[list[Judgement], str]:
     """Return each route with its verdict, or the problem that keeps conditions from being judged."""
     try:
-        return list(judge(site.settings, image.calling_ae_title, header_of(image.source))), ""
+        header = kept_header_of(site.ledger, image.source)
+        return list(judge(site.settings, image.calling_ae_title, header)), ""
     except NoHeader as problem:
         return [], f"A condition cannot be judged: {problem}"
 

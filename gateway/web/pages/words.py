@@ -38,7 +38,7 @@ REASONS = {
     Reason.REJECTION_NOTE: "a rejection note",
     Reason.REJECTED: "rejected, answer withdrawn",
     Reason.UNDECODABLE: "cannot be decoded",
-    Reason.FILE_MISSING: "received file deleted",
+    Reason.FILE_MISSING: "received file missing",
     Reason.TOO_LARGE: "too large",
     Reason.NO_PIXELS: "has no pixels",
     Reason.POISON: "ended its process",

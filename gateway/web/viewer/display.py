@@ -6,8 +6,9 @@ from pathlib import Path
 
 from anyio import CapacityLimiter, to_thread
 
-from gateway.errors import Retry
+from gateway.errors import Missing, Retry
 from gateway.sandbox.process import Sandbox
+from gateway.store.objects import Objects
 from gateway.store.pictures import Kind, Pictures
 from gateway.web.bounded import Bounded
 from gateway.web.viewer.rendering import begin, render
@@ -24,10 +25,13 @@ class Display:
     ----------
     pictures
         Cache of rendered files.
+    received
+        Where the images lie.
     """
 
-    def __init__(self, pictures: Pictures) -> None:
+    def __init__(self, pictures: Pictures, received: Objects) -> None:
         self._pictures = pictures
+        self._received = received
         self.process = Sandbox("pictures", begin)
         self._alone = CapacityLimiter(1)  # a thread of its own: rendering delays no other request
         self._waiting = 0
@@ -45,7 +49,7 @@ class Display:
         Raises
         ------
         Retry
-            If too many requests wait, or rendering is not possible now.
+            If too many requests wait, the store is away, or rendering is not possible now.
         """
         kept = await to_thread.run_sync(self._pictures.find, source, kind)
         if kept or source in self._unshowable:
@@ -64,8 +68,12 @@ class Display:
 
     def _make(self, source: Path, kind: Kind) -> Path | None:
         kept = self._pictures.find(source, kind)  # rendered meanwhile
-        if kept or source in self._unshowable or not source.exists():
+        if kept or source in self._unshowable:
             return kept
+        try:
+            self._received.fetch(source)
+        except Missing:
+            return None
         content = self._render(source, kind)
         return None if content is None else self._pictures.keep(source, kind, content)
 

@@ -41,7 +41,7 @@ def routes(site: Site) -> APIRouter:
         source = await run_in_threadpool(site.images.source_of, sop_instance_uid, v)
         if source is None:
             return _missing()
-        path = await site.display.picture(source, Kind.THUMBNAIL)
+        path = None if source.deleted_at else await site.display.picture(source.path, Kind.THUMBNAIL)
         if path is None:
             return Response(PLACEHOLDER, media_type="image/svg+xml", headers=FORGET)
         return FileResponse(path, media_type="image/jpeg", headers=KEEP if v is not None else FORGET)
@@ -49,8 +49,10 @@ def routes(site: Site) -> APIRouter:
     @router.get("/pixels")
     async def pixels(request: Request, sop_instance_uid: str, v: Version = None) -> Response:
         shown = await run_in_threadpool(_shown, site, sop_instance_uid, v)
-        path = await site.display.picture(shown.source, Kind.PIXELS) if shown else None
-        if shown is None or path is None:
+        if shown is None or shown.source_deleted_at:
+            return _missing()
+        path = await site.display.picture(shown.source, Kind.PIXELS)
+        if path is None:
             return _missing()
         await run_in_threadpool(record_viewed, request, shown)
         return FileResponse(path, media_type="application/octet-stream", headers=FORGET)

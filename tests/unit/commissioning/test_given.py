@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.commissioning.given import given_images
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Missing
 from gateway.store.entries import Agreement
 from gateway.store.ledger import Ledger
 from gateway.web.site import Site
@@ -20,6 +20,12 @@ def site(tmp_path: Path) -> Site:
     return site_in(tmp_path)
 
 
+def fetched(_: Ledger, path: Path) -> None:
+    """Find the file where it lies, or miss it."""
+    if not path.exists():
+        raise Missing(str(path))
+
+
 def no_ledger() -> Ledger:
     raise AssertionError("a folder needs no ledger")
 
@@ -29,7 +35,7 @@ def test_a_folder_is_searched_whole(tmp_path: Path) -> None:
     (folder / "a" / "b").mkdir(parents=True)
     for name in ("2.png", "a/b/1.dcm"):
         (folder / name).write_bytes(b"")
-    found = given_images(str(folder), no_ledger)
+    found = given_images(str(folder), no_ledger, fetched)
     assert [each.path.name for each in found] == ["2.png", "1.dcm"]
 
 
@@ -37,7 +43,7 @@ def test_a_list_names_images_that_the_gateway_keeps(site: Site, tmp_path: Path) 
     uids = [str(add_image(site, number, dx()).sop_instance_uid) for number in (1, 2)]
     names = tmp_path / "normal.txt"
     names.write_text("\n".join([*uids, "", uids[0]]))
-    found = given_images(str(names), lambda: site.ledger)
+    found = given_images(str(names), lambda: site.ledger, fetched)
     assert [each.name for each in found] == uids
     assert all(each.path.exists() for each in found)
 
@@ -47,11 +53,11 @@ def test_an_image_that_is_not_kept_is_named(site: Site, tmp_path: Path) -> None:
     names = tmp_path / "normal.txt"
     names.write_text("1.2.3")
     with pytest.raises(GatewayError, match=r"1\.2\.3: no image with this SOP Instance UID was received"):
-        given_images(str(names), lambda: site.ledger)
+        given_images(str(names), lambda: site.ledger, fetched)
     names.write_text(uid)
-    given_images(str(names), lambda: site.ledger)[0].path.unlink()
+    given_images(str(names), lambda: site.ledger, fetched)[0].path.unlink()
     with pytest.raises(GatewayError, match="its file was deleted"):
-        given_images(str(names), lambda: site.ledger)
+        given_images(str(names), lambda: site.ledger, fetched)
 
 
 def test_feedback_gives_the_images_on_which_all_clear_readers_agree(site: Site) -> None:
@@ -68,12 +74,14 @@ def test_feedback_gives_the_images_on_which_all_clear_readers_agree(site: Site) 
         uids[number] = uid = str(add_answer(site, number).sop_instance_uid)
         for reader, verdict in enumerate(given):
             site.feedback.record(uid, f"reader {reader}", verdict, "", judged(site, uid))
-    normal = given_images("feedback", lambda: site.ledger)
+    normal = given_images("feedback", lambda: site.ledger, fetched)
     assert {each.name for each in normal} == {uids[1], uids[4]}
-    assert [each.name for each in given_images("feedback", lambda: site.ledger, sick=True)] == [uids[2]]
+    assert [each.name for each in given_images("feedback", lambda: site.ledger, fetched, sick=True)] == [
+        uids[2]
+    ]
 
 
 def test_a_source_that_is_none_is_refused(tmp_path: Path) -> None:
     for source in (tmp_path / "none", tmp_path / "none.txt"):
         with pytest.raises(GatewayError, match="give a folder of images"):
-            given_images(str(source), no_ledger)
+            given_images(str(source), no_ledger, fetched)

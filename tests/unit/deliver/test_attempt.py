@@ -23,6 +23,7 @@ from gateway.telemetry.audit import trail
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.sources import dx, encoded
 from tests.support.storage_peer import storage_peer
+from tests.support.worker import folders_in
 
 RULES = Delivery(first_retry_seconds=5, longest_retry_seconds=3600, give_up_after_hours=1)
 
@@ -55,7 +56,10 @@ def attempt(ledger: Ledger, outbox: Outbox, port: int | None, **rules: Any) -> N
     settings = Settings(destinations=[pacs] if port else [], routes=[], delivery=rules)
     claimed = outbox.claim("pacs", "worker", 100)
     destination = open_destinations(settings).get("pacs") or Unconfigured("pacs")
-    Attempt(destination, settings.delivery, outbox, Commitments(ledger), threading.Event()).run(claimed)
+    stores = folders_in(ledger._kept)
+    Attempt(destination, settings.delivery, outbox, Commitments(ledger), stores, threading.Event()).run(
+        claimed
+    )
     outbox.release("worker")
 
 

@@ -25,6 +25,7 @@ from gateway.store.queries.images import Images
 from gateway.store.requeue import Requeue
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.sources import dx, encoded
+from tests.support.worker import folders_in
 
 PATIENCE_SECONDS = 60.0
 
@@ -52,7 +53,7 @@ def couriers(ledger: Ledger, tmp_path: Path) -> Iterator[Callable[..., Couriers]
         settings = Settings.model_validate(
             {"data_dir": tmp_path, "destinations": [folder], "routes": []} | changes
         )
-        started.append(couriers_of(settings, ledger, "worker"))
+        started.append(couriers_of(settings, ledger, "worker", folders_in(settings.data_dir)))
         started[-1].start()
         return started[-1]
 

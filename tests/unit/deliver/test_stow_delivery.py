@@ -15,6 +15,7 @@ from gateway.store.queries.images import Images
 from gateway.store.queries.views import DeliveryView
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.sources import dx, encoded
+from tests.support.worker import folders_in
 from tests.wire.stow_server import (
     STORES,
     Script,
@@ -62,7 +63,10 @@ def deliver_until(
     settings = Settings.model_validate(
         {"data_dir": tmp_path, "destinations": [web], "routes": [], "delivery": delivery}
     )
-    couriers, pause = couriers_of(settings, ledger, "worker"), threading.Event()
+    couriers, pause = (
+        couriers_of(settings, ledger, "worker", folders_in(settings.data_dir)),
+        threading.Event(),
+    )
     couriers.start()
     try:
         for _ in range(round(PATIENCE_SECONDS / 0.05)):

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigurationError, Retry
-from gateway.files.data_directory import DataDirectory
-from gateway.settings import Retention
+from gateway.settings import Retention, Settings
 from gateway.store.ledger import Ledger
-from gateway.store.marks import MARK, known_mark, mark_of, marks_of
+from gateway.store.marks import MARK, known_mark, mark_of
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
 from gateway.store.spool import Spool
+from gateway.store.stores import open_stores
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 
 NAME = f"{1:064x}.dcm"
@@ -108,14 +108,14 @@ def test_a_ledger_from_before_there_were_marks_looks_for_its_files(ledger: Ledge
 def test_retention_deletes_nothing_while_a_folder_is_away(
     ledger: Ledger, tmp_path: Path, folder: str
 ) -> None:
-    marks = marks_of(DataDirectory(tmp_path), ledger)
+    stores = open_stores(Settings(data_dir=tmp_path), ledger)
     ledger.record_received(received(tmp_path))
     (image,) = claim(ledger, "batch")
     record_answer(ledger, image, answer(tmp_path, "near"))
     (delivery,) = Outbox(ledger).claim("near", "here-1", 10)
     Outbox(ledger).record_stored(delivery)
     assert state(ledger)[0] == "delivered"
-    cleaner = Cleaner(AT_ONCE, ledger, [], Pictures(tmp_path / "pictures", 1), marks)
+    cleaner = Cleaner(AT_ONCE, ledger, stores, Pictures(tmp_path / "pictures", 1))
     unmount(tmp_path / folder)
     with pytest.raises(Retry):
         cleaner.clean()

@@ -22,6 +22,7 @@ from gateway.store.requeue import Requeue, Selection
 from gateway.store.retention import Cleaner
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.query_plans import plans_while
+from tests.support.worker import folders_in
 
 GROWING = ("instances", "answers", "results", "deliveries", "events", "timings")
 PACS = "pacs"
@@ -85,7 +86,7 @@ def commit(ledger: Ledger, _: Path) -> None:
 
 def clean(ledger: Ledger, folder: Path) -> None:
     rules = Retention(received_days=0, results_days=0, failed_days=0)
-    Cleaner(rules, ledger, [], Pictures(folder / "pictures", 1)).clean()
+    Cleaner(rules, ledger, folders_in(folder), Pictures(folder / "pictures", 1)).clean()
 
 
 def search(**wanted: Any) -> Callable[[Ledger, Path], object]:

@@ -16,6 +16,7 @@ from gateway.store.requeue import Requeue
 from gateway.store.retention import LONG_AGO, Cleaner, Rule, candidates_of
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.query_plans import plans_of
+from tests.support.worker import folders_in
 
 NEVER = Retention(received_days=None, results_days=None, failed_days=None)
 AT_ONCE = Retention(received_days=0, results_days=0, failed_days=0)
@@ -55,7 +56,7 @@ def fail(ledger: Ledger) -> None:
 
 def clean(ledger: Ledger, folder: Path, rules: Retention) -> None:
     pictures = Pictures(folder / "pictures", BYTES)
-    Cleaner(rules, ledger, [folder / "spool", folder / "results"], pictures).clean()
+    Cleaner(rules, ledger, folders_in(folder), pictures).clean()
 
 
 def left(folder: Path) -> int:

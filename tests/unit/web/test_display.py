@@ -9,6 +9,7 @@ import pytest
 
 from gateway.errors import Retry
 from gateway.store.pictures import Kind, Pictures
+from gateway.store.spool import Spool
 from gateway.web.viewer import display
 from gateway.web.viewer.display import Display
 from tests.support.sources import dx, encoded
@@ -23,7 +24,7 @@ def hanging(tmp_path: Path) -> Path:
 
 
 def opened(tmp_path: Path) -> Display:
-    return Display(Pictures(tmp_path / "pictures", 1 << 20))
+    return Display(Pictures(tmp_path / "pictures", 1 << 20), Spool(tmp_path / "spool"))
 
 
 def test_a_hung_decoder_ends_with_the_display(tmp_path: Path, hanging: Path) -> None:

@@ -16,7 +16,7 @@ from gateway.worker.answerer import ATTEMPTS_TOGETHER, Answerer
 from gateway.worker.pipeline import Pipeline
 from gateway.worker.stages import Settled
 from tests.support.ledger_rows import state
-from tests.support.worker import pipeline_in, receive, settings_in
+from tests.support.worker import folders_in, pipeline_in, receive, settings_in
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def attempts(ledger: Ledger, **values: int) -> list[int]:
 def test_a_batch_is_answered_once(ledger: Ledger, pipeline: Pipeline, tmp_path: Path) -> None:
     receive(ledger, tmp_path)
     claim(ledger, "a")
-    answerer = Answerer(ledger, pipeline)
+    answerer = Answerer(ledger, pipeline, folders_in(tmp_path))
     for _ in range(2):  # as after a kill between the answer and the workflow's end
         answerer.answer("a", lambda: None)
     assert state(ledger) == ("inferred", None)
@@ -69,7 +69,7 @@ def test_a_batch_that_fails_waits_and_only_a_bug_is_counted(
 ) -> None:
     receive(ledger, tmp_path)
     claim(ledger, "a")
-    Answerer(ledger, Failing(error, pipeline)).answer("a", lambda: None)
+    Answerer(ledger, Failing(error, pipeline), folders_in(tmp_path)).answer("a", lambda: None)
     assert state(ledger) == ("received", None)
     assert ledger.open_batches() == []
     assert attempts(ledger) == [counted]
@@ -83,7 +83,7 @@ def test_a_bug_ends_the_image_that_causes_it_and_the_others_are_answered(
     claim(ledger, "a")
     attempts(ledger, attempts=ATTEMPTS_TOGETHER)  # the batch has failed so often
     failing, progress = Failing(ZeroDivisionError(), pipeline, "1.2.2"), list[None]()
-    Answerer(ledger, failing).answer("a", lambda: progress.append(None))
+    Answerer(ledger, failing, folders_in(tmp_path)).answer("a", lambda: progress.append(None))
     assert [state(ledger, f"1.2.{number}") for number in (1, 2, 3)] == [
         ("inferred", None),
         ("failed", "internal_error"),

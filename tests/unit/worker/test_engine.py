@@ -42,7 +42,7 @@ def ledger(ledger: Ledger, tmp_path: Path) -> Ledger:
 def running(ledger: Ledger, folder: Path) -> Iterator[Engine]:
     """Run an engine, with a watch that only the test calls."""
     settings = settings_in(folder, shutdown_seconds=5)
-    pipeline, marks = pipeline_in(settings, ledger)
+    pipeline, stores = pipeline_in(settings, ledger)
     database, stopping = open_engine(settings.database_url), threading.Event()
     pictures = Pictures(settings.directory.viewer_cache, 1)
     engine = Engine(
@@ -50,12 +50,12 @@ def running(ledger: Ledger, folder: Path) -> Iterator[Engine]:
         database,
         ledger,
         pipeline,
-        marks,
+        stores,
         worker_id=WORKER,
         outbox=Outbox(ledger),
-        answerer=Answerer(ledger, pipeline),
-        couriers=couriers_of(settings, ledger, WORKER),
-        cleaner=Cleaner(settings.retention, ledger, [], pictures, marks, stopping),
+        answerer=Answerer(ledger, pipeline, stores),
+        couriers=couriers_of(settings, ledger, WORKER, stores),
+        cleaner=Cleaner(settings.retention, ledger, stores, pictures, stopping),
         stopping=stopping,
     )
     engine.start()

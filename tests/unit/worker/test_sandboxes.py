@@ -16,7 +16,7 @@ from gateway.errors import ConfigurationError, Retry
 from gateway.sandbox.process import Lost, Sandbox
 from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
-from gateway.store.marks import marks_of
+from gateway.store.stores import open_stores
 from gateway.worker.sandboxes import DEATHS, ImageSandbox, ImageSandboxes, open_stages
 from gateway.worker.stages import End
 from tests.support.gateway_process import PATIENCE_SECONDS
@@ -28,7 +28,7 @@ from tests.support.worker import FakePredictor, receive, settings_in
 def sandbox(ledger: Ledger, tmp_path: Path) -> Iterator[ImageSandbox]:
     settings, models = settings_in(tmp_path), (FakePredictor().identity,)
     sandbox = ImageSandbox(
-        Sandbox("tests", open_stages, settings, models, marks_of(settings.directory, ledger), 2)
+        Sandbox("tests", open_stages, settings, models, open_stores(settings, ledger).results.shelf, 2)
     )
     yield sandbox
     sandbox.close()
