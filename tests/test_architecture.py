@@ -36,9 +36,12 @@ LAYERS: dict[str, set[str]] = {
     "pull": VALUES
     | RUNNING
     | {"dicom", "imaging", "upper_layer", "store", "receive", "deliver", "doctor.finding"},
-    "worker": CORE | RUNNING | {"store", "deliver", "sandbox"},
+    "remote": CORE | RUNNING | {"deliver"},
+    "worker": CORE | RUNNING | {"store", "deliver", "remote", "sandbox"},
     "web": CORE | RUNNING | {"store", "receive", "deliver", "worker", "sandbox"},
-    "doctor": CORE | RUNNING | {"configuration", "store", "deliver", "pull", "worker", "doctor.finding"},
+    "doctor": CORE
+    | RUNNING
+    | {"configuration", "store", "deliver", "pull", "remote", "worker", "doctor.finding"},
     "processes": VALUES | RUNNING | {"store", "receive", "deliver", "pull", "worker", "web", "sandbox"},
     "training": CORE,
     "commissioning": CORE | {"store", "worker"},

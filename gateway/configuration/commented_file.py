@@ -27,6 +27,7 @@ from gateway.settings import (
     WebSource,
     destinations,
     messages,
+    model,
     scp,
     section,
     sources,
@@ -74,7 +75,7 @@ def commented_file() -> str:
 
 def field_docstrings() -> dict[str, dict[str, str]]:
     """Return the docstring under each field of the settings, by class and field."""
-    modules = gateway.settings, scp, destinations, messages, sources, web_server, section
+    modules = gateway.settings, scp, model, destinations, messages, sources, web_server, section
     trees = (ast.parse(inspect.getsource(module)) for module in modules)
     return {
         node.name: dict(_documented(node))
