@@ -20,7 +20,7 @@ try:
     print(open_predictor(Settings(model=Model(**eval(sys.argv[2])))).identity.engine)
 except ConfigurationError as error:
     print(error)
-print(sorted({name.partition(".")[0] for name in sys.modules} & no_engines.ENGINES))
+print(sorted({name.partition(".")[0] for name, loaded in sys.modules.items() if loaded} & no_engines.ENGINES))
 """
 
 
