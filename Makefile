@@ -33,7 +33,7 @@ $(RUNS): pyproject.toml constraints.txt
 	@touch $@
 
 $(TESTS): $(RUNS)
-	$(INSTALL) -e '.[local,dev]'
+	$(INSTALL) -e '.[local,export,dev]'
 	@touch $@
 
 demo: $(RUNS)  ## send sample_dicoms/ to a gateway and print what came of each file
