@@ -69,7 +69,7 @@ class ModelServer(ThreadingHTTPServer):
 
     def __init__(self, networks: NetworkEngine, port: int = 0, context: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", port), Handler)
-        self.networks = networks
+        self.networks: Any = networks
         self.binary = True
         self.version = "1"
         self.spoil: Callable[[Handler, dict[str, Any], dict[str, Floats]], bool] | None = None
