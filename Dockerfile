@@ -14,7 +14,7 @@ RUN if [ -n "$TORCH_INDEX_URL" ]; then \
     fi
 COPY --chown=gateway gateway gateway
 COPY --chown=gateway config config
-RUN pip install --no-cache-dir -c constraints.txt .
+RUN pip install --no-cache-dir -c constraints.txt '.[local]'
 
 USER gateway
 ENV GATEWAY_CONFIG=/app/config/gateway.yaml GATEWAY_DATA_DIR=/data PYTHONUNBUFFERED=1

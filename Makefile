@@ -29,11 +29,11 @@ $(RUNS): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 	$(if $(strip $(TORCH_INDEX_URL)),$(INSTALL) --index-url $(TORCH_INDEX_URL) torch torchvision)
-	$(INSTALL) -e .
+	$(INSTALL) -e '.[local]'
 	@touch $@
 
 $(TESTS): $(RUNS)
-	$(INSTALL) -e '.[dev]'
+	$(INSTALL) -e '.[local,export,dev]'
 	@touch $@
 
 demo: $(RUNS)  ## send sample_dicoms/ to a gateway and print what came of each file

@@ -36,20 +36,24 @@ LAYERS: dict[str, set[str]] = {
     "pull": VALUES
     | RUNNING
     | {"dicom", "imaging", "upper_layer", "store", "receive", "deliver", "doctor.finding"},
-    "worker": CORE | RUNNING | {"store", "deliver", "sandbox"},
+    "remote": CORE | RUNNING | {"deliver"},
+    "worker": CORE | RUNNING | {"store", "deliver", "remote", "sandbox"},
     "web": CORE | RUNNING | {"store", "receive", "deliver", "worker", "sandbox"},
-    "doctor": CORE | RUNNING | {"configuration", "store", "deliver", "pull", "worker", "doctor.finding"},
+    "doctor": CORE
+    | RUNNING
+    | {"configuration", "store", "deliver", "pull", "remote", "worker", "doctor.finding"},
     "processes": VALUES | RUNNING | {"store", "receive", "deliver", "pull", "worker", "web", "sandbox"},
     "training": CORE,
+    "export": CORE | {"remote"},
     "commissioning": CORE | {"store", "worker"},
     "proof": VALUES | RUNNING | {"dicom", "store", "receive", "deliver", "worker", "processes"},
     "commands": CORE
     | RUNNING
     | {"configuration", "store", "deliver", "pull", "worker", "web", "processes", "training", "proof"}
-    | {"commissioning", "doctor", "doctor.finding"},
+    | {"commissioning", "doctor", "doctor.finding", "export"},
 }
 ENTRY_POINTS = {"__main__", "__init__"}
-RESEARCH = {"training", "proof", "commissioning"}
+RESEARCH = {"training", "proof", "commissioning", "export"}
 COMPOSED = ["receive"]
 OUTSIDE_THE_CORE = {"sqlalchemy", "pynetdicom", "dbos", "structlog", "socket", "sqlite3", "typer", "rich"}
 

@@ -19,6 +19,7 @@ from gateway.settings import (
     FHIRDestination,
     FolderDestination,
     HL7Destination,
+    Model,
     Route,
     Settings,
 )
@@ -26,6 +27,12 @@ from gateway.settings.across import did_you_mean, is_loopback
 from gateway.settings.web_server import WebServer, secret_variables
 
 LONGEST_TITLE = 16
+HERE = {"engine", "device", "threads"}
+"""Settings of `model` about networks on this machine."""
+AT_SERVERS = {
+    *("urls", "classifier_name", "lungs_name", "model_version", "bearer_token", "ca"),
+    *("certificate", "key", "timeout_seconds", "images_per_request", "requests_per_server"),
+}
 _NO_SETTINGS = {"GATEWAY_CONFIG", "GATEWAY_ROLE"}
 
 
@@ -191,9 +198,17 @@ def _idle_limits(settings: Settings) -> Iterator[Problem]:
     ):
         text = f"has no effect beyond scp.max_associations, {scp.max_associations}; lower it"
         yield Problem(("scp", "max_associations_per_peer"), text)
-    if model.precision != "auto" and model.engine == "torch":
+    yield from _idle_model(model)
+    if model.kind == "local" and model.precision != "auto" and model.engine == "torch":
         text = "has no effect with model.engine torch; write auto"
         yield Problem(("model", "precision"), text)
+
+
+def _idle_model(model: Model) -> Iterator[Problem]:
+    idle = HERE if model.kind == "remote" else AT_SERVERS
+    for name in sorted(idle & model.model_fields_set):
+        if getattr(model, name) != Model.model_fields[name].default:
+            yield Problem(("model", name), f"has no effect with model.kind {model.kind}; remove it")
 
 
 def _foreign_variables(settings: Settings) -> Iterator[Problem]:

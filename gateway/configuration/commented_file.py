@@ -29,6 +29,7 @@ from gateway.settings import (
     WebSource,
     destinations,
     messages,
+    model,
     routes,
     scp,
     section,
@@ -81,7 +82,10 @@ def commented_file() -> str:
 
 def field_docstrings() -> dict[str, dict[str, str]]:
     """Return the docstring under each field of the settings, by class and field."""
-    modules = gateway.settings, scp, destinations, messages, routes, sources, web_server, section, store
+    modules = (
+        *(gateway.settings, scp, model, destinations, messages, routes),
+        *(sources, web_server, section, store),
+    )
     trees = (ast.parse(inspect.getsource(module)) for module in modules)
     return {
         node.name: dict(_documented(node))

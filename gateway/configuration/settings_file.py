@@ -184,7 +184,7 @@ def _paths(value: Any, key: Location) -> list[tuple[Location, Path]]:
 def _absolute(settings: Settings, home: Path) -> Settings:
     root = settings.data_dir.expanduser().resolve()
     model = settings.model
-    named = {"path": model.path, "profile": model.profile}
+    named = {name: getattr(model, name) for name in ("path", "profile", *READ)}
     files = {name: _found(path, root, home) for name, path in named.items() if path is not None}
     changed = {
         "data_dir": root,

@@ -15,7 +15,7 @@ import threading
 import zlib
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse, RemoteDisconnected
@@ -43,7 +43,7 @@ _LAST_WORD_SECONDS = 1.0  # for an answer that came before all was sent
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer; `content` is what it held before compression."""
+    """A whole answer; `content` is what it held before compression, `headers` have names in lower case."""
 
     url: str
     status: int
@@ -52,6 +52,7 @@ class Answer:
     content: bytes
     content_type: str = ""
     retry_after: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_success(self) -> bool:
@@ -78,11 +79,23 @@ class WebClient:
     ----------
     stopping
         Once set, a request is ended within seconds.
+    patience
+        In the place of that of the server's `timeout_seconds`.
+    most_bytes
+        Size of an answer beyond which it is not read; a download has its own.
     """
 
-    def __init__(self, server: WebServer, stopping: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        server: WebServer,
+        stopping: threading.Event | None = None,
+        *,
+        patience: Patience | None = None,
+        most_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
         self._server = server
-        self._patience = Patience(server.timeout_seconds, stopping)
+        self._patience = patience or Patience(server.timeout_seconds, stopping)
+        self._most_bytes = most_bytes
 
     def request(
         self,
@@ -172,8 +185,9 @@ class WebClient:
                 self._patience.begin()
             except OSError:
                 self._patience.begin(seconds=min(_LAST_WORD_SECONDS, self._server.timeout_seconds))
-                return _answer(connection, url, download)  # some servers refuse before they have read all
-            return _answer(connection, url, download)
+                # some servers refuse before they have read all
+                return _answer(connection, url, self._most_bytes, download)
+            return _answer(connection, url, self._most_bytes, download)
         except Stopped as error:
             raise Interrupted(f"{url}: {error}") from error
         except TimeoutError as error:
@@ -202,17 +216,17 @@ def _head(method: str, url: str, host: str, headers: Mapping[str, str]) -> bytes
     return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 
 
-def _answer(connection: Connection, url: str, download: Download | None) -> Answer:
-    incoming = _Incoming(connection)
+def _answer(connection: Connection, url: str, most_bytes: int, download: Download | None) -> Answer:
+    incoming = _Incoming(connection, most_bytes)
     response = HTTPResponse(cast(socket.socket, incoming))
     try:
         response.begin()
         if download is not None and 200 <= response.status < 300:
             incoming.expect(download)
-        content = b""
+        blocks = []
         while block := response.read(_BLOCK_BYTES):
             if incoming.download is None:
-                content += block
+                blocks.append(block)
             else:
                 incoming.download.file.write(block)
         if response.length:
@@ -222,14 +236,15 @@ def _answer(connection: Connection, url: str, download: Download | None) -> Answ
             response.status,
             clean(response.reason, 100),
             clean(response.getheader("Location", ""), 300),
-            _decoded(content, response.getheader("Content-Encoding", "")),
+            _decoded(b"".join(blocks), response.getheader("Content-Encoding", ""), most_bytes),
             clean(response.getheader("Content-Type", ""), 300),
             response.getheader("Retry-After", "").strip()[:_LONGEST_DATE],
+            {name.lower(): value for name, value in response.getheaders()},
         )
     except RemoteDisconnected:
         raise ConnectionResetError("it closed the connection before it answered") from None
     except _TooMuchError:
-        raise Unanswered(f"{url}: an answer of more than {incoming.limit >> 20} MB") from None
+        raise Unanswered(f"{url}: an answer of more than {-(-incoming.limit >> 20)} MB") from None
     except (HTTPException, ValueError, zlib.error) as error:
         told = clean(str(error) or type(error).__name__, 100)
         raise Unanswered(f"{url}: the answer is not HTTP ({told})") from None
@@ -259,11 +274,11 @@ class Download:
 class _Incoming(io.RawIOBase):
     """The source that http.client reads from: the connection, up to the limit."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, most_bytes: int) -> None:
         self._connection = connection
         self._taken = 0
         self._end = float("inf")
-        self.limit = MAX_ANSWER_BYTES
+        self.limit = most_bytes
         self.download: Download | None = None
 
     def expect(self, download: Download) -> None:
@@ -290,14 +305,14 @@ class _Incoming(io.RawIOBase):
         return len(taken)
 
 
-def _decoded(content: bytes, coding: str) -> bytes:
+def _decoded(content: bytes, coding: str, most_bytes: int) -> bytes:
     """Undo a compression, though none was offered."""
     if coding.strip().lower() in ("", "identity") or not content:
         return content
     if coding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
         raise ValueError(f"Content-Encoding {coding}, though none was offered")
     decompressor = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
-    plain = decompressor.decompress(content, MAX_ANSWER_BYTES)
+    plain = decompressor.decompress(content, most_bytes)
     if decompressor.unconsumed_tail:
         raise _TooMuchError
     return plain

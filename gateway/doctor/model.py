@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +12,15 @@ from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import ConfigurationError
 from gateway.settings import Settings
 
+if TYPE_CHECKING:
+    from gateway.remote.predictor import RemotePredictor
+
 SLOW_SECONDS = 1.0  # the target for a whole answer
 
 
 def model(settings: Settings) -> Iterator[Finding]:
     """Yield the findings on the model after two predictions of a grey square."""
+    from gateway.remote.predictor import RemotePredictor
     from gateway.worker.pipeline import open_predictor
 
     try:
@@ -23,6 +28,10 @@ def model(settings: Settings) -> Iterator[Finding]:
     except ConfigurationError as error:
         yield wrong("model", str(error), "here: model.path and model.device")
         return
+    if isinstance(predictor, RemotePredictor):
+        yield from _servers(predictor)
+        if predictor.problem:
+            return
     square = np.zeros((1, 3, 224, 224), np.float32)
     predictor.predict(square)  # the first pass is several times as slow
     start = time.perf_counter()
@@ -43,3 +52,14 @@ def model(settings: Settings) -> Iterator[Finding]:
         )
     if predictor.card.abstention is None:
         yield doubtful("model", "it never abstains: its card has no limits", "here: a model with abstention")
+
+
+def _servers(predictor: RemotePredictor) -> Iterator[Finding]:
+    """Yield a finding on each model server: whether it gives the reference answers."""
+    predictor.look_after()
+    for url, engine, problem in predictor.servers():
+        if engine:
+            yield good("model server", f"{url} gives the reference answers: {engine}")
+        else:
+            advice = "here: model.urls, names, ca, bearer_token; there: its log, and the models that it holds"
+            yield wrong("model server", f"{url} answers no image: {problem}", advice)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from gateway.errors import ConfigurationError
 from gateway.model.abstention import Detector
 from gateway.model.card import LungNetwork
 from gateway.model.engines import NetworkEngine, Precision
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.model.openvino_engine import OpenVinoEngine
     from gateway.model.torch_engine import TorchEngine
 
+_INSTALL = "run pip install 'cxr-gateway[local]', or state model.kind: remote"
 GPU_DRIVER = "libcuda.so.1"  # without it PyTorch need not be asked for a GPU
 
 
@@ -119,8 +121,10 @@ def open_openvino(model: Weighed, rules: EngineRules) -> OpenVinoEngine:
 
 def open_torch(model: Weighed, rules: EngineRules) -> TorchEngine:
     """Open the model by PyTorch on the device of the rules."""
-    from gateway.model.torch_engine import TorchEngine, find_device
-
+    try:
+        from gateway.model.torch_engine import TorchEngine, find_device
+    except ImportError as error:
+        raise ConfigurationError(f"model: {error}; {_INSTALL}") from error
     return TorchEngine(model.state, find_device(rules.device), rules.threads, model.lung_state)
 
 
@@ -129,8 +133,7 @@ def _on_gpu(device: str) -> bool:
         return device != "cpu"
     try:
         ctypes.CDLL(GPU_DRIVER)
-    except OSError:
+        from gateway.model.torch_engine import find_device
+    except (OSError, ImportError):
         return False
-    from gateway.model.torch_engine import find_device
-
     return find_device("auto").type == "cuda"

@@ -78,3 +78,12 @@ class Measured(NamedTuple):
     log_odds: Floats
     ood: Floats
     activation: Floats
+
+
+def log_odds_of(activation: Floats, biases: Floats) -> Floats:
+    """Return the log-odds, float32 (n,): the mean of each map plus the difference of the biases.
+
+    `biases` is the classifier's `fc.bias`, float32 (2,).
+    """
+    negative, positive = biases
+    return np.asarray(activation.mean(axis=(1, 2)) + (positive - negative), np.float32)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from functools import cache
 from queue import SimpleQueue
 
+import numpy as np
 import openvino as ov
 
 from gateway.errors import ConfigurationError
-from gateway.model.engines import Floats, Precision, RawOutput
+from gateway.model.engines import Floats, Precision, RawOutput, log_odds_of
 from gateway.model.lung_graph import build_lung_graph
-from gateway.model.openvino_graph import build_graph, log_odds_of
+from gateway.model.openvino_graph import build_graph
 from gateway.model.weights import State
 
 TOLERANCES = {"float32": 0.001, "bfloat16": 0.05}
@@ -51,14 +52,14 @@ class OpenVinoEngine:
         used = "bfloat16" if able and precision != "float32" else "float32"
         self._classifier = _Compiled(build_graph(state), used, threads)
         self._lungs = None if lungs is None else _Compiled(build_lung_graph(lungs), "float32", threads)
-        self._bias = {"fc.bias": state["fc.bias"]}
+        self._biases = state["fc.bias"].astype(np.float32)
         self.name = f"OpenVINO {used}"
         self.tolerance = TOLERANCES[used]
 
     def run(self, images: Floats) -> RawOutput:
         """Return the output for n images; see `NetworkEngine`."""
         activation, description = self._classifier.run(images)
-        return RawOutput(log_odds_of(activation, self._bias), activation, description)
+        return RawOutput(log_odds_of(activation, self._biases), activation, description)
 
     def mark_lungs(self, images: Floats) -> Floats:
         """Return the probability of lung; see `NetworkEngine`."""

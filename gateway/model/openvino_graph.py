@@ -24,7 +24,7 @@ def build_graph(state: State) -> ov.Model:
     """Return the graph: images, float32 (n, 3, 224, 224), to activation map and description.
 
     The outputs are float32 (n, 7, 7), the class activation map of the log-odds, and
-    (n, `DESCRIPTION`); `log_odds_of` turns the first into log-odds.
+    (n, `DESCRIPTION`); `engines.log_odds_of` turns the first into log-odds.
     """
     weights = LayerWeights(state)
     images = ops.parameter([-1, 3, SIDE, SIDE], np.float32, name="images")
@@ -36,12 +36,6 @@ def build_graph(state: State) -> ov.Model:
             described += [_flat(ops.adaptive_avg_pool(x, bands)) for bands in ([BANDS, 1], [1, BANDS])]
     activation = ops.squeeze(ops.convolution(x, _difference(weights), *geometry(1, 0)), [1])
     return ov.Model([activation, ops.concat(described, 1)], [images], "ResNet-50")
-
-
-def log_odds_of(activation: Floats, state: State) -> Floats:
-    """Return the log-odds, float32 (n,): the mean of each map plus the difference of the biases."""
-    negative, positive = state["fc.bias"].astype(np.float32)
-    return np.asarray(activation.mean(axis=(1, 2)) + (positive - negative), np.float32)
 
 
 def _stem(images: ov.Node, weights: LayerWeights) -> ov.Node:

@@ -13,14 +13,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.errors import ConfigurationError
-from gateway.imaging.preprocess import lay_over
+from gateway.errors import ConfigurationError, Reject, Retry
+from gateway.imaging.preprocess import SIDE, lay_over
 from gateway.model.abstention import Detector, reason_to_abstain
 from gateway.model.card import CARD_NAME, LungNetwork, ModelCard, Weights, read_card
 from gateway.model.choice import AUTOMATIC, Chosen, EngineRules, Weighed, choose
 from gateway.model.engines import Measured
 from gateway.model.lungs import Seen
-from gateway.model.profile import read_profile
+from gateway.model.profile import SiteProfile, read_profile
 from gateway.model.weights import (
     State,
     check_hash,
@@ -33,6 +33,10 @@ from gateway.records import FittedSite, Lungs, Prediction, Region
 
 SHIPPED = Path(__file__).parent / "weights"
 STATE_DICTS = {".pth", ".pt"}  # weights saved by torch; a card is optional
+
+
+Told = Prediction | Reject | Retry
+"""What became of an image: its prediction, or why it fails or waits."""
 
 
 class Predictor:
@@ -85,18 +89,31 @@ class Predictor:
         """
         card, model = read_model(SHIPPED if path is None else path)
         site = None if profile is None else read_profile(profile, card)
-        chosen = choose(model, rules, site)
-        if site is None:
-            return cls(chosen, card, card.threshold if threshold is None else threshold)
-        fitted = site.fitted(card)
-        if threshold is None:
-            return cls(chosen, fitted, fitted.threshold, site.identity)
-        return cls(chosen, fitted, threshold, replace(site.identity, thresholds=()))
+        return cls(choose(model, rules, site), *stated(card, site, threshold))
 
     @property
     def on_gpu(self) -> bool:
         """True on a GPU, where large batches are faster."""
         return self._model.engine.on_gpu
+
+    @property
+    def problem(self) -> str | None:
+        """Why the model cannot answer now, in one line; None where it can."""
+        return None
+
+    def check(self) -> None:
+        """Raise Retry where the model cannot answer now."""
+
+    def look_after(self) -> None:
+        """Renew what is known of the model's servers, where it has any; takes seconds."""
+
+    def warm_up(self) -> None:
+        """Spend the first forward pass, which is several times as slow as the others."""
+        self.predict(np.zeros((1, 3, SIDE, SIDE), np.float32))
+
+    def predict_each(self, images: NDArray[np.float32]) -> list[Told]:
+        """Return what became of each of n images; see `predict`."""
+        return [*self.predict(images)]
 
     def predict(self, images: NDArray[np.float32]) -> list[Prediction]:
         """Return the prediction of each of n images, in order, from one forward pass of each network.
@@ -134,6 +151,18 @@ class Predictor:
         score = None if reason else self.card.probability(float(log_odds))
         whole = lay_over(activation, region.box) if isinstance(region, Lungs) else activation
         return Prediction(score, reason, whole, self.identity, region)
+
+
+def stated(
+    card: ModelCard, site: SiteProfile | None, threshold: float | None
+) -> tuple[ModelCard, float, FittedSite | None]:
+    """Return card, threshold and site of the answers by a card, a profile and the threshold of `open`."""
+    if site is None:
+        return card, card.threshold if threshold is None else threshold, None
+    fitted = site.fitted(card)
+    if threshold is None:
+        return fitted, fitted.threshold, site.identity
+    return fitted, threshold, replace(site.identity, thresholds=())
 
 
 def read_model(path: Path) -> tuple[ModelCard, Weighed]:

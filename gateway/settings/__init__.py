@@ -27,6 +27,7 @@ from gateway.settings.destinations import (
     StowDestination,
 )
 from gateway.settings.messages import FHIRBundle, HL7Message
+from gateway.settings.model import Model
 from gateway.settings.routes import Route
 from gateway.settings.scp import SCP, Peer
 from gateway.settings.section import MAX_NAME, TLS, AETitle, ClientTLS, Host, Name, Port, Section
@@ -86,31 +87,6 @@ class Selection(Section):
     max_megapixels: float = Field(100, gt=0, le=1000)
     """Largest image in megapixels, up to 1000; larger images fail as too_large, undecoded. The memory of
     processes that decode depends on it."""
-
-
-class Model(Section):
-    """The classifier; null means what the model's own card says."""
-
-    path: Path | None = None
-    """The model's card, its folder, or a torchvision state_dict (.pth); null: the shipped model."""
-    profile: Path | None = None
-    """The site profile that `gateway commission` made for this model, a folder; null: the model is not fitted
-    to this site."""
-    engine: Literal["auto", "torch", "openvino"] = "auto"
-    """Program that runs the network: auto (PyTorch on a GPU, OpenVINO elsewhere), torch, or openvino.
-    Whatever the setting, PyTorch answers where OpenVINO does not compute the model's reference answers."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of OpenVINO: auto (bfloat16 where the processor computes in it), float32, or bfloat16. State
-    float32 where workers run on processors of several kinds."""
-    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
-    """Device of the forward pass: auto, cpu, cuda, or cuda:N."""
-    threads: int | None = Field(None, ge=1)
-    """CPU threads of a forward pass; null: the cores of the machine, shared by `workers`."""
-    batch_size: int = Field(32, ge=1, le=1024)
-    """Most images in a forward pass, 1 to 1024."""
-    threshold: float | None = Field(None, ge=0, le=1)
-    """Probability of pneumonia, 0 to 1, from which the answer is Pneumonia; null: the threshold of the site
-    profile, else of the model card."""
 
 
 class Results(Section):

@@ -82,9 +82,18 @@ def _age_problems(settings: Settings) -> list[str]:
 
 def _engine_problems(settings: Settings) -> list[str]:
     model = settings.model
+    if model.kind == "remote":
+        return _server_problems(settings)
     if model.engine != "openvino" or not model.device.startswith("cuda"):
         return []
     return [f"model.engine: openvino runs on processors, not on {model.device}; write auto or torch"]
+
+
+def _server_problems(settings: Settings) -> list[str]:
+    model = settings.model
+    if not model.urls:
+        return ["model.urls: name the model servers, as [http://gpu1:8000]; or write model.kind: local"]
+    return []
 
 
 def _port_problems(settings: Settings) -> list[str]:

@@ -144,6 +144,21 @@ class Event(StrEnum):
         WARNING,
         "PyTorch answers, as OpenVINO does not compute the model's reference answers",
     )
+    MODEL_SERVER_PROVEN = (
+        "model_server_proven",
+        INFO,
+        "a model server gives the model's reference answers: it answers images",
+    )
+    MODEL_SERVER_AWAY = (
+        "model_server_away",
+        WARNING,
+        "a model server does not answer: images go to another, or wait",
+    )
+    MODEL_SERVER_REFUSED = (
+        "model_server_refused",
+        ERROR,
+        "a model server holds another model, or refuses requests: it answers no image",
+    )
     FOLDER_AWAY = (
         "folder_away",
         ERROR,

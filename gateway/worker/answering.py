@@ -11,6 +11,9 @@ from gateway.records import ModelIdentity
 from gateway.settings import Settings
 from gateway.worker.revision import SOFTWARE_VERSION
 
+PROBLEM = "problem"
+"""Key beside those of `answering_of`, in a worker's heartbeat: why it answers no image now."""
+
 
 def answering_of(settings: Settings, model: ModelIdentity) -> dict[str, Any]:
     """Return everything by which two answers to one image may differ, as JSON keeps it.

@@ -36,6 +36,7 @@ from gateway.store.retention import Cleaner
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 from gateway.worker.answerer import RETRY_SECONDS, Answerer
+from gateway.worker.answering import PROBLEM
 from gateway.worker.pipeline import Pipeline
 from gateway.worker.tasks import Tasks
 from gateway.worker.worker_id import SILENT_SECONDS, has_name, life
@@ -48,6 +49,7 @@ BATCHES_IN_FLIGHT = 3  # one is decoded and one encoded while one is in the netw
 BEAT_SECONDS = 5.0
 REPAIR_SECONDS = 20.0
 HANGS_SECONDS = 600.0  # a forward pass that has taken so long never ends
+LOOK_AFTER_SECONDS = 30.0  # interval of looking after model servers
 KEEP_FINISHED = timedelta(hours=1)  # workflows that have ended; the ledger keeps what they did
 FORGET_AT_ONCE = 500
 UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
@@ -139,6 +141,7 @@ class Engine:
         self._tasks.upon(self._arrivals, self._collect, HANGS_SECONDS)
         self._tasks.every(BEAT_SECONDS, self._watch, HANGS_SECONDS)
         self._tasks.every(REPAIR_SECONDS, self._repair, HANGS_SECONDS)
+        self._tasks.every(LOOK_AFTER_SECONDS, self._pipeline.look_after, HANGS_SECONDS)
         self._tasks.every(60 * self._settings.retention.every_minutes, self._cleaner.clean)
         self._tasks.upon(self._results, self._deliver, HANGS_SECONDS)
         self._tasks.every(BEAT_SECONDS, self._couriers.watch, HANGS_SECONDS)
@@ -174,6 +177,7 @@ class Engine:
             if due is None or due > now():
                 return due
             self._stores.check()
+            self._pipeline.check()
             batch = f"{self._worker_id}:{uuid.uuid4()}"
             with self._ledger.transaction() as connection:
                 count = self._ledger.claim(connection, batch, self._pipeline.batch_size)
@@ -245,7 +249,9 @@ class Engine:
         if not has_name(self._worker_id, self._ledger):
             log_event(Event.NAME_TAKEN, worker_id=self._worker_id)
             os._exit(1)  # this worker was silent for so long that its work was given to another
-        if self._ledger.beat(self._worker_id, life(), self._pipeline.answering):
+        problem = self._pipeline.problem
+        answering = self._pipeline.answering | ({PROBLEM: problem} if problem else {})
+        if self._ledger.beat(self._worker_id, life(), answering):
             log_event(Event.CLOCK_SET_BACK, worker_id=self._worker_id)
 
     def _take_over(self, worker_id: str) -> None:

@@ -16,17 +16,16 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.errors import Retry
-from gateway.imaging.preprocess import SIDE
+from gateway.errors import Reject, Retry
 from gateway.model.choice import EngineRules
-from gateway.model.predictor import Predictor
-from gateway.records import ModelIdentity, Prediction, Stage
+from gateway.model.predictor import Predictor, Told
+from gateway.records import ModelIdentity, Prediction, Stage, State
 from gateway.settings import Settings
 from gateway.store.entries import StoredInstance
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 from gateway.worker.answering import answering_of
-from gateway.worker.stages import Settled
+from gateway.worker.stages import End, Settled
 
 LARGEST_BATCH_ON_CPU = 4  # more gains nothing there, and the first of a batch waits for its last
 
@@ -95,7 +94,23 @@ class Pipeline:
 
     def warm_up(self) -> None:
         """Spend the first forward pass, which is several times as slow as the others."""
-        self._predictions([np.zeros((3, SIDE, SIDE), np.float32)])
+        for predictor in self._predictors:
+            predictor.warm_up()
+
+    def check(self) -> None:
+        """Raise Retry where a model cannot answer now: images wait, and none is decoded in vain."""
+        for predictor in self._predictors:
+            predictor.check()
+
+    @property
+    def problem(self) -> str | None:
+        """Why no image is answered now, in one line; None where images are answered."""
+        return next(filter(None, (predictor.problem for predictor in self._predictors)), None)
+
+    def look_after(self) -> None:
+        """Renew what is known of the models' servers, where they have any."""
+        for predictor in self._predictors:
+            predictor.look_after()
 
     def answer(
         self, instances: Sequence[StoredInstance], note_progress: Callable[[], None] = lambda: None
@@ -119,23 +134,39 @@ class Pipeline:
     def _answered(self, ready: Sequence[_Ready], note_progress: Callable[[], None]) -> list[Settled]:
         with self._network:
             started = perf_counter()
-            predictions = self._predictions([image.tensor for image in ready])
+            told = self._told([image.tensor for image in ready])
             seconds = perf_counter() - started
-        begun = [
-            image.place.encode(image.instance, given) for image, given in zip(ready, predictions, strict=True)
-        ]
-        encoded = _results([image.instance for image in ready], begun, note_progress)
-        return [replace(each, seconds={**each.seconds, Stage.INFER: seconds}) for each in encoded if each]
+        given: list[tuple[_Ready, tuple[Prediction, ...]]] = []
+        ended: list[Settled] = []
+        for image, each in zip(ready, told, strict=True):
+            if isinstance(each, Reject):
+                ended.append(Settled(image.instance, End(State.FAILED, each.reason, each.detail)))
+            elif isinstance(each, Retry):
+                log_event(Event.WAITING, sop_instance_uid=image.instance.sop_instance_uid, reason=str(each))
+            else:
+                given.append((image, each))
+        begun = [image.place.encode(image.instance, predictions) for image, predictions in given]
+        encoded = _results([image.instance for image, _ in given], begun, note_progress)
+        timed = [replace(each, seconds={**each.seconds, Stage.INFER: seconds}) for each in encoded if each]
+        return ended + timed
 
-    def _predictions(self, tensors: Sequence[NDArray[np.float32]]) -> list[tuple[Prediction, ...]]:
-        """Return the predictions of all models for each image."""
+    def _told(self, tensors: Sequence[NDArray[np.float32]]) -> list[tuple[Prediction, ...] | Reject | Retry]:
+        """Return for each image the predictions of all models, or why it has none."""
         by_model = [infer(tensors, predictor) for predictor in self._predictors]
-        return list(zip(*by_model, strict=True))
+        return [_all_or_none(each) for each in zip(*by_model, strict=True)]
 
 
-def infer(tensors: Sequence[NDArray[np.float32]], predictor: Predictor) -> list[Prediction]:
-    """INFER all images in one forward pass."""
-    return predictor.predict(np.stack(tensors)) if tensors else []
+def _all_or_none(told: Sequence[Told]) -> tuple[Prediction, ...] | Reject | Retry:
+    without = [each for each in told if not isinstance(each, Prediction)]
+    waits = next((each for each in without if isinstance(each, Retry)), None)
+    if waits or without:
+        return waits or without[0]
+    return tuple(each for each in told if isinstance(each, Prediction))
+
+
+def infer(tensors: Sequence[NDArray[np.float32]], predictor: Predictor) -> list[Told]:
+    """INFER all images together; return the prediction of each, or why it has none."""
+    return predictor.predict_each(np.stack(tensors)) if tensors else []
 
 
 def batch_size(settings: Settings, predictor: Predictor) -> int:
@@ -145,8 +176,12 @@ def batch_size(settings: Settings, predictor: Predictor) -> int:
 
 
 def open_predictor(settings: Settings) -> Predictor:
-    """Open the configured model."""
+    """Open the configured model; one at model servers is open while they are away."""
     model = settings.model
+    if model.kind == "remote":
+        from gateway.remote.opening import open_remote
+
+        return open_remote(model)
     return Predictor.open(
         model.path, engine_rules(settings), threshold=model.threshold, profile=model.profile
     )

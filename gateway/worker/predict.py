@@ -12,7 +12,7 @@ from typing import Any
 from pydicom import Dataset
 
 from gateway.deliver.folder import study_folder
-from gateway.errors import GatewayError, Reject
+from gateway.errors import GatewayError, Reject, Retry
 from gateway.imaging.eligibility import EligibilityRules
 from gateway.imaging.png_jpeg import MARK_BYTES, is_png_or_jpeg, read_png_or_jpeg
 from gateway.imaging.preprocess import preprocess
@@ -151,13 +151,19 @@ def _answer(
     with_results: bool,
 ) -> Iterator[FilePrediction]:
     ready = [image for image in images if isinstance(image, Prepared)]
-    predictions = iter(infer([image.tensor for image in ready], predictor))
+    told = iter(infer([image.tensor for image in ready], predictor))
     model = f"{predictor.identity.name} {predictor.identity.version}"
     for file, image in zip(files, images, strict=True):
         if isinstance(image, End):
             yield _without_answer(file, image, model)
             continue
-        prediction = next(predictions).for_scanner(describe(image.source).scanner)
+        found = next(told)
+        if isinstance(found, Retry):
+            raise found
+        if isinstance(found, Reject):
+            yield _without_answer(file, End(State.FAILED, found.reason, found.detail), model)
+            continue
+        prediction = found.for_scanner(describe(image.source).scanner)
         try:
             results = _results(image, prediction, settings) if with_results and image.source else ()
         except Reject as error:

@@ -11,7 +11,7 @@ from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.queries.views import ImageView
 from gateway.store.requeue import Requeue
-from gateway.worker.answering import answering_of, configuration_hash
+from gateway.worker.answering import PROBLEM, answering_of, configuration_hash
 from gateway.worker.worker_id import SILENT_SECONDS
 
 
@@ -40,7 +40,7 @@ def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[ImageView],
         raise GatewayError(f"{uid}: {image.detail}; it gets no answer any more")
     workers = ledger.answering(SILENT_SECONDS)
     for worker in workers:
-        if worker != wanted:
+        if {name: value for name, value in worker.items() if name != PROBLEM} != wanted:
             raise GatewayError(
                 f"{uid}: a running worker answers with {_difference(worker, wanted)} of this command; "
                 "restart the gateway with these settings first"

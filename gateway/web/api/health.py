@@ -18,6 +18,7 @@ from gateway.store.missing_files import waiting
 from gateway.telemetry.role_status import read_role_status
 from gateway.web.pages.words import duration
 from gateway.web.site import Site
+from gateway.worker.answering import PROBLEM
 
 SHIPPED = "gateway.model"
 STAND_IN = "PyTorch float32"  # on a processor, where OpenVINO should answer
@@ -92,7 +93,9 @@ def _folders(site: Site) -> Iterator[Check]:
 
 def _model(site: Site) -> Iterator[Check]:
     card = site.remembered.get("card", 60.0, lambda: model_of(site))
-    yield Check("model", True, card + engines_of(site))
+    told = [worker[PROBLEM] for worker in site.ledger.answering(SILENT_WORKER_SECONDS) if PROBLEM in worker]
+    text = f"; images wait, since {told[0]}" if told else engines_of(site)
+    yield Check("model", not told, card + text)
 
 
 def model_of(site: Site) -> str:

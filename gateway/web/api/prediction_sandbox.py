@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.errors import Reject
+from gateway.errors import Reject, Retry
 from gateway.records import Reason
 from gateway.sandbox.memory_limit import limit_memory
 from gateway.sandbox.process import Lost, Sandbox
@@ -36,7 +36,7 @@ class PredictionSandbox:
         ConfigurationError
             If the model cannot be opened.
         Retry
-            If the process does not start.
+            If the process does not start, or no model server answers.
         """
         try:
             return self.process.ask(ANSWER_SECONDS, _answer, file)
@@ -66,6 +66,8 @@ def _answer(file: Path) -> tuple[dict[str, Any], bool]:
     predictor, settings = _opened[0]
     try:
         prediction = predict_file(file, predictor, settings)
+    except Retry:
+        raise
     except Exception as error:  # not every exception survives the way to the server
         raise RuntimeError(repr(error)) from error
     threshold = prediction.threshold if prediction.threshold is not None else predictor.identity.threshold

@@ -228,3 +228,26 @@ def test_a_variable_of_the_environment_that_is_no_setting_is_told(
     _, (warning,) = checked(tmp_path, "workers: 2")
     assert warning.startswith("GATEWAY_WEB_TOKEN: is in the environment and no setting; remove it; ")
     assert warning.endswith("did you mean 'GATEWAY_WEB__TOKEN'?")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("model: {kind: remote}", "model.urls: name the model servers"),
+        ("model: {kind: remote, urls: ['gpu1:8000']}", "model.urls.0: "),
+        ("model: {kind: remote, urls: ['http://a:1'], certificate: a.pem}", "model: state both certificate"),
+        ("model: {kind: remote, urls: ['http://a:1'], ca: nowhere.pem}", "model.ca: "),
+    ],
+)
+def test_problems_of_a_remote_model_are_told(tmp_path: Path, text: str, told: str) -> None:
+    errors, _ = checked(tmp_path, text)
+    assert [error for error in errors if error.startswith(told)], errors
+
+
+def test_settings_of_the_other_kind_of_model_are_doubtful(tmp_path: Path) -> None:
+    remote = "model: {kind: remote, urls: ['http://a:1'], engine: torch, precision: bfloat16}"
+    errors, (warning,) = checked(tmp_path, remote)
+    assert errors == []
+    assert warning.startswith("model.engine: has no effect with model.kind remote")
+    _, (warning,) = checked(tmp_path, "model: {urls: ['http://a:1']}")
+    assert warning.startswith("model.urls: has no effect with model.kind local")
