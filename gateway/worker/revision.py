@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway import __version__
 
-REVISION = "554b0e15e54c"
+REVISION = "c21f75e0ec99"
 SOFTWARE_VERSION = f"{__version__}+{REVISION}"
 
 _PACKAGE = Path(__file__).parents[1]
