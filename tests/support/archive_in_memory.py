@@ -40,7 +40,7 @@ class MemorySource:
     arrival_seconds: float = 0.0
     asked: list[Query] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
-    before: Callable[[str], None] = lambda _: None
+    before: Callable[[str, str], None] = lambda *_: None
     tells_number: bool = True
 
     @contextmanager
@@ -89,19 +89,19 @@ class MemorySession:
         return Found(tuple(found))
 
     def series(self, study_instance_uid: str) -> list[FoundSeries]:
-        self.source.before("series")
+        self.source.before("series", study_instance_uid)
         return [FoundSeries(f"{study_instance_uid}.1", "CR", "CHEST")]
 
     def instances(self, study_instance_uid: str, series_instance_uid: str) -> list[FoundInstance]:
-        self.source.before("instances")
+        self.source.before("instances", study_instance_uid)
         uids = self.source.studies[study_instance_uid]
         return [FoundInstance(uid, series_instance_uid, CR) for uid in uids]
 
     def fetch(self, study_instance_uid: str, wanted: Sequence[FoundInstance], *, one_by_one: bool) -> str:
         del one_by_one
         for each in wanted:
-            self.source.before("receive")
+            self.source.before("receive", study_instance_uid)
             self.source.receive(study_instance_uid, each.sop_instance_uid)
             self.source.fetched.append(each.sop_instance_uid)
-        self.source.before("settle")
+        self.source.before("settle", study_instance_uid)
         return ""

@@ -76,7 +76,7 @@ def test_fetching_pauses_for_a_search_and_stops_when_quiet_hours_begin(
 ) -> None:
     watched = Watched(ledger, tmp_path, quiet_hours=("12:30-13:00",))
 
-    def fetch_slowly(step: str) -> None:
+    def fetch_slowly(step: str, _: str) -> None:
         if step == "settle":
             watched.now += timedelta(minutes=40)
 
@@ -89,14 +89,14 @@ def test_fetching_pauses_for_a_search_and_stops_when_quiet_hours_begin(
 
 
 def test_a_source_that_is_away_is_asked_ever_more_slowly_and_loses_no_study(watched: Watched) -> None:
-    def away(_: str) -> None:
+    def away(*_: str) -> None:
         raise SourceAway("nothing answers there")
 
     watched.source.before = away
     waits = [watched.watch.look() for _ in range(9)]
     assert waits == [5, 10, 20, 40, 80, 160, 320, 600, 600]
     assert watched.rows.of("pacs").error == "nothing answers there"
-    watched.source.before = lambda _: None
+    watched.source.before = lambda *_: None
     watched.watch.look()
     assert watched.rows.of("pacs").error is None
     assert watched.pulls.counts() == {"pacs": {"complete": 2}}
