@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gateway.dicom.uid import is_uid
 from gateway.peer_text import clean
-from gateway.pull.query import FoundSeries, Query, compact
+from gateway.pull.query import FoundSeries, Query, compact, time_range
 from gateway.store.entries import FoundInstance, FoundStudy
 
 LONGEST_TEXT = 64
@@ -37,6 +37,8 @@ def study_in(told: Told, query: Query) -> FoundStudy | None:
     day = next(iter(told("StudyDate")), "").replace(".", "")[:8]
     if query.period and day and not compact(query.period.first) <= day <= compact(query.period.last):
         return None
+    if not _is_in_time(told, query):
+        return None
     modalities = sorted({each.upper()[:16] for each in told("ModalitiesInStudy")})
     date = day if day.isascii() and day.isdecimal() else ""
     return FoundStudy(uid, date, tuple(modalities[:MAX_MODALITIES]), _count(told))
@@ -57,6 +59,14 @@ def instance_in(told: Told, keys: Mapping[str, str]) -> FoundInstance | None:
     if not uid or not all(_agrees(told, keyword, value) for keyword, value in keys.items()):
         return None
     return FoundInstance(uid, keys["SeriesInstanceUID"], _uid(told, "SOPClassUID"))
+
+
+def _is_in_time(told: Told, query: Query) -> bool:
+    """Tell whether a stated study time does not contradict the times that were asked for."""
+    asked = time_range(query)
+    stated = next(iter(told("StudyTime")), "").replace(":", "")[:6]
+    first, _, last = asked.partition("-")
+    return not asked or not stated or first[: len(stated)] <= stated <= last
 
 
 def _equals(told: Told, keyword: str, asked: str | None) -> bool:

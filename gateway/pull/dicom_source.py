@@ -144,13 +144,13 @@ class DicomSession:
     def studies(self, query: Query) -> Found:
         """Return the studies that match; see `Session`."""
         read = partial(answers.study_in, query=query)
-        found, is_cut = self._find(identifier.study_keys(query), read, MAX_STUDIES)
-        return Found(tuple({each.study_instance_uid: each for each in found}.values()), is_cut)
+        found, is_cut, answered = self._find(identifier.study_keys(query), read, MAX_STUDIES)
+        return Found(tuple({each.study_instance_uid: each for each in found}.values()), answered, is_cut)
 
     def series(self, study_instance_uid: str) -> list[FoundSeries]:
         """Return the series of a study; see `Session`."""
         read = partial(answers.series_in, study_instance_uid=study_instance_uid)
-        found, is_cut = self._find(identifier.series_keys(study_instance_uid), read, MAX_SERIES)
+        found, is_cut, _ = self._find(identifier.series_keys(study_instance_uid), read, MAX_SERIES)
         _check_whole(is_cut, f"more than {MAX_SERIES} series in the study")
         return list({each.series_instance_uid: each for each in found}.values())
 
@@ -158,7 +158,7 @@ class DicomSession:
         """Return the instances of a series; see `Session`."""
         keys = identifier.instance_keys(study_instance_uid, series_instance_uid)
         asked = {"StudyInstanceUID": study_instance_uid, "SeriesInstanceUID": series_instance_uid}
-        found, is_cut = self._find(keys, partial(answers.instance_in, keys=asked), MAX_INSTANCES)
+        found, is_cut, _ = self._find(keys, partial(answers.instance_in, keys=asked), MAX_INSTANCES)
         _check_whole(is_cut, f"more than {MAX_INSTANCES} instances in a series")
         return list({each.sop_instance_uid: each for each in found}.values())
 
@@ -183,8 +183,8 @@ class DicomSession:
 
     def _find(
         self, keys: Dataset, read: Callable[[answers.Told], _Answer | None], most: int
-    ) -> tuple[list[_Answer], bool]:
-        """Return the answers of a C-FIND, and whether they were broken off as too many."""
+    ) -> tuple[list[_Answer], bool, int]:
+        """Return the answers of a C-FIND, whether they were broken off as too many, and their number."""
         found: list[_Answer] = []
         odd = 0
         responses, syntax = self._ask(FIND, {COMMAND_FIELD: C_FIND}, keys, self._settings.timeout_seconds)
@@ -198,11 +198,11 @@ class DicomSession:
             if answer is not None:
                 found.append(answer)
             odd += answer is None
-            if len(found) > most or odd > _ODD_ANSWERS:
+            if len(found) + odd > most or (odd > _ODD_ANSWERS and not found):
                 responses.close()
                 self._drop()
-                return found[:most], True
-        return found, False
+                return found[:most], True, len(found) + odd
+        return found, False, len(found) + odd
 
     def _retrieve(self, keys: Dataset) -> str:
         """Ask to send; return what the source says to be wrong."""

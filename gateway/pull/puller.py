@@ -30,6 +30,9 @@ from gateway.telemetry.log import log_event
 ROOM_SECONDS = 60.0
 """Time after which a study is tried again that the gateway had no room for."""
 
+MAX_QUESTIONS = 300
+"""Questions of one search, after which no period is divided any more: a source may ignore periods."""
+
 SHIFT_SECONDS = 30.0
 """Time after which another process of this gateway may have its turn at the source."""
 
@@ -134,17 +137,20 @@ class Puller:
         return len(found), due
 
     def _parts(self, session: Session, query: Query) -> Iterator[Found]:
-        found = session.studies(query)
-        yield found
-        if not found.seems_cut or query.period is None:
-            if found.is_cut:
-                log_event(Event.SEARCH_CUT, source=self.name, studies=len(found.studies))
-            return
-        halves = query.period.halves()
-        if not halves:
-            log_event(Event.SEARCH_CUT, source=self.name, studies=len(found.studies))
-        for half in halves:
-            yield from self._parts(session, query.within(half))
+        """Yield the answers to a question, and to the halves of its period where they seem cut."""
+        queries, asked = [query], 0
+        while queries:
+            question = queries.pop()
+            found = session.studies(question)
+            asked += 1
+            yield found
+            if not found.seems_cut:
+                continue
+            halves = question.period.halves() if question.period is not None else ()
+            if halves and asked < MAX_QUESTIONS:
+                queries += [question.within(half) for half in reversed(halves)]
+            elif found.is_cut or question.period is not None:
+                log_event(Event.SEARCH_CUT, source=self.name, studies=found.answers)
 
     # --- a look without a trace
 

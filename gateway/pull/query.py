@@ -89,15 +89,24 @@ class FoundSeries:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Studies of one search; `is_cut` where the source has more of them than the gateway reads."""
+    """Studies of one search.
+
+    Attributes
+    ----------
+    answers
+        How many the source named, those included that were not asked for.
+    is_cut
+        The source has more of them than the gateway reads.
+    """
 
     studies: tuple[FoundStudy, ...]
+    answers: int
     is_cut: bool = False
 
     @property
     def seems_cut(self) -> bool:
-        """Tell whether the number of studies looks like a limit of the source, which cuts silently."""
-        count = len(self.studies)
+        """Tell whether the number of answers looks like a limit of the source, which cuts silently."""
+        count = self.answers
         return self.is_cut or (count >= 100 and count % 50 == 0) or (count >= 64 and count & (count - 1) == 0)
 
 

@@ -105,11 +105,16 @@ class WebSession:
             "PatientID": query.patient_id,
             "StudyInstanceUID": query.study_instance_uid,
         }
-        fields = ("ModalitiesInStudy", "NumberOfStudyRelatedInstances", "PatientID", "AccessionNumber")
-        found, is_cut = self._search(
-            "/studies", keys, fields, partial(answers.study_in, query=query), MAX_STUDIES
+        fields = (
+            "StudyTime",
+            "ModalitiesInStudy",
+            "NumberOfStudyRelatedInstances",
+            "PatientID",
+            "AccessionNumber",
         )
-        return Found(tuple(found.values()), is_cut)
+        read = partial(answers.study_in, query=query)
+        found, is_cut = self._search("/studies", keys, fields, read, MAX_STUDIES)
+        return Found(tuple(found.values()), len(found), is_cut)
 
     def series(self, study_instance_uid: str) -> list[FoundSeries]:
         """Return the series of a study; see `Session`."""
@@ -201,10 +206,9 @@ class WebSession:
             file.flush()
             if not file.tell():
                 raise Retry(f"{answer.url}: the answer is empty")
-            with mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
-                begin, end = part_10_in(mapped, answer.content_type)
-                with memoryview(mapped) as whole, whole[begin:end] as content:
-                    self._keep(content, study_instance_uid, wanted)
+            mapped = mmap(file.fileno(), 0, access=ACCESS_READ)  # closed with the last view of it
+            begin, end = part_10_in(mapped, answer.content_type)
+            self._keep(memoryview(mapped)[begin:end], study_instance_uid, wanted)
 
     def _keep(self, content: memoryview, study_instance_uid: str, wanted: FoundInstance) -> None:
         try:

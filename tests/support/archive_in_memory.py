@@ -86,7 +86,7 @@ class MemorySession:
             FoundStudy(uid, "20261103", ("CR",), len(instances) if self.source.tells_number else None)
             for uid, instances in self.source.studies.items()
         ]
-        return Found(tuple(found))
+        return Found(tuple(found), answers=0)  # it never cuts
 
     def series(self, study_instance_uid: str) -> list[FoundSeries]:
         self.source.before("series", study_instance_uid)
