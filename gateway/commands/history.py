@@ -23,7 +23,8 @@ def account_of(image: ImageView) -> str:
 def _head(image: ImageView) -> Iterator[str]:
     yield f"image      {image.sop_instance_uid}"
     yield f"study      {image.study_instance_uid}"
-    yield f"from       {image.calling_ae_title} at {local(image.received_at)}"
+    asked = f", asked for at the source {image.pulled_from}" if image.pulled_from else ""
+    yield f"from       {image.calling_ae_title} at {local(image.received_at)}{asked}"
     gone = _deleted(image.source_deleted_at)
     yield f"file       {image.source} ({image.size_bytes:,} bytes){gone}"
     yield f"state      {image.state} since {local(image.state_at)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.doctor.finding import Finding, doubtful
+from gateway.doctor.finding import Finding, doubtful, good
 from gateway.errors import GatewayError
 from gateway.pull.examination import examine_source
 from gateway.settings import DicomSource, Settings
@@ -50,3 +50,5 @@ def _studies(settings: Settings) -> Iterator[Finding]:
         if states.get(PullState.GIVEN_UP):
             advice = "here: gateway pull --list --state given_up; there: does it still have them?"
             yield doubtful(f"studies of {name}", told, advice)
+        else:
+            yield good(f"studies of {name}", told)

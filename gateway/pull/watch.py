@@ -16,8 +16,8 @@ from gateway.pull.query import Query, periods_between
 from gateway.pull.schedule import Span, Window, covered_by, due_windows, is_quiet, next_search
 from gateway.pull.source import NoRoom, SourceAway
 from gateway.settings import Schedule
+from gateway.store.clock import now
 from gateway.store.pulls import Pulls
-from gateway.store.session import now
 from gateway.store.source_rows import SourceRows
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store import origin
+from gateway.store.clock import now
 from gateway.store.entries import AT_ONCE, FoundInstance, FoundStudy
 from gateway.store.ledger import Ledger
 from gateway.store.schema import instances, pull_instances, pulls
-from gateway.store.session import now
 
 LONGEST_RETRY_SECONDS = 6 * 3600.0
 """Longest wait between two attempts to fetch a study."""

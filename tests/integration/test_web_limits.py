@@ -10,6 +10,8 @@ import pytest
 import requests
 
 from gateway.errors import ConfigurationError
+from gateway.store.entries import FoundStudy
+from gateway.store.pulls import Pulls
 from gateway.telemetry.role_status import RoleStatusFile
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
@@ -69,6 +71,7 @@ def test_ready_is_told_by_what_really_runs(site: Site, browser: Browser) -> None
 
 def test_metrics_have_a_histogram_for_each_stage(site: Site, browser: Browser) -> None:
     add_answer(site, 1)
+    Pulls(site.ledger).record_found("pacs", [FoundStudy("1.2.3")])
     with site.ledger.transaction() as connection:
         connection.exec_driver_sql("UPDATE timings SET time = '2020-01-01 00:00:00.000000'")
     for _ in range(2):
@@ -76,6 +79,7 @@ def test_metrics_have_a_histogram_for_each_stage(site: Site, browser: Browser) -
         assert 'gateway_stage_duration_seconds_bucket{le="2.5",stage="answer"} 1.0' in text
         assert 'gateway_stage_duration_seconds_sum{stage="answer"} 1.5' in text
         assert 'gateway_images{state="inferred"} 1.0' in text
+        assert 'gateway_pull_studies{source="pacs",state="found"} 1.0' in text
         assert "gateway_images_received_total 1.0" in text
 
 

@@ -135,6 +135,7 @@ class Images:
             size_bytes=row.size_bytes,
             source=self._ledger.absolute(row.path),
             source_deleted_at=row.file_deleted_at,
+            pulled_from=row.pulled_from,
             answer=answer,
             answers=given,
             results=self._results(connection, row.id),

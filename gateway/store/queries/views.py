@@ -158,13 +158,15 @@ class ImageRow:
 class ImageView(ImageRow):
     """An image with everything that is known of it.
 
-    `answer` is the one that is shown, `answers` are all of them, the oldest first.
+    `answer` is the one that is shown, `answers` are all of them, the oldest first. `pulled_from` is the
+    source from which the gateway fetched it.
     """
 
     transfer_syntax_uid: str
     size_bytes: int
     source: Path
     source_deleted_at: datetime | None
+    pulled_from: str | None = None
     answer: AnswerView | None = None
     answers: tuple[AnswerView, ...] = ()
     results: tuple[ResultView, ...] = ()

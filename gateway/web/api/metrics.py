@@ -23,6 +23,7 @@ from gateway import __version__
 from gateway.records import Stage, State
 from gateway.store.clock import now
 from gateway.store.entries import DeliveryState
+from gateway.store.pulls import Pulls, PullState
 from gateway.store.timings import BUCKETS, last_folded, tallies_since
 from gateway.telemetry.role_status import read_role_status
 from gateway.web.site import Site
@@ -89,6 +90,7 @@ class LedgerCollector(Collector):
         yield self._stages.histogram()
         yield from self._images()
         yield from self._deliveries()
+        yield from self._sources()
         yield from self._machine()
 
     def _build(self) -> Iterator[Metric]:
@@ -122,6 +124,15 @@ class LedgerCollector(Collector):
                 results.add_metric([each.name, state.value], getattr(each, state.value))
         yield results
         yield up
+
+    def _sources(self) -> Iterator[Metric]:
+        studies = GaugeMetricFamily(
+            "gateway_pull_studies", "Studies of sources by state", labels=["source", "state"]
+        )
+        for source, states in Pulls(self._site.ledger).counts().items():
+            for state in PullState:
+                studies.add_metric([source, state.value], states.get(state.value, 0))
+        yield studies
 
     def _machine(self) -> Iterator[Metric]:
         disk = shutil.disk_usage(self._site.settings.data_dir)
