@@ -37,6 +37,7 @@ FAILED, MISUSED = 1, 2
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serving.serve,
+    "migrate": serving.migrate,
     "receive": serving.receive,
     "work": serving.work,
     "web": serving.web,

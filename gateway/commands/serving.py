@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.commands.console import out
 from gateway.commands.opening import open_settings
 from gateway.commands.options import Config, PortShare, Supervised
 
@@ -11,6 +12,14 @@ def serve(config: Config = None) -> None:
     from gateway.processes.supervise import Supervisor
 
     Supervisor(open_settings(config), ["--config", str(config)] if config else []).run()
+
+
+def migrate(config: Config = None) -> None:
+    """Bring the database to this version's schema, and end: before several hosts start a new version."""
+    from gateway.store.opening import open_database
+
+    open_database(open_settings(config))[0].dispose()
+    out.print("the database has the schema of this version")
 
 
 def receive(config: Config = None, supervised: Supervised = False, share: PortShare = None) -> None:

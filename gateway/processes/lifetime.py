@@ -13,6 +13,8 @@ import threading
 import time
 from contextlib import suppress
 
+from gateway.processes.notify import READY as READY_STATE
+from gateway.processes.notify import STOPPING, WATCHDOG, notify
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import flush_log, log_event
 from gateway.threads import failed_vital
@@ -43,22 +45,29 @@ class Lifetime:
         log_event(
             Event.STARTED if self._supervised else Event.READY, **data
         )  # the supervisor knows it already
+        self._tell_manager(READY_STATE)
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
     def wait(self) -> None:
         """Wait for the signal to end."""
         self._ending.wait()
+        self._tell_manager(STOPPING)
 
     def _beat(self) -> None:
         while True:
             time.sleep(HEARTBEAT_SECONDS)
             end_if_a_thread_failed()
             self._tell_supervisor("")
+            self._tell_manager(WATCHDOG)
 
     def _tell_supervisor(self, line: str) -> None:
         if self._supervised:
             with suppress(OSError):  # without a supervisor the role is about to end
                 os.write(sys.stdout.fileno(), f"{line}\n".encode())
+
+    def _tell_manager(self, state: str) -> None:
+        if not self._supervised:  # else the supervisor tells systemd of all its roles
+            notify(state)
 
 
 def end_if_a_thread_failed() -> None:

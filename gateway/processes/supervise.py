@@ -16,6 +16,8 @@ from gateway.errors import ConfigurationError, GatewayError
 from gateway.files.folders import make_folder
 from gateway.files.lock import open_lock, try_lock
 from gateway.processes.lifetime import READY
+from gateway.processes.notify import READY as READY_STATE
+from gateway.processes.notify import STOPPING, WATCHDOG, notify
 from gateway.processes.shared_port import SharedPort
 from gateway.settings import Settings
 from gateway.settings.processes import receiver_count
@@ -35,6 +37,7 @@ LOOK_SECONDS = 5.0  # interval of looking for a failed watcher
 GRACE_SECONDS = 5.0  # beyond the time that a role has for its work in hand
 HUNG_SECONDS = 30.0  # a role that has served and gives no sign of life for so long is ended
 _BESIDE = {"pull": ("--by-schedule",)}  # options of a role's command that make it the role
+UNANSWERED_SECONDS = STARTING_SECONDS + HUNG_SECONDS  # a role that is silent for longer is systemd's to mend
 WRONG_CONFIGURATION = 2  # a role's exit status: one that has never served would not be mended by a restart
 
 
@@ -70,6 +73,7 @@ class Supervisor:
         self._wrong = threading.Event()
         self._children: dict[str, subprocess.Popen[str]] = {}
         self._told: dict[str, dict[str, str]] = {}  # by each role when it first served
+        self._heard_at = dict.fromkeys(self._names, time.monotonic())
         self._telling = threading.Lock()
         self._spawning = threading.Lock()
 
@@ -93,6 +97,9 @@ class Supervisor:
         while not self._stop.wait(LOOK_SECONDS):
             for name, problem in failed_vital().items():
                 raise GatewayError(f"the thread {name!r} {problem}: the gateway ends, to be started again")
+            if self._roles_answer():
+                notify(WATCHDOG)
+        notify(STOPPING)
         self._end_children()
         for watcher in watchers:
             watcher.join()
@@ -151,6 +158,11 @@ class Supervisor:
             self._stop.wait(delay)
             delay = min(2 * delay, LONGEST_DELAY)
 
+    def _roles_answer(self) -> bool:
+        """Tell whether every role that is needed has been heard of lately, the time of a restart included."""
+        now = time.monotonic()
+        return all(now - self._heard_at[name] < UNANSWERED_SECONDS for name in self._needed)
+
     def _is_wrong(self, name: str, status: int) -> bool:
         """End the gateway if this role never will serve; a database that went away comes back."""
         if status != WRONG_CONFIGURATION or name not in self._needed or name in self._told:
@@ -204,6 +216,7 @@ class Supervisor:
         if not line.startswith(READY):
             return False
         self._status.note(name, "serving")
+        self._heard_at[name] = time.monotonic()
         if name not in self._needed or self._stop.is_set():
             return True
         with self._telling:
@@ -212,6 +225,7 @@ class Supervisor:
             if not complete and len(self._told) == len(self._needed):
                 words = {key: value for told in self._told.values() for key, value in told.items()}
                 log_event(Event.READY, **words)
+                notify(READY_STATE)
         return True
 
     def _outlive(self, name: str, child: subprocess.Popen[str]) -> int:
@@ -222,7 +236,7 @@ class Supervisor:
             if select.select([child.stdout], [], [], 1.0)[0]:
                 if not os.read(child.stdout.fileno(), 4096):
                     break
-                heard_at = time.monotonic()
+                heard_at = self._heard_at[name] = time.monotonic()
                 self._status.note(name, DRAINING if self._stop.is_set() else "serving")
             elif time.monotonic() - heard_at > HUNG_SECONDS:
                 self._end_hung(name, child, HUNG_SECONDS)

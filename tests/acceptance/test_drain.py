@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from gateway.processes.notify import READY, STOPPING
 from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 from tests.support.receiving import data_set_of
 from tests.support.sources import dx, encoded
@@ -39,7 +41,11 @@ def ports(gateway: GatewayProcess) -> tuple[int, int]:
 
 def test_a_gateway_drains(tmp_path: Path) -> None:
     image = dx()
-    with running(tmp_path, doubles=["instant"], scp=SCP, web={"enabled": True, "port": 0}) as gateway:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # as systemd's
+    manager.bind(str(tmp_path / "notify"))
+    web, environment = {"enabled": True, "port": 0}, {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+    with running(tmp_path, doubles=["instant"], scp=SCP, web=web, environment=environment) as gateway:
+        wait_for(lambda: READY in heard(manager))
         health, pages = ports(gateway)
         address = (gateway.node.host, gateway.node.port)
         wait_for(lambda: status_of(health) == status_of(pages) == 200)
@@ -57,11 +63,23 @@ def test_a_gateway_drains(tmp_path: Path) -> None:
             assert str(peer.release()) == "released"
             stopping.join(PATIENCE_SECONDS)
         assert gateway.process.returncode == 0
+        assert heard(manager)[-1] == STOPPING
         assert status_of(health) is None
         assert status_of(pages) is None
         assert not gateway.events("association_aborted")
+        manager.close()
         assert "Traceback" not in gateway.stderr()
         assert [each["sop_instance_uid"] for each in gateway.images()] == [image.SOPInstanceUID]
+
+
+def heard(manager: socket.socket) -> list[str]:
+    """Return what the gateway has told since."""
+    manager.settimeout(0.01)
+    told: list[str] = []
+    with suppress(TimeoutError):
+        while True:
+            told.append(manager.recv(4096).decode())
+    return told
 
 
 def is_refused(address: tuple[str, int]) -> bool:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import subprocess
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -154,15 +152,6 @@ def test_the_unit_names_what_the_installation_makes() -> None:
     assert stated["Environment"] == f"GATEWAY_CONFIG={config}"
     assert "cp deploy/cxr-gateway.service /etc/systemd/system/" in OPERATIONS
     assert int(stated["TimeoutStopSec"]) > Settings.model_construct().shutdown_seconds
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-def test_systemd_knows_every_line_of_the_unit(tmp_path: Path) -> None:
-    copy = tmp_path / UNIT.name
-    copy.write_text(re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text()))
-    command = ["systemd-analyze", "verify", "--man=no", str(copy)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_docker_run_publishes_the_ports_and_states_settings() -> None:

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from gateway.errors import ConfigurationError
 from gateway.processes import supervise
+from gateway.processes.notify import READY, STOPPING, WATCHDOG
 from gateway.processes.supervise import Supervisor
 from gateway.settings import SCP, Settings, Web
 from gateway.telemetry.role_status import read_role_status
@@ -125,3 +126,17 @@ def test_a_role_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_role_that_can_never_serve_ends_the_gateway(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="a role of the gateway cannot start"):
         supervise_until(tmp_path, "wrong", lambda _: False)
+
+
+@pytest.mark.parametrize(("seconds", "is_fed"), [(60.0, True), (0.0, False)])
+def test_the_watchdog_is_fed_while_the_roles_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, is_fed: bool
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(supervise, "notify", told.append)
+    monkeypatch.setattr(supervise, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(supervise, "UNANSWERED_SECONDS", seconds)
+    supervise_until(tmp_path, "", lambda settings: all_serve(settings) and (WATCHDOG in told) == is_fed)
+    assert told[-1] == STOPPING
+    assert told.count(READY) == 1
+    assert (WATCHDOG in told) is is_fed

@@ -1,0 +1,138 @@
+"""The Kubernetes manifests, by the published schemas and by the settings. No cluster ran them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from gateway.commands.app import COMMANDS
+from gateway.configuration.problems import setting_names
+from gateway.configuration.settings_file import check_settings, load_settings
+from gateway.settings import Settings
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
+VERSION = "1.37.0"
+KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+OBJECTS = [
+    each for name in KUSTOMIZATION["resources"] for each in yaml.safe_load_all((FOLDER / name).read_text())
+]
+each_object = pytest.mark.parametrize(
+    "manifest", OBJECTS, ids=lambda each: f"{each['kind']}-{each['metadata']['name']}"
+)
+RUNNING = [each for each in OBJECTS if each["kind"] in ("Deployment", "Job")]
+
+
+def of_kind(kind: str) -> dict[str, Any]:
+    return {each["metadata"]["name"]: each["spec"] for each in OBJECTS if each["kind"] == kind}
+
+
+def container_of(running: dict[str, Any]) -> dict[str, Any]:
+    (container,) = running["spec"]["template"]["spec"]["containers"]
+    return dict(container)
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Return the settings of the ConfigMap with the example's secrets, without a warning."""
+    for line in (FOLDER / "secrets.env.example").read_text().splitlines():
+        monkeypatch.setenv(*line.split("=", 1))
+    warnings = list[str]()
+    check_settings(FOLDER / "gateway.yaml", warnings.append)
+    assert warnings == []
+    return load_settings(FOLDER / "gateway.yaml")
+
+
+@each_object
+def test_manifests_follow_the_schema(manifest: dict[str, Any]) -> None:
+    kubernetes_validate.validate(manifest, VERSION, strict=True)
+
+
+def test_kustomize_lists_every_file() -> None:
+    generated = KUSTOMIZATION["configMapGenerator"][0]["files"]
+    files = {path.name for path in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
+    assert files == {*KUSTOMIZATION["resources"], *generated}
+    ignored = (FOLDER.parents[1] / ".gitignore").read_text()
+    assert "deploy/kubernetes/secrets.env\n" in ignored
+
+
+@pytest.mark.parametrize("running", RUNNING, ids=lambda each: each["metadata"]["name"])
+def test_containers_run_a_command_without_rights(running: dict[str, Any]) -> None:
+    pod, container = running["spec"]["template"]["spec"], container_of(running)
+    program, command = container["command"]
+    assert program == "gateway"
+    assert command in COMMANDS
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["runAsUser"] == 1000
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {mount["name"] for mount in container["volumeMounts"]} == {each["name"] for each in pod["volumes"]}
+    assert "memory" in container["resources"]["limits"]
+    assert not pod["automountServiceAccountToken"]
+
+
+def test_every_deployment_survives_the_loss_of_a_node() -> None:
+    deployments = of_kind("Deployment")
+    assert deployments.keys() == {"receive", "work", "web"} == of_kind("PodDisruptionBudget").keys()
+    assert all(each["replicas"] >= 2 for each in deployments.values())
+    for name, budget in of_kind("PodDisruptionBudget").items():
+        assert budget["selector"] == deployments[name]["selector"]
+
+
+def test_ports_and_folders_are_those_of_the_settings(settings: Settings) -> None:
+    ports = {
+        port["name"]: port["containerPort"]
+        for each in RUNNING
+        for port in container_of(each).get("ports", ())
+    }
+    assert ports == {
+        "dicom": settings.scp.port,
+        "health": settings.scp.health_port,
+        "http": settings.web.port,
+    }
+    for each in RUNNING:
+        container = container_of(each)
+        mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+        environment = {variable["name"]: variable["value"] for variable in container["env"]}
+        assert {str(settings.data_dir), str(Path(environment["GATEWAY_CONFIG"]).parent)} <= mounts
+        assert Path(environment["GATEWAY_CONFIG"]).name == "gateway.yaml"
+
+
+def test_pods_have_time_to_drain(settings: Settings) -> None:
+    for name, deployment in of_kind("Deployment").items():
+        pod = deployment["template"]["spec"]
+        before = container_of({"spec": deployment}).get("lifecycle", {}).get("preStop")
+        pause = int(before["exec"]["command"][1]) if before else 0
+        drains = pause + settings.scp.drain_notice_seconds + settings.shutdown_seconds
+        assert pod["terminationGracePeriodSeconds"] > drains, name
+
+
+def test_secrets_are_settings() -> None:
+    variables = {f"GATEWAY_{name.replace('.', '__').upper()}" for name in setting_names()}
+    text = (FOLDER / "secrets.env.example").read_text()
+    assert set(re.findall(r"^(GATEWAY_\w+)=", text, re.MULTILINE)) <= variables
+
+
+def test_the_policies_open_what_the_services_serve() -> None:
+    opened = {
+        port["port"]
+        for policy in of_kind("NetworkPolicy").values()
+        for rule in policy.get("ingress", ())
+        for port in rule["ports"]
+    }
+    served = {port["targetPort"] for each in of_kind("Service").values() for port in each["ports"]}
+    assert opened == served | {"health"}
+
+
+def test_the_autoscaler_asks_the_queue() -> None:
+    ((name, scaler),) = of_kind("HorizontalPodAutoscaler").items()
+    (metric,) = [each["external"]["metric"] for each in scaler["metrics"]]
+    assert (name, scaler["scaleTargetRef"]["name"]) == ("work", "work")
+    assert metric == {"name": "gateway_images", "selector": {"matchLabels": {"state": "received"}}}
