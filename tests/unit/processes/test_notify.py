@@ -80,8 +80,7 @@ def test_a_lone_role_is_ready_alive_and_stopping(manager: Manager, environment: 
 
 def test_a_supervised_role_leaves_it_to_its_supervisor(manager: Manager, environment: dict[str, str]) -> None:
     command = [sys.executable, "-c", ROLE, "supervised"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, env=environment, **pipes) as role:
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as role:
         assert role.stdout
         assert role.stdout.readline() == b"ready \n"
         assert role.stdout.readline() == b"\n"
