@@ -12,13 +12,12 @@ from pydicom.dataset import Dataset
 
 from gateway.dicom.rejection_note import read_rejection_note
 from gateway.store.entries import PendingDelivery
-from gateway.store.marks import marks_of
 from gateway.store.outbox import Outbox
 from gateway.store.rejections import Rejection
-from gateway.store.spool import Spool
 from gateway.worker.result_rejections import ResultRejections
 from tests.support.house import House
 from tests.support.key_objects import rejection
+from tests.support.worker import pipeline_in
 
 EXPECTED_WARNINGS = (
     "ContributingEquipmentSequence(0018,a001)[1]/DeviceUID",  # dciodvfy does not know it there yet
@@ -97,8 +96,7 @@ def test_a_kill_between_file_and_row_leaves_one_note(house: House) -> None:
     uid = house.receive(1)
     house.answer()
     deliver(house, "outbox")
-    mark = marks_of(house.settings.directory, house.ledger).results
-    own = ResultRejections(house.ledger, Spool(mark.root, mark))
+    own = ResultRejections(house.ledger, pipeline_in(house.settings, house.ledger)[1].results)
     given = Rejection("113001", "Rejected for Quality Reasons", "1.2.2", (uid,))
     ((lost),) = own.write(given)
     content = lost.result.path.read_bytes()

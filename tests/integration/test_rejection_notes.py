@@ -121,11 +121,11 @@ def test_a_note_that_comes_while_its_image_is_answered_lets_no_answer_be_recorde
     uid = house.receive(1)
     with house.ledger.transaction() as connection:
         house.ledger.claim(connection, "a", 1)
-    pipeline = pipeline_in(house.settings, house.ledger)[0]
+    pipeline, stores = pipeline_in(house.settings, house.ledger)
     settled = pipeline.answer(house.ledger.begin_batch("a"))
     reject(house, 2, uid)
     assert house.image(uid).reason == "rejected"
-    Answerer(house.ledger, pipeline)._record(settled)
+    Answerer(house.ledger, pipeline, stores)._record(settled)
     image = house.image(uid)
     assert (image.reason, image.answer, image.deliveries) == ("rejected", None, ())
 
@@ -136,12 +136,12 @@ def test_the_references_count_before_the_note_has_ended(house: House) -> None:
     house.receive(2, note)
     with house.ledger.transaction() as connection:
         house.ledger.claim(connection, "note", 1)
-    pipeline = pipeline_in(house.settings, house.ledger)[0]
+    pipeline, stores = pipeline_in(house.settings, house.ledger)
     keep_notes(pipeline.answer(house.ledger.begin_batch("note")), house.ledger)
     uid = house.receive(1)
     house.answer()
     assert house.image(uid).reason == "rejected"
-    Answerer(house.ledger, pipeline).answer("note", lambda: None)  # begun anew
+    Answerer(house.ledger, pipeline, stores).answer("note", lambda: None)  # begun anew
     assert house.image("1.2.2").reason == "rejection_note"
     assert len(events(house, uid, "withdrawn")) == 0  # it never had an answer
 

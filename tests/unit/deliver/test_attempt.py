@@ -103,7 +103,8 @@ class Busy(Unconfigured):
 
 def test_a_destination_says_for_how_long_it_is_left_alone(ledger: Ledger, outbox: Outbox) -> None:
     claimed = outbox.claim("pacs", "worker", 100)
-    Attempt(Busy("pacs"), RULES, outbox, Commitments(ledger), threading.Event()).run(claimed)
+    stores = folders_in(ledger._kept)
+    Attempt(Busy("pacs"), RULES, outbox, Commitments(ledger), stores, threading.Event()).run(claimed)
     outbox.release("worker")
     assert deliveries(ledger) == [("stored", 1), ("pending", 1), ("pending", 1)]
     wait = outbox.next_due()["pacs"] - now()
