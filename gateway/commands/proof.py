@@ -30,6 +30,10 @@ def prove(
     faults: Annotated[
         int, typer.Option(min=0, help="How often a process, host, cable or server of the cluster fails.")
     ] = 60,
+    s3: Annotated[
+        str | None,
+        typer.Option(help="Command of an S3 server for the cluster, as 'SERVER -H {host} -p {port}'."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed, the same kills.")] = 1,
     config: Config = None,
 ) -> None:
@@ -51,7 +55,7 @@ def prove(
             progress.update(task, completed=share)
 
         if cluster:
-            wanted = ClusterExperiment(images, faults, senders, seed)
+            wanted = ClusterExperiment(images, faults, senders, seed, s3)
             findings = conduct_in_cluster(wanted, given, folder, tell)
         else:
             experiment = Experiment(images, kills, senders, seed, database_kills)

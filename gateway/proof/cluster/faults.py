@@ -71,20 +71,27 @@ class ClusterFault:
         return self.host or NAMES["database"]
 
 
-def plan_faults(count: int, seed: int) -> list[ClusterFault]:
-    """Return the faults of both lanes, each lane in order, about a third of them at the databases."""
+def plan_faults(count: int, seed: int, more_cables: Sequence[str] = ()) -> list[ClusterFault]:
+    """Return the faults of both lanes, each lane in order, about a third of them at the databases.
+
+    Parameters
+    ----------
+    more_cables
+        Hosts whose cable is cut, too.
+    """
     chance = random.Random(seed)  # noqa: S311 - repeatable, keeps no secret
     databases = int(SHARE_OF_DATABASES * count)
-    hosts, servers = _host_faults(chance), _database_faults(chance)
+    hosts, servers = _host_faults(chance, more_cables), _database_faults(chance)
     drawn = [next(hosts) for _ in range(count - databases)] + [next(servers) for _ in range(databases)]
     return [_at_a_time(fault, chance) for fault in drawn]
 
 
-def _host_faults(chance: random.Random) -> Iterator[ClusterFault]:
+def _host_faults(chance: random.Random, more_cables: Sequence[str]) -> Iterator[ClusterFault]:
     """Yield faults of hosts for ever, a deck after the other; each deck has every kind on every host."""
     number = 0
     while True:
         deck = [ClusterFault(HOSTS, kind, host) for kind, hosts in _WHERE.items() for host in hosts]
+        deck += [ClusterFault(HOSTS, Kind.CUT, host) for host in more_cables]
         for point in _points(chance):
             role = point.split(".")[0]
             number += 1

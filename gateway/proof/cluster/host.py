@@ -49,15 +49,12 @@ class Host:
     ----------
     name
         Its host name, and its cable in the network.
-    mounts
-        Folder of the host → folder that it shares with others.
     """
 
-    def __init__(self, name: str, network: Network, mounts: Mapping[Path, Path] | None = None) -> None:
+    def __init__(self, name: str, network: Network) -> None:
         self.name = name
         self.address = network.add(name)
         self._network = network
-        self._mounts = mounts or {}
         self._programs: dict[str, Program] = {}
         self._lock = threading.RLock()
         self._holder: subprocess.Popen[str] | None = None
@@ -75,11 +72,9 @@ class Host:
 
     def boot(self) -> None:
         """Switch it on: its programs start, and its cable is whole."""
-        script = [f"hostname {self.name}"]
-        script += [f"mount --bind {shared} {own}" for own, shared in self._mounts.items()]
-        script += [f"echo {_UP}", "exec sleep infinity"]
+        script = f"hostname {self.name}; echo {_UP}; exec sleep infinity"
         spaces = ("--fork", "--pid", "--uts", "--ipc", "--mount-proc", "--kill-child")
-        command = ["ip", "netns", "exec", self.name, "unshare", *spaces, "sh", "-ec", "; ".join(script)]
+        command = ["ip", "netns", "exec", self.name, "unshare", *spaces, "sh", "-ec", script]
         with self._lock:
             self._holder = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

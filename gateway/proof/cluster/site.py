@@ -19,13 +19,24 @@ from gateway.proof.cluster.balancer import balancer
 from gateway.proof.cluster.clocks import wrong_clock
 from gateway.proof.cluster.host import Host, Program
 from gateway.proof.cluster.network import HERE, Network
+from gateway.proof.cluster.object_store import ObjectStore
 from gateway.proof.cluster.postgresql import PostgresPair
 from gateway.proof.injection import ORDERS
 from gateway.proof.serving import ARMED
-from gateway.settings import SCP, Delivery, DicomDestination, Peer, Route, Settings, Web
+from gateway.settings import (
+    SCP,
+    Delivery,
+    DicomDestination,
+    FolderStore,
+    Peer,
+    Route,
+    S3Store,
+    Settings,
+    Web,
+)
 
 CALLING_AE_TITLE = "PROVE"
-BALANCER, PACS = "balancer", "pacs"
+BALANCER, PACS, STORE = "balancer", "pacs", "store"
 ROLES = {"receive1": "receive", "receive2": "receive", "work1": "work", "work2": "work", "web": "web"}
 CLOCKS = {"receive1": 180, "receive2": -240, "work1": 300, "work2": -180, "web": 120}
 """Seconds by which the clock of a host is fast."""
@@ -47,20 +58,23 @@ class Cluster:
         Empty folder for the files of all hosts; other users may enter it from now on.
     orders
         Folder of the orders to kill.
+    s3
+        Command of an S3 server; None: the hosts share a folder of images and results.
     """
 
-    def __init__(self, given: Settings, folder: Path, orders: Path) -> None:
+    def __init__(self, given: Settings, folder: Path, orders: Path, s3: str | None = None) -> None:
         self._given = given
         self._folder = folder
         folder.chmod(0o711)  # for the database's user
         self._orders = orders
         self.network = Network()
         self.hosts = {BALANCER: Host(BALANCER, self.network)}
-        self.hosts |= {name: self._gateway_host(name) for name in ROLES}
+        self.hosts |= {name: Host(name, self.network) for name in ROLES}
         databases = (Host("database1", self.network), Host("database2", self.network))
         self.hosts |= {host.name: host for host in databases}
         self.database = PostgresPair(folder / "databases", self.network, databases)
         self.pacs_address = self.network.add(PACS)
+        self.objects = self._object_store(s3) if s3 else None
 
     @property
     def balancer_address(self) -> str:
@@ -75,6 +89,7 @@ class Cluster:
             "model": self._given.model,
             "data_dir": self._data_dir(name),
             "database": self.database.url,
+            "store": self.objects.settings if self.objects else FolderStore(path=self._folder / "shared"),
             "scp": self._scp(),
             "destinations": (DicomDestination(name="archive", kind="dicom", **pacs),),
             "routes": (Route(calling_ae_title="*", to=("archive",)),),
@@ -88,6 +103,8 @@ class Cluster:
         for host in self.hosts.values():
             host.boot()
         self.database.create()
+        if self.objects:
+            self.objects.start()
 
     def start(self) -> None:
         """Start the gateway's roles and the balancer; return before they are ready."""
@@ -144,18 +161,15 @@ class Cluster:
             trusted_proxies=(ip_network(self.balancer_address),),
         )
 
-    def _gateway_host(self, name: str) -> Host:
-        """Return a host that shares the folders of images and results."""
-        own, shared = self._data_dir(name), self._folder / "shared"
-        mounts = {own / each: shared / each for each in ("spool", "results")}
-        for folder in (*mounts, *mounts.values()):
-            folder.mkdir(parents=True, exist_ok=True)
-        return Host(name, self.network, mounts)
+    def _object_store(self, command: str) -> ObjectStore:
+        host = self.hosts[STORE] = Host(STORE, self.network)
+        return ObjectStore(self._folder, host, command)
 
     def _gateway_program(self, name: str, role: str) -> Program:
         folder = self._folder / name
+        folder.mkdir(exist_ok=True)
         file = folder / "gateway.yaml"
-        file.write_text(yaml.safe_dump(self.settings(name).model_dump(mode="json")))
+        file.write_text(yaml.safe_dump(_as_yaml(self.settings(name))))
         command = [sys.executable, "-m", "gateway", role, "--config", str(file)]
         return Program(command, self._environment(name), folder / "stderr.txt")
 
@@ -166,6 +180,15 @@ class Cluster:
 
     def _data_dir(self, name: str) -> Path:
         return self._folder / name / "var"
+
+
+def _as_yaml(settings: Settings) -> dict[str, Any]:
+    """Return settings as a file has them, secrets in clear."""
+    values: dict[str, Any] = settings.model_dump(mode="json")
+    if isinstance(settings.store, S3Store):
+        keys = ("access_key_id", "secret_access_key")
+        values["store"] |= {key: getattr(settings.store, key).get_secret_value() for key in keys}
+    return values
 
 
 def _event(line: str) -> dict[str, Any]:

@@ -16,6 +16,11 @@ def test_sixty_faults_reach_every_kind_and_every_host() -> None:
     assert {fault.lane for fault in faults} == {HOSTS, DATABASES}
 
 
+def test_further_cables_are_cut_too() -> None:
+    cut = {fault.host for fault in plan_faults(60, 3, ["store"]) if fault.kind is Kind.CUT}
+    assert "store" in cut
+
+
 def test_each_kill_at_a_point_has_a_number_of_its_own() -> None:
     numbers = [fault.kill.number for fault in plan_faults(100, seed=1) if fault.kill]
     assert len(set(numbers)) == len(numbers) > 10
