@@ -18,7 +18,6 @@ from gateway.telemetry.log import log_bug, log_event
 from gateway.worker.outcome import keep_notes, record_outcomes
 from gateway.worker.pipeline import Pipeline
 from gateway.worker.result_rejections import ResultRejections
-from gateway.worker.revision import SOFTWARE_VERSION
 from gateway.worker.stages import End, Settled, bug
 
 ATTEMPTS_TOGETHER = 3
@@ -87,9 +86,8 @@ class Answerer:
 
     def _fetched(self, instance: StoredInstance) -> bool:
         """Fetch every file that the stages will read; an image without one waits, the others do not."""
-        earlier = (each.path for each in instance.answered if each.software_version != SOFTWARE_VERSION)
         try:
-            for path in (instance.path, *earlier):
+            for path in (instance.path, *(each.path for each in instance.answered)):
                 self._stores.received.fetch(path)
         except Missing as error:
             hold(self._ledger, instance, str(error), MISSING_SECONDS)
