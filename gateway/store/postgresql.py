@@ -131,6 +131,14 @@ def _connect(_: sa.Dialect, __: Any, arguments: Any, parameters: dict[str, Any])
 
 
 def _prepare_session(connection: Connection, _: Any) -> None:
+    try:
+        _begin_session(connection)
+    except BaseException:
+        connection.close()  # the pool does not know it yet
+        raise
+
+
+def _begin_session(connection: Connection) -> None:
     """Recognise a pooler; set what a session of one's own keeps."""
     connection.autocommit = True
     session = connection.execute("SELECT pg_backend_pid()").fetchone()

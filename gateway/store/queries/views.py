@@ -267,6 +267,7 @@ class DestinationView:
     stored: int = 0
     committed: int = 0
     dead: int = 0
+    withdrawn: int = 0
     failures: int = 0
     error: str | None = None
     retry_at: datetime | None = None
