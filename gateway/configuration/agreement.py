@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 
 from gateway.configuration.problems import Problem, setting_names
 from gateway.configuration.yaml_file import Location
@@ -30,7 +31,7 @@ LONGEST_TITLE = 16
 HERE = {"engine", "device", "threads"}
 """Settings of `model` about networks on this machine."""
 AT_SERVERS = {
-    *("urls", "classifier_name", "lungs_name", "model_version", "bearer_token", "ca"),
+    *("urls", "protocol", "classifier_name", "lungs_name", "model_version", "bearer_token", "ca"),
     *("certificate", "key", "timeout_seconds", "images_per_request", "requests_per_server"),
 }
 _NO_SETTINGS = {"GATEWAY_CONFIG", "GATEWAY_ROLE"}
@@ -42,6 +43,7 @@ def faults(settings: Settings) -> Iterator[Problem]:
     yield from _impossible_titles(settings)
     yield from _no_folders(settings)
     yield from _no_results(settings)
+    yield from _no_grpc(settings)
 
 
 def doubts(settings: Settings) -> Iterator[Problem]:
@@ -127,6 +129,22 @@ def _no_results(settings: Settings) -> Iterator[Problem]:
         if name and getattr(settings.results, name) is None:
             text = f"{each.name!r} gets nothing, since results.{name} is null; state it, if only as {{}}"
             yield Problem(("destinations", number), text)
+
+
+def _no_grpc(settings: Settings) -> Iterator[Problem]:
+    """Yield the protocol whose packages are not installed here."""
+    model = settings.model
+    absent = [name for name in ("grpc", "google.protobuf") if not _is_installed(name)]
+    if model.kind == "remote" and model.protocol == "grpc" and absent:
+        text = "grpc needs grpcio and protobuf, which are not installed here; run pip install"
+        yield Problem(("model", "protocol"), f"{text} 'cxr-gateway[grpc]', or write http")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ImportError:  # not even its package
+        return False
 
 
 def _idle_routes(settings: Settings) -> Iterator[Problem]:

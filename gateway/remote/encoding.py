@@ -7,7 +7,7 @@ raised. See https://github.com/kserve/open-inference-protocol (inference_rest, b
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,15 +84,32 @@ def read_answer(
     """
     head, tail = _parts(content, headers)
     answer = read_json(head)
+    return inferred_of(answer, _tensors(answer, tail), network, images, request_id, names)
+
+
+def inferred_of(
+    answer: Mapping[str, Any],
+    tensors: Iterable[tuple[Mapping[str, Any], Any]],
+    network: Network,
+    images: int,
+    request_id: str,
+    names: Mapping[str, str],
+) -> Inferred:
+    """Return the outputs of an answer whose tensors come with their data: bytes, or numbers.
+
+    Raises
+    ------
+    Malformed
+    """
     for key, wanted in (("id", request_id), ("model_name", network.name)):
         if answer.get(key) != wanted:
             raise Malformed(f"the answer's {key} is not that of the request")
-    tensors = {tensor["name"]: (tensor, data) for tensor, data in _tensors(answer, tail)}
+    found = {tensor["name"]: (tensor, data) for tensor, data in tensors}
     outputs = {}
     for name, shape in network.outputs.items():
-        if names[name] not in tensors:
+        if names[name] not in found:
             raise Malformed(f"the answer has no output {name}")
-        outputs[name] = _array(*tensors[names[name]], (images, *shape), name)
+        outputs[name] = _array(*found[names[name]], (images, *shape), name)
     return Inferred(outputs, str(answer.get("model_version") or ""))
 
 

@@ -83,4 +83,8 @@ def _transport(settings: Model, url: str) -> Transport:
         key=settings.key,
         timeout_seconds=settings.timeout_seconds,
     )
+    if settings.protocol == "grpc":
+        from gateway.remote.over_grpc import GrpcTransport  # an optional extra
+
+        return GrpcTransport(server, settings.model_version)
     return HttpTransport(server, settings.model_version)

@@ -29,7 +29,7 @@ from gateway.remote.encoding import (
     write_request,
 )
 from gateway.remote.failures import Away, Broke, Busy
-from gateway.remote.server import Described, names_of
+from gateway.remote.server import Described, described_of, names_of
 from gateway.settings.web_server import WebServer
 
 BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
@@ -56,9 +56,8 @@ class HttpTransport:
         models = {network.name: self._get(self._path(network)) for network in networks}
         self._names = {each.name: names_of(each, *_tensors(models[each.name])) for each in networks}
         platform = models[networks[0].name].get("platform")
-        words = (about.get("name"), about.get("version"), f"({platform})" if platform else "")
-        versions = tuple(clean(models[each.name].get("versions"), 200) for each in networks)
-        return Described(clean(" ".join(str(word) for word in words if word), 80), self._names, versions)
+        versions = [models[each.name].get("versions") for each in networks]
+        return described_of(about.get("name"), about.get("version"), platform, self._names, versions)
 
     def infer(self, network: Network, images: Floats) -> Inferred:
         """See `Transport`; the first request finds out whether the server takes binary tensors."""

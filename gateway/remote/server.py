@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from gateway.model.engines import Floats
+from gateway.peer_text import clean
 from gateway.remote.contract import DATATYPE, IMAGE, Network, Shape
 from gateway.remote.encoding import Inferred
 from gateway.remote.failures import Broke
@@ -45,6 +46,19 @@ class Transport(Protocol):
 
     def forget(self) -> None:
         """Close what is open, and forget what was learnt of the server: it may be another one now."""
+
+
+def described_of(
+    name: object,
+    version: object,
+    platform: object,
+    names: Mapping[str, Mapping[str, str]],
+    versions: Sequence[object],
+) -> Described:
+    """Return a description from a server's words, cleaned; `versions` are those of each network."""
+    words = (name, version, f"({platform})" if platform else "")
+    program = clean(" ".join(str(word) for word in words if word), 80)
+    return Described(program, names, tuple(clean(each, 200) for each in versions))
 
 
 def names_of(network: Network, inputs: Sequence[Any], outputs: Sequence[Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from gateway.settings.database import database_problem
 
@@ -93,6 +94,9 @@ def _server_problems(settings: Settings) -> list[str]:
     model = settings.model
     if not model.urls:
         return ["model.urls: name the model servers, as [http://gpu1:8000]; or write model.kind: local"]
+    if model.protocol == "grpc":
+        text = "has a path, which gRPC does not; write the address alone, as http://gpu1:8001"
+        return [f"model.urls: {url} {text}" for url in model.urls if urlsplit(url).path.strip("/")]
     return []
 
 

@@ -27,6 +27,9 @@ class Model(Section):
     OpenVINO."""
     urls: tuple[ServerURL, ...] = ()
     """Model servers that hold the same models, as [http://gpu1:8000, http://gpu2:8000]; https is TLS."""
+    protocol: Literal["http", "grpc"] = "http"
+    """How the protocol goes to `urls`: http, or grpc. For gRPC name the servers' gRPC ports, as
+    [http://gpu1:8001], without a path; workers need the extra grpc: pip install 'cxr-gateway[grpc]'."""
     classifier_name: ServerModelName = "cxr-classifier"
     """Name of the classifier at the servers."""
     lungs_name: ServerModelName = "cxr-lungs"

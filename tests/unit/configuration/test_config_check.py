@@ -1,6 +1,7 @@
 """`gateway config check` lists the problems of all stages in one run: each with place, cause and remedy."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -237,11 +238,24 @@ def test_a_variable_of_the_environment_that_is_no_setting_is_told(
         ("model: {kind: remote, urls: ['gpu1:8000']}", "model.urls.0: "),
         ("model: {kind: remote, urls: ['http://a:1'], certificate: a.pem}", "model: state both certificate"),
         ("model: {kind: remote, urls: ['http://a:1'], ca: nowhere.pem}", "model.ca: "),
+        (
+            "model: {kind: remote, protocol: grpc, urls: ['http://a:1/v2']}",
+            "model.urls: http://a:1/v2 has a path",
+        ),
     ],
 )
 def test_problems_of_a_remote_model_are_told(tmp_path: Path, text: str, told: str) -> None:
     errors, _ = checked(tmp_path, text)
     assert [error for error in errors if error.startswith(told)], errors
+
+
+def test_grpc_without_its_packages_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "model: {kind: remote, protocol: grpc, urls: ['http://a:1']}"
+    assert checked(tmp_path, text) == ([], [])
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    (error,), _ = checked(tmp_path, text)
+    assert error.startswith("model.protocol: grpc needs grpcio and protobuf")
+    assert "pip install 'cxr-gateway[grpc]'" in error
 
 
 def test_settings_of_the_other_kind_of_model_are_doubtful(tmp_path: Path) -> None:

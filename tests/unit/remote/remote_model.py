@@ -13,6 +13,7 @@ from gateway.model.choice import Chosen
 from gateway.model.opened_model import OpenedModel
 from gateway.model.predictor import Predictor
 from gateway.model.reference import Reference, reference_answers
+from gateway.records import Prediction
 from gateway.remote.contract import classifier, lung_network
 from gateway.remote.over_http import HttpTransport
 from gateway.remote.predictor import RemotePredictor
@@ -35,7 +36,9 @@ def remote_model(precision: str = "float32") -> RemoteModel:
     return RemoteModel(CARD, classifier(), lung_network(), LUNGS, None, biases, expected(), precision)
 
 
-def predictor_of(*urls: str, per_request: int = 8, seconds: float = 60, **server: Any) -> RemotePredictor:
+def predictor_of(
+    *urls: str, per_request: int = 8, seconds: float = 60, transport: Any = HttpTransport, **server: Any
+) -> RemotePredictor:
     """Return a predictor of these servers."""
     model = remote_model()
 
@@ -43,7 +46,7 @@ def predictor_of(*urls: str, per_request: int = 8, seconds: float = 60, **server
         return Predictor(Chosen(model.opened(engine), None), CARD, 0.5)
 
     replicas = [
-        Replica(url, HttpTransport(WebServer(url=url, timeout_seconds=seconds, **server)), model, opened)
+        Replica(url, transport(WebServer(url=url, timeout_seconds=seconds, **server)), model, opened)
         for url in urls
     ]
     identity = replace(CARD.identity(0.5, "model server float32"))
@@ -60,3 +63,7 @@ def local(given: Any) -> list[float]:
     """Return the scores of the same networks on this side."""
     predictor = Predictor(Chosen(OpenedModel(FakeNetworks(), None, LUNGS), None), CARD, 0.5)
     return [each.score for each in predictor.predict(given)]
+
+
+def outcomes(told: list[Any]) -> list[str]:
+    return ["answered" if isinstance(each, Prediction) else type(each).__name__ for each in told]

@@ -1,6 +1,6 @@
 """A model at servers: what they answer counts once it is proven, and images wait or fail as they deserve."""
 
-# ruff: noqa: ARG001, ARG005 - what spoils answers has one signature
+# ruff: noqa: ARG001 - what spoils answers has one signature
 
 from __future__ import annotations
 
@@ -14,31 +14,21 @@ import numpy as np
 import pytest
 
 from gateway.errors import Reject, Retry
-from gateway.records import Prediction, Reason
+from gateway.records import Reason
 from gateway.remote import replica
 from gateway.remote.predictor import RemotePredictor
 from gateway.remote.suspects import STRIKES
 from tests.support.certificates import Authority
 from tests.support.free_ports import free_port
 from tests.support.model_server import FakeNetworks, Handler, ModelServer, serving
-from tests.unit.remote.remote_model import images, local, predictor_of
+from tests.unit.remote.lies import changes, cuts, other_model, reshapes, turns
+from tests.unit.remote.remote_model import images, local, outcomes, predictor_of
 
 
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
     with serving(FakeNetworks()) as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that failed may be asked again at once."""
-    monkeypatch.setattr(replica, "FIRST_REST_SECONDS", 0.0)
-    monkeypatch.setattr(replica, "LONGEST_REST_SECONDS", 0.0)
-
-
-def outcomes(told: list[Any]) -> list[str]:
-    return ["answered" if isinstance(each, Prediction) else type(each).__name__ for each in told]
 
 
 @pytest.mark.parametrize("binary", [True, False])
@@ -274,31 +264,6 @@ def with_headers(**headers: str) -> Any:
 
 def sends(body: bytes) -> Any:
     return lambda handler, *_: handler.send_bytes(200, body, {"Content-Type": "application/json"}) or True
-
-
-def changes(**values: Any) -> Any:
-    return lambda handler, answer, outputs: answer.update(values) or False
-
-
-def cuts(handler: Handler, answer: Any, outputs: dict[str, Any]) -> bool:
-    outputs.update({name: values[:-1] for name, values in outputs.items()})
-    return False
-
-
-def reshapes(handler: Handler, answer: Any, outputs: dict[str, Any]) -> bool:
-    outputs.update({name: values.reshape(len(values), -1, 1) for name, values in outputs.items()})
-    return False
-
-
-def turns(handler: Handler, answer: Any, outputs: dict[str, Any]) -> bool:
-    """Give the answers to other images of the same request."""
-    outputs.update({name: np.roll(values, 1, axis=0) for name, values in outputs.items()})
-    return False
-
-
-def other_model(handler: Handler, answer: Any, outputs: dict[str, Any]) -> bool:
-    outputs.update({name: values + np.float32(0.01) for name, values in outputs.items()})
-    return False
 
 
 LIES = {

@@ -12,6 +12,7 @@ OPENS = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import no_engines
+sys.modules.update(dict.fromkeys(sys.argv[3:]))
 from gateway.errors import ConfigurationError
 from gateway.settings import Model, Settings
 from gateway.worker.pipeline import open_predictor
@@ -24,8 +25,9 @@ print(sorted({name.partition(".")[0] for name, loaded in sys.modules.items() if 
 """
 
 
-def opened(model: str) -> list[str]:
-    command = [sys.executable, "-c", OPENS, str(DOUBLES), model]
+def opened(model: str, *absent: str) -> list[str]:
+    """Return the engine or the error, and the engines that are loaded; `absent` modules are hidden, too."""
+    command = [sys.executable, "-c", OPENS, str(DOUBLES), model, *absent]
     done = subprocess.run(
         command,
         capture_output=True,
@@ -46,3 +48,17 @@ def test_a_local_model_says_what_to_install() -> None:
     assert "pip install 'cxr-gateway[local]'" in told
     assert "model.kind: remote" in told
     assert loaded == "[]"
+
+
+def test_a_model_over_grpc_says_what_to_install() -> None:
+    model = "dict(kind='remote', urls=['http://127.0.0.1:1'], protocol='grpc')"
+    assert opened(model) == ["model server float32", "[]"]
+    for absent in ("grpc", "google.protobuf"):
+        told, _ = opened(model, absent)
+        assert "model.protocol: grpc needs grpcio and protobuf" in told
+        assert "pip install 'cxr-gateway[grpc]'" in told
+
+
+def test_http_needs_no_grpc() -> None:
+    model = "dict(kind='remote', urls=['http://127.0.0.1:1'])"
+    assert opened(model, "grpc", "google.protobuf") == ["model server float32", "[]"]
