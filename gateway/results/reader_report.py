@@ -59,7 +59,8 @@ _COPIED = (
     *("ValueType", "ConceptNameCodeSequence", "ContinuityOfContent", "ContentTemplateSequence"),
 )
 _OPPOSITE: dict[Code, Code] = {codes.SCT.Present: codes.SCT.Absent, codes.SCT.Absent: codes.SCT.Present}
-_PRESENCES = (codes.SCT.Present, codes.SCT.Absent, codes.SCT.Undetermined)
+_UNDETERMINED: Code = codes.SCT.Undetermined
+_PRESENCES = (*_OPPOSITE, _UNDETERMINED)
 _MOST_CARETS = 4  # components of a person's name (PS3.5 6.2.1)
 
 
@@ -203,7 +204,7 @@ def _group(group: Dataset, reading: Reading) -> Iterator[Dataset]:
 def _seen(answered: Code, agrees: bool | None) -> Code | None:
     """Return the finding's presence by the reader; None where it does not follow from the disagreement."""
     if agrees is None:
-        return codes.SCT.Undetermined
+        return _UNDETERMINED
     return answered if agrees else _OPPOSITE.get(answered)
 
 

@@ -81,7 +81,7 @@ def due_reports(connection: sa.Connection, limit: int) -> list[DueReport]:
     return [_due(connection, row) for row in rows]
 
 
-def _due(connection: sa.Connection, row: sa.Row[Any]) -> DueReport:
+def _due(connection: sa.Connection, row: sa.Row[*tuple[Any, ...]]) -> DueReport:
     of_answer = results.c.answer_id == row.answer_id
     own = sa.select(results.c.path).where(
         of_answer, results.c.kind == SR, results.c.file_deleted_at.is_(None)
