@@ -77,7 +77,7 @@ def site_of(settings: Settings, ledger: Ledger) -> Site:
         bodies=Bodies(directory.uploads, web.max_upload_mb, settings.scp.min_free_disk_mb),
         images=Images(ledger),
         worklist=Worklist(ledger),
-        feedback=Feedback(ledger),
+        feedback=Feedback(ledger, reported=settings.delivery.reader_reports is not None),
         readings=FeedbackQueries(ledger),
         refusals=Refusals(ledger),
         traffic=Traffic(ledger),

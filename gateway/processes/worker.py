@@ -26,6 +26,7 @@ from gateway.telemetry.log import flush_log, log_bug, log_event
 from gateway.worker.answerer import Answerer
 from gateway.worker.engine import BATCHES_IN_FLIGHT, Engine
 from gateway.worker.pipeline import Pipeline, batch_size, open_predictor
+from gateway.worker.reader_reports import ReaderReports
 from gateway.worker.result_rejections import ResultRejections
 from gateway.worker.sandboxes import ImageSandbox, ImageSandboxes, open_stages
 from gateway.worker.worker_id import take_name
@@ -92,8 +93,14 @@ def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
         couriers=couriers_of(settings, ledger, worker_id, stores),
         cleaner=Cleaner(settings.retention, ledger, stores, pictures, stopping),
         stopping=stopping,
+        reader_reports=_reader_reports(settings, ledger, stores),
     )
     return Worker(pipeline, engine, sandboxes, worker_id)
+
+
+def _reader_reports(settings: Settings, ledger: Ledger, stores: Stores) -> ReaderReports | None:
+    stated = settings.delivery.reader_reports
+    return ReaderReports(ledger, stores.results, stated.organisation, stated.role) if stated else None
 
 
 def _sandboxes(settings: Settings, model: ModelIdentity, stores: Stores, most_kept: int) -> ImageSandboxes:

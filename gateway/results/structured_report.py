@@ -60,7 +60,7 @@ def structured_report(
         report.ReferencedRequestSequence = requests
     report.CurrentRequestedProcedureEvidenceSequence = [_evidence(source.dataset)]
     if answer.predecessors:
-        report.PredecessorDocumentsSequence = [_predecessor(each) for each in answer.predecessors]
+        report.PredecessorDocumentsSequence = [predecessor_item(each) for each in answer.predecessors]
     report.update(content_tree(source.dataset, answer))
     return report
 
@@ -79,7 +79,8 @@ def _evidence(header: Dataset) -> Dataset:
     )
 
 
-def _predecessor(earlier: Predecessor) -> Dataset:
+def predecessor_item(earlier: Predecessor) -> Dataset:
+    """Return an item of Predecessor Documents Sequence (PS3.3 C.17.2)."""
     return _reference(
         earlier.study_instance_uid,
         earlier.series_instance_uid,

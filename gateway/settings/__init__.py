@@ -55,6 +55,7 @@ __all__ = [
     "Model",
     "Name",
     "Peer",
+    "ReaderReports",
     "Results",
     "Retention",
     "Route",
@@ -119,6 +120,19 @@ class Worker(Section):
     shared among the workers."""
 
 
+class ReaderReports(Section):
+    """The SR in which a reader judges an answer."""
+
+    organisation: Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)] | None = None
+    """Organisation of the readers, for the SR; null: not stated."""
+    role: (
+        Literal["physician", "attending", "consultant", "registrar", "resident", "fellow", "technologist"]
+        | None
+    ) = None
+    """Role of all readers in the organisation (PS3.16 CID 7452): physician, attending, consultant, registrar,
+    resident, fellow or technologist; null: not stated."""
+
+
 class Delivery(Section):
     """Retries of an unreachable destination."""
 
@@ -132,6 +146,9 @@ class Delivery(Section):
     rejection_notes: bool = False
     """Where a rejection note withdraws an image, reject its SR and SC, too, at the destinations that have
     them, by a Key Object Selection of the same title."""
+    reader_reports: ReaderReports | None = None
+    """Also send what readers say on the report page, as an SR of their own, to the destinations that have the
+    gateway's SR, as {organisation: St. Elsewhere, role: physician}; {} states neither; null: none."""
 
 
 class Retention(Section):

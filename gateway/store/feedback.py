@@ -10,16 +10,23 @@ import sqlalchemy as sa
 from gateway.errors import GatewayError
 from gateway.store.entries import Agreement, ImageIdentity
 from gateway.store.ledger import Ledger, now
-from gateway.store.schema import answers, feedback, instances
+from gateway.store.schema import answers, feedback, instances, reader_reports
 from gateway.store.session import IDENTITY
 from gateway.telemetry.events import Event
 
 
 class Feedback:
-    """The table of feedback. Methods raise `Retry` when the database is away or locked."""
+    """The table of feedback. Methods raise `Retry` when the database is away or locked.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Parameters
+    ----------
+    reported
+        Every word is to become an SR; a worker makes it (`worker.reader_reports`).
+    """
+
+    def __init__(self, ledger: Ledger, *, reported: bool = False) -> None:
         self._ledger = ledger
+        self._reported = reported
 
     def record(
         self, sop_instance_uid: str, reader: str, verdict: Agreement, comment: str, answer_id: int
@@ -45,5 +52,8 @@ class Feedback:
             image = ImageIdentity(*found[answer_id][: len(IDENTITY)])
             said = {"reader": reader, "verdict": verdict, "comment": comment, "time": now()}
             keys = {"instance_id": image.id, "answer_id": answer_id}
-            session.connection.execute(sa.insert(feedback).values(**said, **keys))
+            kept = sa.insert(feedback).values(**said, **keys).returning(feedback.c.id)
+            number = session.connection.execute(kept).scalar_one()
+            if self._reported:
+                session.connection.execute(sa.insert(reader_reports).values(feedback_id=number, due=True))
             session.tell(Event.FEEDBACK, image, reader=reader, verdict=verdict)

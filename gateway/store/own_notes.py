@@ -1,4 +1,4 @@
-"""Answers whose results the gateway rejects by a note of its own, and the rows of such a note."""
+"""Answers whose results the gateway rejects by a note of its own; rows of results that follow an answer."""
 
 from __future__ import annotations
 
@@ -66,23 +66,44 @@ def record_own_note(session: Session, answer: SentAnswer, note: StoredResult, pa
     known = sa.select(results.c.id).where(results.c.name == note.path.name)
     if not names or connection.scalars(known).first() is not None:
         return
+    register(session, answer.image, answer.id, note, path, names)
+
+
+def register(
+    session: Session,
+    image: ImageIdentity,
+    answer_id: int,
+    result: StoredResult,
+    path: str,
+    names: Sequence[str],
+) -> int:
+    """Register a result that came after its answer, due at these destinations; return its number.
+
+    Parameters
+    ----------
+    path
+        Of the file, as the ledger keeps it.
+    """
+    connection = session.connection
     row = {
-        "instance_id": answer.image.id,
-        "answer_id": answer.id,
-        "kind": note.kind,
-        "media_type": note.media_type,
-        "name": note.path.name,
-        "sop_class_uid": note.sop_class_uid,
-        "sop_instance_uid": note.sop_instance_uid,
+        "instance_id": image.id,
+        "answer_id": answer_id,
+        "kind": result.kind,
+        "media_type": result.media_type,
+        "name": result.path.name,
+        "sop_class_uid": result.sop_class_uid,
+        "sop_instance_uid": result.sop_instance_uid,
         "path": path,
-        "sha256": note.sha256,
+        "sha256": result.sha256,
         "created_at": now(),
     }
-    number = connection.execute(sa.insert(results).values(row).returning(results.c.id)).scalar_one()
+    number = int(connection.execute(sa.insert(results).values(row).returning(results.c.id)).scalar_one())
     times = {"state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
     new = {"result_id": number, "state": DeliveryState.PENDING} | times
-    connection.execute(sa.insert(deliveries), [new | {"destination": name} for name in names])
-    session.tell(Event.ENCODED, answer.image, kind=note.kind, **named(note))
+    if names:
+        connection.execute(sa.insert(deliveries), [new | {"destination": name} for name in names])
+    session.tell(Event.ENCODED, image, kind=result.kind, **named(result))
+    return number
 
 
 def _where_sent(answer_id: int) -> sa.Select[Any]:

@@ -179,6 +179,15 @@ feedback = sa.Table(
     sa.Column("time", UTCDateTime, nullable=False),
 )
 
+reader_reports = sa.Table(  # readers' words of which an SR is due, or has been made
+    "reader_reports",
+    metadata,
+    sa.Column("feedback_id", _Id, sa.ForeignKey("feedback.id"), primary_key=True, autoincrement=False),
+    sa.Column("due", sa.Boolean, nullable=False),
+    sa.Column("result_id", _Id, sa.ForeignKey("results.id")),  # null also where none can be made
+    sa.Index("ix_reader_reports_due", "due", "feedback_id"),
+)
+
 rejections = sa.Table(  # what rejection notes reference, also images that have not come yet
     "rejections",
     metadata,

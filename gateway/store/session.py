@@ -34,6 +34,7 @@ MAKES_WORK = {
     Event.REPROCESSED: {Work.ANSWERS},
     Event.RETRIED: {Work.ANSWERS, Work.DELIVERIES},
     Event.INFERRED: {Work.DELIVERIES},
+    Event.ENCODED: {Work.DELIVERIES},
     Event.RESENT: {Work.DELIVERIES},
     Event.WITHDRAWN: {Work.DELIVERIES},
 }

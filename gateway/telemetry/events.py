@@ -47,6 +47,7 @@ class Event(StrEnum):
     RESENT = "resent", INFO, "`gateway resend` requeued the results of an image"
     REPROCESSED = "reprocessed", INFO, "`gateway reprocess` requeued an image for a new answer"
     FEEDBACK = "feedback", INFO, "a reader agreed or disagreed with an answer"
+    NOT_REPORTED = "not_reported", WARNING, "no SR can be made of a reader's feedback, for the reason given"
     WITHDRAWN = "withdrawn", WARNING, "a rejection note has withdrawn an image and its answer"
     PATIENT_CHANGED = (
         "patient_changed",

@@ -38,6 +38,7 @@ from gateway.telemetry.log import log_event
 from gateway.worker.answerer import RETRY_SECONDS, Answerer
 from gateway.worker.answering import PROBLEM
 from gateway.worker.pipeline import Pipeline
+from gateway.worker.reader_reports import ReaderReports
 from gateway.worker.tasks import Tasks
 from gateway.worker.worker_id import SILENT_SECONDS, has_name, life
 
@@ -49,6 +50,7 @@ BATCHES_IN_FLIGHT = 3  # one is decoded and one encoded while one is in the netw
 BEAT_SECONDS = 5.0
 REPAIR_SECONDS = 20.0
 HANGS_SECONDS = 600.0  # a forward pass that has taken so long never ends
+REPORT_SECONDS = 5.0  # interval of looking for readers' words of which an SR is due
 LOOK_AFTER_SECONDS = 30.0  # interval of looking after model servers
 KEEP_FINISHED = timedelta(hours=1)  # workflows that have ended; the ledger keeps what they did
 FORGET_AT_ONCE = 500
@@ -79,6 +81,8 @@ class Engine:
         undone is then resumed at once. See `gateway.worker.worker_id`.
     stopping
         The cleaner's, too: once set, nothing more is begun.
+    reader_reports
+        Makes SRs of what readers say; None where the settings do not ask.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class Engine:
         couriers: Couriers,
         cleaner: Cleaner,
         stopping: threading.Event,
+        reader_reports: ReaderReports | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -114,6 +119,7 @@ class Engine:
         self._tasks = Tasks(stopping)
         self._couriers = couriers
         self._cleaner = cleaner
+        self._reader_reports = reader_reports
 
     # --- life
 
@@ -143,6 +149,8 @@ class Engine:
         self._tasks.every(REPAIR_SECONDS, self._repair, HANGS_SECONDS)
         self._tasks.every(LOOK_AFTER_SECONDS, self._pipeline.look_after, HANGS_SECONDS)
         self._tasks.every(60 * self._settings.retention.every_minutes, self._cleaner.clean)
+        if self._reader_reports is not None:
+            self._tasks.every(REPORT_SECONDS, self._reader_reports.make, HANGS_SECONDS)
         self._tasks.upon(self._results, self._deliver, HANGS_SECONDS)
         self._tasks.every(BEAT_SECONDS, self._couriers.watch, HANGS_SECONDS)
         self._couriers.start()

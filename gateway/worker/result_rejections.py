@@ -6,26 +6,24 @@ withdraws the image, and registered within it: a note that was written twice is 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from pydicom.sr.coding import Code
 
 from gateway.dicom.part_10 import read_file
 from gateway.dicom.unreadable import Unreadable
 from gateway.errors import Missing, Retry
-from gateway.records import SR
+from gateway.records import SC
 from gateway.results.rejected_results import SentResult, rejected_results
-from gateway.results.result import Result
 from gateway.store.entries import StoredResult
 from gateway.store.ledger import Ledger
 from gateway.store.objects import Objects
 from gateway.store.own_notes import SentAnswer, answers_sent, record_own_note
 from gateway.store.rejections import Rejection
 from gateway.store.session import Session
+from gateway.worker.own_files import keep_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +62,15 @@ class ResultRejections:
     def _written(self, answer: SentAnswer, title: Code) -> OwnNote | None:
         """Return the note; None where the report is deleted, whose header the note would have."""
         sent = [
-            SentResult(each.sop_class_uid, each.sop_instance_uid, each.kind != SR) for each in answer.results
+            SentResult(each.sop_class_uid, each.sop_instance_uid, each.kind == SC) for each in answer.results
         ]
         try:
             report = self._ledger.absolute(answer.report)
             self._results.fetch(report)
             note = rejected_results(read_file(report), sent, title, datetime.now().astimezone())
-            path = self._kept(note)
+            stored = keep_file(self._results, note)
         except (Missing, FileNotFoundError, Unreadable):
             return None
         except OSError as error:
             raise Retry(f"{self._results.root}: {error.strerror or error}") from error
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()  # the first file under the name stays
-        stored = StoredResult(
-            note.kind, note.media_type, path, sha256, note.sop_class_uid, note.sop_instance_uid
-        )
         return OwnNote(answer, stored)
-
-    def _kept(self, note: Result) -> Path:
-        draft = self._results.begin()
-        draft.write(note.content)
-        path = self._results.finish(draft, note.name)
-        self._results.publish(path)
-        return path

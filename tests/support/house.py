@@ -12,7 +12,6 @@ from gateway.settings import Settings
 from gateway.store.opening import open_database
 from gateway.store.queries.images import Images
 from gateway.store.queries.views import ImageView
-from gateway.store.spool import Spool
 from gateway.worker.answerer import Answerer
 from gateway.worker.result_rejections import ResultRejections
 from tests.support.command_line import Done, run_command
@@ -51,11 +50,11 @@ class House:
     def answer(self, batch: str = "a") -> None:
         with self.ledger.transaction() as connection:
             self.ledger.claim(connection, batch, 100)
-        pipeline, marks = pipeline_in(self.settings, self.ledger)
+        pipeline, stores = pipeline_in(self.settings, self.ledger)
         own = None
         if self.settings.delivery.rejection_notes:
-            own = ResultRejections(self.ledger, Spool(marks.results.root, marks.results))
-        Answerer(self.ledger, pipeline, own).answer(batch, lambda: None)
+            own = ResultRejections(self.ledger, stores.results)
+        Answerer(self.ledger, pipeline, stores, own).answer(batch, lambda: None)
 
     def image(self, uid: str) -> ImageView:
         (version,) = Images(self.ledger).versions(uid)

@@ -186,10 +186,15 @@ class ImageView(ImageRow):
         """Answers of other models that stand beside the one that is shown."""
         return tuple(each for each in self.answers if each.stands and each is not self.answer)
 
+    @property
+    def shown_results(self) -> tuple[ResultView, ...]:
+        """The results of the answer that is shown; of several of one kind the newest."""
+        of_answer = [each for each in self.results if self.answer and each.answer_id == self.answer.id]
+        return tuple({each.kind: each for each in of_answer}.values())
+
     def standing(self, kind: str) -> ResultView | None:
         """Return the result of this kind of the answer that is shown, None where there is none."""
-        of_answer = (each for each in self.results if self.answer and each.answer_id == self.answer.id)
-        return next((each for each in of_answer if each.kind == kind), None)
+        return next((each for each in self.shown_results if each.kind == kind), None)
 
 
 @dataclass(frozen=True, slots=True)
