@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway import __version__
 
-REVISION = "c21f75e0ec99"
+REVISION = "25b3685f2303"
 SOFTWARE_VERSION = f"{__version__}+{REVISION}"
 
 _PACKAGE = Path(__file__).parents[1]
