@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from io import BytesIO
@@ -15,6 +16,7 @@ from gateway.results.answer import summary
 from tests.peers.orthanc import Orthanc
 from tests.peers.test_result_validity import ANSWERS, SOURCES, assert_valid
 from tests.support.answers import PNEUMONIA
+from tests.support.missing_peer import leave_out
 from tests.support.pdf import document_in, pdf_of, text_of
 from tests.support.sources import dx, encoded
 
@@ -42,6 +44,8 @@ def given_back(file: bytes, folder: Path, dcm2pdf: str) -> bytes:
 
 def poppler_text(document: bytes, folder: Path) -> str:
     """Return the words of a document; without the marks of direction that Poppler adds."""
+    if shutil.which("pdftotext") is None:
+        leave_out("pdftotext is missing: apt-get install poppler-utils")
     path = folder / "page.pdf"
     path.write_bytes(document)
     run = subprocess.run(["pdftotext", str(path), "-"], capture_output=True, check=True, timeout=60)
