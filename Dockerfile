@@ -5,6 +5,12 @@ FROM python:3.11.9-slim-bookworm
 # A wheel index with CPU builds of torch; empty takes the default index, whose torch brings CUDA along.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 
+# Fonts of results.pdf, as Debian packages; empty leaves them out.
+ARG FONTS="fonts-dejavu-core fonts-noto-cjk"
+RUN if [ -n "$FONTS" ]; then \
+        apt-get update && apt-get install -y --no-install-recommends $FONTS && rm -rf /var/lib/apt/lists/*; \
+    fi
+
 RUN useradd --create-home --uid 1000 gateway && install -d -o gateway /app /data
 WORKDIR /app
 COPY --chown=gateway pyproject.toml constraints.txt README.md LICENSE ./

@@ -73,8 +73,11 @@ UNDETERMINED = "Undetermined"
 """The label of an abstention, whatever a model calls its classes."""
 
 
-SR, SC, PRESENTATION_STATE = "sr", "sc", "pr"
+SR, SC, PRESENTATION_STATE, ENCAPSULATED_PDF = "sr", "sc", "pr", "pdf"
 """The kinds of result that the gateway itself looks for; `results.kinds` has all."""
+
+FONTS = ("/usr/share/fonts",)
+"""Folders in which the fonts of the PDF are looked for, where the settings name no others."""
 
 HL7, FHIR = "hl7", "fhir"
 """The kinds of result that are an HL7 v2 message and a FHIR Bundle."""

@@ -52,6 +52,7 @@ def doubts(settings: Settings) -> Iterator[Problem]:
     yield from _proxies_as_peers(settings)
     yield from _idle_limits(settings)
     yield from _foreign_variables(settings)
+    yield from _no_fonts(settings)
 
 
 def doubts_of_routes(settings: Settings) -> Iterator[Problem]:
@@ -145,6 +146,16 @@ def _is_installed(module: str) -> bool:
         return find_spec(module) is not None
     except ImportError:  # not even its package
         return False
+
+
+def _no_fonts(settings: Settings) -> Iterator[Problem]:
+    places = settings.results.pdf_fonts
+    if settings.results.pdf and not any(os.access(each, os.R_OK) for each in places):
+        text = (
+            "none of them is there, so that the PDF has Latin letters alone; "
+            "apt-get install fonts-dejavu-core fonts-noto-cjk, or name other fonts"
+        )
+        yield Problem(("results", "pdf_fonts"), text)
 
 
 def _idle_routes(settings: Settings) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gateway.doctor.answers import answers
 from gateway.doctor.destinations import destinations, routes
 from gateway.doctor.finding import Finding
+from gateway.doctor.fonts import fonts
 from gateway.doctor.model import model
 from gateway.doctor.network import certificate, listener, peers, web
 from gateway.doctor.processes import processes
@@ -23,6 +24,7 @@ EXAMINED = (
     peers,
     model,
     answers,
+    fonts,
     destinations,
     routes,
     sources,

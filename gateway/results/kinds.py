@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from gateway.results.encapsulated_pdf import EncapsulatedPDFBuilder
 from gateway.results.observation_message import ObservationMessageBuilder
 from gateway.results.presentation_state import PresentationStateBuilder
 from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
@@ -21,6 +22,7 @@ KINDS: tuple[Builder, ...] = (
     ObservationMessageBuilder(),
     PresentationStateBuilder(),
     TransactionBundleBuilder(),
+    EncapsulatedPDFBuilder(),
 )
 
 

@@ -57,6 +57,24 @@ def picture(
     """
     canvas = Canvas(WIDTH, HEIGHT)
     _banner(canvas)
+    _panels(canvas, grey, answer, lung_outline=lung_outline)
+    _answer(canvas, answer)
+    _provenance(canvas, answer, when)
+    return canvas.pixels
+
+
+def panels(grey: GreyImage, answer: Answer, *, lung_outline: bool = False) -> NDArray[np.uint8]:
+    """Draw the picture without its banner and its provenance, for a page that has both as text.
+
+    uint8, shape (806, 1280, 3), RGB.
+    """
+    canvas = Canvas(WIDTH, HEIGHT)
+    _panels(canvas, grey, answer, lung_outline=lung_outline)
+    _answer(canvas, answer)
+    return canvas.pixels[_BANNER.height + 4 : -8]
+
+
+def _panels(canvas: Canvas, grey: GreyImage, answer: Answer, *, lung_outline: bool) -> None:
     place = _LEFT.fitted(*grey.pixels.shape)
     radiograph = _reduced(grey.pixels, place)
     _panel(canvas, place, "Radiograph", radiograph)
@@ -67,9 +85,6 @@ def picture(
         _abstention(canvas, answer.prediction.reason or "")
     else:
         _activation(canvas, radiograph, answer.prediction)
-    _answer(canvas, answer)
-    _provenance(canvas, answer, when)
-    return canvas.pixels
 
 
 def _banner(canvas: Canvas) -> None:

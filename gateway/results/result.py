@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from pydicom.dataset import Dataset
 
-from gateway.records import GreyImage
+from gateway.records import FONTS, GreyImage
 from gateway.results.answer import Answer
 from gateway.results.fhir import BundleRules
 from gateway.results.hl7 import MessageRules
@@ -33,6 +33,8 @@ class ResultRules:
     hl7: MessageRules | None = None
     presentation_state: bool = False
     fhir: BundleRules | None = None
+    pdf: bool = False
+    pdf_fonts: tuple[str, ...] = FONTS
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> ResultRules:

@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.files.data_directory import DataDirectory, this_boot
+from gateway.records import FONTS
 from gateway.settings.across import problems_across
 from gateway.settings.database import with_hosts_as_parameters
 from gateway.settings.destinations import (
@@ -110,6 +111,11 @@ class Results(Section):
     fhir: FHIRBundle | None = None
     """Also write a FHIR Bundle, for destinations of kind fhir, as {patient_system: URI, accession_system:
     URI}; {} takes the systems from the image; null: none."""
+    pdf: bool = False
+    """Also write an Encapsulated PDF: one page with patient, answer, radiograph and activation map."""
+    pdf_fonts: tuple[str, ...] = FONTS
+    """Font files of the PDF (TrueType or OpenType), and folders that are searched for DejaVu Sans, Noto Sans
+    and Droid Sans Fallback, in order of preference: each letter is of the first font that has it."""
 
 
 class Worker(Section):

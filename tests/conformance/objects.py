@@ -1,4 +1,4 @@
-"""SR, SC and presentation state as they are really encoded, of images that say everything or nothing."""
+"""SR, SC, presentation state and PDF as they are really encoded, of images that say everything or nothing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 from pydicom import Dataset, dcmread
 
 from gateway.imaging.softcopy import softcopy
-from gateway.records import SC, SR, GreyImage
+from gateway.records import PRESENTATION_STATE, SC, SR, GreyImage
 from gateway.results.answer import Predecessor
+from gateway.results.encapsulated_pdf import encapsulated_pdf
 from gateway.results.encoding import encode
 from gateway.results.presentation_state import presentation_state
 from gateway.results.result import AnsweredImage
@@ -69,6 +70,8 @@ SOURCES = (
         IssuerOfPatientIDQualifiersSequence=[QUALIFIERS],
         IssuerOfAccessionNumberSequence=ISSUER,
         StudyDescription="Thorax",
+        AcquisitionDate="20260517",
+        AcquisitionTime="101112",
         TimezoneOffsetFromUTC="+0100",
         ProcedureCodeSequence=CODES,
         RequestAttributesSequence=[FULL_REQUEST, item(RequestedProcedureID="RP-8")],
@@ -111,7 +114,7 @@ def objects(kind: str) -> list[Dataset]:
 
 
 def _built(kind: str) -> Iterator[Dataset]:
-    pipelines = () if kind in (SR, SC) else (make() for make in GREY_PIPELINES.values())
+    pipelines = [make() for make in GREY_PIPELINES.values()] if kind == PRESENTATION_STATE else []
     for source in (*SOURCES, *pipelines):
         read = dcmread(BytesIO(encoded(source)))
         for given in ANSWERS:
@@ -124,5 +127,7 @@ def _results(kind: str, image: AnsweredImage) -> Iterator[Dataset]:
             yield structured_report(image.source, image.answer, sr_class)
     elif kind == SC:
         yield secondary_capture(image.source, GREY, image.answer)
-    else:
+    elif kind == PRESENTATION_STATE:
         yield presentation_state(image)
+    else:
+        yield encapsulated_pdf(image, b"%PDF-1.3")

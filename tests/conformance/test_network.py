@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom.uid import UID, ExplicitVRLittleEndian, GrayscaleSoftcopyPresentationStateStorage
+from pydicom.uid import (
+    UID,
+    EncapsulatedPDFStorage,
+    ExplicitVRLittleEndian,
+    GrayscaleSoftcopyPresentationStateStorage,
+)
 from pynetdicom import (
     AE,
     QueryRetrievePresentationContexts,
@@ -150,8 +155,8 @@ def test_statuses_of_commitment_reports() -> None:
 
 def test_sent_sop_classes() -> None:
     created = {plain(row["UID"]) for row in table("1-1") if row["Created"].startswith("yes")}
-    states = GrayscaleSoftcopyPresentationStateStorage
-    assert created == {*map(str, SOP_CLASS.values()), SECONDARY_CAPTURE, states}
+    optional = {GrayscaleSoftcopyPresentationStateStorage, EncapsulatedPDFStorage}
+    assert created == {*map(str, SOP_CLASS.values()), SECONDARY_CAPTURE} | optional
     assert set(uids("7-6")) == created | {StorageCommitmentPushModel, Verification}
     assert_named(uids("7-6"))
     assert_named(uids("1-1"))

@@ -8,18 +8,19 @@ from pydicom import Dataset
 from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 
-from gateway.records import PRESENTATION_STATE, SC, SR
+from gateway.records import ENCAPSULATED_PDF, PRESENTATION_STATE, SC, SR
 from tests.conformance.objects import COPIED_CODES, objects
 from tests.conformance.statement import Code, Row, captions, codes_in, literals, plain, table
 
 Path = tuple[str, ...]  # tags, from the outermost sequence to the attribute
 
-KINDS = (SR, SC, PRESENTATION_STATE)
+KINDS = (SR, SC, PRESENTATION_STATE, ENCAPSULATED_PDF)
 OF_ALL = ["A-1", "A-2", "A-3", "A-4", "A-5"]
 TABLES = {
     SR: [*OF_ALL, "A-6", "A-7"],
     SC: [*OF_ALL, "A-8", "A-9", "A-10"],
     PRESENTATION_STATE: [*OF_ALL, "A-11", "A-12", "A-13"],
+    ENCAPSULATED_PDF: [*OF_ALL, "A-14"],
 }
 NOT_IN_STATES = ("(0008,0023)", "(0008,0033)", "(0018,9004)", "(0018,A002)")
 """Content Date and Time, Content Qualification, Contribution DateTime: A.4 says so."""

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the DICOM peers, the load balancer and the network tools of a cluster, the database server with its pooler, the browser and
-# the packages of OHIF and Medplum that the tests use, where this user may. Starts no service.
+# Installs the DICOM peers, the load balancer and the network tools of a cluster, the database server with its pooler, the browser,
+# fonts, and the packages of OHIF and Medplum that the tests use, where this user may. Starts no service.
 PATH="$PATH:/usr/sbin"
 here="$(dirname "$0")"
 if command -v npm >/dev/null 2>&1; then
@@ -22,7 +22,7 @@ cmp -s "$requirements" "$s3/installed.txt" ||
     echo "peers: the tests of S3 against moto are left out: pip install -r $requirements failed" >&2
 
 missing=""
-for program in dcmqrscp storescu storescp echoscu findscu dcmsend dsr2html dsrdump; do
+for program in dcmqrscp storescu storescp echoscu findscu dcmsend dcm2pdf dsr2html dsrdump; do
     command -v "$program" >/dev/null 2>&1 || missing="dcmtk"
 done
 command -v Orthanc >/dev/null 2>&1 || missing="$missing orthanc"
@@ -36,6 +36,9 @@ command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
 command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
 command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
+command -v pdftotext >/dev/null 2>&1 || missing="$missing poppler-utils"
+[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing="$missing fonts-dejavu-core"
+[ -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc ] || missing="$missing fonts-noto-cjk"
 [ -z "$missing" ] && exit 0
 
 as_root=""
