@@ -137,7 +137,8 @@ def _commit(connection: sa.Connection) -> sa.exc.DBAPIError | None:
     try:
         connection.commit()
     except sa.exc.DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
-        return error
+        if error.connection_invalidated:
+            return error
+        connection.invalidate()  # its transaction is still open, and the pool would give it to the next one
+        raise
     return None
