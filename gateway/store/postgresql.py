@@ -78,6 +78,9 @@ class Connection(psycopg.Connection[Any]):
     patience: float | None = ANSWER_SECONDS
     is_pooled = False
 
+    def __del__(self, *_: Any) -> None:
+        """Leave the socket to libpq: SQLAlchemy drops a connection whose first statements fail, unclosed."""
+
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         """Wait for the end of an exchange; close the connection where none comes.
 
