@@ -61,7 +61,7 @@ class Answer:
 
     @property
     def retry_after_seconds(self) -> float | None:
-        """How long the server asks to be left alone (RFC 9110 10.2.3), at most a day."""
+        """Seconds for which the server asks to be left alone (RFC 9110 10.2.3), at most a day."""
         try:
             seconds = float(self.retry_after) if self.retry_after.isdecimal() else _until(self.retry_after)
         except (TypeError, ValueError, OverflowError):

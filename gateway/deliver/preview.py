@@ -35,7 +35,7 @@ class Preview:
 
     @property
     def changed(self) -> int:
-        """How many images would go elsewhere."""
+        """Number of images that would go elsewhere."""
         return sum(map(len, self.changes.values()))
 
 

@@ -19,7 +19,7 @@ from gateway.store.entries import Router
 
 
 class Verdict(StrEnum):
-    """What became of one route for one image."""
+    """Verdict on one route for one image."""
 
     TAKEN = "taken"  # its destinations get the results
     OTHER_SENDER = "other_sender"  # the calling AE title does not fit

@@ -31,7 +31,7 @@ class DataDirectory:
 
     @property
     def kept(self) -> Path:
-        """What paths in the ledger are relative to, so that the folder can be moved."""
+        """Folder to which paths in the ledger are relative, so that it can be moved."""
         return self.elsewhere or self.root
 
     @property

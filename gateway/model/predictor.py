@@ -36,7 +36,7 @@ STATE_DICTS = {".pth", ".pt"}  # weights saved by torch; a card is optional
 
 
 Told = Prediction | Reject | Retry
-"""What became of an image: its prediction, or why it fails or waits."""
+"""Outcome of an image: its prediction, or the reason why it fails or waits."""
 
 
 class Predictor:

@@ -46,11 +46,11 @@ class Fault(Protocol):
 
     @property
     def place(self) -> str:
-        """What happened, and where in the course of the work."""
+        """The fault, and its place in the course of the work."""
 
     @property
     def whom(self) -> str:
-        """Whom it happened to."""
+        """The process or host that it happened to."""
 
 
 class FaultLane(Protocol):

@@ -148,8 +148,26 @@ def _record_result(
     if known is not None:
         _record_deliveries(session.connection, known, _not_yet(session.connection, known, result))
         return
+    register(session, instance, answer_id, result, path, result.destinations)
+
+
+def register(
+    session: Session,
+    image: ImageIdentity,
+    answer_id: int,
+    result: StoredResult,
+    path: str,
+    names: Sequence[str],
+) -> int:
+    """Register a result of an answer, due at these destinations; return its number.
+
+    Parameters
+    ----------
+    path
+        Of the file, as the ledger keeps it.
+    """
     row = {
-        "instance_id": instance.id,
+        "instance_id": image.id,
         "answer_id": answer_id,
         "kind": result.kind,
         "media_type": result.media_type,
@@ -160,10 +178,11 @@ def _record_result(
         "sha256": result.sha256,
         "created_at": now(),
     }
-    session.tell(Event.ENCODED, instance, kind=result.kind, **named(result))
     insert = sa.insert(results).values(row).returning(results.c.id)
-    new = session.connection.execute(insert).scalar_one()
-    _record_deliveries(session.connection, new, result.destinations)
+    number = int(session.connection.execute(insert).scalar_one())
+    _record_deliveries(session.connection, number, names)
+    session.tell(Event.ENCODED, image, kind=result.kind, **named(result))
+    return number
 
 
 def _not_yet(connection: sa.Connection, result_id: int, result: StoredResult) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.records import SR
-from gateway.store.entries import AT_ONCE, DeliveryState, ImageIdentity, StoredResult, named
+from gateway.store.answers import register
+from gateway.store.entries import DeliveryState, ImageIdentity, StoredResult
 from gateway.store.schema import deliveries, instances, results
-from gateway.store.session import IDENTITY, Session, now
-from gateway.telemetry.events import Event
+from gateway.store.session import IDENTITY, Session
 
 OWN_NOTE = "ko"
 """Kind of the notes."""
@@ -67,43 +67,6 @@ def record_own_note(session: Session, answer: SentAnswer, note: StoredResult, pa
     if not names or connection.scalars(known).first() is not None:
         return
     register(session, answer.image, answer.id, note, path, names)
-
-
-def register(
-    session: Session,
-    image: ImageIdentity,
-    answer_id: int,
-    result: StoredResult,
-    path: str,
-    names: Sequence[str],
-) -> int:
-    """Register a result that came after its answer, due at these destinations; return its number.
-
-    Parameters
-    ----------
-    path
-        Of the file, as the ledger keeps it.
-    """
-    connection = session.connection
-    row = {
-        "instance_id": image.id,
-        "answer_id": answer_id,
-        "kind": result.kind,
-        "media_type": result.media_type,
-        "name": result.path.name,
-        "sop_class_uid": result.sop_class_uid,
-        "sop_instance_uid": result.sop_instance_uid,
-        "path": path,
-        "sha256": result.sha256,
-        "created_at": now(),
-    }
-    number = int(connection.execute(sa.insert(results).values(row).returning(results.c.id)).scalar_one())
-    times = {"state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
-    new = {"result_id": number, "state": DeliveryState.PENDING} | times
-    if names:
-        connection.execute(sa.insert(deliveries), [new | {"destination": name} for name in names])
-    session.tell(Event.ENCODED, image, kind=result.kind, **named(result))
-    return number
 
 
 def _where_sent(answer_id: int) -> sa.Select[Any]:

@@ -13,8 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.records import SR
+from gateway.store.answers import register
 from gateway.store.entries import Agreement, DeliveryState, ImageIdentity, StoredResult
-from gateway.store.own_notes import register
 from gateway.store.rejections import is_not_rejected
 from gateway.store.schema import deliveries, feedback, instances, reader_reports, results
 from gateway.store.session import IDENTITY, Session

@@ -17,7 +17,7 @@ SHARE_OF_DATABASES = 0.35
 
 
 class Kind(StrEnum):
-    """What goes wrong; the value is for the table."""
+    """Kind of a fault; the value is for the table."""
 
     POINT = "killed at a point"
     KILL = "killed at a random time"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from gateway.configuration.agreement import doubts
 from gateway.doctor.finding import Severity
 from gateway.doctor.fonts import SCRIPTS, fonts
 from gateway.settings import Settings
+from tests.support.missing_peer import leave_out
 
 
 def settings(tmp_path: Path, **results: object) -> Settings:
@@ -35,6 +34,6 @@ def test_every_script_but_western_latin_is_missing_without_fonts(tmp_path: Path)
 def test_one_font_is_examined_letter_by_letter(tmp_path: Path) -> None:
     font = next(iter(Path("/usr/share/fonts").rglob("DejaVuSans.ttf")), None)
     if font is None:
-        pytest.skip("fonts-dejavu-core is not installed")
+        leave_out("DejaVuSans.ttf is missing: apt-get install fonts-dejavu-core")
     (finding,) = fonts(settings(tmp_path, pdf=True, pdf_fonts=[str(font)]))
     assert finding.told == "none has Japanese, Chinese, Korean"
