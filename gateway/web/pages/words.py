@@ -53,6 +53,7 @@ VERDICTS = {
     Verdict.UNCLEAR: "cannot be judged",
     Verdict.NOT_REACHED: "not reached",
 }
+SEXES = {"M": "male", "F": "female", "O": "other"}
 DELIVERIES = {
     DeliveryState.PENDING: "waiting",
     DeliveryState.STORED: "stored",
@@ -60,6 +61,18 @@ DELIVERIES = {
     DeliveryState.DEAD: "given up",
     DeliveryState.WITHDRAWN: "withdrawn",
 }
+
+
+def age(years: float) -> str:
+    """Return an age at the study with a unit that fits it."""
+    if years >= 2:
+        return f"{int(years)} years"
+    return f"{int(12 * years)} months" if years >= 1 / 6 else f"{int(365.25 * years)} days"
+
+
+def date(day: str) -> str:
+    """Return a DICOM date as YYYY-MM-DD."""
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}"
 
 
 def reason_in_words(code: str | None) -> str:

@@ -1,17 +1,56 @@
-"""Audits the pages: reports that were viewed, objects that were exported, sign-ins that were refused."""
+"""Audits the pages: what was viewed, listed, searched for and exported, and sign-ins that were refused."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from threading import Lock
+from time import monotonic
+
 from starlette.requests import Request
 
+from gateway.records import Patient
 from gateway.store.queries.views import ImageView
 from gateway.telemetry.audit import trail
+from gateway.telemetry.audit.message import Person
 from gateway.telemetry.audit.subject import subject_of
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
+from gateway.web.bounded import Bounded
 from gateway.web.security.access import client_of
 
 ANYBODY = "anybody on this machine"  # the reader without authentication in the settings
+
+LOOK_SECONDS = 3600.0
+"""A reader who goes on looking at a list that renews itself has looked at a patient once an hour."""
+_MOST_LOOKS = 100_000
+
+
+class Looks:
+    """The looks at patients in the worklist, each recorded once for reader, address and hour."""
+
+    def __init__(self) -> None:
+        self._seen = Bounded[tuple[str, str, str, str], float](_MOST_LOOKS)
+        self._lock = Lock()
+
+    def record(self, request: Request, shown: Iterable[Patient]) -> None:
+        """Record that a reader saw who these patients are (PS3.15 A.5.3, Patient Record)."""
+        user, address = _reader(request), client_of(request)
+        for patient in shown:
+            if self._is_new((user, address, patient.patient_id, patient.name)):
+                trail.listed(Person(patient.patient_id, patient.name), user=user, address=address)
+
+    def _is_new(self, look: tuple[str, str, str, str]) -> bool:
+        with self._lock:
+            since = self._seen.get(look)
+            if since is not None and monotonic() - since < LOOK_SECONDS:
+                return False
+            self._seen[look] = monotonic()
+            return True
+
+
+def record_searched(request: Request, question: str) -> None:
+    """Record that a reader searched for a patient (PS3.15 A.5.3, Query)."""
+    trail.searched(question, user=_reader(request), address=client_of(request))
 
 
 def record_viewed(request: Request, image: ImageView) -> None:
