@@ -1,6 +1,6 @@
 """Who an image is about, for people: the patient's name, numbers, sex and age, and the view.
 
-The pages ask `patient_of` where `web.show_patient` is set. Nothing else keeps the values, and no log holds them.
+The pages ask `patient_of` where `web.show_patient` is set. No log holds the values.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _JOINERS = "\u200c\u200d"
 def patient_of(ds: Dataset) -> Patient:
     """Return the patient by an image's header; what cannot be read stays empty.
 
-    Text is decoded by Specific Character Set (PS3.5 6.1.2). The age is Patient's Age (0010,1010), or else counted
-    from Patient's Birth Date to the study date.
+    Text is decoded by Specific Character Set (PS3.5 6.1.2). The age is Patient's Age (0010,1010), or else
+    counted from Patient's Birth Date to the study date.
     """
     return Patient(
         name=_name(ds),

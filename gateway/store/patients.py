@@ -42,7 +42,7 @@ class Patients:
         self._ledger = ledger
 
     def unread(self, *, above: int | None = None, below: int | None = None) -> list[Unread]:
-        """Return images with a file and without a row: the oldest with a number above, or the newest below."""
+        """Return images with a file and without a row: the oldest `above` a number, or the newest `below`."""
         number = instances.c.id
         known = sa.exists().where(patients.c.instance_id == number)
         query = sa.select(number, instances.c.path).where(instances.c.file_deleted_at.is_(None), ~known)
@@ -65,9 +65,8 @@ class Patients:
         if not found:
             return
         with self._ledger.transaction() as connection:
-            if connection.dialect.name == "sqlite":
-                hold_deletions(connection)
-            wait_for_deletions(connection)
+            hold = hold_deletions if connection.dialect.name == "sqlite" else wait_for_deletions
+            hold(connection)
             there = instances.c.id.in_(found) & instances.c.file_deleted_at.is_(None)
             kept = connection.scalars(sa.select(instances.c.id).where(there)).all()
             insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

@@ -1,8 +1,8 @@
 """Fills the rows of patients from received files, for worklist and report; the role `web` runs it.
 
-Where `web.show_patient` is false, it erases what was kept before and ends. Each second it reads the headers of
-images that came since; once an hour it looks for images that have no row: from before the setting, or received
-again after their file was deleted.
+Where `web.show_patient` is false, it erases what was kept before and ends. Each second it reads the headers
+of images that came since; once an hour it looks for images without a row: from before the setting, or
+received again after their file was deleted.
 """
 
 from __future__ import annotations

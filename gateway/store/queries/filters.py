@@ -1,7 +1,8 @@
 """Filters and orders of the worklist as conditions on images.
 
-`Worklist` asks `Filter` for the images of a search and for the one image that stands for a study. SQLite has no
-statistics here: conditions on the images of one study are written without an index, so that it uses the study's.
+`Worklist` asks `Filter` for the images of a search and for the one image that stands for a study. SQLite has
+no statistics here: conditions on the images of a study are written without an index, so that it uses the
+study's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.records import Reason
+from gateway.records import Reason, State
 from gateway.store.patients import found_by
 from gateway.store.schema import instances, patients
 
@@ -44,8 +45,8 @@ _COLUMNS: dict[Order, sa.Column[Any]] = {
 class Search:
     """Filters of the worklist; empty values match everything.
 
-    `uid` may be the beginning of one, `patient` the beginning of a group of the name, of the ID or of the accession
-    number. `without_own` leaves out the gateway's own results that came back.
+    `uid` may be the beginning of one, `patient` the beginning of a group of the name, of the ID or of the
+    accession number. `without_own` leaves out the gateway's own results that came back.
     """
 
     uid: str = ""
@@ -101,8 +102,9 @@ class Filter:
     def stands_for_study(self) -> Condition:
         """Return the condition that of all images of a study that match, this one is to be shown.
 
-        It is the newest with an answer, else the newest that is not the gateway's own result. The first question
-        ends at the next newer image, so that a study of any size costs little for each of its images.
+        It is the newest with an answer, else the newest that waits or failed, else the newest that needs
+        none, own results last. The first question ends at the next newer image, so that a large study costs little for
+        each of its images.
         """
         other = instances.alias()
         same = other.c.study_instance_uid == instances.c.study_instance_uid
@@ -147,13 +149,13 @@ def numbers_with(by: Order) -> sa.Select[tuple[int]]:
 
 
 def _rank(table: sa.FromClause) -> sa.ColumnElement[int]:
-    """Return how well an image stands for its study: with an answer, without, a result that came back."""
-    own = table.c.reason == Reason.OWN_RESULT
-    return sa.case((table.c.label.is_not(None), 2), (own, 0), else_=1)
+    """Return how well an image stands for its study: answered, due for an answer, ineligible, own result."""
+    answered, own = table.c.label.is_not(None), table.c.reason == Reason.OWN_RESULT
+    return sa.case((answered, 3), (own, 0), (table.c.state == State.INELIGIBLE, 1), else_=2)
 
 
 def _number(connection: sa.Connection, time: datetime | None, *, latest: bool) -> int:
-    """Return the first image since a time, or the latest before it; a number that none has where there is none."""
+    """Return the first image since a time, or the latest before it; a number beyond all where there is none."""
     received_at = instances.c.received_at
     if time is None:
         return 0

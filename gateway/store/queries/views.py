@@ -210,8 +210,8 @@ class DestinationRow:
 class WorklistRow(ImageRow):
     """A row of the worklist; `threshold` and `abstained` are of the answer that is shown.
 
-    `folded` are the other images of the study, where the row stands for it. `patient` is None where nothing is
-    kept of the patient, or the reader may not see it.
+    `folded` are the other images of the study, where the row stands for it. `patient` is None where nothing
+    is kept of the patient, or the reader may not see it.
     """
 
     file_deleted_at: datetime | None

@@ -1,7 +1,7 @@
-"""The worklist: images or studies, searched, sorted and paged by key, so that no page is slower than the first.
+"""The worklist: images or studies, searched, sorted, paged by key, so that no page is slower than the first.
 
-An order is a column with an index, and the image's number. A search that is sorted by a column sorts the newest
-`MOST_FOUND` images that it finds.
+An order is a column with an index, and the image's number. A search that is sorted by a column sorts the
+newest `MOST_FOUND` images that it finds.
 """
 
 from __future__ import annotations

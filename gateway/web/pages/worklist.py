@@ -47,8 +47,8 @@ def search_fields(
 ) -> dict[str, str]:
     """Return what the search form holds; empty fields left out.
 
-    `own=hide` leaves out the gateway's own results, `rows=image` shows every image in a row of its own. `sort` is an
-    `Order`, falling with a `-` before it.
+    `own=hide` leaves out the gateway's own results, `rows=image` shows every image in a row of its own. `sort`
+    is an `Order`, falling with a `-` before it.
     """
     fields = {"uid": uid, "ae": ae, "state": state, "reason": reason, "label": label, "since": since}
     fields |= {"until": until, "patient": patient, "own": own, "rows": rows, "sort": sort}

@@ -1,4 +1,4 @@
-"""Patients for users who may see them: empty tables, which `web.show_patient` fills; the worklist by score."""
+"""Patients for users who may see them: empty tables, which `web.show_patient` fills; an index of scores."""
 
 from __future__ import annotations
 
