@@ -117,6 +117,11 @@ class Results(Section):
     """Font files of the PDF (TrueType or OpenType), and folders that are searched for DejaVu Sans, Noto Sans
     and Droid Sans Fallback, in order of preference: each letter is of the first font that has it."""
 
+    @property
+    def draws_pages(self) -> bool:
+        """Whether any kind of result holds the page of the PDF."""
+        return self.pdf or any(each is not None and each.pdf for each in (self.hl7, self.fhir))
+
 
 class Worker(Section):
     """Use of the processor by a worker."""
