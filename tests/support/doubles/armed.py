@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from gateway.proof.injection import ORDERS, WORK, Injection, Orders, _arm_commits, arm
+from gateway.proof.injection import ORDERS, Injection, Orders, _arm_commits, arm
+from gateway.proof.plan import WORK
 
 arm()
 
