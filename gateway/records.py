@@ -82,6 +82,9 @@ FONTS = ("/usr/share/fonts",)
 HL7, FHIR = "hl7", "fhir"
 """The kinds of result that are an HL7 v2 message and a FHIR Bundle."""
 
+OWN_NOTE, WITHDRAWAL = "ko", "withdrawal"
+"""The kinds that follow a rejection: a note on DICOM results; a message or Bundle that withdraws another."""
+
 DICOM = "application/dicom"
 """Media type of a Part 10 file (PS3.18 8.7.3.1)."""
 

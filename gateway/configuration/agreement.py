@@ -150,7 +150,7 @@ def _is_installed(module: str) -> bool:
 
 def _no_fonts(settings: Settings) -> Iterator[Problem]:
     places = settings.results.pdf_fonts
-    if settings.results.pdf and not any(os.access(each, os.R_OK) for each in places):
+    if settings.results.draws_pages and not any(os.access(each, os.R_OK) for each in places):
         text = (
             "none of them is there, so that the PDF has Latin letters alone; "
             "apt-get install fonts-dejavu-core fonts-noto-cjk, or name other fonts"

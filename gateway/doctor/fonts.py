@@ -23,7 +23,7 @@ SCRIPTS = {
 
 def fonts(settings: Settings) -> Iterator[Finding]:
     """Name the scripts that no font has; nothing is told where no PDF is written."""
-    if not settings.results.pdf:
+    if not settings.results.draws_pages:
         return
     found = Fonts(settings.results.pdf_fonts)
     missing = [script for script, letters in SCRIPTS.items() if found.without_font(letters)]

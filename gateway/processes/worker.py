@@ -27,7 +27,7 @@ from gateway.worker.answerer import Answerer
 from gateway.worker.engine import BATCHES_IN_FLIGHT, Engine
 from gateway.worker.pipeline import Pipeline, batch_size, open_predictor
 from gateway.worker.reader_reports import ReaderReports
-from gateway.worker.result_rejections import ResultRejections
+from gateway.worker.result_rejections import Rejecter, ResultRejections, Withdrawals
 from gateway.worker.sandboxes import ImageSandbox, ImageSandboxes, open_stages
 from gateway.worker.worker_id import take_name
 
@@ -80,7 +80,6 @@ def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
     pipeline.warm_up()
     pictures = Pictures(directory.viewer_cache, settings.web.cache_mb << 20)
     stopping = threading.Event()
-    rejections = ResultRejections(ledger, stores.results) if settings.delivery.rejection_notes else None
     engine = Engine(
         settings,
         database,
@@ -89,13 +88,23 @@ def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
         stores,
         worker_id=worker_id,
         outbox=Outbox(ledger),
-        answerer=Answerer(ledger, pipeline, stores, rejections),
+        answerer=Answerer(ledger, pipeline, stores, rejecters_of(settings, ledger, stores)),
         couriers=couriers_of(settings, ledger, worker_id, stores),
         cleaner=Cleaner(settings.retention, ledger, stores, pictures, stopping),
         stopping=stopping,
         reader_reports=_reader_reports(settings, ledger, stores),
     )
     return Worker(pipeline, engine, sandboxes, worker_id)
+
+
+def rejecters_of(settings: Settings, ledger: Ledger, stores: Stores) -> list[Rejecter]:
+    """Return what the settings ask for once an image is withdrawn."""
+    rejecters: list[Rejecter] = []
+    if settings.delivery.rejection_notes:
+        rejecters.append(ResultRejections(ledger, stores.results))
+    if (stated := settings.delivery.withdrawals) is not None:
+        rejecters.append(Withdrawals(ledger, stores.results, stated.result_status))
+    return rejecters
 
 
 def _reader_reports(settings: Settings, ledger: Ledger, stores: Stores) -> ReaderReports | None:

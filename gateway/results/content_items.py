@@ -57,10 +57,28 @@ def uid_reference(relationship: str, concept: Code, uid: str) -> bytes:
     return _head(relationship, "UIDREF", concept) + text(0x0040A124, "UI", uid)
 
 
-def image(concept: Code, sop_class_uid: str, sop_instance_uid: str, relationship: str = CONTAINS) -> bytes:
-    """Return an item of value type IMAGE."""
-    reference = text(0x00081150, "UI", sop_class_uid) + text(0x00081155, "UI", sop_instance_uid)
+def image(
+    concept: Code,
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    relationship: str = CONTAINS,
+    state: tuple[str, str] | None = None,
+) -> bytes:
+    """Return an item of value type IMAGE (PS3.3 C.18.4).
+
+    Parameters
+    ----------
+    state
+        SOP class and SOP instance of the presentation state that belongs to the item.
+    """
+    reference = _sop_reference(sop_class_uid, sop_instance_uid)
+    if state is not None:
+        reference += sequence(0x00081199, _sop_reference(*state))
     return sequence(0x00081199, reference) + _head(relationship, "IMAGE", concept)
+
+
+def _sop_reference(sop_class_uid: str, sop_instance_uid: str) -> bytes:
+    return text(0x00081150, "UI", sop_class_uid) + text(0x00081155, "UI", sop_instance_uid)
 
 
 def polyline(concept: Code, points: Iterable[tuple[float, float]], source: bytes) -> bytes:

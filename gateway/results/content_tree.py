@@ -54,7 +54,7 @@ MODALITY: dict[str, Code] = {
 _CONTENT_SEQUENCE = Tag(0x0040A730)
 
 
-def content_tree(header: Dataset, answer: Answer) -> Dataset:
+def content_tree(header: Dataset, answer: Answer, state: tuple[str, str] | None = None) -> Dataset:
     """Return the root container of the report on one image; its Content Sequence is encoded already.
 
     Parameters
@@ -63,13 +63,15 @@ def content_tree(header: Dataset, answer: Answer) -> Dataset:
         `SourceHeader.dataset` of the image.
     answer
         What the report says. A positive answer has a Finding; an abstention has no score.
+    state
+        SOP class and SOP instance of the presentation state that shows the answer over the image.
     """
     root = Dataset()
     root.ValueType = "CONTAINER"
     root.ConceptNameCodeSequence = [code_dataset(codes.DCM.ImagingMeasurementReport)]
     root.ContinuityOfContent = "SEPARATE"
     root.ContentTemplateSequence = [_measurement_report()]
-    content = sequence_value(_content(header, answer))
+    content = sequence_value(_content(header, answer, state))
     root[_CONTENT_SEQUENCE] = RawDataElement(
         _CONTENT_SEQUENCE, "SQ", len(content), content, 0, is_implicit_VR=False, is_little_endian=True
     )
@@ -83,14 +85,14 @@ def _measurement_report() -> Dataset:
     return template
 
 
-def _content(header: Dataset, answer: Answer) -> Iterator[bytes]:
+def _content(header: Dataset, answer: Answer, state: tuple[str, str] | None) -> Iterator[bytes]:
     yield code(HAS_CONCEPT_MOD, codes.DCM.LanguageOfContentItemAndDescendants, code_item(ENGLISH))
     yield from _observer(answer.model)
     for procedure in _procedures(header):
         yield code(HAS_CONCEPT_MOD, codes.DCM.ProcedureReported, procedure)
     yield words(CONTAINS, codes.DCM.Comment, RESEARCH_SENTENCE)
     yield _image_library(header)
-    yield container(codes.DCM.ImagingMeasurements, _measurement_group(header, answer))
+    yield container(codes.DCM.ImagingMeasurements, _measurement_group(header, answer, state))
 
 
 def _observer(model: ModelIdentity) -> Iterator[bytes]:
@@ -122,11 +124,11 @@ def _modality(header: Dataset) -> Iterator[bytes]:
         yield code(HAS_ACQ_CONTEXT, codes.DCM.Modality, code_item(modality))
 
 
-def _measurement_group(header: Dataset, answer: Answer) -> bytes:
-    return container(codes.DCM.MeasurementGroup, *_measurements(header, answer), template="1501")
+def _measurement_group(header: Dataset, answer: Answer, state: tuple[str, str] | None) -> bytes:
+    return container(codes.DCM.MeasurementGroup, *_measurements(header, answer, state), template="1501")
 
 
-def _measurements(header: Dataset, answer: Answer) -> Iterator[bytes]:
+def _measurements(header: Dataset, answer: Answer, state: tuple[str, str] | None) -> Iterator[bytes]:
     """TID 1501."""
     prediction, model = answer.prediction, answer.model
     finding = Code(model.finding.code, model.finding.scheme, model.finding.meaning)
@@ -139,7 +141,7 @@ def _measurements(header: Dataset, answer: Answer) -> Iterator[bytes]:
     yield from _algorithm(answer)
     yield _score(header, answer)
     yield code(CONTAINS, finding, code_item(ANSWER[prediction.presence]))
-    yield image(codes.DCM.SourceOfMeasurement, header.SOPClassUID, header.SOPInstanceUID)
+    yield image(codes.DCM.SourceOfMeasurement, header.SOPClassUID, header.SOPInstanceUID, state=state)
     yield words(CONTAINS, codes.DCM.Comment, summary(prediction))
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pydicom.dataset import Dataset
-from pydicom.sr.coding import Code
 from pydicom.uid import EncapsulatedPDFStorage
 
 from gateway.records import DICOM, ENCAPSULATED_PDF
 from gateway.results.answer import RESEARCH_BANNER
 from gateway.results.encoding import dicom_result
-from gateway.results.fonts import Fonts
 from gateway.results.modules import code_dataset, shared_modules
-from gateway.results.page import TITLE, page
+from gateway.results.order import DIAGNOSTIC_IMAGING_STUDY
+from gateway.results.page import TITLE, page_of
 from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
-
-_CONCEPT = Code("18748-4", "LN", "Diagnostic imaging study")
 
 
 class EncapsulatedPDFBuilder(Builder):
@@ -37,8 +34,7 @@ class EncapsulatedPDFBuilder(Builder):
 
     def build(self, image: AnsweredImage, rules: ResultRules) -> Result:
         """Build the document; the same fonts always give the same bytes."""
-        content = page(image, Fonts(rules.pdf_fonts), lung_outline=rules.lung_outline)
-        return dicom_result(self.kind, encapsulated_pdf(image, content))
+        return dicom_result(self.kind, encapsulated_pdf(image, page_of(image, rules)))
 
 
 def encapsulated_pdf(image: AnsweredImage, content: bytes) -> Dataset:
@@ -58,7 +54,7 @@ def encapsulated_pdf(image: AnsweredImage, content: bytes) -> Dataset:
     document.SourceInstanceSequence = [_reference(header)]
     document.VerificationFlag = "UNVERIFIED"
     document.DocumentTitle = f"{TITLE}. {RESEARCH_BANNER}"
-    document.ConceptNameCodeSequence = [code_dataset(_CONCEPT)]
+    document.ConceptNameCodeSequence = [code_dataset(DIAGNOSTIC_IMAGING_STUDY)]
     document.MIMETypeOfEncapsulatedDocument = "application/pdf"
     document.EncapsulatedDocumentLength = len(content)  # without the padding
     document.EncapsulatedDocument = content

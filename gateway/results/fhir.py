@@ -34,6 +34,7 @@ class BundleRules:
 
     patient_system: str | None = None
     accession_system: str | None = None
+    pdf: bool = False
 
 
 def coding(code: Code) -> Resource:

@@ -41,6 +41,7 @@ class MessageRules:
     acknowledgement: Literal["original", "enhanced"] = "original"
     character_set: CharacterSet = "UNICODE UTF-8"
     corrected_status: Literal["P", "C"] = "P"
+    pdf: bool = False
 
 
 def escaped(text: str) -> str:

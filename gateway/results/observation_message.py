@@ -7,6 +7,7 @@ alarm: no abnormal flag, no reference range.
 from __future__ import annotations
 
 import hashlib
+from base64 import b64encode
 from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
@@ -31,7 +32,8 @@ from gateway.results.hl7 import (
     time_stamp,
 )
 from gateway.results.modules import MANUFACTURER, local_time
-from gateway.results.order import Authority, Order, order_of, patient_authority
+from gateway.results.order import DIAGNOSTIC_IMAGING_STUDY, Authority, Order, order_of, patient_authority
+from gateway.results.page import page_of
 from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
 
 _VERSION = "2.5.1"
@@ -39,6 +41,7 @@ _CONTROL_ID_DIGITS = 20  # MSH-10 has at most 20 characters before version 2.7
 _SUB_ID_DIGITS = 16  # OBX-4 has at most 20
 _RADIOLOGY = "RAD"  # table 0074
 _PRELIMINARY = "P"  # tables 0123 and 0085
+_PDF = ("application", "pdf")  # ED-2, ED-3: the media type, as receivers of documents expect it
 _ENHANCED = {15: "AL", 16: "NE"}  # accept acknowledgement always, application acknowledgement never (0155)
 _DICOM_STUDY = components("113014", "DICOM Study", "DCM")  # as in IHE RAD-128
 _US = Authority("CXR_GATEWAY")
@@ -58,7 +61,8 @@ class ObservationMessageBuilder(Builder):
         """Build the message, without the frame of a transport."""
         uid, message = image.result_uid(self.kind), rules.hl7 or MessageRules()
         codec = CODECS[message.character_set]
-        text = "".join(_Message(image, message, control_id(uid)).segments())
+        page = page_of(image, rules) if message.pdf else b""
+        text = "".join(_Message(image, message, control_id(uid), page).segments())
         return Result(self.kind, self.media_type, f"{uid}.hl7", text.encode(codec, "replace"))
 
 
@@ -73,10 +77,11 @@ def observation_sub_id(source_sop_instance_uid: str) -> str:
 
 
 class _Message:
-    """The segments of one message."""
+    """The segments of one message; `page` is a PDF, empty where the message has none."""
 
-    def __init__(self, image: AnsweredImage, rules: MessageRules, message_id: str) -> None:
+    def __init__(self, image: AnsweredImage, rules: MessageRules, message_id: str, page: bytes) -> None:
         self._image = image
+        self._page = page
         self._rules = rules
         self._message_id = message_id
         self._header: Dataset = image.source.dataset
@@ -173,6 +178,9 @@ class _Message:
         yield "ST", _DICOM_STUDY, str(header.StudyInstanceUID), ""
         yield "ST", components("", "SR Instance UID"), self._image.result_uid(SR), ""
         yield "ST", components("", "SOP Instance UID"), str(header.SOPInstanceUID), ""
+        if self._page:
+            content = b64encode(self._page).decode()
+            yield "ED", coded(DIAGNOSTIC_IMAGING_STUDY), components("", *_PDF, "Base64", content), ""
 
     def _observation(self, number: int, value_type: str, concept: str, value: str, unit: str) -> str:
         model = self._answer.model

@@ -13,6 +13,9 @@ from pydicom.sr.coding import Code
 
 from gateway.results.requests import distinct, procedure_codes
 
+DIAGNOSTIC_IMAGING_STUDY = Code("18748-4", "LN", "Diagnostic imaging study")
+"""Stands for the procedure of a document on an image that names none."""
+
 _NUMBERS = {
     "placer": "PlacerOrderNumberImagingServiceRequest",
     "filler": "FillerOrderNumberImagingServiceRequest",

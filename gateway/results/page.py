@@ -14,7 +14,7 @@ from gateway.results.fonts import Fonts, scripts
 from gateway.results.modules import local_time
 from gateway.results.person_name import plain, readable_name
 from gateway.results.picture import panels
-from gateway.results.result import AnsweredImage
+from gateway.results.result import AnsweredImage, ResultRules
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -27,6 +27,14 @@ _LABEL = 32  # width of a field's name
 _SMALLEST = 6  # type size in points: smaller letters are not read
 _AMBER, _BLACK, _GREY, _RED = (255, 176, 0), (0, 0, 0), (90, 90, 90), (170, 0, 0)
 _Colour = tuple[int, int, int]
+
+
+def page_of(image: AnsweredImage, rules: ResultRules) -> bytes:
+    """Return the page under the rules of a site; it is drawn once for all kinds of result that hold it."""
+    how = rules.pdf_fonts, rules.lung_outline
+    if how not in image.pages:
+        image.pages[how] = page(image, Fonts(rules.pdf_fonts), lung_outline=rules.lung_outline)
+    return image.pages[how]
 
 
 def page(image: AnsweredImage, fonts: Fonts, *, lung_outline: bool = False) -> bytes:

@@ -15,14 +15,13 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian, KeyObjectSelectionDocumentStorage
 
-from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, uid_from
+from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, OWN_NOTE, uid_from
 from gateway.results.answer import SERIES_DESCRIPTION
 from gateway.results.encoding import dicom_result
 from gateway.results.identity import series_uid
 from gateway.results.modules import code_dataset
 from gateway.results.result import Result
 
-KIND = "ko"
 SENTENCE = "The image of these research results was rejected; they must not be used."
 _AFTER_REPORT = 8  # Series Number: 9 as last digit, where the report has 1
 _COPIED = (
@@ -69,7 +68,7 @@ def rejected_results(report: Dataset, sent: Sequence[SentResult], title: Code, w
     note.CurrentRequestedProcedureEvidenceSequence = [_evidence(report, sent)]
     _content(note, sent, title)
     note.file_meta = _file_meta(note)
-    return dicom_result(KIND, note)
+    return dicom_result(OWN_NOTE, note)
 
 
 def _series_and_document(note: Dataset, report: Dataset, when: datetime) -> None:

@@ -62,12 +62,15 @@ class AnsweredImage:
         What the gateway says about the image.
     softcopy
         The image's own grey pipeline as attributes of a presentation state (`gateway.imaging.softcopy`).
+    pages
+        PDFs that were drawn already: several kinds of result hold the same one (`gateway.results.page`).
     """
 
     source: SourceHeader
     grey: GreyImage
     answer: Answer
     softcopy: Dataset = field(default_factory=Dataset)
+    pages: dict[object, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def result_uid(self, kind: str) -> str:
         """Return the identity of this answer's result of a kind: the same answer, the same UID."""

@@ -8,6 +8,7 @@ preliminary, and says wherever text is shown that it is for research only.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from html import escape
 
@@ -16,7 +17,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from gateway.records import FHIR, FHIR_JSON, SR
-from gateway.results.answer import RESEARCH_SENTENCE, percent, summary
+from gateway.results.answer import RESEARCH_BANNER, RESEARCH_SENTENCE, percent, summary
 from gateway.results.content_tree import ANSWER
 from gateway.results.fhir import (
     DICOM_CODES,
@@ -35,10 +36,10 @@ from gateway.results.fhir import (
 )
 from gateway.results.identity import lasting_uid
 from gateway.results.modules import MANUFACTURER, local_time
-from gateway.results.order import order_of, patient_authority
+from gateway.results.order import DIAGNOSTIC_IMAGING_STUDY, order_of, patient_authority
+from gateway.results.page import TITLE, page_of
 from gateway.results.result import AnsweredImage, Builder, Result, ResultRules
 
-DIAGNOSTIC_IMAGING_STUDY = Code("18748-4", "LN", "Diagnostic imaging study")
 _PRELIMINARY = "preliminary"
 _TAGS = "urn:cxr-gateway:result"  # by which a Provenance, which has no identifier, is found again
 
@@ -56,16 +57,22 @@ class TransactionBundleBuilder(Builder):
     def build(self, image: AnsweredImage, rules: ResultRules) -> Result:
         """Build the Bundle."""
         uid = image.result_uid(self.kind)
-        bundle = _Bundle(image, rules.fhir or BundleRules(), uid).resource()
+        stated = rules.fhir or BundleRules()
+        page = page_of(image, rules) if stated.pdf else b""
+        bundle = _Bundle(image, stated, uid, page).resource()
         content = json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode()
         return Result(self.kind, self.media_type, f"{uid}.json", content)
 
 
 class _Bundle:
-    """The resources of one answer; references between them are the entries' fullUrls."""
+    """The resources of one answer; references between them are the entries' fullUrls.
 
-    def __init__(self, image: AnsweredImage, rules: BundleRules, uid: str) -> None:
+    `page` is a PDF, empty where the report has none.
+    """
+
+    def __init__(self, image: AnsweredImage, rules: BundleRules, uid: str, page: bytes) -> None:
         self._uid = uid
+        self._page = page
         self._rules = rules
         self._header: Dataset = image.source.dataset
         self._answer = image.answer
@@ -189,7 +196,20 @@ class _Bundle:
             "result": [self._reference("Observation")],
             "imagingStudy": [self._reference("ImagingStudy")],
             "conclusion": told,
+            **self._presented_form(),
         }
+
+    def _presented_form(self) -> Resource:
+        if not self._page:
+            return {}
+        page = {
+            "contentType": "application/pdf",
+            "language": "en",
+            "data": b64encode(self._page).decode(),
+            "title": f"{TITLE}. {RESEARCH_BANNER}",
+            "creation": self._issued,
+        }
+        return {"presentedForm": [page]}
 
     def _provenance(self) -> Resource:
         replaced = [

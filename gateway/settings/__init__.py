@@ -120,6 +120,11 @@ class Results(Section):
     """Font files of the PDF (TrueType or OpenType), and folders that are searched for DejaVu Sans, Noto Sans
     and Droid Sans Fallback, in order of preference: each letter is of the first font that has it."""
 
+    @property
+    def draws_pages(self) -> bool:
+        """Whether any kind of result holds the page of the PDF."""
+        return self.pdf or any(each is not None and each.pdf for each in (self.hl7, self.fhir))
+
 
 class Worker(Section):
     """Use of the processor by a worker."""
@@ -142,6 +147,14 @@ class ReaderReports(Section):
     resident, fellow or technologist; null: not stated."""
 
 
+class Withdrawals(Section):
+    """The message, or Bundle, that withdraws an answer."""
+
+    result_status: Literal["X", "C"] = "X"
+    """OBR-25 of the message, whose OBX-11 is W: X (no results available), or C (correction) for a receiver to
+    which X cancels the order."""
+
+
 class Delivery(Section):
     """Retries of an unreachable destination."""
 
@@ -155,6 +168,9 @@ class Delivery(Section):
     rejection_notes: bool = False
     """Where a rejection note withdraws an image, reject its SR and SC, too, at the destinations that have
     them, by a Key Object Selection of the same title."""
+    withdrawals: Withdrawals | None = None
+    """Where a rejection note withdraws an image, withdraw its answer, too, where its message or Bundle is, as
+    {result_status: X}; {} has the default; null: not."""
     reader_reports: ReaderReports | None = None
     """Also send what readers say on the report page, as an SR of their own, to the destinations that have the
     gateway's SR, as {organisation: St. Elsewhere, role: physician}; {} states neither; null: none."""

@@ -32,6 +32,8 @@ class HL7Message(Section):
     corrected_status: Literal["P", "C"] = "P"
     """OBR-25 and OBX-11 of an answer that replaces an earlier one: P, or C for a receiver that replaces only
     what it gets as a correction."""
+    pdf: bool = False
+    """Add the page of `results.pdf` as the last observation, in Base64: some 250 KB."""
 
 
 class FHIRBundle(Section):
@@ -41,3 +43,5 @@ class FHIRBundle(Section):
     """System (a URI) of Patient IDs; null: the universal ID of the issuer that the image names, if any."""
     accession_system: URI | None = None
     """System (a URI) of accession numbers; null: as for patients."""
+    pdf: bool = False
+    """Add the page of `results.pdf` to the report as `presentedForm`, in Base64: some 250 KB."""

@@ -8,14 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.records import SR
+from gateway.records import OWN_NOTE, SR
 from gateway.store.answers import register
 from gateway.store.entries import DeliveryState, ImageIdentity, StoredResult
 from gateway.store.schema import deliveries, instances, results
 from gateway.store.session import IDENTITY, Session
-
-OWN_NOTE = "ko"
-"""Kind of the notes."""
 
 _UIDS_AT_ONCE = 500
 

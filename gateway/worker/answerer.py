@@ -17,7 +17,7 @@ from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 from gateway.worker.outcome import keep_notes, record_outcomes
 from gateway.worker.pipeline import Pipeline
-from gateway.worker.result_rejections import ResultRejections
+from gateway.worker.result_rejections import Rejecter
 from gateway.worker.stages import End, Settled, bug
 
 ATTEMPTS_TOGETHER = 3
@@ -38,17 +38,17 @@ class Answerer:
     ----------
     stores
         Gives the images, which the sandboxes read as files, and takes the results that these have written.
-    rejections
-        Rejects the results of withdrawn images at their destinations; None where the settings do not ask.
+    rejecters
+        Reject the results of withdrawn images at their destinations.
     """
 
     def __init__(
-        self, ledger: Ledger, pipeline: Pipeline, stores: Stores, rejections: ResultRejections | None = None
+        self, ledger: Ledger, pipeline: Pipeline, stores: Stores, rejecters: Sequence[Rejecter] = ()
     ) -> None:
         self._ledger = ledger
         self._pipeline = pipeline
         self._stores = stores
-        self._rejections = rejections
+        self._rejecters = rejecters
 
     def answer(self, batch: str, note_progress: Callable[[], None]) -> None:
         """Answer what the batch still holds; an image that cannot be answered now is left to a later batch.
@@ -100,11 +100,11 @@ class Answerer:
     def _record(self, outcomes: Sequence[Settled]) -> int:
         """Record answers, results and deliveries in one transaction; return how many images that were."""
         published = [settled for settled in outcomes if self._is_published(settled)]
-        own_notes = keep_notes(published, self._ledger, self._rejections)
+        written = keep_notes(published, self._ledger, self._rejecters)
         with self._ledger.session() as session:
             record_outcomes(published, self._ledger, session)
-            if self._rejections is not None:
-                self._rejections.record(session, own_notes)
+            for each in written:
+                each.record(session)
         return len(published)
 
     def _is_published(self, settled: Settled) -> bool:

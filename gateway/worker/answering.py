@@ -28,7 +28,9 @@ def answering_of(settings: Settings, model: ModelIdentity) -> dict[str, Any]:
     for name in ("hl7", "fhir"):
         section = getattr(settings.results, name)
         stated |= {} if section is None else {name: section.model_dump()}
-    return stated | ({"lung_outline": True} if settings.results.lung_outline else {})
+    for name in ("lung_outline", "presentation_state"):
+        stated |= {name: True} if getattr(settings.results, name) else {}
+    return stated
 
 
 def configuration_hash(answering: dict[str, Any]) -> str:

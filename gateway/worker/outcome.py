@@ -20,7 +20,7 @@ from gateway.store.timings import record_timings
 from gateway.telemetry.audit import trail
 from gateway.telemetry.audit.subject import subject_of
 from gateway.telemetry.events import Event
-from gateway.worker.result_rejections import OwnNote, ResultRejections
+from gateway.worker.result_rejections import Rejecter, Written
 from gateway.worker.stages import UNCHANGED, End, Settled, patient_changed, rejected_by
 
 
@@ -47,17 +47,17 @@ def _seconds(settled: Settled) -> dict[Stage, float]:
 
 
 def keep_notes(
-    outcomes: Sequence[Settled], ledger: Ledger, own: ResultRejections | None = None
-) -> list[OwnNote]:
+    outcomes: Sequence[Settled], ledger: Ledger, rejecters: Sequence[Rejecter] = ()
+) -> list[Written]:
     """Keep what rejection notes reference, before `record_outcomes` ends them: see `store.rejections`.
 
-    Returns the gateway's own notes on results, written and not yet registered.
+    Returns what rejects results in turn, written and not yet registered.
     """
     given = [_rejection(each.instance, each.note) for each in outcomes if each.note]
     if given:
         with ledger.transaction() as connection:
             keep_rejections(connection, given)
-    return [note for each in given for note in own.write(each)] if own else []
+    return [written for each in given for rejecter in rejecters for written in rejecter.write(each)]
 
 
 def _rejection(instance: StoredInstance, note: RejectionNote) -> Rejection:

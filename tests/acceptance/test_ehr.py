@@ -13,6 +13,7 @@ from pydicom import dcmread
 
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.identities import logs_below, told
+from tests.support.key_objects import rejection
 from tests.support.sources import dx, encoded
 from tests.wire.fhir_server import FhirServer, Reply, fhir_server
 from tests.wire.mllp_server import MllpServer, hang_up, mllp_server, say
@@ -110,6 +111,41 @@ def assert_each_once(uids: list[str], ris: MllpServer, ehr: FhirServer, folder: 
     assert Counter(names) == {".dcm": 2 * len(uids), ".hl7": len(uids), ".json": len(uids)}
 
 
+@pytest.mark.slow
+def test_a_rejected_image_is_withdrawn_at_ris_and_ehr_once_through_a_kill(tmp_path: Path) -> None:
+    image, note = tmp_path / "image.dcm", tmp_path / "note.dcm"
+    image.write_bytes(encoded(dx()))
+    uid = str(dcmread(image, stop_before_pixels=True).SOPInstanceUID)
+    note.write_bytes(encoded(rejection(uid)))
+    at_the_ris = Doorstep()
+
+    def ris_answers(connection: Any, message: bytes) -> bool | None:
+        if b"|W|" in message:
+            with at_the_ris.before_an_answer():
+                pass
+        return say("AA")(connection, message)
+
+    with mllp_server(ris_answers) as ris, fhir_server() as ehr:
+        settings = settings_for(ris, ehr, tmp_path)
+        settings["delivery"] |= {"withdrawals": {}}
+        with running(tmp_path, doubles=["instant"], workers=1, **settings) as gateway:
+            gateway.send(image)
+            wait_for(lambda: gateway.images("delivered"))
+            gateway.send(note)
+            wait_for(at_the_ris.is_reached.is_set)
+            gateway.kill()
+            at_the_ris.is_left.set()
+            gateway.start()
+            wait_for(lambda: len(stored(gateway, uid)) == 10)
+            assert gateway.stop() == 0
+    first, withdrawn, *repeated = ris.messages
+    assert repeated == [withdrawn] != [first]
+    assert {each["status"] for each in ehr.store.all("Observation")} == {"entered-in-error"}
+    assert [each["status"] for each in ehr.store.all("DiagnosticReport")] == ["entered-in-error"]
+    names = [path.suffix for path in (tmp_path / "outbox").rglob("*.*") if path.is_file()]
+    assert Counter(names) == {".dcm": 2, ".hl7": 2, ".json": 2}
+
+
 def test_a_receiver_that_is_away_holds_up_nobody(tmp_path: Path) -> None:
     file = tmp_path / "image.dcm"
     file.write_bytes(encoded(dx()))
@@ -119,11 +155,11 @@ def test_a_receiver_that_is_away_holds_up_nobody(tmp_path: Path) -> None:
         running(tmp_path, doubles=["instant"], **settings_for(ris, ehr, tmp_path)) as gateway,
     ):
         gateway.send(file)
-        wait_for(lambda: len(stored(gateway)) == 4)
-        assert {each["destination"] for each in stored(gateway)} == {"outbox"}
+        uid = str(dcmread(file, stop_before_pixels=True).SOPInstanceUID)
+        wait_for(lambda: len(stored(gateway, uid)) == 4)
+        assert {each["destination"] for each in stored(gateway, uid)} == {"outbox"}
 
 
-def stored(gateway: GatewayProcess) -> list[dict[str, Any]]:
-    (image,) = gateway.images()
-    (version,) = gateway.versions(image["sop_instance_uid"])
+def stored(gateway: GatewayProcess, uid: str) -> list[dict[str, Any]]:
+    (version,) = gateway.versions(uid)
     return [each for each in version["deliveries"] if each["state"] == "stored"]

@@ -124,7 +124,8 @@ def _built(kind: str) -> Iterator[Dataset]:
 def _results(kind: str, image: AnsweredImage) -> Iterator[Dataset]:
     if kind == SR:
         for sr_class in SOP_CLASS:
-            yield structured_report(image.source, image.answer, sr_class)
+            for with_state in (False, True):
+                yield structured_report(image.source, image.answer, sr_class, with_state=with_state)
     elif kind == SC:
         yield secondary_capture(image.source, GREY, image.answer)
     elif kind == PRESENTATION_STATE:

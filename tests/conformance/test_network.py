@@ -1,16 +1,19 @@
 """What the statement says of the network is what the gateway negotiates and answers."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom.uid import (
     UID,
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
     EncapsulatedPDFStorage,
     ExplicitVRLittleEndian,
     GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
 )
 from pynetdicom import (
     AE,
@@ -31,7 +34,9 @@ from gateway.dicom import elements, octets
 from gateway.dicom.character_sets import encodings_for
 from gateway.dicom.statuses import Status
 from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
+from gateway.errors import Retry
 from gateway.processes.website import site_of
+from gateway.pull.dicom_source import FIND, GET, MOVE
 from gateway.receive import association, connections, data_set, storage_scp
 from gateway.receive.association import Rejection
 from gateway.receive.sop_classes import SOP_CLASSES
@@ -42,6 +47,7 @@ from gateway.store.opening import open_database
 from gateway.upper_layer import messages, transport
 from gateway.web.application import create_application
 from tests.conformance.statement import TEXT, literals, plain, table
+from tests.support.pulling import NOVEMBER, puller_for
 from tests.support.receiving import receiving
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -155,9 +161,13 @@ def test_statuses_of_commitment_reports() -> None:
 
 def test_sent_sop_classes() -> None:
     created = {plain(row["UID"]) for row in table("1-1") if row["Created"].startswith("yes")}
-    optional = {GrayscaleSoftcopyPresentationStateStorage, EncapsulatedPDFStorage}
+    optional = {
+        GrayscaleSoftcopyPresentationStateStorage,
+        EncapsulatedPDFStorage,
+        KeyObjectSelectionDocumentStorage,
+    }
     assert created == {*map(str, SOP_CLASS.values()), SECONDARY_CAPTURE} | optional
-    assert set(uids("7-6")) == created | {StorageCommitmentPushModel, Verification}
+    assert set(uids("7-6")) == created | {StorageCommitmentPushModel, Verification, FIND, GET, MOVE}
     assert_named(uids("7-6"))
     assert_named(uids("1-1"))
     assert set(uids("1-1")) <= set(SOP_CLASSES)
@@ -170,6 +180,22 @@ def test_contexts_as_proposed() -> None:
             with associate(node, [Content(uid, ExplicitVRLittleEndian)]):
                 pass
     assert proposed == stated
+
+
+@pytest.mark.parametrize("retrieve", ["get", "move"])
+def test_contexts_as_proposed_to_a_source(tmp_path: Path, retrieve: str) -> None:
+    stated = {plain(row["UID"]): literals(row["Transfer syntaxes"]) for row in table("7-6")}
+    model = GET if retrieve == "get" else MOVE
+    with listening([FIND, model]) as (node, proposed):
+        source = {"name": "pacs", "kind": "dicom", "ae_title": "PACS", "host": node.host, "port": node.port}
+        with puller_for(tmp_path, source | {"retrieve": retrieve}) as here, suppress(Retry):
+            here.puller.find(NOVEMBER)
+    assert {uid: proposed.pop(uid) for uid in (FIND, model)} == {uid: stated[uid] for uid in (FIND, model)}
+    assert set(proposed) == (
+        {ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation}
+        if retrieve == "get"
+        else set()
+    )
 
 
 @contextmanager

@@ -58,9 +58,11 @@ def ohif() -> Show:
     return show
 
 
-def report_of(given: Prediction, sr_class: SRClass = "comprehensive-3d") -> bytes:
+def report_of(
+    given: Prediction, sr_class: SRClass = "comprehensive-3d", *, with_state: bool = False
+) -> bytes:
     said = answer(given, configuration=f"{given.label} {sr_class}")  # each its own report to the PACS
-    return encode(structured_report(source_header(SOURCE), said, sr_class))
+    return encode(structured_report(source_header(SOURCE), said, sr_class, with_state=with_state))
 
 
 def from_dicomweb(orthanc: Orthanc, report: bytes, folder: Path) -> Path:
@@ -87,13 +89,22 @@ def test_ohif_shows_answer_and_score_beside_the_image(
     assert (drawn["graphic"], drawn["points"]) == ("POLYLINE", [WHOLE_IMAGE])
 
 
+@pytest.mark.parametrize("with_state", [False, True])
 @pytest.mark.parametrize("label", ["pneumonia", "normal"])
-def test_dcmjs_reads_a_report_from_a_file(label: str, ohif: Show, tmp_path: Path) -> None:
-    """Not one without a number: from files, OHIF takes an empty sequence for a value."""
+def test_dcmjs_reads_a_report_from_a_file(label: str, with_state: bool, ohif: Show, tmp_path: Path) -> None:
     path = tmp_path / "report.dcm"
-    path.write_bytes(report_of(ANSWERS[label]))
-    (drawn,) = ohif(path)["drawn"]
-    assert drawn["text"] == SHOWN[label]
+    path.write_bytes(report_of(ANSWERS[label], with_state=with_state))
+    shown = ohif(path)
+    assert [each["imageId"] for each in shown["measurements"]] == [SOURCE.SOPInstanceUID]
+    assert [each["text"] for each in shown["drawn"]] == [SHOWN[label]]
+
+
+def test_from_a_file_ohif_demands_a_value_of_every_number(ohif: Show, tmp_path: Path) -> None:
+    """It takes the empty Measured Value Sequence of an abstention, which PS3.3 C.18.1 wants, for a value."""
+    path = tmp_path / "report.dcm"
+    path.write_bytes(report_of(UNDETERMINED))
+    with pytest.raises(AssertionError, match="Cannot destructure property 'CodeValue'"):
+        ohif(path)
 
 
 def test_a_report_never_becomes_measurements_of_the_reader(ohif: Show, tmp_path: Path) -> None:

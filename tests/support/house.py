@@ -8,12 +8,12 @@ from typing import Any
 import yaml
 from pydicom.dataset import Dataset
 
+from gateway.processes.worker import rejecters_of
 from gateway.settings import Settings
 from gateway.store.opening import open_database
 from gateway.store.queries.images import Images
 from gateway.store.queries.views import ImageView
 from gateway.worker.answerer import Answerer
-from gateway.worker.result_rejections import ResultRejections
 from tests.support.command_line import Done, run_command
 from tests.support.sources import dx
 from tests.support.worker import pipeline_in, receive
@@ -41,6 +41,10 @@ class House:
             self.settings = Settings.model_validate(content)
         return path
 
+    def states(self, **sections: Any) -> None:
+        """State other sections of the settings, from the next `routed` on."""
+        self._sections |= sections
+
     def receive(self, number: int, source: Dataset | None = None, **header: Any) -> str:
         """Receive an image; return its SOP Instance UID."""
         uid = f"1.2.{number}"
@@ -51,10 +55,8 @@ class House:
         with self.ledger.transaction() as connection:
             self.ledger.claim(connection, batch, 100)
         pipeline, stores = pipeline_in(self.settings, self.ledger)
-        own = None
-        if self.settings.delivery.rejection_notes:
-            own = ResultRejections(self.ledger, stores.results)
-        Answerer(self.ledger, pipeline, stores, own).answer(batch, lambda: None)
+        rejecters = rejecters_of(self.settings, self.ledger, stores)
+        Answerer(self.ledger, pipeline, stores, rejecters).answer(batch, lambda: None)
 
     def image(self, uid: str) -> ImageView:
         (version,) = Images(self.ledger).versions(uid)

@@ -1,5 +1,6 @@
 """The HL7 message of an answer, read by two independent parsers."""
 
+from base64 import b64decode
 from typing import Any
 
 import hl7
@@ -214,3 +215,18 @@ def test_a_message_is_written_only_where_it_is_asked_for() -> None:
         for rules in (None, MessageRules())
     ]
     assert kinds == [["sr", "sc"], ["sr", "sc", "hl7"]]
+
+
+def test_the_page_is_the_last_observation_by_setting() -> None:
+    sent = message(pdf=True)
+    text = sent.content.decode()
+    *_, last = segments(sent)
+    assert str(hl7.parse(text).segments("OBX")[-1][5]) == last[5]
+    parsed = parse_message(
+        text, validation_level=VALIDATION_LEVEL.TOLERANT
+    )  # hl7apy takes ED-5 for a short ST
+    assert parsed.to_er7() == text.rstrip("\r")
+    source, *form, content = last[5].split("^")
+    assert (last[2], source, form) == ("ED", "", ["application", "pdf", "Base64"])
+    assert b64decode(content, validate=True).startswith(b"%PDF-")
+    assert all(each[2] != "ED" for each in segments(message()) if each[0] == "OBX")

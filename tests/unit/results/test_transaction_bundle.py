@@ -1,6 +1,7 @@
 """The FHIR Bundle of an answer, validated by two independent models of R4."""
 
 import json
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ CASES: dict[str, Any] = {
     "systems": {"patient_system": "urn:oid:1.2.3", "accession_system": "https://ris.example/accession"},
     "an issuer": {"source": dx(IssuerOfPatientID="HOSPITAL", IssuerOfPatientIDQualifiersSequence=[ISSUER])},
     "a zone": {"source": dx(**ZONED)},
+    "a page": {"pdf": True},
     "any script": {"source": dx(PatientID="患者<1>&\"", AccessionNumber="ж-1")},
     "nearly nothing": {"source": dx(PatientID=None, StudyDate=None, StudyTime=None, AccessionNumber=None)},
 }  # fmt: skip
@@ -174,3 +176,11 @@ def test_a_bundle_is_written_only_where_it_is_asked_for() -> None:
         for rules in (None, BundleRules())
     ]
     assert kinds == [["sr", "sc"], ["sr", "sc", "fhir"]]
+
+
+def test_the_page_is_the_presented_form_by_setting() -> None:
+    (form,) = resources(bundle(pdf=True))["DiagnosticReport"]["presentedForm"]
+    assert form["contentType"] == "application/pdf"
+    assert b64decode(form["data"], validate=True).startswith(b"%PDF-")
+    assert "RESEARCH ONLY" in form["title"]
+    assert "presentedForm" not in resources(bundle())["DiagnosticReport"]

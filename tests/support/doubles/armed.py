@@ -1,0 +1,39 @@
+"""Kills by order at named points, as `gateway prove` does, also where it pulls and where messages leave.
+
+`CXR_PROVE_ORDERS` names the folder of the orders.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from gateway.proof.injection import ORDERS, Injection, Orders, _arm_commits, arm
+from gateway.proof.plan import WORK
+
+arm()
+
+PULL = "pull"
+
+
+def _arm_puller(injection: Injection) -> None:
+    from gateway.pull import dicom_source
+
+    os.fsync = injection.around("fsync", os.fsync)
+    _arm_commits(injection)
+    archive = dicom_source.DicomSession
+    archive.fetch = injection.around("fetch", archive.fetch)  # type: ignore[method-assign]
+
+
+def _arm_couriers(injection: Injection) -> None:
+    """A point after an exchange lies between the acknowledgement and its row."""
+    from gateway.deliver import fhir, folder, hl7
+
+    line, copies = hl7._Line, folder.ResultsFolder
+    line.exchange = injection.around("message", line.exchange)  # type: ignore[method-assign]
+    copies._write = injection.around("copy", copies._write)  # type: ignore[method-assign]
+    fhir._post = injection.around("bundle", fhir._post)
+
+
+for _role, _arm in ((PULL, _arm_puller), (WORK, _arm_couriers)):
+    if _role in sys.orig_argv[:4]:
+        _arm(Injection(Orders(Path(os.environ[ORDERS])), _role))
