@@ -1,8 +1,9 @@
 """LEDGER WORK: processor time that an image's rows cost, by SQLite and by PostgreSQL.
 
-`python -m benchmarks.ledger_work` takes images through the ledger as roles do: received, claimed, answered with
-an SR and an SC, delivered. Rounds of both databases take turns, so that both meet the same machine. The difference
-is what PostgreSQL adds to an image; decoding, network and files are left out, and so are DBOS's workflows.
+`python -m benchmarks.ledger_work` takes images through the ledger as roles do: received, claimed, answered
+with an SR and an SC, delivered. Rounds of both databases take turns, so that both meet the same machine. The
+difference is what PostgreSQL adds to an image; decoding, network and files are left out, and so are DBOS's
+workflows.
 """
 
 from __future__ import annotations

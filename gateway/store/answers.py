@@ -219,4 +219,6 @@ def _record_deliveries(connection: sa.Connection, result_id: int, destinations: 
     times = {"state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
     new = {"result_id": result_id, "state": DeliveryState.PENDING} | times
     if destinations:
-        connection.execute(sa.insert(deliveries).inline(), [new | {"destination": each} for each in destinations])
+        connection.execute(
+            sa.insert(deliveries).inline(), [new | {"destination": each} for each in destinations]
+        )
