@@ -81,7 +81,8 @@ def _run(
     open_log(settings.directory, role=name, rules=settings.log)
     opened = _database(name, settings, lifetime)
     if opened is None:
-        return
+        flush_log()
+        os._exit(0)
     engine, ledger = opened
     trail.open_trail(settings)
     with settings.directory.writing():

@@ -82,7 +82,8 @@ def _health_ports(settings: Settings, roles: Sequence[str], problem: Callable[[]
     if "receive" in roles and scp.health_port is not None:
         ports.append(HealthPort(scp, problem))
     if "web" in roles and web.tls is None:
-        ports.append(HealthPort(scp.model_copy(update={"bind": web.bind, "health_port": web.port}), problem))
+        of_web = scp.model_copy(update={"bind": web.bind, "health_port": web.port})
+        ports.append(HealthPort(of_web, problem, stands_in=True))
     started: list[HealthPort] = []
     try:
         for port in ports:
