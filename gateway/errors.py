@@ -13,6 +13,20 @@ class ConfigurationError(GatewayError):
     """The settings, the model or the environment do not allow a start. Exit status 2."""
 
 
+class DatabaseAway(ConfigurationError):  # noqa: N818 - what is the case
+    """The database does not answer. A role waits for it at its start; a command ends.
+
+    Attributes
+    ----------
+    name_is_unknown
+        Whether the name of its host is not known: the name server may be away, or the name be wrong.
+    """
+
+    def __init__(self, told: str, *, name_is_unknown: bool = False) -> None:
+        super().__init__(told)
+        self.name_is_unknown = name_is_unknown
+
+
 class NoGatewayYet(GatewayError):  # noqa: N818 - what is the case
     """Nothing is kept where the settings say: it is the wrong place, or the first start is still to come."""
 

@@ -27,30 +27,36 @@ HEARTBEAT_SECONDS = 5.0
 
 
 class Lifetime:
-    """Ends by SIGTERM or SIGINT; where a supervisor started the role, with the supervisor, too."""
+    """Ends by SIGTERM or SIGINT; where a supervisor started the role, with the supervisor, too.
+
+    Attributes
+    ----------
+    ending
+        Set once the role is to end.
+    """
 
     def __init__(self, *, supervised: bool) -> None:
-        self._supervised = supervised
-        self._ending = threading.Event()
+        self.is_supervised = supervised
+        self.ending = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._ending.set())
+            signal.signal(number, lambda *_: self.ending.set())
         if supervised:
             threading.Thread(target=_end_with_parent, name="parent watchdog", daemon=True).start()
 
     def announce(self, **data: object) -> None:
         """Tell the supervisor and the log that the role serves, and begin the heartbeat."""
-        if self._ending.is_set():
+        if self.ending.is_set():
             return
         self._tell_supervisor(f"{READY} {' '.join(f'{key}={value}' for key, value in data.items())}")
         log_event(
-            Event.STARTED if self._supervised else Event.READY, **data
+            Event.STARTED if self.is_supervised else Event.READY, **data
         )  # the supervisor knows it already
         self._tell_manager(READY_STATE)
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 
     def wait(self) -> None:
         """Wait for the signal to end."""
-        self._ending.wait()
+        self.ending.wait()
         self._tell_manager(STOPPING)
 
     def _beat(self) -> None:
@@ -61,12 +67,12 @@ class Lifetime:
             self._tell_manager(WATCHDOG)
 
     def _tell_supervisor(self, line: str) -> None:
-        if self._supervised:
+        if self.is_supervised:
             with suppress(OSError):  # without a supervisor the role is about to end
                 os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
     def _tell_manager(self, state: str) -> None:
-        if not self._supervised:  # else the supervisor tells systemd of all its roles
+        if not self.is_supervised:  # else the supervisor tells systemd of all its roles
             notify(state)
 
 

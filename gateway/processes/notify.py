@@ -10,6 +10,9 @@ import os
 import socket
 from contextlib import suppress
 
+EXTEND_SECONDS = 60
+"""By which a start that waits moves systemd's deadline for it, again and again."""
+
 READY, STOPPING, WATCHDOG = "READY=1", "STOPPING=1", "WATCHDOG=1"
 
 

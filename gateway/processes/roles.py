@@ -15,6 +15,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from gateway.processes.lifetime import Lifetime
+from gateway.processes.waiting import open_database_once_there
 from gateway.receive.port import Share
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
@@ -67,11 +68,22 @@ def pull(settings: Settings, *, supervised: bool = False) -> None:
     _run("pull", build, settings, lifetime)
 
 
+def _database(name: str, settings: Settings, lifetime: Lifetime) -> tuple[sa.Engine, Ledger] | None:
+    """Open the database; a role without a supervisor waits for it, None where it is to end meanwhile."""
+    if lifetime.is_supervised:  # its supervisor has waited
+        return open_database(settings)
+    return open_database_once_there(settings, [name], lifetime.ending)
+
+
 def _run(
     name: str, build: Callable[[Settings, sa.Engine, Ledger], Role], settings: Settings, lifetime: Lifetime
 ) -> None:
     open_log(settings.directory, role=name, rules=settings.log)
-    engine, ledger = open_database(settings)
+    opened = _database(name, settings, lifetime)
+    if opened is None:
+        flush_log()
+        os._exit(0)
+    engine, ledger = opened
     trail.open_trail(settings)
     with settings.directory.writing():
         role = build(settings, engine, ledger)

@@ -19,6 +19,7 @@ from gateway.processes.lifetime import READY
 from gateway.processes.notify import READY as READY_STATE
 from gateway.processes.notify import STOPPING, WATCHDOG, notify
 from gateway.processes.shared_port import SharedPort
+from gateway.processes.waiting import open_database_once_there
 from gateway.settings import Settings
 from gateway.settings.processes import receiver_count
 from gateway.store.opening import open_database
@@ -87,8 +88,11 @@ class Supervisor:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
-        open_database(self._settings)[0].dispose()
+        with self._settings.directory.writing():
+            make_folder(self._settings.directory.root)
         open_log(self._settings.directory, role="serve", rules=self._settings.log)
+        if not self._has_database():
+            return
         self._locks = self._lock_data_dir()
         self._port = SharedPort(self._settings.scp)  # before a model is loaded in vain
         watchers = [Vital(partial(self._keep_running, name), f"watch {name}") for name in self._names]
@@ -107,6 +111,15 @@ class Supervisor:
         log_event(Event.STOPPED)
         if self._wrong.is_set():
             raise ConfigurationError("a role of the gateway cannot start; its own line above says why")
+
+    def _has_database(self) -> bool:
+        """Wait until the database is there; False where the gateway is to end before."""
+        roles = {name.partition(" ")[0] for name in self._names}
+        opened = open_database_once_there(self._settings, sorted(roles), self._stop)
+        if opened is None:
+            return False
+        opened[0].dispose()
+        return True
 
     def _lock_data_dir(self) -> list[int]:
         """Keep other gateways away; the roles of one that was killed may still be ending.

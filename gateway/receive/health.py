@@ -37,11 +37,14 @@ class HealthPort:
     ----------
     problem
         Returns why associations are not taken now, else None.
+    stands_in
+        Whether the port is that of a server which has not started yet: `/health/live` fails, too, then.
     """
 
-    def __init__(self, scp: SCP, problem: Callable[[], str | None]) -> None:
+    def __init__(self, scp: SCP, problem: Callable[[], str | None], *, stands_in: bool = False) -> None:
         self._scp = scp
         self._problem = problem
+        self._stands_in = stands_in
         self._leaving = Event()
 
     def start(self) -> None:
@@ -53,7 +56,7 @@ class HealthPort:
             When the address cannot be bound.
         """
         try:
-            self._server = _Server(self._scp, partial(_Request, self.why_not_ready))
+            self._server = _Server(self._scp, partial(_Request, self.why_not_ready, self._stands_in))
         except OSError as error:
             where = f"{self._scp.bind}:{self._scp.health_port}"
             problem = f"scp.health_port: cannot listen on {where} ({error.strerror or error}); choose another"
@@ -117,15 +120,16 @@ class _Request(BaseHTTPRequestHandler):
     timeout = SILENT_SECONDS
     error_message_format = ""
 
-    def __init__(self, why_not_ready: Callable[[], str | None], *arguments: Any) -> None:
+    def __init__(self, why_not_ready: Callable[[], str | None], stands_in: bool, *arguments: Any) -> None:
         self._why_not_ready = why_not_ready
+        self._stands_in = stands_in
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
         """Answer 200 or 503, and say why."""
-        if self.path == "/health/live":
+        if self.path == "/health/live" and not self._stands_in:
             self._answer(HTTPStatus.OK, {"status": "live"})
-        elif self.path != "/health/ready":
+        elif self.path not in ("/health/ready", "/health/live"):
             self._answer(HTTPStatus.NOT_FOUND, {"status": "there are /health/ready and /health/live"})
         elif why := self._why_not_ready():
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {"status": "not ready", "detail": why})

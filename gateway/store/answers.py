@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.records import SR
 from gateway.store.entries import (
@@ -142,13 +143,12 @@ def _record_result(
     session: Session, instance: StoredInstance, answer_id: int, result: StoredResult, path: str
 ) -> None:
     """Register a result and its deliveries; one of an answer that stands again is there, written anew."""
-    this = results.c.name == result.path.name
-    again = sa.update(results).where(this).values(file_deleted_at=None, answer_id=answer_id)
-    known = session.connection.scalars(again.returning(results.c.id)).first()
-    if known is not None:
-        _record_deliveries(session.connection, known, _not_yet(session.connection, known, result))
-        return
-    register(session, instance, answer_id, result, path, result.destinations)
+    connection = session.connection
+    if _register_if_new(session, instance, answer_id, result, path, result.destinations) is None:
+        this = results.c.name == result.path.name
+        again = sa.update(results).where(this).values(file_deleted_at=None, answer_id=answer_id)
+        known = connection.scalars(again.returning(results.c.id)).one()
+        _record_deliveries(connection, known, _not_yet(connection, known, result))
 
 
 def register(
@@ -165,7 +165,26 @@ def register(
     ----------
     path
         Of the file, as the ledger keeps it.
+
+    Raises
+    ------
+    ValueError
+        If a result of that name is registered.
     """
+    number = _register_if_new(session, image, answer_id, result, path, names)
+    if number is None:
+        raise ValueError(f"{result.path.name} is registered already")
+    return number
+
+
+def _register_if_new(
+    session: Session,
+    image: ImageIdentity,
+    answer_id: int,
+    result: StoredResult,
+    path: str,
+    names: Sequence[str],
+) -> int | None:
     row = {
         "instance_id": image.id,
         "answer_id": answer_id,
@@ -178,8 +197,12 @@ def register(
         "sha256": result.sha256,
         "created_at": now(),
     }
-    insert = sa.insert(results).values(row).returning(results.c.id)
-    number = int(session.connection.execute(insert).scalar_one())
+    insert = postgresql.insert if session.connection.dialect.name == "postgresql" else sqlite.insert
+    new = insert(results).values(row)
+    unless_known = new.on_conflict_do_nothing(index_elements=["name"]).returning(results.c.id)
+    number: int | None = session.connection.execute(unless_known).scalar_one_or_none()
+    if number is None:
+        return None
     _record_deliveries(session.connection, number, names)
     session.tell(Event.ENCODED, image, kind=result.kind, **named(result))
     return number
@@ -196,4 +219,6 @@ def _record_deliveries(connection: sa.Connection, result_id: int, destinations: 
     times = {"state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
     new = {"result_id": result_id, "state": DeliveryState.PENDING} | times
     if destinations:
-        connection.execute(sa.insert(deliveries), [new | {"destination": each} for each in destinations])
+        connection.execute(
+            sa.insert(deliveries).inline(), [new | {"destination": each} for each in destinations]
+        )

@@ -33,6 +33,29 @@ LATER_ALL_THE_SAME = {
 }
 """Codes of those classes that heal without another version of the gateway."""
 
+HEALED_BY_PEOPLE = {"28": "who it is, and whether it may enter", "3D": "no such database"} | BUG_CLASSES
+"""Classes of SQLSTATE for which a start does not wait: the settings or the server's rights are wrong."""
+
+REFUSED_TO_ENTER = (
+    "authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "does not exist",  # a database or a role
+    "not permitted to log in",
+    "permission denied",
+    "does not support SSL",
+    "certificate",
+    "invalid ",  # an option of the URL
+    "no such database",  # PgBouncer
+    "no such user",
+)
+"""Words of libpq and servers on a connection that is refused for good; it hands on no SQLSTATE then.
+
+A server that speaks another language is waited for: the log has its words.
+"""
+
+UNKNOWN_NAME = ("failed to resolve host", "could not translate host name")
+
 _BUGS = (sa.exc.IntegrityError, sa.exc.DataError)
 
 
@@ -46,6 +69,15 @@ def is_for_later(error: sa.exc.SQLAlchemyError) -> bool:
     if code is None:
         return not isinstance(error, _BUGS)
     return code in LATER_ALL_THE_SAME or code[:2] not in BUG_CLASSES
+
+
+def heals_by_itself(error: sa.exc.SQLAlchemyError) -> bool:
+    """Tell whether a start should wait for a database that it cannot open."""
+    code = sqlstate(error)
+    if code is not None:
+        return code[:2] not in HEALED_BY_PEOPLE
+    said = str(getattr(error, "orig", None) or error)
+    return is_for_later(error) and not any(words in said for words in REFUSED_TO_ENTER)
 
 
 def sqlstate(error: BaseException | None) -> str | None:

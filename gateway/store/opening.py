@@ -12,10 +12,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet
+from gateway.errors import ConfigurationError, DatabaseAway, GatewayError, NoGatewayYet
 from gateway.files.folders import make_folder
 from gateway.settings import S3Store, Settings
 from gateway.store.database import open_engine
+from gateway.store.database_errors import UNKNOWN_NAME, heals_by_itself
 from gateway.store.doorbell import Doorbells
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import is_older, upgrade
@@ -28,8 +29,10 @@ def open_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
 
     Raises
     ------
+    DatabaseAway
+        If the database does not answer, and may later.
     ConfigurationError
-        If the data directory cannot be written, or the database does not answer, does not keep committed rows
+        If the data directory cannot be written, or the database lets nobody in, does not keep committed rows
         through a power cut, or belongs to a newer gateway.
     """
     directory = settings.directory
@@ -96,7 +99,10 @@ def _explained(settings: Settings, engine: sa.Engine) -> Iterator[None]:
         where = "" if settings.database != "sqlite" else f" ({settings.data_dir})"
         reason = " ".join(str(cause).split())
         advice = f"; {advice_on(reason)}" if STATEMENT_POOLING in reason else ""
-        raise ConfigurationError(f"database: cannot be opened{where}: {reason}{advice}") from None
+        told = f"database: cannot be opened{where}: {reason}{advice}"
+        if settings.database == "sqlite" or advice or not heals_by_itself(error):
+            raise ConfigurationError(told) from None
+        raise DatabaseAway(told, name_is_unknown=any(words in reason for words in UNKNOWN_NAME)) from None
 
 
 def hide_from_others(database: Path) -> None:

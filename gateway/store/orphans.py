@@ -57,5 +57,7 @@ def _without_row(
 ) -> list[Path]:
     by_name = {ledger.relative(path): path for path in paths}
     named = table.c.path.in_(by_name) & table.c.file_deleted_at.is_(None)
+    if table is results:  # found by the index of their names
+        named &= table.c.name.in_([path.name for path in paths])
     known = set(connection.scalars(sa.select(table.c.path).where(named)))
     return [path for name, path in by_name.items() if name not in known]

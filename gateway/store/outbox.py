@@ -34,7 +34,7 @@ class Outbox:
     def has_due(self, destination: str) -> bool:
         """Tell whether something can be claimed, without a write lock."""
         query = sa.select(deliveries.c.id).where(_due(destination)).limit(1)
-        with self._ledger.transaction() as connection:
+        with self._ledger.look() as connection:
             return connection.scalars(query).first() is not None
 
     def next_due(self) -> dict[str, datetime]:
@@ -45,7 +45,7 @@ class Outbox:
         here = deliveries.c.destination == destinations.c.name
         waiting = sa.select(sa.func.min(deliveries.c.not_before)).where(here, _waits()).scalar_subquery()
         query = sa.select(destinations.c.name, waiting, destinations.c.retry_at)
-        with self._ledger.transaction() as connection:
+        with self._ledger.look() as connection:
             rows = connection.execute(query.where(waiting.is_not(None))).all()
         return {name: max(first, retry_at or AT_ONCE) for name, first, retry_at in rows}
 
@@ -80,9 +80,10 @@ class Outbox:
         if but is not None:
             held &= deliveries.c.id != but.id
         values = {"worker_id": None} | ({"unsure": True} if interrupted else {})
-        with self._ledger.transaction() as connection:
+        with self._ledger.look() as connection:
             if connection.scalars(sa.select(deliveries.c.id).where(held).limit(1)).first() is None:
                 return  # as a rule, and then without the write lock
+        with self._ledger.transaction() as connection:
             connection.execute(sa.update(deliveries).where(held).values(values))
         self._ledger.ring(Work.DELIVERIES)
 
@@ -91,13 +92,13 @@ class Outbox:
         held = sa.select(deliveries.c.id).where(
             deliveries.c.id == delivery.id, deliveries.c.worker_id == worker
         )
-        with self._ledger.transaction() as connection:
+        with self._ledger.look() as connection:
             return connection.scalars(held).first() is not None
 
     def overdue(self, destination: str, begun_before: datetime) -> list[PendingDelivery]:
         """Return what is neither done nor in anybody's hand, and was begun before that time."""
         old = deliveries.c.open & deliveries.c.worker_id.is_(None) & (deliveries.c.begun_at < begun_before)
-        with self._ledger.transaction() as connection:
+        with self._ledger.look() as connection:
             return self.read(connection, old & (deliveries.c.destination == destination))
 
     def read(self, connection: sa.Connection, which: sa.ColumnElement[bool]) -> list[PendingDelivery]:
@@ -162,7 +163,7 @@ class Outbox:
 
     def destinations(self) -> list[str]:
         """Return the destinations for which something is left to do, also those not configured any more."""
-        with self._ledger.transaction() as connection:
+        with self._ledger.look() as connection:
             return waiting_destinations(connection)
 
     def add_destination(self, name: str) -> None:
@@ -173,7 +174,7 @@ class Outbox:
     def failures(self, name: str) -> int:
         """Return how often in a row the destination was not reached."""
         query = sa.select(destinations.c.failures).where(destinations.c.name == name)
-        with self._ledger.transaction() as connection:
+        with self._ledger.look() as connection:
             return connection.scalars(query).first() or 0
 
     def record_away(self, name: str, error: str, delay_seconds: float) -> None:

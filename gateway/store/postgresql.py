@@ -15,6 +15,8 @@ what a session would keep is then set in each transaction.
 
 from __future__ import annotations
 
+import select
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -30,6 +32,9 @@ CONNECT_SECONDS = 10
 
 ANSWER_SECONDS = 60.0
 """Seconds that a server has for the answer to one statement; senders wait for 30 s, as is usual."""
+
+TRUSTED_SECONDS = 5.0
+"""Seconds after an answer for which a connection is used without a question whether the server is there."""
 
 KEPT_CONNECTIONS = 10
 MOST_CONNECTIONS = 20
@@ -77,6 +82,7 @@ class Connection(psycopg.Connection[Any]):
 
     patience: float | None = ANSWER_SECONDS
     is_pooled = False
+    _answered_at = float("-inf")  # monotonic seconds
 
     def __del__(self, *_: Any) -> None:
         """Leave the socket to libpq: SQLAlchemy drops a connection whose first statements fail, unclosed."""
@@ -90,12 +96,23 @@ class Connection(psycopg.Connection[Any]):
             If the server does not answer in time. Whether it has done what it was asked is unknown.
         """
         try:
-            return super().wait(gen, *args, **{"timeout": self.patience} | kwargs)
+            answer = super().wait(gen, *args, **{"timeout": self.patience} | kwargs)
+            self._answered_at = monotonic()
+            return answer
         except psycopg.OperationalError:
             if self.pgconn.transaction_status != psycopg.pq.TransactionStatus.ACTIVE:
                 raise
             self.pgconn.finish()  # the answer could still come, and would be taken for another one's
         raise psycopg.OperationalError(f"no answer within {self.patience} s")
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the server answered a moment ago and has said nothing since: a server that ends says so."""
+        if monotonic() - self._answered_at > TRUSTED_SECONDS:
+            return False
+        said = select.poll()
+        said.register(self.pgconn.socket, select.POLLIN)
+        return not said.poll(0)
 
 
 def open_server(url: sa.URL, *, writable: bool = True) -> sa.Engine:
@@ -112,12 +129,14 @@ def open_server(url: sa.URL, *, writable: bool = True) -> sa.Engine:
         pool_size=KEPT_CONNECTIONS,
         max_overflow=MOST_CONNECTIONS - KEPT_CONNECTIONS,
         pool_timeout=CONNECT_SECONDS,
-        pool_pre_ping=True,
+        pool_use_lifo=True,  # few sessions do most of the work, and have their statements prepared
         isolation_level="READ COMMITTED",  # whatever the server's default is: the statements are made for it
         connect_args={name: value for name, value in wanted.items() if name not in url.query},
     )
+    engine.dialect.use_insertmanyvalues_wo_returning = True  # many rows are one statement
     sa.event.listen(engine, "do_connect", _connect)
     sa.event.listen(engine, "connect", _prepare_session)
+    sa.event.listen(engine, "checkout", _ask_whether_there)
     sa.event.listen(engine, "begin", _prepare_transaction)
     sa.event.listen(engine, "handle_error", _leave_standby)
     return engine
@@ -155,8 +174,23 @@ def _begin_session(connection: Connection) -> None:
     connection.autocommit = False
 
 
+def _ask_whether_there(connection: Connection, *_: Any) -> None:
+    """Replace all connections where the server does not answer over one that was not heard of for a while."""
+    if connection.is_trusted:
+        return
+    try:
+        connection.autocommit = True
+        connection.execute("")
+        connection.autocommit = False
+    except psycopg.Error as error:
+        raise sa.exc.InvalidatePoolError from error
+
+
 def _prepare_transaction(connection: sa.Connection) -> None:
     """Set what a pooler's sessions do not keep; look at the server's clock from time to time."""
+    driver: Any = connection.connection.dbapi_connection
+    if driver.autocommit:  # one reading statement: see `Ledger.look`
+        return
     if is_pooled(connection):
         statement = _SESSION.format(local="true")
     elif clock.is_old():

@@ -71,6 +71,13 @@ instances = sa.Table(
         sqlite_where=sa.text("file_deleted_at IS NULL"),
         postgresql_where=sa.text("file_deleted_at IS NULL"),
     ),
+    # the sweep of orphans: which of the store's files have a row
+    sa.Index(
+        "ix_instances_path",
+        "path",
+        sqlite_where=sa.text("file_deleted_at IS NULL"),
+        postgresql_where=sa.text("file_deleted_at IS NULL"),
+    ),
     # the dashboard's plots are read from this one alone
     sa.Index("ix_instances_received", "received_at", "scanner", "label", "score", "brightness", "contrast"),
 )

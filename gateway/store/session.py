@@ -82,7 +82,7 @@ class Session:
     def write_history(self) -> None:
         """Write the events to the history, in order, within the transaction."""
         if self._rows:
-            self.connection.execute(sa.insert(events), self._rows)
+            self.connection.execute(sa.insert(events).inline(), self._rows)
 
     def is_committed(self, engine: sa.Engine) -> bool:
         """Look up a transaction whose commit was not answered, by the first event of its history.

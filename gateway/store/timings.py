@@ -41,7 +41,7 @@ def record_timings(connection: sa.Connection, *images: Mapping[Stage, float]) ->
         for stage, spent in seconds.items()
     ]
     if rows:
-        connection.execute(sa.insert(timings), rows)
+        connection.execute(sa.insert(timings).inline(), rows)
 
 
 def tallies_since(connection: sa.Connection, last: int) -> tuple[int, list[Tally]]:

@@ -70,7 +70,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     ("settings", "told"),
     [
         ({"model": {"path": "/nowhere/model.pth"}}, ["/nowhere/model.pth"]),
-        ({"database": "postgresql://nobody@127.0.0.1:1/none"}, ["database: cannot be opened"]),
+        ({"database": "postgresql://nobody@127.0.0.1:1/none?sslmode=none"}, ["cannot be opened", "sslmode"]),
         ({"scp": {"port": -1}, "wrong": 1, "workers": 0}, ["scp.port", "wrong", "workers"]),
     ],
 )

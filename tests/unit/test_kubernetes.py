@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,13 @@ from gateway.settings import Settings
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 VERSION = "1.37.0"
+COMPONENTS = ("pull", "monitoring")
+OPERATORS = {"ServiceMonitor"}  # kinds that Kubernetes itself does not know
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
 OBJECTS = [
-    each for name in KUSTOMIZATION["resources"] for each in yaml.safe_load_all((FOLDER / name).read_text())
+    each
+    for name in (*KUSTOMIZATION["resources"], "pull/pull.yaml")
+    for each in yaml.safe_load_all((FOLDER / name).read_text())
 ]
 each_object = pytest.mark.parametrize(
     "manifest", OBJECTS, ids=lambda each: f"{each['kind']}-{each['metadata']['name']}"
@@ -63,7 +69,7 @@ def test_kustomize_lists_every_file() -> None:
 @pytest.mark.parametrize("running", RUNNING, ids=lambda each: each["metadata"]["name"])
 def test_containers_run_a_command_without_rights(running: dict[str, Any]) -> None:
     pod, container = running["spec"]["template"]["spec"], container_of(running)
-    program, command = container["command"]
+    program, command, *_ = container["command"]
     assert program == "gateway"
     assert command in COMMANDS
     assert pod["securityContext"]["runAsNonRoot"]
@@ -80,6 +86,7 @@ def test_containers_run_a_command_without_rights(running: dict[str, Any]) -> Non
 
 def test_every_deployment_survives_the_loss_of_a_node() -> None:
     deployments = of_kind("Deployment")
+    assert deployments.pop("pull")["strategy"] == {"type": "Recreate"}  # never two, which would search twice
     assert deployments.keys() == {"receive", "work", "web"} == of_kind("PodDisruptionBudget").keys()
     assert all(each["replicas"] >= 2 for each in deployments.values())
     for name, budget in of_kind("PodDisruptionBudget").items():
@@ -129,6 +136,65 @@ def test_the_policies_open_what_the_services_serve() -> None:
     }
     served = {port["targetPort"] for each in of_kind("Service").values() for port in each["ports"]}
     assert opened == served | {"health"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Return what kubectl makes of the folder with its components."""
+    if not shutil.which("kubectl"):
+        pytest.skip("kubectl is missing; Debian's is too old to know components")
+    folder = tmp_path_factory.mktemp("kubernetes") / "all"
+    shutil.copytree(FOLDER, folder)
+    shutil.copy(folder / "secrets.env.example", folder / "secrets.env")
+    wanted = yaml.safe_dump(KUSTOMIZATION | {"components": list(COMPONENTS)})
+    (folder / "kustomization.yaml").write_text(wanted)
+    done = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [each for each in yaml.safe_load_all(done.stdout) if each]
+
+
+def test_kustomize_builds_every_object_in_one_namespace(built: list[dict[str, Any]]) -> None:
+    kinds = sorted(each["kind"] for each in built)
+    assert kinds == sorted([*(each["kind"] for each in OBJECTS), "ConfigMap", "Secret", *OPERATORS])
+    for each in built:
+        if each["kind"] not in OPERATORS:
+            kubernetes_validate.validate(each, VERSION, strict=True)
+        if each["kind"] != "Namespace":
+            assert each["metadata"]["namespace"] == "cxr-gateway"
+
+
+def test_pods_use_the_settings_and_secrets_that_kustomize_makes(built: list[dict[str, Any]]) -> None:
+    names = {(each["kind"], each["metadata"]["name"]) for each in built}
+    for pod in [each["spec"]["template"]["spec"] for each in built if each["kind"] in ("Deployment", "Job")]:
+        (container,) = pod["containers"]
+        assert container["image"] == "registry.example/cxr-gateway:0.2.0"
+        assert [("Secret", each["secretRef"]["name"]) in names for each in container["envFrom"]] == [True]
+        (settings,) = [each["configMap"]["name"] for each in pod["volumes"] if "configMap" in each]
+        assert ("ConfigMap", settings) in names
+
+
+def test_every_service_budget_and_monitor_finds_what_it_is_for(built: list[dict[str, Any]]) -> None:
+    pods = [each["spec"]["template"]["metadata"]["labels"] for each in built if each["kind"] == "Deployment"]
+    for kind in ("Service", "PodDisruptionBudget"):
+        for each in built:
+            if each["kind"] == kind:
+                selector = each["spec"]["selector"]
+                wanted = selector.get("matchLabels", selector).items()
+                assert len([labels for labels in pods if wanted <= labels.items()]) == 1
+    (monitor,) = [each["spec"] for each in built if each["kind"] == "ServiceMonitor"]
+    (service,) = [
+        each
+        for each in built
+        if each["kind"] == "Service"
+        and monitor["selector"]["matchLabels"].items() <= each["metadata"].get("labels", {}).items()
+    ]
+    assert service["metadata"]["labels"][monitor["jobLabel"]] == "cxr-gateway"  # the job of the alerts
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    (secret,) = [each for each in built if each["kind"] == "Secret"]
+    told = endpoint["authorization"]["credentials"]
+    assert told["key"] in secret["data"]
+    assert told["name"] == secret["metadata"]["name"]
 
 
 def test_the_autoscaler_asks_the_queue() -> None:

@@ -38,7 +38,13 @@ def stated(unit: Path) -> dict[str, str]:
 
 
 def test_there_is_a_unit_for_the_gateway_and_for_each_role() -> None:
-    assert [each.stem.removeprefix("cxr-gateway") for each in UNITS] == ["-receive", "-web", "-work@", ""]
+    assert [each.stem.removeprefix("cxr-gateway") for each in UNITS] == [
+        "-pull",
+        "-receive",
+        "-web",
+        "-work@",
+        "",
+    ]
 
 
 @each_unit
@@ -55,7 +61,7 @@ def test_the_unit_is_hardened(tmp_path: Path, unit: Path) -> None:
 @each_unit
 def test_the_unit_runs_a_command_and_gives_it_time(unit: Path) -> None:
     settings, lines = Settings.model_construct(), stated(unit)
-    assert lines["ExecStart"].split()[-1] in COMMANDS
+    assert lines["ExecStart"].split()[1] in COMMANDS
     assert lines["Type"] == "notify"
     assert int(lines["TimeoutStopSec"]) > settings.shutdown_seconds + settings.scp.drain_notice_seconds
     assert int(lines["TimeoutStartSec"]) > STARTING_SECONDS

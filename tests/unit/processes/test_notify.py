@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from gateway.processes.notify import READY, STOPPING, WATCHDOG, notify
 from tests.support.gateway_process import PATIENCE_SECONDS
+from tests.support.manager import Manager
 
 ROLE = """
 import sys
@@ -24,36 +24,6 @@ life = lifetime.Lifetime(supervised=sys.argv[1] == "supervised")
 life.announce()
 life.wait()
 """
-
-
-class Manager:
-    """The manager's end of the notify socket."""
-
-    def __init__(self, address: str) -> None:
-        self.variable = address.replace("\0", "@")
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(address)
-        self._socket.settimeout(PATIENCE_SECONDS)
-
-    def hear(self) -> str:
-        return self._socket.recv(4096).decode()
-
-    def hear_until(self, state: str) -> list[str]:
-        """Return what came, the state included."""
-        heard = [self.hear()]
-        while heard[-1] != state:
-            heard.append(self.hear())
-        return heard
-
-    def is_silent(self) -> bool:
-        self._socket.setblocking(False)
-        try:
-            return not self._socket.recv(4096)
-        except BlockingIOError:
-            return True
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture

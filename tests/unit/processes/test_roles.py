@@ -26,6 +26,8 @@ class Ended(BaseException):
 class FakeLifetime:
     """Is told to end as soon as the role serves."""
 
+    is_supervised = True
+
     def __init__(self, steps: list[str]) -> None:
         self._steps = steps
 

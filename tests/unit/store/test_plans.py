@@ -13,6 +13,7 @@ from gateway.records import State
 from gateway.settings import Retention
 from gateway.store.commitments import Commitments
 from gateway.store.ledger import Ledger, now
+from gateway.store.orphans import _without_row
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Pictures
 from gateway.store.queries.images import Images
@@ -20,6 +21,7 @@ from gateway.store.queries.traffic import Traffic
 from gateway.store.queries.worklist import Search, Worklist
 from gateway.store.requeue import Requeue, Selection
 from gateway.store.retention import Cleaner
+from gateway.store.schema import instances, results
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.query_plans import plans_while
 from tests.support.worker import folders_in
@@ -89,6 +91,13 @@ def clean(ledger: Ledger, folder: Path) -> None:
     Cleaner(rules, ledger, folders_in(folder), Pictures(folder / "pictures", 1)).clean()
 
 
+def find_orphans(ledger: Ledger, folder: Path) -> None:
+    with ledger.look() as connection:
+        for table, name in ((instances, "spool/00"), (results, "results")):
+            paths = [folder / name / f"{number:064x}.dcm" for number in range(40)]
+            assert paths[0] in _without_row(connection, ledger, table, paths)
+
+
 def search(**wanted: Any) -> Callable[[Ledger, Path], object]:
     return lambda ledger, _: Worklist(ledger).page(Search(**wanted))
 
@@ -127,6 +136,7 @@ OPERATIONS: dict[str, Callable[[Ledger, Path], object]] = {
         Traffic(ledger).last_delivered(),
         Images(ledger).waiting(),
     ),
+    "orphans": find_orphans,
     "retry one": lambda ledger, _: Requeue(ledger).retry("1.2.1"),
     "reprocess one": lambda ledger, _: Requeue(ledger).reprocess("1.2.1"),
     "resend two": lambda ledger, _: Requeue(ledger).resend(
