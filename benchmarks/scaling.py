@@ -1,7 +1,8 @@
 """SCALING: throughput by the number of workers and receivers, with SR and SC into a folder.
 
 `python -m benchmarks.scaling` prints the table for 1, 2, 4, … workers up to the machine's cores, beside the
-rate of the disk alone. It needs no DCMTK. With `--gpu` the workers share the machine's GPU.
+rate of the disk alone. It needs no DCMTK. With `--gpu` the workers share the machine's GPU. `--profile` also
+prints what an image waits for; counting takes a little time itself.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import waits
 from benchmarks.processes import each, processor_ms
 from benchmarks.radiograph import MB, shares, write_radiographs
 from benchmarks.sender import Sender
@@ -41,6 +43,8 @@ class Row:
         Images per second from the first C-STORE to the last 0x0000, and to the last result in the folder.
     processor
         Processor time of each role, in ms per image.
+    profile
+        What an image waits for, in lines; empty where it was not asked for.
     """
 
     receivers: int
@@ -49,35 +53,47 @@ class Row:
     acknowledged: float
     answered: float
     processor: dict[str, float]
+    profile: tuple[str, ...]
 
 
-def measure(
-    root: Path, counts: Sequence[tuple[int, int]], senders: int, images: int, device: str
-) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is the same in all runs."""
+
+    senders: int
+    images: int
+    device: str
+    profiled: bool
+
+
+def measure(root: Path, counts: Sequence[tuple[int, int]], plan: Plan) -> Iterator[Row]:
     """Measure one gateway for each pair of receivers and workers."""
-    return [
-        _row(root / f"{receivers}-{workers}", receivers, workers, senders, images, device)
-        for receivers, workers in counts
-    ]
+    for receivers, workers in counts:
+        yield _row(root / f"{receivers}-{workers}", receivers, workers, plan)
 
 
-def _row(root: Path, receivers: int, workers: int, senders: int, images: int, device: str) -> Row:
+def _row(root: Path, receivers: int, workers: int, plan: Plan) -> Row:
     root.mkdir()
+    senders, images, counts = plan.senders, plan.images, root / "waits"
     settings: dict[str, Any] = {
         "scp": {"processes": receivers, "max_memory_mb": 1024},
         "workers": workers,
-        "model": {"device": device},
+        "model": {"device": plan.device},
         "destinations": [{"name": "out", "kind": "folder", "path": str(root / "out")}],
         "routes": [{"calling_ae_title": "*", "to": ["out"]}],
     }
-    with running(root, **settings) as gateway:
+    environment = waits.environment(counts) if plan.profiled else None
+    with running(root, environment=environment, **settings) as gateway:
         send(root, gateway.node, workers, workers)  # each worker's first images take longer
-        before = processor_ms(gateway.process.pid)
+        before, began = processor_ms(gateway.process.pid), waits.look(counts)
         start, acknowledged, ended = send(root, gateway.node, senders, images)
         spent = each(before, processor_ms(gateway.process.pid), images)
+        database = gateway.data_dir / "gateway.sqlite"
+        told = tuple(waits.profile(began, waits.look(counts), images, database)) if plan.profiled else ()
         gateway.stop()
     shutil.rmtree(root)
-    return Row(receivers, workers, senders, images / (acknowledged - start), images / (ended - start), spent)
+    rates = images / (acknowledged - start), images / (ended - start)
+    return Row(receivers, workers, senders, *rates, spent, told)
 
 
 def send(root: Path, node: DicomNode, senders: int, images: int) -> tuple[float, float, float]:
@@ -125,6 +141,7 @@ def main(
         str, typer.Option(help="Receivers and workers of each run, as 1:1,2:4; default 1, 2, 4, … of both.")
     ] = "",
     folder: Annotated[Path | None, typer.Option(help="Measure on this disk.")] = None,
+    profile: Annotated[bool, typer.Option("--profile", help="Print what an image waits for, too.")] = False,
 ) -> None:
     """Print the scaling table of this machine."""
     counts = [pair(text) for text in pairs.split(",")] if pairs else _doublings(len(os.sched_getaffinity(0)))
@@ -135,8 +152,10 @@ def main(
     with tempfile.TemporaryDirectory(dir=folder, prefix="benchmarks-") as temporary:
         root = Path(temporary)
         disk = disk_mb_per_second(root / "disk", senders, images)
-        for row in measure(root, counts, senders, images, "cuda" if gpu else "cpu"):
+        for row in measure(root, counts, Plan(senders, images, "cuda" if gpu else "cpu", profile)):
             table.add_row(*_cells(row))
+            for line in row.profile:
+                console.print(f"{row.receivers}:{row.workers} {line}")
     console.print(f"the disk alone, {senders} writers, hashed and fsynced: {disk:.0f} MB/s")
     console.print(table)
 

@@ -26,6 +26,7 @@ from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.ledger import now
 from gateway.store.objects import Stores
 from gateway.store.outbox import Outbox
+from gateway.store.session import AuditEntry
 from gateway.telemetry.audit import trail
 from gateway.telemetry.audit.subject import subject_of
 from gateway.telemetry.events import Event
@@ -35,6 +36,7 @@ TIMEOUTS_IN_HAND = 3  # connecting, sending, waiting for the answer
 ENDED = {Verdict.DELIVERED, Verdict.NEVER}
 MISSING_SECONDS = 60.0  # interval of looking for a result that the store does not have
 AWAY_SECONDS = 5.0  # of looking for a store that is away
+TOGETHER_SECONDS = 0.05  # objects that a destination takes within this time are recorded together
 ATTEMPTS_AT_LEAST = 10  # before anything is given up for its age: clocks jump, machines stand still for days
 
 
@@ -99,6 +101,8 @@ class Attempt:
         self._commitments = commitments
         self._stores = stores
         self._stopping = stopping
+        self._delivered: list[PendingDelivery] = []  # and not recorded yet
+        self._recorded_at = 0.0  # monotonic seconds
         self.in_hand: InHand | None = None
 
     def run(self, claimed: Sequence[PendingDelivery]) -> None:
@@ -161,17 +165,21 @@ class Attempt:
         away: list[PendingDelivery] = []
         error, pause = "", 0.0
         reached = False
-        with closing(self._outcomes(pending)) as outcomes:
-            for outcome in outcomes:
-                if outcome.verdict is Verdict.AWAY:
-                    away.append(outcome.delivery)
-                    error = outcome.error or ""
-                    pause = max(pause, outcome.retry_after or 0.0)
-                else:
-                    self._settle(outcome)
-                    reached |= outcome.verdict in ENDED
-                if self._stopping.is_set():
-                    return
+        self._recorded_at = monotonic()
+        try:
+            with closing(self._outcomes(pending)) as outcomes:
+                for outcome in outcomes:
+                    if outcome.verdict is Verdict.AWAY:
+                        away.append(outcome.delivery)
+                        error = outcome.error or ""
+                        pause = max(pause, outcome.retry_after or 0.0)
+                    else:
+                        self._settle_together(outcome)
+                        reached |= outcome.verdict in ENDED
+                    if self._stopping.is_set():
+                        return
+        finally:
+            self._record_delivered()
         if reached and not pause:
             self._note_reached()
         elif away:
@@ -223,6 +231,37 @@ class Attempt:
 
     # --- recording
 
+    def _settle_together(self, outcome: Outcome) -> None:
+        """Settle an outcome, or let it wait for those of the next moment where sending twice does no harm.
+
+        What is delivered and not recorded is sent again after a kill. A destination that takes longer over an
+        object than `TOGETHER_SECONDS` has each recorded at once.
+        """
+        if outcome.verdict is not Verdict.DELIVERED or not self._destination.takes_again:
+            self._settle(outcome)
+            return
+        self._delivered.append(outcome.delivery)
+        if not outcome.more_follow and monotonic() - self._recorded_at > TOGETHER_SECONDS:
+            self._record_delivered()
+
+    def _record_delivered(self) -> None:
+        """Record what was delivered since the last time, each alone where all together cannot be."""
+        delivered, self._delivered = self._delivered, []
+        try:
+            if delivered:
+                commits = self._destination.commits
+                self._outbox.record_stored(*delivered, to_be_committed=commits, audit=self._audit_later)
+        except Retry:
+            raise
+        except Exception:
+            for delivery in delivered:
+                self._settle(Outcome(delivery, Verdict.DELIVERED))
+        finally:
+            self._recorded_at = monotonic()
+
+    def _audit_later(self, delivery: PendingDelivery) -> AuditEntry:
+        return partial(self._audit, delivery)
+
     def _settle(self, outcome: Outcome) -> None:
         """Record what became of one object, or else that it is not known: the others must not wait for it.
 
@@ -244,8 +283,8 @@ class Attempt:
     def _record(self, outcome: Outcome) -> None:
         delivery, error = outcome.delivery, outcome.error or ""
         if outcome.verdict is Verdict.DELIVERED:
-            audit = partial(self._audit, delivery)
-            self._outbox.record_stored(delivery, to_be_committed=self._destination.commits, audit=audit)
+            commits = self._destination.commits
+            self._outbox.record_stored(delivery, to_be_committed=commits, audit=self._audit_later)
             return
         attempts = delivery.attempts + 1
         unsure = outcome.unsure

@@ -30,6 +30,8 @@ _ENABLE_COMMITMENT = "there: enable Storage Commitment; here: storage_commitment
 class StorageSCU(Destination):
     """A PACS that takes DICOM results (PS3.4 Annex B)."""
 
+    takes_again = True
+
     def __init__(self, destination: DicomDestination, calling_ae_title: str) -> None:
         self.name = destination.name
         self.timeout_seconds = destination.timeout_seconds

@@ -50,6 +50,8 @@ class Destination(Protocol):
         How long one step of an exchange may take; a delivery that takes longer than three steps hangs.
     commits
         Storage commitment is asked for what was stored.
+    takes_again
+        An object that was stored may be sent once more at any time: the destination keeps one of that UID.
     commitment_timeout_seconds
         How long a report may take before the destination is asked again.
     certificate
@@ -59,6 +61,7 @@ class Destination(Protocol):
     name: str
     timeout_seconds: float
     commits: bool = False
+    takes_again: bool = False
     commitment_timeout_seconds: float = 0.0
     certificate: Path | None = None
 

@@ -34,6 +34,8 @@ class Outcome:
         The object was sent and the end is unknown: the destination may have stored it.
     retry_after
         Seconds for which a destination that is away asks to be left alone.
+    more_follow
+        The next outcome is known already.
     """
 
     delivery: PendingDelivery
@@ -41,6 +43,7 @@ class Outcome:
     error: str | None = None
     unsure: bool = False
     retry_after: float | None = None
+    more_follow: bool = False
 
     def __post_init__(self) -> None:
         if self.error is not None:

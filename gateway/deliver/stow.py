@@ -63,6 +63,8 @@ _PREAMBLE_BYTES = 128
 class StowClient(Destination):
     """A DICOMweb server that takes DICOM results."""
 
+    takes_again = True
+
     def __init__(self, destination: StowDestination) -> None:
         self.name = destination.name
         self.timeout_seconds = destination.timeout_seconds

@@ -11,7 +11,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -64,8 +64,8 @@ def create_once(
     draft.finish(path)
 
 
-def copy_durably(source: Path, path: Path) -> None:
-    """Write and fsync a copy of a file; its name is not synced.
+def begin_copy(source: Path, path: Path) -> BinaryIO:
+    """Write a copy of a file; return it open, so that the caller syncs it, and later its name.
 
     The system copies. A file system that can share blocks (XFS, Btrfs) stores none of them twice. A hard link
     would be one file with two names: a change under either would change both.
@@ -75,14 +75,16 @@ def copy_durably(source: Path, path: Path) -> None:
     OSError
         If the disk does not take it; the file may be there in part.
     """
-    with source.open("rb") as given, _created(path) as copy:
+    with source.open("rb") as given, ExitStack() as unless_whole:
+        copy = unless_whole.enter_context(_created(path))
         size = os.fstat(given.fileno()).st_size
         if not _copied_by_system(given.fileno(), copy.fileno(), size):
             shutil.copyfileobj(given, copy)
             copy.flush()
         if os.fstat(copy.fileno()).st_size != size:
             raise OSError(errno.EIO, "the file changed while it was copied", str(source))
-        os.fsync(copy.fileno())
+        unless_whole.pop_all()
+    return copy
 
 
 def _copied_by_system(source: int, copy: int, size: int) -> bool:

@@ -245,6 +245,7 @@ class Ledger:
         mine = (instances.c.batch == batch) & (instances.c.state == State.RECEIVED)
         with self.transaction() as connection:
             connection.execute(sa.update(instances).where(mine).values(attempts=instances.c.attempts + 1))
+        with self.transaction() as connection:  # SQLite's other writers do not wait for the reading
             rows = connection.execute(sa.select(*_STORED).where(mine).order_by(instances.c.id)).all()
             reports = standing_reports(connection, [row.id for row in rows])
             uids = {row.sop_instance_uid for row in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from gateway.records import WITHDRAWAL, Stage
 from gateway.store.doorbell import Work
 from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery, named
 from gateway.store.ledger import Ledger, now
-from gateway.store.outcome import update_state
+from gateway.store.outcome import update_state, update_states
 from gateway.store.schema import answers, deliveries, destinations, instances, results
 from gateway.store.session import AuditEntry
 from gateway.store.timings import record_timings
@@ -58,6 +59,9 @@ class Outbox:
                 due = due.with_for_update(skip_locked=True)
             claim = sa.update(deliveries).where(deliveries.c.id.in_(due)).values(worker_id=worker)
             ids = connection.scalars(claim.returning(deliveries.c.id)).all()
+        if not ids:
+            return []
+        with self._ledger.transaction() as connection:  # SQLite's other writers do not wait for the reading
             return self.read(connection, deliveries.c.id.in_(ids))
 
     def release(
@@ -115,12 +119,31 @@ class Outbox:
     # --- what became of one
 
     def record_stored(
-        self, delivery: PendingDelivery, *, to_be_committed: bool = False, audit: AuditEntry | None = None
+        self,
+        *stored: PendingDelivery,
+        to_be_committed: bool = False,
+        audit: Callable[[PendingDelivery], AuditEntry] | None = None,
     ) -> None:
-        """The destination has the object; with the last one the image is `delivered`."""
-        values = {"attempts": deliveries.c.attempts + 1, "open": to_be_committed, "unsure": False}
+        """One destination has these objects, in one transaction; with its last one an image is `delivered`.
+
+        What is not pending any more, as another worker was faster, stays as it is.
+        """
+        values: dict[str, Any] = {"attempts": deliveries.c.attempts + 1, "unsure": False, "worker_id": None}
         values |= {"not_before": AT_ONCE} if to_be_committed else {"last_error": None}
-        self._record(Event.DELIVERED, delivery, DeliveryState.STORED, values, audit)
+        values |= {"state": DeliveryState.STORED, "state_at": now(), "open": to_be_committed}
+        these = deliveries.c.id.in_([each.id for each in stored]) & deliveries.c.open
+        waiting = these & (deliveries.c.state == DeliveryState.PENDING)
+        with self._ledger.session() as session:
+            changed = sa.update(deliveries).where(waiting).values(values).returning(deliveries.c.id)
+            ids = set(session.connection.scalars(changed))
+            new = [each for each in stored if each.id in ids]
+            for each in new:
+                entry = audit(each) if audit else None
+                session.tell(Event.DELIVERED, each.image, audit=entry, **what(each))
+            if new:
+                update_states(session.connection, {each.instance_id for each in new}, now())
+            waited = [{Stage.DELIVER: (now() - each.begun_at).total_seconds()} for each in new]
+            record_timings(session.connection, *waited)
 
     def record_failure(
         self, delivery: PendingDelivery, error: str, delay_seconds: float = 0, *, unsure: bool = False
@@ -155,9 +178,6 @@ class Outbox:
             if change(session.connection, delivery.id, delivery.state, state, values):
                 session.tell(event, delivery.image, audit=audit, **what(delivery), **data)
                 update_state(session.connection, delivery.instance_id, now())
-                if event is Event.DELIVERED:
-                    waited = (now() - delivery.begun_at).total_seconds()
-                    record_timings(session.connection, {Stage.DELIVER: waited})
 
     # --- destinations
 

@@ -101,7 +101,7 @@ def test_half_a_file_is_never_visible(
         path.write_bytes(b"res")
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr("gateway.deliver.folder.copy_durably", full)
+    monkeypatch.setattr("gateway.deliver.folder.begin_copy", full)
     (outcome,) = ResultsFolder(folder(tmp_path / "outbox")).deliver([delivery])
     assert (outcome.verdict, "No space left" in str(outcome.error)) == (Verdict.LATER, True)
     assert not [path for path in (tmp_path / "outbox").rglob("*") if path.is_file()]

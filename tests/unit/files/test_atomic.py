@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.files.atomic import OWNER_READS, copy_durably, create_once, replace_file
+from gateway.files.atomic import OWNER_READS, begin_copy, create_once, replace_file
 from gateway.files.lock import open_lock, try_lock
 
 
@@ -76,7 +76,7 @@ def test_a_copy_is_whole_and_its_own_file(
         return by_system(source, copy, min(count, 1_000_000))
 
     monkeypatch.setattr(os, "copy_file_range", partly)
-    copy_durably(tmp_path / "result", tmp_path / "copy")
+    begin_copy(tmp_path / "result", tmp_path / "copy").close()
     assert (tmp_path / "copy").read_bytes() == content
     assert (tmp_path / "copy").stat().st_ino != (tmp_path / "result").stat().st_ino
 
@@ -88,4 +88,4 @@ def test_a_full_disk_ends_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "result").write_bytes(b"content")
     monkeypatch.setattr(os, "copy_file_range", full)
     with pytest.raises(OSError, match="No space left"):
-        copy_durably(tmp_path / "result", tmp_path / "copy")
+        begin_copy(tmp_path / "result", tmp_path / "copy").close()
