@@ -209,9 +209,12 @@ def test_left_changes_the_window_right_zooms_middle_pans(desk: Desk) -> None:
 
 def test_a_fixed_scale_gives_one_value_one_colour_in_all_images(desk: Desk) -> None:
     page = desk.report("cr_pa_rle")
-    with page.expect_response("**/activation?*&scale=fixed") as fetched:
-        page.keyboard.press("s")
-    assert fetched.value.ok
+    viewer = page.locator("#viewer")
+    expect(viewer).to_have_attribute("data-map-scale", "own")
+    own = page.locator("#radiograph").screenshot()
+    page.keyboard.press("s")
+    expect(viewer).to_have_attribute("data-map-scale", "fixed")
+    wait_for(lambda: page.locator("#radiograph").screenshot() != own)
     expect(page.locator("#scale-high")).to_have_text("+12")
     page.goto(f"{desk.url}/instances/{RESCALED}")
     expect(page.locator("#fixed-scale")).to_have_attribute("aria-pressed", "true")
@@ -271,7 +274,7 @@ def test_why_there_is_for_everybody_at_a_desk(desk: Desk) -> None:
 
 def test_the_report_prints_on_one_page(desk: Desk) -> None:
     page = desk.report("cr_pa_rle")
-    wait_for(lambda: page.evaluate("document.getElementById('scale-high').textContent") != "")
+    expect(page.locator("#viewer")).to_have_attribute("data-map-scale", "own")
     (sheet,) = PdfReader(BytesIO(page.pdf(prefer_css_page_size=True))).pages
     text = " ".join(sheet.extract_text().split())
     about = desk.images["cr_pa_rle"].SOPInstanceUID

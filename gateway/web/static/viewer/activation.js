@@ -4,6 +4,7 @@ import { remember, remembered } from "../remember.js";
 
 export class ActivationMap {
   constructor(viewer, changed) {
+    this.viewer = viewer;
     this.address = viewer.dataset.activation;
     this.limits = { own: viewer.dataset.limit, fixed: viewer.dataset.fixedLimit };
     this.slider = document.getElementById("opacity");
@@ -44,6 +45,7 @@ export class ActivationMap {
     image.addEventListener("load", () => {
       if (this.scale !== scale) return;
       this.image = image;
+      this.viewer.dataset.mapScale = scale;
       this.changed();
     });
     image.src = `${this.address}&scale=${scale}`;
