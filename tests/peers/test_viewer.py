@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pydicom import Dataset, dcmread
-from pydicom.pixels import apply_modality_lut, pixel_array
+from pydicom.pixels.processing import apply_modality_lut
 from pypdf import PdfReader
 
 from gateway.results.answer import RESEARCH_BANNER
@@ -112,7 +112,7 @@ def _images(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize("name", ["cr_pa_monochrome1", "dx_pa_jpeg_2000", "cr_pa_rle", "rescaled"])
 def test_the_value_under_the_pointer_is_the_modalitys(desk: Desk, name: str) -> None:
     ds = desk.images[name]
-    values = apply_modality_lut(pixel_array(ds), ds)
+    values = apply_modality_lut(ds.pixel_array, ds)
     page = desk.report(name)
     for key in ("0", "1"):  # the whole image, and one pixel for one
         page.keyboard.press(key)
