@@ -1,9 +1,10 @@
-// The theme: the system's, or the one that was chosen here. Runs before the page is painted, and as a classic script.
+// The theme: the system's, or the one that was chosen here; a page may fix its own. Runs before the page is painted.
 
 (() => {
   const key = "cxr-gateway-theme";
   const system = matchMedia("(prefers-color-scheme: light)");
   const sheet = document.getElementById("light");
+  const fixed = document.documentElement.dataset.theme;
   let chosen = null;
   try {
     chosen = localStorage.getItem(key);
@@ -11,14 +12,13 @@
     // nothing is remembered here: the system's theme
   }
 
-  const isLight = () => (chosen ?? (system.matches ? "light" : "dark")) === "light";
+  const isLight = () => (fixed ?? chosen ?? (system.matches ? "light" : "dark")) === "light";
 
   function apply() {
     sheet.media = isLight() ? "all" : "print";
-    document.documentElement.classList.toggle("dark-mode", !isLight()); // Swagger UI's name for it
     const button = document.getElementById("theme");
     if (!button) return;
-    button.hidden = false;
+    button.hidden = Boolean(fixed);
     button.firstChild.textContent = isLight() ? "Dark " : "Light ";
   }
 
