@@ -20,15 +20,22 @@ def make_square(ds: Dataset, pixels: NDArray[np.uint16]) -> tuple[NDArray[np.uin
 
     An implausible ratio (beyond 10), or one that exceeds the limit on pixels, leaves the image unchanged.
     """
+    size, steps = square_size(ds, (pixels.shape[0], pixels.shape[1]))
+    if size == pixels.shape:
+        return pixels, steps
+    return np.asarray(Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BILINEAR)), steps
+
+
+def square_size(ds: Dataset, shape: tuple[int, int]) -> tuple[tuple[int, int], tuple[str, ...]]:
+    """Return the rows and columns that a matrix of `shape` has with square pixels, and the steps in words."""
     ratio = _height_by_width(ds)
     if abs(ratio - 1) <= _TOLERANCE:
-        return pixels, ()
-    rows, columns = pixels.shape
-    size = (columns, round(rows * ratio)) if ratio > 1 else (round(columns / ratio), rows)
+        return shape, ()
+    rows, columns = shape
+    size = (round(rows * ratio), columns) if ratio > 1 else (rows, round(columns / ratio))
     if not 1 / _MOST <= ratio <= _MOST or size[0] * size[1] > MAX_MEGAPIXELS * 1_000_000:
-        return pixels, (f"pixel height by width {ratio:g} is not plausible, left out",)
-    square = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
-    return square, (f"made square: pixel height by width was {ratio:g}",)
+        return shape, (f"pixel height by width {ratio:g} is not plausible, left out",)
+    return size, (f"made square: pixel height by width was {ratio:g}",)
 
 
 def _height_by_width(ds: Dataset) -> float:

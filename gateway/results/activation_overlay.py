@@ -16,6 +16,9 @@ _SMALLEST_RANGE = 4.0  # log-odds of about 98 %: a map of weak values stays pale
 _ROUND = (1, 1.2, 1.4, 1.6, 2, 3, 4, 5, 6, 8, 10)
 _SCALE_GREY = 96
 
+FIXED_RANGE = 12.0
+"""Value at both ends of the colour scale, in log-odds, where one colour is to mean one value in all maps."""
+
 OUTLINE_COLOUR = (90, 230, 140)
 """Of the lungs, where `results.lung_outline` asks for their outline: no colour of the map."""
 
@@ -49,13 +52,17 @@ def overlay(grey: NDArray[np.uint8], activation: NDArray[np.float32]) -> NDArray
 
 
 def coloured_map(
-    activation: NDArray[np.float32], side: int, outlines: Iterable[Sequence[Sequence[float]]] = ()
+    activation: NDArray[np.float32],
+    side: int,
+    outlines: Iterable[Sequence[Sequence[float]]] = (),
+    limit: float | None = None,
 ) -> NDArray[np.uint8]:
     """Return an activation map to be laid over an image of any shape: uint8, shape (side, side, 4), RGBA.
 
-    `outlines` are closed polygons of (x, y), in shares of the image, and are drawn above the map.
+    `outlines` are closed polygons of (x, y), in shares of the image, and are drawn above the map. `limit` is
+    the value at both ends of the colour scale, in log-odds; None: the map's own (`map_range`).
     """
-    coarse = Image.fromarray(levels(activation / map_range(activation)))
+    coarse = Image.fromarray(levels(activation / (limit or map_range(activation))))
     picture = Image.fromarray(coloured(np.asarray(coarse.resize((side, side), Image.Resampling.BILINEAR))))
     for outline in outlines:
         points = [(side * x, side * y) for x, y in outline]

@@ -36,6 +36,7 @@ from gateway.settings.scp import SCP, Peer
 from gateway.settings.section import MAX_NAME, TLS, AETitle, ClientTLS, Host, Name, Port, Section
 from gateway.settings.sources import DicomSource, Schedule, Source, SourceRules, WebSource
 from gateway.settings.store import FolderStore, S3Store, Store
+from gateway.settings.viewer_url import ViewerURL
 
 __all__ = [
     "DESTINATION_KINDS",
@@ -294,6 +295,10 @@ class Web(Section):
     """Seconds an image may wait for its answer before /health/ready fails."""
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
     """Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    viewer_url: ViewerURL | None = None
+    """Address of an image in the site's PACS viewer, for a link on the report, as
+    "https://pacs.example/viewer?StudyInstanceUIDs={study_instance_uid}"; it may also hold
+    {series_instance_uid} and {sop_instance_uid}; null: no link."""
     public_upload: bool = False
     """Serve upload, /docs and health to everybody, and nothing that was received."""
 

@@ -12,13 +12,15 @@ from gateway.errors import Retry
 from gateway.files.atomic import replace_file
 
 _FULL_AFTER_CLEANING = 0.9
+_FORMER = "*.u16"
+"""Pictures of version 0.1, which nothing reads any more, and which must not outlive their image."""
 
 
 class Kind(StrEnum):
     """Pictures of an image."""
 
     THUMBNAIL = "jpg"  # at most 160 pixels square
-    PIXELS = "u16"  # all grey values, 16 bits, little endian, after a head
+    PIXELS = "values"  # all stored values and their tables, after a head
 
 
 class Pictures:
@@ -83,6 +85,9 @@ class Pictures:
 
     def make_room(self) -> None:
         """Delete what was not looked at for longest, where there is more than may be."""
+        for former in self._folder.glob(_FORMER):
+            with suppress(OSError):
+                former.unlink()
         files = sorted(self._files())
         used = sum(size for _, size, _ in files)
         enough = used if used <= self._most else _FULL_AFTER_CLEANING * self._most

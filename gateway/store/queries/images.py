@@ -132,6 +132,7 @@ class Images:
             **row_values(row._mapping, [column.name for column in ROW if column.table is instances]),
             negative=answer.model.negative if answer else None,
             positive=answer.model.positive if answer else None,
+            series_instance_uid=row.series_instance_uid,
             transfer_syntax_uid=row.transfer_syntax_uid,
             size_bytes=row.size_bytes,
             source=self._ledger.absolute(row.path),

@@ -170,6 +170,7 @@ class ImageView(ImageRow):
     source from which the gateway fetched it.
     """
 
+    series_instance_uid: str
     transfer_syntax_uid: str
     size_bytes: int
     source: Path

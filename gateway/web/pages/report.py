@@ -13,7 +13,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from gateway.deliver.routing import route_of
 from gateway.errors import GatewayError, Retry
 from gateway.records import SR
-from gateway.results.activation_overlay import map_range
+from gateway.results.activation_overlay import FIXED_RANGE, map_range
+from gateway.settings.viewer_url import PLACES, viewer_address
 from gateway.store.entries import Agreement
 from gateway.store.queries.images import shown_of
 from gateway.store.queries.views import ImageView
@@ -23,6 +24,7 @@ from gateway.web.pages.templates import page
 from gateway.web.security.access import TOKEN_HOLDER
 from gateway.web.security.audit import record_viewed
 from gateway.web.site import Site
+from gateway.web.viewer.placeholder import Why, certain, placeholder
 
 READER_COOKIE = "gateway_reader"  # where nobody signs in: the name that was given last
 YEAR_SECONDS = 31_536_000
@@ -43,6 +45,7 @@ def routes(site: Site) -> APIRouter:
                 "unknown.html",
                 uid=sop_instance_uid,
                 refusals=site.refusals.of(sop_instance_uid),
+                refused=placeholder(Why.REFUSED),
             )
             response.status_code = HTTPStatus.NOT_FOUND
             return response
@@ -52,6 +55,7 @@ def routes(site: Site) -> APIRouter:
         may_see = site.access.sees_patients(request.state.reader)
         about["patient"] = site.worklist.patient_of(shown.id) if may_see else None
         told = {"tree": _tree(site, shown), "map_limit": _map_limit(shown), **_status(site, shown)}
+        told |= {"fixed_limit": FIXED_RANGE, "elsewhere": _elsewhere(site, shown), "why_none": certain(shown)}
         return page(
             request, site, "report.html", **about, **told, **_feedback(request, site, sop_instance_uid)
         )
@@ -173,6 +177,14 @@ def _tree(site: Site, shown: ImageView) -> Item | None:
         site.stores.results.fetch(report.path)
         return read_tree(report.path)
     return None
+
+
+def _elsewhere(site: Site, shown: ImageView) -> str:
+    """Return the address of the image in the site's PACS viewer; empty where none is known."""
+    template = site.settings.web.viewer_url
+    uids = {name: getattr(shown, name) for name in PLACES}
+    named = template and all(uid for name, uid in uids.items() if f"{{{name}}}" in template)
+    return viewer_address(template, uids) if template and named else ""
 
 
 def _map_limit(shown: ImageView) -> float | None:

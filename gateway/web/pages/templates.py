@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -27,6 +28,7 @@ PRIVATE = (
     ("/upload", "Upload"),
     ("/docs", "API"),
 )
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 PUBLIC = (("/upload", "Upload"), ("/docs", "API"))
 
 
@@ -71,7 +73,6 @@ def _environment() -> Environment:
         "state": lambda state: words.STATES.get(state, state),
         "delivery": lambda state: words.DELIVERIES.get(state, state),
         "verdict": lambda verdict: words.VERDICTS[verdict],
-        "clock": _clock,
         "value": _value,
         "percent": lambda fraction: "–" if fraction is None else f"{100 * fraction:.1f} %",
         "number": lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
@@ -81,15 +82,12 @@ def _environment() -> Environment:
 
 
 @pass_context
-def _clock(context: Context, time: datetime) -> str:
-    """Return hours to milliseconds: events follow each other fast."""
-    return f"{time.astimezone(context['time_zone']):%H:%M:%S.%f}"[:12]
-
-
-def _value(value: Any) -> str:
-    """Return a value of an event for people: numbers with four digits, mappings without brackets."""
+def _value(context: Context, value: Any) -> str:
+    """Return a value of an event for people: numbers with four digits, times as `_time` tells them."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_value(each)}" for key, each in value.items())
+        return ", ".join(f"{key} {_value(context, each)}" for key, each in value.items())
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        return _time(context, datetime.fromisoformat(value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -25,6 +25,7 @@ const actions = {
   "/": () => (document.getElementById("search-patient") ?? document.getElementById("search-uid"))?.focus(),
   w: () => location.assign("/"),
   "?": () => document.getElementById("keys").showModal(),
+  t: () => document.getElementById("theme").click(),
   a: () => judge("a"),
   d: () => judge("d"),
   u: () => judge("u"),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from anyio import CapacityLimiter, to_thread
 
-from gateway.errors import Missing, Retry
+from gateway.errors import Missing, Reject, Retry
+from gateway.records import Reason
 from gateway.sandbox.process import Sandbox
 from gateway.store.objects import Objects
 from gateway.store.pictures import Kind, Pictures
@@ -35,7 +36,7 @@ class Display:
         self.process = Sandbox("pictures", begin)
         self._alone = CapacityLimiter(1)  # a thread of its own: rendering delays no other request
         self._waiting = 0
-        self._unshowable = Bounded[Path, None](_MOST_REMEMBERED)
+        self._unshowable = Bounded[Path, Reason | None](_MOST_REMEMBERED)
         pictures.make_room()
 
     async def picture(self, source: Path, kind: Kind) -> Path | None:
@@ -62,6 +63,10 @@ class Display:
         finally:
             self._waiting -= 1
 
+    def rejected(self, source: Path) -> Reason | None:
+        """Return why the decoder has rejected a file, None where it has not, or did not say."""
+        return self._unshowable.get(source)
+
     def close(self) -> None:
         """End the spare process, whatever it is at."""
         self.process.close()
@@ -84,6 +89,6 @@ class Display:
             raise
         except (OSError, MemoryError):  # a fault of disk or machine, not of the image
             return None
-        except Exception:  # the sandbox crashed, or the decoder failed
-            self._unshowable[source] = None
+        except Exception as error:  # the sandbox crashed, or the decoder failed
+            self._unshowable[source] = error.reason if isinstance(error, Reject) else None
             return None

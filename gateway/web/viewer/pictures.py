@@ -1,10 +1,10 @@
-"""The pictures of a report: thumbnail, all grey values, activation map and its scale."""
+"""The pictures of a report: thumbnail, all values, activation map and its scale."""
 
 from __future__ import annotations
 
 import io
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
@@ -13,22 +13,20 @@ from fastapi.responses import FileResponse
 from numpy.typing import NDArray
 from PIL import Image
 
-from gateway.results.activation_overlay import colour_scale, coloured_map
+from gateway.results.activation_overlay import FIXED_RANGE, colour_scale, coloured_map
 from gateway.store.pictures import Kind
 from gateway.store.queries.images import shown_of
 from gateway.store.queries.views import AnswerView, ImageView
 from gateway.web.security.audit import record_viewed
 from gateway.web.security.guard import problem
 from gateway.web.site import Site
+from gateway.web.viewer.placeholder import placeholder, why_none
 
 MAP_SIDE = 448
 SCALE = (12, 320)  # rows, columns
 KEEP = {"Cache-Control": "private, max-age=3600"}  # the address names the version; signing out clears it
 FORGET = {"Cache-Control": "no-store"}
-PLACEHOLDER = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 56 56" width="56" height="56">
-<rect x=".5" y=".5" width="55" height="55" rx="4" fill="#141b22" stroke="#3b4a58"/>
-<path d="M18 18l20 20M38 18l-20 20" stroke="#5d6f80" stroke-width="2"/>
-<title>There is no picture of this image</title></svg>"""
+Scale = Literal["own", "fixed"]  # the map's own range, or one range for all maps
 Version = Annotated[int | None, Query(alias="v", ge=0, le=2**53)]  # which data set under this UID
 
 
@@ -43,7 +41,8 @@ def routes(site: Site) -> APIRouter:
             return _missing()
         path = None if source.deleted_at else await site.display.picture(source.path, Kind.THUMBNAIL)
         if path is None:
-            return Response(PLACEHOLDER, media_type="image/svg+xml", headers=FORGET)
+            shown = await run_in_threadpool(_shown, site, sop_instance_uid, v)
+            return _drawn(site, shown) if shown else _missing()
         return FileResponse(path, media_type="image/jpeg", headers=KEEP if v is not None else FORGET)
 
     @router.get("/pixels")
@@ -58,12 +57,13 @@ def routes(site: Site) -> APIRouter:
         return FileResponse(path, media_type="application/octet-stream", headers=FORGET)
 
     @router.get("/activation")
-    def activation(sop_instance_uid: str, v: Version = None) -> Response:
+    def activation(sop_instance_uid: str, v: Version = None, scale: Scale = "own") -> Response:
         answer = _answer(_shown(site, sop_instance_uid, v))
         if answer is None:
             return _missing()
         outlines = (answer.region or {}).get("outlines", ()) if site.settings.results.lung_outline else ()
-        return _png(coloured_map(np.asarray(answer.activation, np.float32), MAP_SIDE, outlines))
+        limit = FIXED_RANGE if scale == "fixed" else None
+        return _png(coloured_map(np.asarray(answer.activation, np.float32), MAP_SIDE, outlines, limit))
 
     @router.get("/scale")
     def scale(sop_instance_uid: str) -> Response:  # noqa: ARG001 - the colours are the same for all
@@ -83,6 +83,12 @@ def _answer(shown: ImageView | None) -> AnswerView | None:
     """Return the answer that has an activation map."""
     answer = shown.answer if shown else None
     return answer if answer and answer.activation else None
+
+
+def _drawn(site: Site, image: ImageView) -> Response:
+    """Return a drawing that says why an image has no picture."""
+    why = why_none(image, site.display.rejected(image.source))
+    return Response(str(placeholder(why)), media_type="image/svg+xml", headers=FORGET)
 
 
 def _png(pixels: NDArray[np.uint8]) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +14,23 @@ from gateway.imaging.decode import decode
 from gateway.imaging.image_pixel import MAX_MEGAPIXELS
 from gateway.sandbox.memory_limit import limit_memory
 from gateway.store.pictures import Kind
+from gateway.web.viewer.values import values_file
 
 THUMBNAIL_SIDE = 160
-HEAD = struct.Struct("<4sII")  # before the pixels: a mark, rows, columns
-MARK = b"U16L"
 
 
 def render(source: Path, kind: Kind) -> bytes:
-    """Return what the pipeline's grey image looks like.
+    """Return a picture of an image: its thumbnail, or the file of all its values.
 
     Raises
     ------
     Exception
         Of any kind, where the file holds no single grey picture.
     """
-    pixels = decode(read_file(source)).pixels
+    ds = read_file(source)
     if kind is Kind.PIXELS:
-        return HEAD.pack(MARK, *pixels.shape) + np.ascontiguousarray(pixels, "<u2").tobytes()
+        return values_file(ds)
+    pixels = decode(ds).pixels
     picture = Image.fromarray((pixels >> 8).astype(np.uint8))
     picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), reducing_gap=2)
     with io.BytesIO() as file:

@@ -43,6 +43,14 @@ def test_what_an_earlier_process_left_counts(folder: Path, tmp_path: Path) -> No
     assert list(folder.iterdir()) == []
 
 
+def test_pictures_of_an_earlier_version_go(folder: Path, tmp_path: Path) -> None:
+    pictures, source = Pictures(folder, 5 * BYTES), source_in(tmp_path, 1)
+    kept(pictures, source, seen_at=1)
+    (folder / "0.u16").write_bytes(b"grey values that nothing would ever delete")
+    pictures.make_room()
+    assert [path.suffix for path in folder.iterdir()] == [".jpg"]
+
+
 def test_a_picture_without_its_source_is_none(folder: Path, tmp_path: Path) -> None:
     pictures, source = Pictures(folder, 5 * BYTES), source_in(tmp_path, 1)
     kept(pictures, source, seen_at=1)
