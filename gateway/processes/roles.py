@@ -16,7 +16,9 @@ import sqlalchemy as sa
 
 from gateway.processes.lifetime import Lifetime
 from gateway.receive.port import Share
+from gateway.sandbox.process import hatch
 from gateway.settings import Settings
+from gateway.settings.processes import sandbox_count
 from gateway.store.ledger import Ledger
 from gateway.store.opening import open_database
 from gateway.telemetry.audit import trail
@@ -46,9 +48,10 @@ def receive(settings: Settings, *, supervised: bool = False, share: Sequence[int
 def work(settings: Settings, *, supervised: bool = False) -> None:
     """Answer and deliver until SIGTERM."""
     lifetime = Lifetime(supervised=supervised)
+    hatched = [hatch("gateway.worker.sandboxes") for _ in range(sandbox_count(settings))]
     from gateway.processes.worker import build
 
-    _run("work", build, settings, lifetime)
+    _run("work", partial(build, hatched=hatched), settings, lifetime)
 
 
 def web(settings: Settings, *, supervised: bool = False) -> None:
