@@ -39,7 +39,7 @@ class Role(Protocol):
 
 def receive(settings: Settings, *, supervised: bool = False, share: Sequence[int] = ()) -> None:
     """Listen for images until SIGTERM; `share` holds the values of a `Share` in the supervisor's port."""
-    lifetime = Lifetime(supervised=supervised)
+    lifetime = _begun(supervised=supervised)
     from gateway.processes.receiver import build
 
     _run("receive", partial(build, share=Share(*share)), settings, lifetime)
@@ -47,7 +47,7 @@ def receive(settings: Settings, *, supervised: bool = False, share: Sequence[int
 
 def work(settings: Settings, *, supervised: bool = False) -> None:
     """Answer and deliver until SIGTERM."""
-    lifetime = Lifetime(supervised=supervised)
+    lifetime = _begun(supervised=supervised)
     hatched = [hatch("gateway.worker.sandboxes") for _ in range(sandbox_count(settings))]
     from gateway.processes.worker import build
 
@@ -56,7 +56,7 @@ def work(settings: Settings, *, supervised: bool = False) -> None:
 
 def web(settings: Settings, *, supervised: bool = False) -> None:
     """Serve pages and API until SIGTERM."""
-    lifetime = Lifetime(supervised=supervised)
+    lifetime = _begun(supervised=supervised)
     from gateway.processes.website import build
 
     _run("web", build, settings, lifetime)
@@ -64,10 +64,16 @@ def web(settings: Settings, *, supervised: bool = False) -> None:
 
 def pull(settings: Settings, *, supervised: bool = False) -> None:
     """Search sources and fetch by schedule until SIGTERM."""
-    lifetime = Lifetime(supervised=supervised)
+    lifetime = _begun(supervised=supervised)
     from gateway.processes.puller import build
 
     _run("pull", build, settings, lifetime)
+
+
+def _begun(*, supervised: bool) -> Lifetime:
+    """Begin a role that has everything to import: until it serves there is no garbage worth looking for."""
+    gc.disable()
+    return Lifetime(supervised=supervised)
 
 
 def _run(
@@ -82,6 +88,7 @@ def _run(
     trail.started(role=name)
     lifetime.announce(**about)
     gc.freeze()  # modules and settings stay: garbage collection, 100 ms with them, looks at the rest alone
+    gc.enable()
     lifetime.wait()
     release_vital()
     role.stop()

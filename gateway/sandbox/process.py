@@ -5,6 +5,7 @@ A caller that submits one piece of work at a time knows the guilty one at once.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -106,7 +107,9 @@ def hatch(module: str) -> ProcessPoolExecutor:
 
 
 def _know(module: str) -> None:
+    gc.disable()  # imports leave no garbage
     importlib.import_module(module)
+    gc.enable()
 
 
 def _new_process() -> ProcessPoolExecutor:
