@@ -41,7 +41,9 @@ from tests.support.answers import activation_map, answer, prediction
 
 _T = TypeVar("_T")
 _RULES = ResultRules()
+_WANTED = [kind for kind in KINDS if kind.is_wanted(_RULES)]
 _OTHER_WAY_OUT = "deliver SR and SC to a folder"
+DELIVERIES = (_OTHER_WAY_OUT, "deliver SR and SC by C-STORE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ def measure(root: Path, effort: Effort) -> list[Figure]:
         pacs = StorageSCU(_settings_of(listener.port), "CXR_GATEWAY")
         for number in range(effort.repeats):
             record = _answer(clock, image, number, encoder)
-            _deliver(clock, _OTHER_WAY_OUT, outbox, record)
-            _deliver(clock, "deliver SR and SC by C-STORE", pacs, record)
+            for stage, destination in zip(DELIVERIES, (outbox, pacs), strict=True):
+                _deliver(clock, stage, destination, record)
     around = sum(spent for stage, spent in clock.least.items() if stage != _OTHER_WAY_OUT)
     return [
         *(Figure(f"stage: {stage}", spent, "ms") for stage, spent in clock.least.items()),
@@ -95,7 +97,7 @@ def _answer(clock: Clock, path: Path, number: int, encoder: Encoder) -> AnswerRe
         prediction(score), configuration=str(number), pixel_digest=digest, steps=grey.steps + steps
     )
     image = AnsweredImage(header, grey, given)
-    results = [clock.time(kind.kind.upper(), partial(kind.build, image, _RULES)) for kind in KINDS]
+    results = [clock.time(kind.kind.upper(), partial(kind.build, image, _RULES)) for kind in _WANTED]
     kept = clock.time("keep SR and SC", lambda: encoder.keep(results, "MODALITY"))
     return clock.time("record of the answer", lambda: record_of(given, kept, header.repairs))
 

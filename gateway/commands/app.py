@@ -6,6 +6,7 @@ they run, so that `gateway --help` loads neither the model nor the store.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -109,6 +110,7 @@ def options(
 def main() -> None:
     """Run the command; a problem with a known cause ends as one line and exit status 1 or 2."""
     os.umask(os.umask(0o077) | 0o027)  # files are about patients: other users must not read them
+    gc.enable()
     try:
         app()
     except ConfigurationError as error:

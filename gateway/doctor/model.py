@@ -48,7 +48,9 @@ def model(settings: Settings) -> Iterator[Finding]:
         yield good("model", text)
     if predictor.notice:
         yield doubtful(
-            "engine", predictor.notice, "here: gateway model check; model.engine: torch accepts it"
+            "engine",
+            predictor.notice,
+            "here: gateway model check; model.engine: torch or model.precision: float32 accepts it",
         )
     if predictor.card.abstention is None:
         yield doubtful("model", "it never abstains: its card has no limits", "here: a model with abstention")

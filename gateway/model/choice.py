@@ -1,14 +1,14 @@
 """Chooses the engine of a model: OpenVINO on processors, PyTorch on GPUs. `predictor` calls it.
 
-OpenVINO answers only after it has computed the reference answers; otherwise PyTorch takes its place,
-and the notice says why.
+OpenVINO answers only after it has computed the reference answers. Where its bfloat16 fails that proof, its
+float32 takes the place; where this fails too, PyTorch does. The notice says why.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -78,7 +78,7 @@ class Weighed(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """The model that answers; `notice`: why PyTorch took the place of OpenVINO, None where it did not."""
+    """The model that answers; `notice`: why it is not the first choice, None where it is."""
 
     model: OpenedModel
     notice: str | None
@@ -99,16 +99,40 @@ def choose(model: Weighed, rules: EngineRules, profile: SiteProfile | None = Non
     if rules.engine == "torch" or (rules.engine == "auto" and _on_gpu(rules.device)):
         return Chosen(fitted.opened(open_torch(fitted, rules)), None)
     try:
-        opened = model.opened(open_openvino(model, rules))
-        prove(opened, read_reference(model.folder, model.hashes))
-        if profile is not None:
-            opened = fitted.opened(open_openvino(fitted, rules))
-            prove(opened, Reference(profile.reference, lungs=None))
+        return _by_openvino(model, fitted, rules, profile)
     except (ImportError, OSError, RuntimeError, Unproven) as error:
-        reason = str(error).split("\n", 1)[0]
-        notice = f"PyTorch answers in the place of OpenVINO: {reason}"
+        notice = f"PyTorch answers in the place of OpenVINO: {_first_line(error)}"
         return Chosen(fitted.opened(open_torch(fitted, rules)), notice)
-    return Chosen(opened, None)
+
+
+def _by_openvino(model: Weighed, fitted: Weighed, rules: EngineRules, profile: SiteProfile | None) -> Chosen:
+    """Open and prove OpenVINO; float32 takes the place of a bfloat16 that nobody asked for by name."""
+    expected = read_reference(model.folder, model.hashes)
+    try:
+        return Chosen(_proven(model, fitted, rules, profile, expected), None)
+    except Unproven as error:
+        from gateway.model.openvino_engine import computes_bfloat16
+
+        if rules.precision != "auto" or not computes_bfloat16():
+            raise
+        notice = f"OpenVINO answers in float32 in the place of bfloat16: {_first_line(error)}"
+        exact = replace(rules, precision="float32")
+        return Chosen(_proven(model, fitted, exact, profile, expected), notice)
+
+
+def _proven(
+    model: Weighed, fitted: Weighed, rules: EngineRules, profile: SiteProfile | None, expected: Reference
+) -> OpenedModel:
+    opened = model.opened(open_openvino(model, rules))
+    prove(opened, expected)
+    if profile is not None:
+        opened = fitted.opened(open_openvino(fitted, rules))
+        prove(opened, Reference(profile.reference, lungs=None))
+    return opened
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]
 
 
 def open_openvino(model: Weighed, rules: EngineRules) -> OpenVinoEngine:

@@ -17,7 +17,9 @@ import sqlalchemy as sa
 from gateway.processes.lifetime import Lifetime
 from gateway.processes.waiting import open_database_once_there
 from gateway.receive.port import Share
+from gateway.sandbox.process import hatch
 from gateway.settings import Settings
+from gateway.settings.processes import sandbox_count
 from gateway.store.ledger import Ledger
 from gateway.store.opening import open_database
 from gateway.telemetry.audit import trail
@@ -38,7 +40,7 @@ class Role(Protocol):
 
 def receive(settings: Settings, *, supervised: bool = False, share: Sequence[int] = ()) -> None:
     """Listen for images until SIGTERM; `share` holds the values of a `Share` in the supervisor's port."""
-    lifetime = Lifetime(supervised=supervised)
+    lifetime = _begun(supervised=supervised)
     from gateway.processes.receiver import build
 
     _run("receive", partial(build, share=Share(*share)), settings, lifetime)
@@ -46,15 +48,16 @@ def receive(settings: Settings, *, supervised: bool = False, share: Sequence[int
 
 def work(settings: Settings, *, supervised: bool = False) -> None:
     """Answer and deliver until SIGTERM."""
-    lifetime = Lifetime(supervised=supervised)
+    lifetime = _begun(supervised=supervised)
+    hatched = [hatch("gateway.worker.sandboxes") for _ in range(sandbox_count(settings))]
     from gateway.processes.worker import build
 
-    _run("work", build, settings, lifetime)
+    _run("work", partial(build, hatched=hatched), settings, lifetime)
 
 
 def web(settings: Settings, *, supervised: bool = False) -> None:
     """Serve pages and API until SIGTERM."""
-    lifetime = Lifetime(supervised=supervised)
+    lifetime = _begun(supervised=supervised)
     from gateway.processes.website import build
 
     _run("web", build, settings, lifetime)
@@ -62,7 +65,7 @@ def web(settings: Settings, *, supervised: bool = False) -> None:
 
 def pull(settings: Settings, *, supervised: bool = False) -> None:
     """Search sources and fetch by schedule until SIGTERM."""
-    lifetime = Lifetime(supervised=supervised)
+    lifetime = _begun(supervised=supervised)
     from gateway.processes.puller import build
 
     _run("pull", build, settings, lifetime)
@@ -73,6 +76,12 @@ def _database(name: str, settings: Settings, lifetime: Lifetime) -> tuple[sa.Eng
     if lifetime.is_supervised:  # its supervisor has waited
         return open_database(settings)
     return open_database_once_there(settings, [name], lifetime.ending)
+
+
+def _begun(*, supervised: bool) -> Lifetime:
+    """Begin a role that has everything to import: until it serves there is no garbage worth looking for."""
+    gc.disable()
+    return Lifetime(supervised=supervised)
 
 
 def _run(
@@ -91,6 +100,7 @@ def _run(
     trail.started(role=name)
     lifetime.announce(**about)
     gc.freeze()  # modules and settings stay: garbage collection, 100 ms with them, looks at the rest alone
+    gc.enable()
     lifetime.wait()
     release_vital()
     role.stop()

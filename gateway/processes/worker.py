@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import sqlalchemy as sa
 
@@ -15,6 +17,7 @@ from gateway.processes.stores import open_role_stores
 from gateway.records import ModelIdentity
 from gateway.sandbox.process import Sandbox
 from gateway.settings import Settings
+from gateway.settings.processes import sandbox_count
 from gateway.store.database_errors import errors_are_for_later
 from gateway.store.ledger import Ledger
 from gateway.store.objects import Stores
@@ -66,14 +69,22 @@ def _end() -> None:
     os._exit(1)
 
 
-def build(settings: Settings, database: sa.Engine, ledger: Ledger) -> Worker:
-    """Build the role; the model is open and warm when this returns."""
+def build(
+    settings: Settings,
+    database: sa.Engine,
+    ledger: Ledger,
+    hatched: Sequence[ProcessPoolExecutor] = (),
+) -> Worker:
+    """Build the role; the model is open and warm when this returns.
+
+    `hatched` holds processes for its sandboxes, which import while the model is opened.
+    """
     directory, stores = settings.directory, open_role_stores(settings, ledger)
     predictor = open_predictor(settings)
     if predictor.notice:
         log_event(Event.ENGINE_UNPROVEN, reason=predictor.notice)
     most_kept = BATCHES_IN_FLIGHT * batch_size(settings, predictor)
-    sandboxes = _sandboxes(settings, predictor.identity, stores, most_kept)
+    sandboxes = _sandboxes(settings, predictor.identity, stores, most_kept, hatched)
     sandboxes.start()
     pipeline = Pipeline(settings, predictor, sandboxes.next)
     worker_id = take_name(directory.run, ledger)
@@ -112,11 +123,17 @@ def _reader_reports(settings: Settings, ledger: Ledger, stores: Stores) -> Reade
     return ReaderReports(ledger, stores.results, stated.organisation, stated.role) if stated else None
 
 
-def _sandboxes(settings: Settings, model: ModelIdentity, stores: Stores, most_kept: int) -> ImageSandboxes:
-    cores, wanted = len(os.sched_getaffinity(0)), settings.worker.sandboxes
-    count = max(1, cores // (2 * settings.workers)) if wanted == "auto" else wanted
-    each = -(-most_kept // count)
+def _sandboxes(
+    settings: Settings,
+    model: ModelIdentity,
+    stores: Stores,
+    most_kept: int,
+    hatched: Sequence[ProcessPoolExecutor],
+) -> ImageSandboxes:
+    count = sandbox_count(settings)
+    arguments = settings, (model,), stores.results.shelf, -(-most_kept // count)
     processes = [
-        Sandbox("images", open_stages, settings, (model,), stores.results.shelf, each) for _ in range(count)
+        Sandbox("images", open_stages, *arguments, hatched=process)
+        for process, _ in zip_longest(hatched[:count], range(count))
     ]
     return ImageSandboxes([ImageSandbox(process) for process in processes])

@@ -5,6 +5,8 @@ A caller that submits one piece of work at a time knows the guilty one at once.
 
 from __future__ import annotations
 
+import gc
+import importlib
 import multiprocessing
 import os
 import signal
@@ -33,11 +35,20 @@ class Sandbox:
         Completes "the process for …" in errors.
     begin
         Called with `arguments` in each new process, before any work.
+    hatched
+        The first process, from `hatch`; None: it is started at the first use, too.
     """
 
-    def __init__(self, purpose: str, begin: Callable[..., None], *arguments: Any) -> None:
+    def __init__(
+        self,
+        purpose: str,
+        begin: Callable[..., None],
+        *arguments: Any,
+        hatched: ProcessPoolExecutor | None = None,
+    ) -> None:
         self.pid = 0
         self._purpose, self._begin, self._arguments = purpose, begin, arguments
+        self._hatched = hatched
         self._pool: ProcessPoolExecutor | None = None
 
     def ask(self, seconds: float, work: Callable[..., Value], *arguments: Any) -> Value:
@@ -59,6 +70,9 @@ class Sandbox:
 
     def close(self) -> None:
         """Kill the process, even during work."""
+        hatched, self._hatched = self._hatched, None
+        if hatched:
+            hatched.shutdown(wait=False, cancel_futures=True)
         pool, self._pool = self._pool, None
         if pool:
             with suppress(ProcessLookupError):  # it has ended by itself
@@ -73,9 +87,7 @@ class Sandbox:
         return self._pool.submit(work, *arguments)
 
     def _started(self) -> ProcessPoolExecutor:
-        pool = ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), initializer=_leave_signals_to_owner
-        )
+        pool, self._hatched = self._hatched or _new_process(), None
         try:
             self.pid = pool.submit(os.getpid).result()
             pool.submit(self._begin, *self._arguments).result()
@@ -85,6 +97,23 @@ class Sandbox:
                 raise
             raise Retry(f"the process for {self._purpose} does not start: {error!r}") from error
         return pool
+
+
+def hatch(module: str) -> ProcessPoolExecutor:
+    """Start a process that imports a module beside what the caller does next, for `Sandbox(hatched=…)`."""
+    pool = _new_process()
+    pool.submit(_know, module)
+    return pool
+
+
+def _know(module: str) -> None:
+    gc.disable()  # imports leave no garbage
+    importlib.import_module(module)
+    gc.enable()
+
+
+def _new_process() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_leave_signals_to_owner)
 
 
 def _leave_signals_to_owner() -> None:

@@ -19,6 +19,14 @@ def receiver_count(scp: SCP) -> int:
     return min(max(1, len(os.sched_getaffinity(0)) // CORES_PER_RECEIVER), MOST_RECEIVERS)
 
 
+def sandbox_count(settings: Settings) -> int:
+    """Return the number of each worker's sandboxes: as stated, or half of the worker's share of the cores."""
+    wanted = settings.worker.sandboxes
+    if wanted != "auto":
+        return int(wanted)
+    return max(1, len(os.sched_getaffinity(0)) // (2 * settings.workers))
+
+
 def role_count(settings: Settings) -> int:
     """Return the number of roles that `gateway serve` runs: receivers, workers and web."""
     return receiver_count(settings.scp) + settings.workers + settings.web.enabled

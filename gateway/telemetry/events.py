@@ -143,7 +143,7 @@ class Event(StrEnum):
     ENGINE_UNPROVEN = (
         "engine_unproven",
         WARNING,
-        "PyTorch answers, as OpenVINO does not compute the model's reference answers",
+        "another engine or precision answers: the first one differs from the model's reference answers",
     )
     MODEL_SERVER_PROVEN = (
         "model_server_proven",

@@ -127,6 +127,15 @@ def test_an_engine_that_computes_something_else_does_not_answer(
     assert not compared["OpenVINO float32"]
 
 
+def test_float32_takes_the_place_of_a_bfloat16_that_is_too_rough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_engine, "computes_bfloat16", lambda: True)
+    monkeypatch.setitem(openvino_engine._HINTS, "bfloat16", "f32")  # the processor of the test may lack it
+    monkeypatch.setitem(openvino_engine.TOLERANCES, "bfloat16", 0.0)
+    predictor = Predictor.open(None, EngineRules("openvino", "auto"))
+    assert predictor.identity.engine == "OpenVINO float32"
+    assert "float32 in the place of bfloat16: it differs from the reference" in (predictor.notice or "")
+
+
 def test_an_engine_whose_output_is_no_number_does_not_answer(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
