@@ -103,8 +103,8 @@ class Filter:
         """Return the condition that of all images of a study that match, this one is to be shown.
 
         It is the newest with an answer, else the newest that waits or failed, else the newest that needs
-        none, own results last. The first question ends at the next newer image, so that a large study costs little for
-        each of its images.
+        none, own results last. The first question ends at the next newer image, so that a large study
+        costs little for each of its images.
         """
         other = instances.alias()
         same = other.c.study_instance_uid == instances.c.study_instance_uid
@@ -155,7 +155,7 @@ def _rank(table: sa.FromClause) -> sa.ColumnElement[int]:
 
 
 def _number(connection: sa.Connection, time: datetime | None, *, latest: bool) -> int:
-    """Return the first image since a time, or the latest before it; a number beyond all where there is none."""
+    """Return the first image since a time, or the latest before it; a number beyond all if there is none."""
     received_at = instances.c.received_at
     if time is None:
         return 0

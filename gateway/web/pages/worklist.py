@@ -17,7 +17,6 @@ from gateway.store.queries.views import WorklistRow
 from gateway.store.queries.worklist import View
 from gateway.web.pages.templates import page
 from gateway.web.pages.words import REASONS
-from gateway.web.security.audit import record_searched
 from gateway.web.security.guard import problem
 from gateway.web.site import Site
 
@@ -47,8 +46,8 @@ def search_fields(
 ) -> dict[str, str]:
     """Return what the search form holds; empty fields left out.
 
-    `own=hide` leaves out the gateway's own results, `rows=image` shows every image in a row of its own. `sort`
-    is an `Order`, falling with a `-` before it.
+    `own=hide` leaves out the gateway's own results, `rows=image` shows every image in a row of its own.
+    `sort` is an `Order`, falling with a `-` before it.
     """
     fields = {"uid": uid, "ae": ae, "state": state, "reason": reason, "label": label, "since": since}
     fields |= {"until": until, "patient": patient, "own": own, "rows": rows, "sort": sort}
@@ -67,8 +66,7 @@ def routes(site: Site) -> APIRouter:
     def worklist(request: Request, fields: Fields, before: Key = "", after: Key = "") -> Response:
         if _is_beyond(site, request, fields):
             return problem(HTTPStatus.FORBIDDEN, NO_PATIENTS)
-        if "patient" in fields:
-            record_searched(request, urlencode(fields))
+        _record_search(site, request, fields)
         return page(
             request, site, "worklist.html", **_list(site, request, fields, before, after), **_choices(site)
         )
@@ -80,6 +78,7 @@ def routes(site: Site) -> APIRouter:
         """Answer with nothing while nothing has happened."""
         if _is_beyond(site, request, fields):
             return problem(HTTPStatus.FORBIDDEN, NO_PATIENTS)
+        _record_search(site, request, fields, renewed=True)
         if version and int(version) == site.worklist.version():
             return Response(status_code=HTTPStatus.NO_CONTENT)
         return page(request, site, "worklist_rows.html", **_list(site, request, fields, before, after))
@@ -115,9 +114,15 @@ def _list(site: Site, request: Request, fields: dict[str, str], before: str, aft
     }
 
 
+def _record_search(site: Site, request: Request, fields: dict[str, str], *, renewed: bool = False) -> None:
+    if "patient" in fields:
+        question = "; ".join(f"{name}: {value}" for name, value in fields.items())
+        site.looks.record_searched(request, question, renewed=renewed)
+
+
 def _record_looks(site: Site, request: Request, rows: tuple[WorklistRow, ...]) -> None:
     shown = (each.patient for row in rows for each in (row, *row.folded))
-    site.looks.record(request, filter(None, shown))
+    site.looks.record_listed(request, filter(None, shown))
 
 
 def _choices(site: Site) -> dict[str, Any]:

@@ -26,17 +26,24 @@ _MOST_LOOKS = 100_000
 
 
 class Looks:
-    """The looks at patients in the worklist, each recorded once for reader, address and hour."""
+    """Looks at patients in the worklist and searches for them; a list that renews itself tells once an hour."""
 
     def __init__(self) -> None:
         self._seen = Bounded[tuple[str, str, str, str], float](_MOST_LOOKS)
         self._lock = Lock()
 
-    def record(self, request: Request, shown: Iterable[Patient]) -> None:
+    def record_searched(self, request: Request, question: str, *, renewed: bool) -> None:
+        """Record that a reader searched for a patient (PS3.15 A.5.3, Query), or still does (`renewed`)."""
+        user, address = _reader(request), client_of(request)
+        is_new = self._is_new((user, address, "", question))
+        if is_new or not renewed:
+            trail.searched(question, user=user, address=address)
+
+    def record_listed(self, request: Request, shown: Iterable[Patient]) -> None:
         """Record that a reader saw who these patients are (PS3.15 A.5.3, Patient Record)."""
         user, address = _reader(request), client_of(request)
         for patient in shown:
-            if self._is_new((user, address, patient.patient_id, patient.name)):
+            if self._is_new((user, address, patient.patient_id or "-", patient.name)):
                 trail.listed(Person(patient.patient_id, patient.name), user=user, address=address)
 
     def _is_new(self, look: tuple[str, str, str, str]) -> bool:
@@ -46,11 +53,6 @@ class Looks:
                 return False
             self._seen[look] = monotonic()
             return True
-
-
-def record_searched(request: Request, question: str) -> None:
-    """Record that a reader searched for a patient (PS3.15 A.5.3, Query)."""
-    trail.searched(question, user=_reader(request), address=client_of(request))
 
 
 def record_viewed(request: Request, image: ImageView) -> None:
