@@ -10,18 +10,18 @@ export class Painter {
     this.pixels = document.createElement("canvas");
     this.pixels.width = values.columns;
     this.pixels.height = values.rows;
+    this.context = this.pixels.getContext("2d");
+    this.image = this.context.createImageData(values.columns, values.rows);
   }
 
   /** Compute the pixels for another window. */
   applyWindow(view) {
-    const context = this.pixels.getContext("2d");
-    const image = context.createImageData(this.values.columns, this.values.rows);
-    const out = new Uint32Array(image.data.buffer);
+    const out = new Uint32Array(this.image.data.buffer);
     const shades = this.shades(view);
     const { cells } = this.values;
     for (let i = 0; i < cells.length; i++) out[i] = shades[cells[i]];
     if (this.values.visibleBits) this.hide(out);
-    context.putImageData(image, 0, 0);
+    this.context.putImageData(this.image, 0, 0);
   }
 
   shades(view) {
