@@ -45,15 +45,17 @@ class Augmenter:
         return views, _cut(masks[:, None].float(), grid)
 
     def mix(self, views: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Blend each view and target with another (mixup, Zhang et al. 2018), if the recipe sets `mixup`."""
+        """Blend each view and its targets, (n,) or (n, k), with another, if the recipe sets `mixup`.
+
+        Mixup is of Zhang et al. 2018.
+        """
         if not self._ranges.mixup:
             return views, targets
         alpha = torch.full((len(views), 2), self._ranges.mixup, device=self._device)
         gamma = torch._standard_gamma(alpha, generator=self._generator)
         share = gamma[:, 0] / gamma.sum(dim=1).clamp(min=1e-6)
         other = torch.randperm(len(views), generator=self._generator, device=self._device)
-        across = share[:, None, None, None]
-        return across * views + (1 - across) * views[other], share * targets + (1 - share) * targets[other]
+        return _blend(views, other, share), _blend(targets, other, share)
 
     def _other(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return another image for each image, and the share of its look, 0–1."""
@@ -160,6 +162,12 @@ class Augmenter:
     def _number(self) -> float:
         """One draw for the whole batch, where each size needs its own kernel."""
         return float(torch.rand((), generator=self._host))
+
+
+def _blend(x: Tensor, other: Tensor, share: Tensor) -> Tensor:
+    """Return the share of each row of `x`, and the rest of the row `other`."""
+    share = share.view(-1, *[1] * (x.ndim - 1))
+    return share * x + (1 - share) * x[other]
 
 
 def _cut(x: Tensor, grid: Tensor) -> Tensor:

@@ -31,7 +31,10 @@ class Objective(Protocol):
     module: nn.Module
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean loss of images, uint8 (n, 224, 224), with labels, (n,), 0 or 1, or masks."""
+        """Return the mean loss of images, uint8 (n, 224, 224).
+
+        `labels` are classes, (n,), 0 or 1, with shares of teachers, (n, 1 + k), or masks.
+        """
 
     def after_step(self) -> None:
         """Update the state after a step of the optimiser."""
@@ -59,7 +62,10 @@ class Classify:
 
 
 class Distil(Classify):
-    """Distillation: the teachers' mean log-odds on the same view (Beyer et al. 2022), and the labels."""
+    """Distillation: the teachers' mean log-odds on the same view (Beyer et al. 2022), and the labels.
+
+    `labels` are float (n, 1 + k): the class, and the share of each of the k teachers.
+    """
 
     LABELS = 0.3  # share of the labels in the target
 
@@ -75,20 +81,20 @@ class Distil(Classify):
         self._teachers = teachers
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        views, targets = self._augment.mix(self._augment(images), labels.float())
-        smooth = targets * (1 - self._stage.smoothing) + 0.5 * self._stage.smoothing
-        target = self.LABELS * smooth + (1 - self.LABELS) * self._taught(views)
+        views, targets = self._augment.mix(self._augment(images), labels)
+        smooth = targets[:, 0] * (1 - self._stage.smoothing) + 0.5 * self._stage.smoothing
+        target = self.LABELS * smooth + (1 - self.LABELS) * self._taught(views, targets[:, 1:])
         return binary_cross_entropy_with_logits(self._log_odds(views), target)
 
     @torch.no_grad()
-    def _taught(self, views: Tensor) -> Tensor:
+    def _taught(self, views: Tensor, shares: Tensor) -> Tensor:
         total = torch.zeros(len(views), device=views.device)
-        for network, size in self._teachers:
+        for (network, size), share in zip(self._teachers, shares.T, strict=True):
             small = views
             if size != views.shape[-1]:
                 small = interpolate(views, size=(size, size), mode="bilinear", antialias=True)
-            total += _log_odds(network, small, self._features)
-        return (total / len(self._teachers)).sigmoid()
+            total += share * _log_odds(network, small, self._features)
+        return total.sigmoid()
 
 
 class Contrast:

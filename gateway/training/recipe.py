@@ -16,6 +16,7 @@ from gateway.errors import ConfigurationError
 from gateway.model.card import TrainingData, problems_of
 
 Class = Literal["Normal", "Pneumonia"]
+Network = Literal["resnet50", "efficientnet-lite2"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 
@@ -132,10 +133,21 @@ class Augmentation(_Frozen):
 
 
 class Teacher(_Frozen):
-    """A network to imitate: a stage or a file of weights, and the side of its images in pixels."""
+    """A network to imitate.
+
+    Attributes
+    ----------
+    weights
+        Stage, or file of weights.
+    size
+        Side of its images in pixels.
+    sources
+        Names of the sources on whose images it is imitated; empty: all.
+    """
 
     weights: str
     size: Positive
+    sources: tuple[str, ...] = ()
 
 
 class LungStep(_Frozen):
@@ -166,6 +178,8 @@ class TrainingStage(_Frozen):
         the mean of `teachers` on the same view), `average` (no training: the mean of the weights of
         `members`, whose normalisations are estimated anew over `samples` views), or `segment` (mark the
         lungs; in a `LungRecipe` alone).
+    network
+        `resnet50`, which alone can ship, or `efficientnet-lite2`, a teacher.
     start
         Stage, or file of weights, to start from; null: random initialisation.
     teachers
@@ -178,6 +192,9 @@ class TrainingStage(_Frozen):
         Names of the sources; empty: all.
     size
         Side of the images in pixels.
+    hull
+        Share of the views in which all outside the convex hull of the lungs is black. Beyond a half the stage
+        is validated on such images.
     samples
         Total number of images; with `seconds`, the stage ends at whichever comes first.
     rate, warm_up, weight_decay
@@ -188,6 +205,7 @@ class TrainingStage(_Frozen):
 
     name: str
     objective: Literal["contrast", "classify", "distil", "average", "segment"]
+    network: Network = "resnet50"
     start: str | None = None
     teachers: tuple[Teacher, ...] = ()
     members: tuple[str, ...] = ()
@@ -195,6 +213,7 @@ class TrainingStage(_Frozen):
     sources: tuple[str, ...] = ()
     augmentation: str
     size: Positive = 224
+    hull: Fraction = 0.0
     batch: Positive = 256
     samples: Positive
     seconds: float | None = None
@@ -266,6 +285,23 @@ class Recipe(_Frozen):
         return self
 
     @model_validator(mode="after")
+    def _hulls_need_lungs(self) -> Recipe:
+        for stage in self.stages:
+            if stage.hull and self.lungs is None:
+                raise ValueError(f"stage {stage.name} shows hulls of lungs, but the recipe finds no lungs")
+        return self
+
+    @model_validator(mode="after")
+    def _every_source_has_a_teacher(self) -> Recipe:
+        for stage in self.stages:
+            drawn = set(stage.sources or (source.name for source in self.sources))
+            limited = all(teacher.sources for teacher in stage.teachers)
+            untaught = drawn - {name for teacher in stage.teachers for name in teacher.sources}
+            if stage.objective == "distil" and limited and untaught:
+                raise ValueError(f"stage {stage.name} has no teacher for {', '.join(sorted(untaught))}")
+        return self
+
+    @model_validator(mode="after")
     def _a_classifier_is_trained(self) -> Recipe:
         for stage in self.stages:
             if stage.objective == "segment":
@@ -284,7 +320,7 @@ class Recipe(_Frozen):
         sources, stages = {source.name for source in self.sources}, set[str]()
         for stage in self.stages:
             unknown = {name for name in stage.weights if not is_file(name)} - stages
-            unknown |= set(stage.sources) - sources
+            unknown |= set(stage.sources).union(*(t.sources for t in stage.teachers)) - sources
             unknown |= {stage.augmentation} - set(self.augmentations)
             if unknown:
                 raise ValueError(f"stage {stage.name} names {sorted(unknown)}, which is nowhere before it")

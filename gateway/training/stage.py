@@ -30,6 +30,13 @@ class Drawn(Protocol):
         """Return the indices of one batch, int64."""
 
 
+class Stored(Protocol):
+    """Stored images, uint8 (n, 224, 224)."""
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        """Return the images of these indices."""
+
+
 class StageRun:
     """Trains `network` by `stage`; writes a checkpoint to `folder` every `SAVE_EVERY` seconds.
 
@@ -56,10 +63,10 @@ class StageRun:
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
 
-    def run(self, pixels: Tensor, labels: Tensor, progress: Progress) -> list[float]:
+    def run(self, pixels: Stored, labels: Tensor, progress: Progress) -> list[float]:
         """Train to the end of the schedule; return the mean loss of each hundredth of the schedule.
 
-        `labels` holds for each image what the objective compares its output with: a class or a mask.
+        `labels` holds for each image what the objective compares its output with: see `Objective.loss`.
         """
         self._objective.module.train()
         recent: list[Tensor] = []

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
 from gateway.errors import ConfigurationError
 from gateway.model.abstention import PREFIX as DETECTOR
+from gateway.model.lungs import Cut
 from gateway.model.network import build_network, load_into
 from gateway.model.torch_engine import find_device
 from gateway.model.weights import check_shapes, decode_weights, read_bytes
@@ -33,14 +36,17 @@ from gateway.training.evaluation.plots import require_matplotlib
 from gateway.training.finish import finish
 from gateway.training.image_set import ImageSet
 from gateway.training.inflated import is_inflated, slice_of
+from gateway.training.lite import Lite, load_lite
 from gateway.training.lung_training import train_lungs
 from gateway.training.objectives import Classify, Contrast, Distil, Features, Objective
 from gateway.training.pixels import Progress, load_pixels
 from gateway.training.recipe import LungRecipe, Recipe, TrainingStage, is_file, read_recipe
 from gateway.training.samples import Part, Sample, check_split, find_samples
-from gateway.training.stage import StageRun
+from gateway.training.scores import Scored, write_scores
+from gateway.training.shown import Mixed, kept_crops
+from gateway.training.stage import StageRun, Stored
 from gateway.training.trunk import features
-from gateway.training.validation import summary, validate, validate_external
+from gateway.training.validation import scores_of, summary, validate, validate_external
 
 
 def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
@@ -77,13 +83,13 @@ class Training:
     """The stages of one recipe over one image set, which stays on the training device."""
 
     def __init__(self, recipe: Recipe, samples: list[Sample], crop: Cropper, progress: Progress) -> None:
-        self._recipe, self._progress = recipe, progress
-        self._device = find_device(recipe.device)
-        pixels = load_pixels([sample.path for sample in samples], recipe.out / "cache", progress)
+        self._recipe, self._crop, self._progress = recipe, crop, progress
+        self._device, self._cache = find_device(recipe.device), recipe.out / "cache"
+        pixels = load_pixels([sample.path for sample in samples], self._cache, progress)
         kept = np.flatnonzero(first_copies(pixels))
         whole = pixels[kept]
-        self.image_set = ImageSet([samples[i] for i in kept], crop(whole).pixels, whole)
-        self._pixels = torch.from_numpy(self.image_set.pixels).to(self._device)
+        cropped = kept_crops(crop, recipe.lungs, whole, self._cache)
+        self.image_set = ImageSet([samples[i] for i in kept], cropped.pixels, whole)
         self._labels = torch.tensor([sample.label for sample in self.image_set.samples], device=self._device)
         self._features = _compiled(recipe.compiled)
         progress(len(kept), len(samples), "images kept after removing copies")
@@ -97,10 +103,10 @@ class Training:
 
     def trained(self, name: str) -> nn.Module:
         """Return the network of a finished stage, or of a weights file, in evaluation mode."""
-        network = build_network()
+        of = next((stage.network for stage in self._recipe.stages if stage.name == name), "resnet50")
+        network = _untrained(of)
         self._load(network, name)
-        placed = cast(Any, network).to(self._device, memory_format=torch.channels_last)
-        return cast(nn.Module, placed.eval().requires_grad_(False))
+        return self._placed(network).eval().requires_grad_(requires_grad=False)
 
     def _train(self, stage: TrainingStage) -> None:
         generator = Generator(self._device).manual_seed(self._recipe.seed + stage.seed)
@@ -111,15 +117,15 @@ class Training:
         network = self._start(stage)
         objective = self._objective(stage, network, generator)
         run = StageRun(stage, network, objective, batches, generator, self._folder(stage.name))
-        losses = run.run(self._pixels, self._labels, self._progress)
+        losses = run.run(self._shown(stage, generator), self._targets(stage), self._progress)
         self._finish(stage, run.average, run.seen, losses)
 
     def _average(self, stage: TrainingStage, batches: Batches, generator: Generator) -> None:
         network = mean_of([self.trained(name) for name in stage.members])
         augment = Augmenter(self._recipe.augmentations[stage.augmentation], stage.size, generator)
-        rounds = math.ceil(stage.samples / stage.batch)
+        rounds, shown = math.ceil(stage.samples / stage.batch), self._shown(stage, generator)
         with self._half_precision():
-            renormalise(network, (augment(self._pixels[batches.draw()]) for _ in range(rounds)), features)
+            renormalise(network, (augment(shown[batches.draw()]) for _ in range(rounds)), features)
         self._folder(stage.name).mkdir(parents=True, exist_ok=True)
         self._finish(stage, network, rounds * stage.batch, [])
 
@@ -129,25 +135,92 @@ class Training:
         save_file(weights, folder / "weights.safetensors")
         report: dict[str, Any] = {"stage": stage.model_dump(mode="json"), "seen": seen, "losses": losses}
         if stage.objective != "contrast":
-            report["validation"] = self._validate(network, stage.size)
-            report["external"] = self._validate_external(network, stage.size)
+            report["validation"] = self._validate(network, stage)
+            report["external"] = self._validate_external(network, stage)
+            write_scores(folder / "scores.csv", self._scores(network, stage.size))
             report["summary"] = summary(report["validation"], report["external"])
             self._progress(100, 100, f"{stage.name}: {report['summary']}")
         (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
 
-    def _validate(self, network: nn.Module, size: int) -> dict[str, Any]:
-        samples, pixels = self._part("validation")
+    def _validate(self, network: nn.Module, stage: TrainingStage) -> dict[str, Any]:
+        samples, pixels = self._part("validation", _region(stage))
+        strange = self._unlabelled[1][_region(stage)]
         with self._half_precision():
-            return validate(network, samples, pixels, size, features)
+            return validate(network, samples, pixels, stage.size, features, strange)
 
-    def _validate_external(self, network: nn.Module, size: int) -> dict[str, Any]:
-        samples, pixels = self._part("external")
+    def _validate_external(self, network: nn.Module, stage: TrainingStage) -> dict[str, Any]:
+        samples, pixels = self._part("external", _region(stage))
         with self._half_precision():
-            return validate_external(network, samples, pixels, size, features) if samples else {}
+            return validate_external(network, samples, pixels, stage.size, features) if samples else {}
 
-    def _part(self, part: Part) -> tuple[list[Sample], Tensor]:
+    def _scores(self, network: nn.Module, size: int) -> Iterator[Scored]:
+        """Yield the score of every validation, external and unlabelled image, by box and by hull."""
+        rows, of_region = self._unlabelled
+        for region in self._regions:
+            parts = [("unlabelled", rows, of_region[region])]
+            for part in ("validation", "external"):
+                samples, pixels = self._part(part, region)
+                listed = [(sample.source, str(sample.label), sample.path.name) for sample in samples]
+                parts.append((part, listed, pixels))
+            for name, listed, pixels in parts:
+                if listed:
+                    with self._half_precision():
+                        found = scores_of(network, pixels[:, None].float() / 255, size, features)
+                    yield from (
+                        Scored(region, name, *of, score) for of, score in zip(listed, found, strict=True)
+                    )
+
+    def _part(self, part: Part, region: Cut) -> tuple[list[Sample], Tensor]:
         rows = [i for i, sample in enumerate(self.image_set.samples) if sample.part == part]
-        return [self.image_set.samples[i] for i in rows], self._pixels[rows]
+        return [self.image_set.samples[i] for i in rows], self._stored(region)[rows]
+
+    def _stored(self, region: Cut) -> Tensor:
+        return self._hulls if region == "hull" else self._boxes
+
+    @property
+    def _regions(self) -> tuple[Cut, ...]:
+        return ("box", "hull") if self._recipe.lungs else ("box",)
+
+    @cached_property
+    def _boxes(self) -> Tensor:
+        """The images cropped to the lungs, or whole ones of a recipe without lungs."""
+        return torch.from_numpy(self._crops("box", self.image_set.whole)).to(self._device)
+
+    @cached_property
+    def _hulls(self) -> Tensor:
+        """The images of `_boxes`, all outside the hull of the lungs black."""
+        return torch.from_numpy(self._crops("hull", self.image_set.whole)).to(self._device)
+
+    @cached_property
+    def _unlabelled(self) -> tuple[list[tuple[str, str, str]], dict[Cut, Tensor]]:
+        """Source, no label, and name of the frontal chests among the detector's images; and their pixels."""
+        sources = [
+            (source, row) for source in self._recipe.detector for row in detector_rows(self._recipe, source)
+        ]
+        frontal = [(source.name, row) for source, row in sources if row.label in source.frontal]
+        whole = load_pixels([row.path for _, row in frontal], self._cache, self._progress)
+        listed = [(name, "", row.path.name) for name, row in frontal]
+        pixels = {region: self._crops(region, whole) for region in self._regions}
+        return listed, {region: torch.from_numpy(each).to(self._device) for region, each in pixels.items()}
+
+    def _crops(self, region: Cut, whole: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        step = self._recipe.lungs and self._recipe.lungs.model_copy(update={"region": region})
+        return kept_crops(cropper(step, self._device), step, whole, self._cache).pixels
+
+    def _shown(self, stage: TrainingStage, generator: Generator) -> Stored:
+        if not stage.hull:
+            return self._boxes
+        return Mixed(self._boxes, self._hulls, stage.hull, generator)
+
+    def _targets(self, stage: TrainingStage) -> Tensor:
+        """Return what the objective compares its output with; see `Objective.loss`."""
+        if stage.objective != "distil":
+            return self._labels
+        sources = [sample.source for sample in self.image_set.samples]
+        taught = [[not t.sources or source in t.sources for t in stage.teachers] for source in sources]
+        shares = torch.tensor(taught, dtype=torch.float32, device=self._device)
+        shares /= shares.sum(dim=1, keepdim=True).clamp(min=1)
+        return torch.cat([self._labels[:, None].float(), shares], dim=1)
 
     def _half_precision(self) -> torch.autocast:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda")
@@ -163,9 +236,12 @@ class Training:
 
     def _start(self, stage: TrainingStage) -> nn.Module:
         torch.manual_seed(self._recipe.seed + stage.seed)
-        network = build_network()
+        network = _untrained(stage.network)
         if stage.start:
             self._load(network, stage.start)
+        return self._placed(network)
+
+    def _placed(self, network: nn.Module) -> nn.Module:
         return cast(nn.Module, cast(Any, network).to(self._device, memory_format=torch.channels_last))
 
     def _load(self, network: nn.Module, name: str) -> None:
@@ -181,8 +257,11 @@ class Training:
 
 def _check_later_files(recipe: Recipe, samples: list[Sample], progress: Progress) -> None:
     """Read weights, tables and test set now, whose errors would otherwise appear after hours."""
-    for name in dict.fromkeys(name for stage in recipe.stages for name in stage.weights if is_file(name)):
-        _load(build_network(), Path(name))
+    starts = {(stage.start, stage.network) for stage in recipe.stages if stage.start}
+    others = {(name, "resnet50") for stage in recipe.stages for name in stage.weights if name != stage.start}
+    for name, of in sorted(starts | others):
+        if is_file(name):
+            _load(_untrained(of), Path(name))
     for source in recipe.detector:
         detector_rows(recipe, source)
     test = recipe.test
@@ -196,12 +275,23 @@ def _check_later_files(recipe: Recipe, samples: list[Sample], progress: Progress
 def _load(network: nn.Module, path: Path) -> None:
     """Load a weights file; the network keeps its own last layer beside weights of an inflated network."""
     state = decode_weights(path, read_bytes(path)[0])
+    if isinstance(network, Lite):
+        load_lite(network, state, path)
+        return
     of_network = {name: array for name, array in state.items() if not name.startswith(DETECTOR)}
     if is_inflated(of_network):
         last = {name: t.numpy() for name, t in network.state_dict().items() if name.startswith("fc.")}
         of_network = slice_of(of_network) | last
     check_shapes(of_network, path)
     load_into(network, of_network)
+
+
+def _untrained(of: str) -> nn.Module:
+    return Lite() if of == "efficientnet-lite2" else build_network()
+
+
+def _region(stage: TrainingStage) -> Cut:
+    return "hull" if stage.hull > 0.5 else "box"
 
 
 def _compiled(wanted: bool) -> Features:

@@ -34,6 +34,8 @@ BORROWED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 """Looks borrowed from the other class: they change no disease, only other differences of the classes."""
 
+STRANGE = "look of another hospital"
+
 SENSITIVITIES = (0.85, 0.9)  # at which specificity is reported
 
 Report = dict[str, dict[str, dict[str, float]]]  # source → shift → figure → value
@@ -55,16 +57,22 @@ def scores_of(
 
 
 def validate(
-    network: nn.Module, samples: list[Sample], pixels: Tensor, size: int, features: Features
+    network: nn.Module,
+    samples: list[Sample],
+    pixels: Tensor,
+    size: int,
+    features: Features,
+    strange: Tensor | None = None,
 ) -> Report:
     """Return accuracy, sensitivity and specificity at 0.5, and AUC, for every source and change.
 
-    `pixels` is uint8 (n, 224, 224), in the order of `samples`.
+    `pixels` is uint8 (n, 224, 224), in the order of `samples`; `strange`, uint8 (m, 224, 224), are images of
+    another hospital that lend their look to both classes alike.
     """
     labels = np.array([sample.label for sample in samples], np.int64)
     sources = np.array([sample.source for sample in samples])
     report: Report = {}
-    for name, images in _changed(pixels[:, None].float() / 255, other_class(sources, labels)):
+    for name, images in _changed(pixels[:, None].float() / 255, other_class(sources, labels), strange):
         scores = scores_of(network, images, size, features)
         for source in dict.fromkeys(sources.tolist()):
             of = sources == source
@@ -128,9 +136,14 @@ def summary(report: Report, external: dict[str, dict[str, float]]) -> dict[str, 
     }
 
 
-def _changed(images: Tensor, partners: NDArray[np.intp]) -> Iterator[tuple[str, Tensor]]:
+def _changed(
+    images: Tensor, partners: NDArray[np.intp], strange: Tensor | None
+) -> Iterator[tuple[str, Tensor]]:
     for name, shift in SHIFTS.items():
         yield name, shift(images)
     others = images[torch.from_numpy(partners).to(images.device)]
     for name, borrow in BORROWED.items():
         yield name, borrow(images, others)
+    if strange is not None and len(strange):
+        drawn = torch.from_numpy(np.random.default_rng(0).integers(len(strange), size=len(images)))
+        yield STRANGE, borrow_most(images, strange[drawn.to(strange.device)][:, None].float() / 255)

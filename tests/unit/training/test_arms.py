@@ -1,0 +1,119 @@
+"""What a stage may vary: teachers by source, hulls, another network."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import Generator, Tensor, nn
+
+from gateway.errors import ConfigurationError
+from gateway.training.augmentation import Augmenter
+from gateway.training.crops import Cropped
+from gateway.training.lite import Lite, load_lite
+from gateway.training.objectives import Distil
+from gateway.training.recipe import Augmentation, LungStep, Recipe, TrainingStage
+from gateway.training.scores import Scored, read_scores, write_scores
+from gateway.training.shown import Mixed, kept_crops
+from gateway.training.trunk import features
+
+NOTHING = Augmentation(rotation=0, zoom=(1, 1), aspect=0, shift=0, flip=0)
+SOURCES = [
+    {"name": name, "folder": name, "classes": {"a": "Normal", "b": "Pneumonia"}} for name in ("home", "away")
+]
+
+
+def recipe(**stage: Any) -> Recipe:
+    plain = {"name": "it", "objective": "classify", "augmentation": "some", "samples": 4}
+    return Recipe.model_validate(
+        {
+            "name": "tiny",
+            "version": "1",
+            "out": "out",
+            "sources": SOURCES,
+            "augmentations": {"some": {}},
+            "stages": [plain, plain | stage],
+        }
+    )
+
+
+class Says(nn.Module):
+    """A network whose log-odds are fixed."""
+
+    def __init__(self, odds: float) -> None:
+        super().__init__()
+        self.fc = nn.Linear(1, 2)
+        self.fc.weight.data.zero_()
+        self.fc.bias.data = torch.tensor([0.0, odds])
+
+
+def test_a_teacher_is_imitated_on_the_images_of_its_sources() -> None:
+    stage = TrainingStage(name="it", objective="distil", augmentation="some", samples=4, size=8, smoothing=0)
+    augment = Augmenter(NOTHING, 8, Generator().manual_seed(0))
+
+    def one(_: nn.Module, images: Tensor) -> Tensor:
+        return torch.ones(len(images), 1)
+
+    certain, contrary = (Says(20.0), 8), (Says(-20.0), 8)
+    labels = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])  # class, share of either teacher
+    images = torch.zeros(2, 8, 8, dtype=torch.uint8)
+    agrees = Distil(Says(0.0), stage, augment, one, [certain, contrary])
+    assert agrees._taught(torch.zeros(2, 1, 8, 8), labels[:, 1:]).tolist() == pytest.approx([1, 0], abs=1e-6)
+    loss = agrees.loss(images, labels)
+    assert float(loss.detach()) == pytest.approx(np.log(2))
+
+
+def test_a_source_without_a_teacher_and_hulls_without_lungs_are_refused() -> None:
+    teachers = [{"weights": "it", "size": 8, "sources": ["home"]}]
+    with pytest.raises(ValidationError, match="has no teacher for away"):
+        recipe(objective="distil", teachers=teachers)
+    assert recipe(objective="distil", teachers=teachers, sources=["home"]).stages[1].teachers
+    with pytest.raises(ValidationError, match="finds no lungs"):
+        recipe(hull=0.5)
+
+
+def test_the_share_of_hulls_is_kept() -> None:
+    boxes, hulls = torch.zeros(1000, 2, 2), torch.ones(1000, 2, 2)
+    shown = Mixed(boxes, hulls, 0.25, Generator().manual_seed(0))[torch.arange(1000)]
+    assert float(shown.mean()) == pytest.approx(0.25, abs=0.05)
+    assert set(shown.flatten(1).sum(dim=1).tolist()) == {0.0, 4.0}
+
+
+def test_crops_are_read_again_for_the_same_pixels_alone(tmp_path: Path) -> None:
+    (tmp_path / "lungs").write_bytes(b"network")
+    calls = []
+
+    def crop(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> Cropped:
+        calls.append(len(pixels))
+        return Cropped(pixels + 1, np.zeros(len(pixels), bool))
+
+    step, whole = LungStep(weights=tmp_path / "lungs"), np.zeros((2, 4, 4), np.uint8)
+    for pixels in (whole, whole, whole[:1]):
+        assert (kept_crops(crop, step, pixels, tmp_path).pixels == 1).all()
+    kept_crops(crop, step.model_copy(update={"region": "hull"}), whole, tmp_path)
+    assert calls == [2, 1, 2]
+
+
+def test_scores_are_read_as_written(tmp_path: Path) -> None:
+    scored = [
+        Scored("box", "external", "away", "1", "a.png", 0.25),
+        Scored("hull", "unlabelled", "x", "", "b", 1.0),
+    ]
+    write_scores(tmp_path / "scores.csv", scored)
+    assert read_scores(tmp_path / "scores.csv") == scored
+
+
+def test_efficientnet_lite2_keeps_its_own_last_layer() -> None:
+    first, second = Lite(), Lite()
+    state = {name: tensor.numpy() for name, tensor in first.state_dict().items()}
+    of_imagenet = {"_fc.weight": np.zeros((1000, 1280)), "_fc.bias": np.zeros(1000)}
+    own = second.fc.weight.clone()
+    load_lite(second, {n: a for n, a in state.items() if not n.startswith("fc.")} | of_imagenet, "weights")
+    assert torch.equal(second.fc.weight, own)
+    images = torch.zeros(1, 1, 33, 40)
+    assert features(second.eval(), images).shape == (1, 1280)
+    assert torch.equal(features(second, images), features(first.eval(), images))
+    with pytest.raises(ConfigurationError, match="weights is not an EfficientNet-Lite2"):
+        load_lite(second, {"conv1.weight": np.zeros((1, 1))}, "weights")
