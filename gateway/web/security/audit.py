@@ -26,7 +26,7 @@ _MOST_LOOKS = 100_000
 
 
 class Looks:
-    """Looks at patients in the worklist and searches for them; a list that renews itself tells once an hour."""
+    """Looks at patients in the worklist and searches for them; a list that renews itself tells hourly."""
 
     def __init__(self) -> None:
         self._seen = Bounded[tuple[str, str, str, str], float](_MOST_LOOKS)
