@@ -54,16 +54,8 @@ def record_answer(
 
 def has_twin(connection: sa.Connection, instance: StoredInstance, pixel_digest: str) -> bool:
     """Tell whether the same picture under the same UID already has its answer."""
-    query = (
-        sa.select(instances.c.id)
-        .join(answers, answers.c.id == instances.c.answer_id)
-        .where(
-            instances.c.sop_instance_uid == instance.sop_instance_uid,
-            instances.c.id != instance.id,
-            answers.c.pixel_digest == pixel_digest,
-        )
-    )
-    return connection.scalars(query.limit(1)).first() is not None
+    this = {"uid": instance.sop_instance_uid, "image": instance.id, "digest": pixel_digest}
+    return connection.scalars(_TWIN, this).first() is not None
 
 
 def answered_twins(connection: sa.Connection, instance: StoredInstance) -> list[ImageIdentity]:
@@ -112,7 +104,7 @@ def _stand_again(connection: sa.Connection, instance_id: int, answer: AnswerReco
 
 def _insert(connection: sa.Connection, instance_id: int, answer: AnswerRecord) -> int:
     row = {"instance_id": instance_id, "created_at": now()} | _model(answer) | _content(answer)
-    return int(connection.execute(sa.insert(answers).values(row).returning(answers.c.id)).scalar_one())
+    return int(connection.execute(_INSERT_ANSWER, row).scalar_one())
 
 
 def _model(answer: AnswerRecord) -> dict[str, Any]:
@@ -142,9 +134,8 @@ def _record_result(
     session: Session, instance: StoredInstance, answer_id: int, result: StoredResult, path: str
 ) -> None:
     """Register a result and its deliveries; one of an answer that stands again is there, written anew."""
-    this = results.c.name == result.path.name
-    again = sa.update(results).where(this).values(file_deleted_at=None, answer_id=answer_id)
-    known = session.connection.scalars(again.returning(results.c.id)).first()
+    this = {"known": result.path.name, "answer_id": answer_id, "file_deleted_at": None}
+    known = session.connection.scalars(_WRITE_AGAIN, this).first()
     if known is not None:
         _record_deliveries(session.connection, known, _not_yet(session.connection, known, result))
         return
@@ -178,8 +169,7 @@ def register(
         "sha256": result.sha256,
         "created_at": now(),
     }
-    insert = sa.insert(results).values(row).returning(results.c.id)
-    number = int(session.connection.execute(insert).scalar_one())
+    number = int(session.connection.execute(_INSERT_RESULT, row).scalar_one())
     _record_deliveries(session.connection, number, names)
     session.tell(Event.ENCODED, image, kind=result.kind, **named(result))
     return number
@@ -197,3 +187,19 @@ def _record_deliveries(connection: sa.Connection, result_id: int, destinations: 
     new = {"result_id": result_id, "state": DeliveryState.PENDING} | times
     if destinations:
         connection.execute(sa.insert(deliveries), [new | {"destination": each} for each in destinations])
+
+
+# built once: to build a statement takes longer than to execute it, and other writers wait meanwhile
+_INSERT_ANSWER = sa.insert(answers).returning(answers.c.id)
+_INSERT_RESULT = sa.insert(results).returning(results.c.id)
+_WRITE_AGAIN = sa.update(results).where(results.c.name == sa.bindparam("known")).returning(results.c.id)
+_TWIN = (
+    sa.select(instances.c.id)
+    .join(answers, answers.c.id == instances.c.answer_id)
+    .where(
+        instances.c.sop_instance_uid == sa.bindparam("uid"),
+        instances.c.id != sa.bindparam("image"),
+        answers.c.pixel_digest == sa.bindparam("digest"),
+    )
+    .limit(1)
+)
