@@ -55,16 +55,8 @@ def record_answer(
 
 def has_twin(connection: sa.Connection, instance: StoredInstance, pixel_digest: str) -> bool:
     """Tell whether the same picture under the same UID already has its answer."""
-    query = (
-        sa.select(instances.c.id)
-        .join(answers, answers.c.id == instances.c.answer_id)
-        .where(
-            instances.c.sop_instance_uid == instance.sop_instance_uid,
-            instances.c.id != instance.id,
-            answers.c.pixel_digest == pixel_digest,
-        )
-    )
-    return connection.scalars(query.limit(1)).first() is not None
+    this = {"uid": instance.sop_instance_uid, "image": instance.id, "digest": pixel_digest}
+    return connection.scalars(_TWIN, this).first() is not None
 
 
 def answered_twins(connection: sa.Connection, instance: StoredInstance) -> list[ImageIdentity]:
@@ -113,7 +105,7 @@ def _stand_again(connection: sa.Connection, instance_id: int, answer: AnswerReco
 
 def _insert(connection: sa.Connection, instance_id: int, answer: AnswerRecord) -> int:
     row = {"instance_id": instance_id, "created_at": now()} | _model(answer) | _content(answer)
-    return int(connection.execute(sa.insert(answers).values(row).returning(answers.c.id)).scalar_one())
+    return int(connection.execute(_INSERT_ANSWER, row).scalar_one())
 
 
 def _model(answer: AnswerRecord) -> dict[str, Any]:
@@ -145,9 +137,8 @@ def _record_result(
     """Register a result and its deliveries; one of an answer that stands again is there, written anew."""
     connection = session.connection
     if _register_if_new(session, instance, answer_id, result, path, result.destinations) is None:
-        this = results.c.name == result.path.name
-        again = sa.update(results).where(this).values(file_deleted_at=None, answer_id=answer_id)
-        known = connection.scalars(again.returning(results.c.id)).one()
+        this = {"known": result.path.name, "answer_id": answer_id, "file_deleted_at": None}
+        known = connection.scalars(_WRITE_AGAIN, this).one()
         _record_deliveries(connection, known, _not_yet(connection, known, result))
 
 
@@ -197,10 +188,8 @@ def _register_if_new(
         "sha256": result.sha256,
         "created_at": now(),
     }
-    insert = postgresql.insert if session.connection.dialect.name == "postgresql" else sqlite.insert
-    new = insert(results).values(row)
-    unless_known = new.on_conflict_do_nothing(index_elements=["name"]).returning(results.c.id)
-    number: int | None = session.connection.execute(unless_known).scalar_one_or_none()
+    insert = _INSERT_RESULT[session.connection.dialect.name]
+    number: int | None = session.connection.execute(insert, row).scalar_one_or_none()
     if number is None:
         return None
     _record_deliveries(session.connection, number, names)
@@ -219,6 +208,24 @@ def _record_deliveries(connection: sa.Connection, result_id: int, destinations: 
     times = {"state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
     new = {"result_id": result_id, "state": DeliveryState.PENDING} | times
     if destinations:
-        connection.execute(
-            sa.insert(deliveries).inline(), [new | {"destination": each} for each in destinations]
-        )
+        connection.execute(_INSERT_DELIVERIES, [new | {"destination": each} for each in destinations])
+
+
+# built once: to build a statement takes longer than to execute it, and other writers wait meanwhile
+_INSERT_ANSWER = sa.insert(answers).returning(answers.c.id)
+_INSERT_RESULT = {
+    dialect: insert(results).on_conflict_do_nothing(index_elements=["name"]).returning(results.c.id)
+    for dialect, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
+}
+_INSERT_DELIVERIES = sa.insert(deliveries).inline()
+_WRITE_AGAIN = sa.update(results).where(results.c.name == sa.bindparam("known")).returning(results.c.id)
+_TWIN = (
+    sa.select(instances.c.id)
+    .join(answers, answers.c.id == instances.c.answer_id)
+    .where(
+        instances.c.sop_instance_uid == sa.bindparam("uid"),
+        instances.c.id != sa.bindparam("image"),
+        answers.c.pixel_digest == sa.bindparam("digest"),
+    )
+    .limit(1)
+)

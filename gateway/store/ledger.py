@@ -31,7 +31,6 @@ from gateway.store.entries import (
     ImageIdentity,
     StoredInstance,
 )
-from gateway.store.origin import source_that_was_asked
 from gateway.store.outcome import NO_ROUTE, update_state
 from gateway.store.rejections import rejected
 from gateway.store.schema import answers, instances, workers
@@ -193,9 +192,7 @@ class Ledger:
     def _insert(self, connection: sa.Connection, received: Received) -> tuple[int, Arrival]:
         row = {field.name: getattr(received, field.name) for field in fields(received)}
         row |= {"path": self.relative(received.path), "state": State.RECEIVED}
-        row["pulled_from"] = received.pulled_from or source_that_was_asked(received.sop_instance_uid)
-        statement = insert_if_new(connection, row | {"state_at": received.received_at})
-        new = connection.execute(statement).one_or_none()
+        new = insert_if_new(connection, row | {"state_at": received.received_at})
         if new is None:
             return int(connection.execute(there_again(received)).scalar_one()), Arrival.RESENT
         return new.id, Arrival.CHANGED if new.has_other_bytes else Arrival.NEW
@@ -349,8 +346,7 @@ class Ledger:
         if instance.was_answered:
             supersede(connection, instance.id)
         shown, *_ = [record_answer(session, instance, each, self.relative) for each in given]
-        this = instances.c.id == instance.id
-        connection.execute(sa.update(instances).where(this).values(answer_id=shown))
+        connection.execute(_SHOW, {"image": instance.id, "answer_id": shown})
         if instance.was_answered or not any(each.is_routed for each in given):
             update_state(connection, instance.id, now())
         for number, problem in first.unclear:
@@ -400,9 +396,16 @@ class Ledger:
         return found
 
 
+_THIS = instances.c.id == sa.bindparam("image")
+_SHOW = sa.update(instances).where(_THIS)
+_LEAVE_RECEIVED = sa.update(instances).where(  # built once, as other writers wait meanwhile
+    _THIS, instances.c.state == State.RECEIVED, instances.c.batch == sa.bindparam("held_by")
+)
+
+
 def _leave_received(connection: sa.Connection, instance: StoredInstance, **values: Any) -> bool:
     """Only the batch that holds the image may end it: a worker that was given up comes too late."""
-    waiting = (instances.c.id == instance.id) & (instances.c.state == State.RECEIVED)
-    mine = waiting & (instances.c.batch == instance.batch)
-    statement = sa.update(instances).where(mine).values(**values, batch=None, state_at=now())
-    return connection.execute(statement).rowcount == 1
+    mine = {"image": instance.id, "held_by": instance.batch}
+    return (
+        connection.execute(_LEAVE_RECEIVED, mine | values | {"batch": None, "state_at": now()}).rowcount == 1
+    )

@@ -10,7 +10,7 @@ ASKED = "asked"
 """The state of a study that its source is just sending (`store.pulls`)."""
 
 
-def source_that_was_asked(sop_instance_uid: str) -> sa.ScalarSelect[str]:
+def source_that_was_asked(sop_instance_uid: str | sa.BindParameter[str]) -> sa.ScalarSelect[str]:
     """Return the expression for the source that was asked for an instance; null where none was."""
     asked = sa.select(pulls.c.source).join_from(pull_instances, pulls)
     asked = asked.where(pull_instances.c.sop_instance_uid == sop_instance_uid, pulls.c.state == ASKED)
