@@ -15,7 +15,17 @@ from gateway.errors import Retry
 from gateway.results.answer import RESEARCH_BANNER
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
-from gateway.web.api import documentation, downloads, health, metrics, prediction, routes, stow
+from gateway.web.api import (
+    documentation,
+    downloads,
+    health,
+    metrics,
+    prediction,
+    routes,
+    stow,
+    study_zip,
+    worklist_csv,
+)
 from gateway.web.pages import (
     concordance_page,
     dashboard,
@@ -38,6 +48,8 @@ PRIVATE = (
     sending,
     pictures,
     downloads,
+    study_zip,
+    worklist_csv,
     concordance_page,
     refusals_page,
     dashboard,

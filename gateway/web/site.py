@@ -17,6 +17,7 @@ from gateway.store.objects import Stores
 from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
 from gateway.store.queries.statistics import Statistics
+from gateway.store.queries.studies import Studies
 from gateway.store.queries.traffic import Traffic
 from gateway.store.queries.worklist import Worklist
 from gateway.store.refusals import Refusals
@@ -60,6 +61,7 @@ class Site:
     bodies: Bodies
     images: Images
     worklist: Worklist
+    studies: Studies
     feedback: Feedback
     readings: FeedbackQueries
     refusals: Refusals

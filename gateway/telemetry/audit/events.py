@@ -99,6 +99,23 @@ def exported(
     return Message(EXPORT, Action.READ, time, (*asked, gateway, media), None, outcome, error, about=subject)
 
 
+def listed(
+    source: Source, time: datetime, *, destination: str, user: str, address: str | None, told: str
+) -> Message:
+    """A list of images left as a download, without patients (A.5.3.5); `told` says how many and which."""
+    person = Participant(user, None, True, None, address)
+    media = Participant(destination, DESTINATION_MEDIA, False, media=URI)
+    participants = (person, _gateway(source, SENDER), media)
+    return Message(EXPORT, Action.READ, time, participants, None, Outcome.SUCCESS, told)
+
+
+def requeued(source: Source, time: datetime, *, user: str, address: str | None, told: str) -> Message:
+    """A person had many images begin anew at once (A.5.3.6); `told` says how many, which and what for."""
+    person = Participant(user, None, True, None, address)
+    participants = (person, _gateway(source, APPLICATION))
+    return Message(INSTANCES_ACCESSED, Action.UPDATE, time, participants, None, Outcome.SUCCESS, told)
+
+
 def viewed(source: Source, time: datetime, subject: Subject, *, user: str, address: str | None) -> Message:
     """A person looked at an instance (A.5.3.6)."""
     person = Participant(user, None, True, None, address)

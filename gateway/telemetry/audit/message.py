@@ -64,7 +64,13 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Instances of one study of one patient; empty where it is not known."""
+    """Instances of one study of one patient; empty where it is not known.
+
+    Attributes
+    ----------
+    others
+        Further SOP classes of the study, each with its instances.
+    """
 
     study_instance_uid: str
     sop_class_uid: str
@@ -72,6 +78,7 @@ class Subject:
     patient_id: str = ""
     patient_name: str = ""
     accession_number: str = ""
+    others: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +177,10 @@ def _add_study(root: Element, subject: Subject) -> None:
     description = SubElement(study, "ParticipantObjectDescription")
     if subject.accession_number:
         _add(description, "Accession", Number=subject.accession_number)
-    count = str(len(subject.sop_instance_uids))
-    sop_class = _add(description, "SOPClass", UID=subject.sop_class_uid, NumberOfInstances=count)
-    for uid in subject.sop_instance_uids:
-        _add(sop_class, "Instance", UID=uid)
+    for sop_class_uid, uids in ((subject.sop_class_uid, subject.sop_instance_uids), *subject.others):
+        sop_class = _add(description, "SOPClass", UID=sop_class_uid, NumberOfInstances=str(len(uids)))
+        for uid in uids:
+            _add(sop_class, "Instance", UID=uid)
 
 
 def _add_patient(root: Element, subject: Subject) -> None:

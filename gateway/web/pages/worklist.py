@@ -62,7 +62,7 @@ def routes(site: Site) -> APIRouter:
 
 def _list(site: Site, fields: dict[str, str], before: str, after: str) -> dict[str, Any]:
     version = site.worklist.version()
-    found = site.worklist.page(_search(fields), before=_key(before), after=_key(after), limit=ROWS)
+    found = site.worklist.page(search_of(fields), before=_key(before), after=_key(after), limit=ROWS)
     here = fields | {name: key for name, key in (("before", before), ("after", after)) if key}
     return {
         "rows": found.rows,
@@ -83,7 +83,8 @@ def _choices(site: Site) -> dict[str, Any]:
     }
 
 
-def _search(fields: dict[str, str]) -> Search:
+def search_of(fields: dict[str, str]) -> Search:
+    """Return what the fields of the form ask for."""
     return Search(
         uid=fields.get("uid", ""),
         calling_ae_title=fields.get("ae", ""),

@@ -38,6 +38,12 @@ EVENTS: dict[str, Callable[[], Message]] = {
     "downloaded": lambda: events.exported(
         SOURCE, NOON, SUBJECT, destination="report.pdf", user="rita", address="10.1.2.9"
     ),
+    "listed": lambda: events.listed(
+        SOURCE, NOON, destination="/worklist.csv", user="rita", address="10.1.2.9", told="3 images of all"
+    ),
+    "requeued": lambda: events.requeued(
+        SOURCE, NOON, user="adam", address="10.1.2.9", told="bulk retry: 3 images of all"
+    ),
     "viewed": lambda: events.viewed(SOURCE, NOON, SUBJECT, user="rita", address="fe80::1%eth0"),
     "rejected": lambda: events.rejected(
         SOURCE, NOON, peer="STRANGER", peer_address="10.9.9.9", why="not known"
@@ -54,6 +60,8 @@ TABLES: dict[str, tuple[str, str, list[str | None], list[str]]] = {
     "given up": ("110104", "C", ["110153", "110152"], ["110180", "2"]),
     "exported": ("110106", "R", ["110153", "110154"], ["110180", "2"]),
     "downloaded": ("110106", "R", [None, "110153", "110154"], ["110180", "2"]),
+    "listed": ("110106", "R", [None, "110153", "110154"], []),
+    "requeued": ("110103", "U", [None, "110150"], []),
     "viewed": ("110103", "R", [None, "110150"], ["110180", "2"]),
     "rejected": ("110113", "E", ["110150", None], ["110182"]),
 }
