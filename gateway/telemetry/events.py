@@ -45,6 +45,8 @@ class Event(StrEnum):
     FAILED = "failed", ERROR, "an answer was due and cannot be given, for the reason given"
     RETRIED = "retried", INFO, "`gateway retry` or the report page requeued a failed image"
     RESENT = "resent", INFO, "`gateway resend` requeued the results of an image"
+    BULK_RETRIED = "bulk_retried", INFO, "an administrator had the failed images of a search begin anew"
+    BULK_RESENT = "bulk_resent", INFO, "an administrator had the results of many images sent again"
     REPROCESSED = "reprocessed", INFO, "`gateway reprocess` requeued an image for a new answer"
     FEEDBACK = "feedback", INFO, "a reader agreed or disagreed with an answer"
     NOT_REPORTED = "not_reported", WARNING, "no SR can be made of a reader's feedback, for the reason given"

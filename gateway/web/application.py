@@ -27,6 +27,7 @@ from gateway.web.api import (
     worklist_csv,
 )
 from gateway.web.pages import (
+    bulk,
     concordance_page,
     dashboard,
     refusals_page,
@@ -50,6 +51,7 @@ PRIVATE = (
     downloads,
     study_zip,
     worklist_csv,
+    bulk,
     concordance_page,
     refusals_page,
     dashboard,

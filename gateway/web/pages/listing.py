@@ -11,15 +11,16 @@ from gateway.web.site import Site
 AT_ONCE = 500
 
 
-def pages_of(site: Site, search: Search) -> Iterator[tuple[WorklistRow, ...]]:
+def pages_of(site: Site, search: Search, before: int | None = None) -> Iterator[tuple[WorklistRow, ...]]:
     """Yield the images that a search finds, newest first, in pages; no transaction lasts between them.
+
+    `before` leaves out the images from this row number on.
 
     Raises
     ------
     Retry
         If the database is away.
     """
-    before: int | None = None
     while True:
         page = site.worklist.page(search, before=before, limit=AT_ONCE)
         if page.rows:

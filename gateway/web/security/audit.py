@@ -45,7 +45,7 @@ def record_listed(request: Request, rows: int, fields: Mapping[str, str]) -> Non
     """Record that a reader downloaded the worklist, without patients (PS3.15 A.5.3, Export)."""
     reader, address = _reader(request), client_of(request)
     log_event(Event.EXPORTED, reader=reader, address=address, what="csv", rows=rows)
-    told = f"{rows} images {_where(fields)}"
+    told = f"{rows} images {in_words(fields)}"
     url = f"{address}{request.url.path}"
     trail.listed(destination=url, user=reader, address=address, told=told)
 
@@ -63,7 +63,8 @@ def record_turned_away(request: Request, name: str) -> None:
     trail.rejected(peer=name, peer_address=client_of(request), why="wrong password or token")
 
 
-def _where(fields: Mapping[str, str]) -> str:
+def in_words(fields: Mapping[str, str]) -> str:
+    """Return the filters of a search for an audit entry."""
     return ", ".join(f"{name} {value}" for name, value in fields.items()) or "of all"
 
 
