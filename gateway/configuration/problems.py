@@ -105,7 +105,7 @@ def _text(found: ErrorDetails, name: str) -> str:
     if kind == "string_too_short" and found["ctx"]["min_length"] == 1:
         return "must not be empty"
     if kind in _WORDS:
-        return _WORDS[kind].format(**found.get("ctx", {}))
+        return _WORDS[kind].format(**found.get("ctx", {})).replace("False", "false")
     return found["msg"].removeprefix("Value error, ")
 
 

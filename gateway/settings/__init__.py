@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
     IPvAnyNetwork,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -59,6 +60,7 @@ __all__ = [
     "ReaderReports",
     "Results",
     "Retention",
+    "Role",
     "Route",
     "S3Store",
     "Schedule",
@@ -211,6 +213,9 @@ class Audit(Section):
     files alone."""
 
 
+Role = Literal["viewer", "reader", "administrator"]
+
+
 class User(Section):
     """Somebody who may sign in; `password` is what `gateway hash-password` prints."""
 
@@ -218,6 +223,21 @@ class User(Section):
     """Name at the sign-in page and in the audit trail."""
     password: Annotated[str, StringConstraints(pattern=r"^scrypt\$\d+\$[0-9a-f]{32,}\$[0-9a-f]{64,}$")]
     """Hash that `gateway hash-password` prints."""
+    roles: tuple[Role, ...] = ("reader", "administrator")
+    """What the user may do: viewer looks; reader also gives feedback, uploads and downloads; administrator
+    also retries and sends again."""
+
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _one_role_or_several(cls, roles: Any) -> Any:
+        return (roles,) if isinstance(roles, str) else roles
+
+    @field_validator("roles")
+    @classmethod
+    def _not_without_any(cls, roles: tuple[Role, ...]) -> tuple[Role, ...]:
+        if not roles:
+            raise ValueError("must name a role: viewer, reader or administrator")
+        return roles
 
 
 class Web(Section):
@@ -232,7 +252,12 @@ class Web(Section):
     token: str | None = Field(None, min_length=16)
     """Secret of at least 16 characters, for `Authorization: Bearer` and the sign-in page; null: none."""
     users: tuple[User, ...] = ()
-    """Readers, as {name: radiologist, password: HASH}; `gateway hash-password` prints the hash."""
+    """Users, as {name: radiologist, password: HASH, roles: [reader]}; `gateway hash-password` prints the
+    hash. viewer looks; reader also gives feedback, uploads and downloads; administrator looks, retries and
+    sends again. Without roles a user is reader and administrator."""
+    show_patient: Literal[False, "signed-in"] = False
+    """Show name, ID, accession number, sex and age of patients on worklist and report: false, or signed-in
+    for users with a password. The database then holds them until the image's file is deleted."""
     session_hours: float = Field(12, gt=0, le=24 * 30)
     """Hours after which a reader signs in again, up to 720."""
     tls: TLS | None = None

@@ -66,6 +66,13 @@ def _exposure_problems(settings: Settings) -> list[str]:
         problems.append("scp.peers: list who may send, since scp.trusted_proxies let other machines connect")
     if not (is_loopback(web.bind) or web.token or web.users or web.public_upload):
         problems.append(f"web.token: set one, since web.bind {web.bind} is not loopback")
+    if web.show_patient and not web.users:
+        problems.append(
+            "web.show_patient: signed-in shows nobody anything without web.users; name users there"
+        )
+    names = [user.name for user in web.users]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    problems += [f"web.users: the name {name!r} is used more than once" for name in repeated]
     return problems
 
 

@@ -170,3 +170,42 @@ def test_a_public_site_offers_upload_and_nothing_that_was_received(tmp_path: Pat
         ]
         assert [browser.get(path).status_code for path in hidden] == [404] * len(hidden)
         assert "huggingface.co" in browser.get("/").headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "needed"),
+    [
+        ("GET", "/instances/{uid}/download/source", "reader"),
+        ("POST", "/instances/{uid}/feedback", "reader"),
+        ("POST", "/dicomweb/studies", "reader"),
+        ("POST", "/predict", "reader"),
+        ("POST", "/instances/{uid}/resend", "administrator"),
+        ("POST", "/api/instances/{uid}/retry", "administrator"),
+    ],
+)
+def test_a_viewer_is_told_the_role_that_is_needed(
+    viewing: tuple[Browser, str], method: str, path: str, needed: str
+) -> None:
+    browser, uid = viewing
+    answer = browser.request(method, path.format(uid=uid), headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code == 403
+    assert answer.json() == {"detail": f"this needs the role {needed}; Vera has: viewer"}
+
+
+def test_a_viewer_is_offered_nothing_that_is_refused(viewing: tuple[Browser, str]) -> None:
+    browser, uid = viewing
+    told = browser.get("/").text + browser.get(f"/instances/{uid}").text
+    assert "Vera" in told
+    for offered in ("/upload", "/feedback", "/download", "/resend", "/retry"):
+        assert offered not in told
+
+
+@pytest.fixture(scope="module")
+def viewing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Browser, str]]:
+    """A viewer who has signed in, and an image that has its answer."""
+    vera = RITA.model_copy(update={"name": "Vera", "roles": ("viewer",)})
+    site = site_in(tmp_path_factory.mktemp("site"), users=(vera,))
+    uid = add_answer(site, 1).sop_instance_uid
+    with browsing(site) as browser:
+        browser.post("/login", data={"name": "Vera", "secret": "correct horse"})
+        yield browser, uid

@@ -14,6 +14,7 @@ from gateway import __version__
 from gateway.records import in_sentence
 from gateway.results.answer import NOT_FITTED, RESEARCH_BANNER
 from gateway.web.pages import words
+from gateway.web.security.roles import EVERY_ROLE, may, needed_role
 from gateway.web.site import Site
 
 PRIVATE = (
@@ -29,11 +30,14 @@ PUBLIC = (("/upload", "Upload"), ("/docs", "API"))
 
 def page(request: Request, site: Site, template: str, **values: Any) -> HTMLResponse:
     """Return a page or a part of one."""
+    roles = getattr(request.state, "roles", EVERY_ROLE)
+    pages = PUBLIC if site.settings.web.public_upload else PRIVATE
     about = {
         "request": request,
         "path": request.url.path,
         "reader": getattr(request.state, "reader", ""),
-        "navigation": PUBLIC if site.settings.web.public_upload else PRIVATE,
+        "navigation": [(target, name) for target, name in pages if may(roles, needed_role("GET", target))],
+        "roles": roles,
         "signed_in": not site.access.is_open,
         "zone": f"{datetime.now().astimezone():%Z}",
     }

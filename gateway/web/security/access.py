@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from gateway.settings import Web
+from gateway.settings import Role, Web
 from gateway.web.security.passwords import is_password
 from gateway.web.security.rate_limit import RateLimit
+from gateway.web.security.roles import EVERY_ROLE
 from gateway.web.security.sessions import COOKIE, Sessions
 
 FAILURES_PER_MINUTE = 10
@@ -58,6 +59,17 @@ class Access:
     def user_names(self) -> list[str]:
         """The names of the users with passwords."""
         return [user.name for user in self._settings.users]
+
+    def roles(self, reader: str) -> tuple[Role, ...]:
+        """Return the roles of an authenticated reader: a user's own, every role of whom the token lets in."""
+        return next((user.roles for user in self._settings.users if user.name == reader), EVERY_ROLE)
+
+    def sees_patients(self, reader: str) -> bool:
+        """Tell whether the reader may see who the patients are: a user with a password, where it is set.
+
+        The audit trail names who looked. Whoever shows the token may be anybody.
+        """
+        return bool(self._settings.show_patient) and reader in self.user_names
 
     def reader(self, request: Request) -> str | None:
         """Return the authenticated reader, empty where authentication is off; None: unauthenticated."""

@@ -1,4 +1,4 @@
-"""Middleware around every request: authentication, origin, size and pace of bodies, security headers.
+"""Middleware around every request: authentication, roles, origin, size and pace of bodies, security headers.
 
 The web application installs it. No page, file or API call is reached without it.
 """
@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.web.security.access import Access
+from gateway.web.security.roles import may, needed_role
 
 OPEN_PATHS = ("/static/", "/health/", "/login")
 FILE_PATHS = ("/predict", "/dicomweb/")
@@ -37,7 +38,7 @@ POLICY = (
 
 
 class Guard:
-    """Refuses unauthenticated requests and requests caused by other sites."""
+    """Refuses unauthenticated requests, those beyond a user's roles, and those caused by other sites."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app = app
@@ -64,8 +65,16 @@ class Guard:
         reader = self._access.reader(request)
         if reader is None:
             return self._to_sign_in(request)
-        request.state.reader = reader
-        return None
+        request.state.reader, request.state.roles = reader, self._access.roles(reader)
+        return self._beyond(request)
+
+    def _beyond(self, request: Request) -> Response | None:
+        needed = needed_role(request.method, request.scope["path"])
+        roles = request.state.roles
+        if may(roles, needed):
+            return None
+        detail = f"this needs the role {needed}; {request.state.reader} has: {', '.join(roles)}"
+        return problem(HTTPStatus.FORBIDDEN, detail)
 
     def _to_sign_in(self, request: Request) -> Response:
         if self._access.is_locked_out(request):

@@ -21,6 +21,7 @@ from gateway.settings import (
 )
 
 REPOSITORY = Path(__file__).parents[3]
+RITA = {"name": "Rita", "password": f"scrypt$15${32 * '0'}${64 * '0'}"}
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +145,11 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         ({"scp": {"trusted_proxies": ["haproxy.example"]}}, "scp.trusted_proxies"),
         ({"scp": {"bind": "0.0.0.0"}}, "scp.peers"),  # noqa: S104 - refused is what is tested
         ({"web": {"bind": "::"}}, "web.token"),
+        ({"web": {"show_patient": "signed-in"}}, "web.show_patient: signed-in shows nobody anything"),
+        ({"web": {"show_patient": True}}, "web.show_patient: must be false or 'signed-in'"),
+        ({"web": {"users": [RITA, RITA]}}, "web.users: the name 'Rita' is used more than once"),
+        ({"web": {"users": [RITA | {"roles": []}]}}, "must name a role: viewer, reader or administrator"),
+        ({"web": {"users": [RITA | {"roles": "redaer"}]}}, "did you mean 'reader'"),
         ({"routes": [{"calling_ae_title": "*", "to": ["nowhere"]}]}, "no destination is named 'nowhere'"),
         ({"routes": [{"calling_ae_title": "*", "to": ["outbox", "outbox"]}]}, "more than once"),
         ({"database": "mysql://x"}, "database:"),
