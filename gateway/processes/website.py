@@ -15,6 +15,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.pictures import Pictures
 from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
+from gateway.store.queries.priors import Priors
 from gateway.store.queries.statistics import Statistics
 from gateway.store.queries.studies import Studies
 from gateway.store.queries.traffic import Traffic
@@ -79,6 +80,7 @@ def site_of(settings: Settings, ledger: Ledger) -> Site:
         images=Images(ledger),
         worklist=Worklist(ledger),
         studies=Studies(ledger),
+        priors=Priors(ledger),
         feedback=Feedback(ledger, reported=settings.delivery.reader_reports is not None),
         readings=FeedbackQueries(ledger),
         refusals=Refusals(ledger),

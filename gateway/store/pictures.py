@@ -18,6 +18,7 @@ class Kind(StrEnum):
     """Pictures of an image."""
 
     THUMBNAIL = "jpg"  # at most 160 pixels square
+    PREVIEW = "preview.jpg"  # at most 1024 pixels square
     PIXELS = "u16"  # all grey values, 16 bits, little endian, after a head
 
 

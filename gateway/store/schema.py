@@ -188,6 +188,16 @@ reader_reports = sa.Table(  # readers' words of which an SR is due, or has been 
     sa.Index("ix_reader_reports_due", "due", "feedback_id"),
 )
 
+pseudonyms = sa.Table(  # which images are of one patient, by keyed hashes: see ADR 0146
+    "pseudonyms",
+    metadata,
+    sa.Column("instance_id", _Id, sa.ForeignKey("instances.id"), primary_key=True, autoincrement=False),
+    sa.Column("patient", sa.String(64), nullable=False),
+    sa.Column("birth", sa.String(64), nullable=False),
+    sa.Column("studied", sa.String(14), nullable=False),
+    sa.Index("ix_pseudonyms_patient", "patient", "studied", "instance_id"),
+)
+
 rejections = sa.Table(  # what rejection notes reference, also images that have not come yet
     "rejections",
     metadata,

@@ -30,6 +30,7 @@ from gateway.web.pages import (
     bulk,
     concordance_page,
     dashboard,
+    priors,
     refusals_page,
     report,
     sending,
@@ -46,6 +47,7 @@ PUBLIC = (upload, prediction, documentation, health)
 PRIVATE = (
     worklist,
     report,
+    priors,
     sending,
     pictures,
     downloads,

@@ -16,6 +16,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.objects import Stores
 from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
+from gateway.store.queries.priors import Priors
 from gateway.store.queries.statistics import Statistics
 from gateway.store.queries.studies import Studies
 from gateway.store.queries.traffic import Traffic
@@ -62,6 +63,7 @@ class Site:
     images: Images
     worklist: Worklist
     studies: Studies
+    priors: Priors
     feedback: Feedback
     readings: FeedbackQueries
     refusals: Refusals

@@ -16,7 +16,8 @@ from gateway.imaging.image_pixel import MAX_MEGAPIXELS
 from gateway.sandbox.memory_limit import limit_memory
 from gateway.store.pictures import Kind
 
-THUMBNAIL_SIDE = 160
+SIDES = {Kind.THUMBNAIL: 160, Kind.PREVIEW: 1024}
+"""Longest side of each small picture, in pixels."""
 HEAD = struct.Struct("<4sII")  # before the pixels: a mark, rows, columns
 MARK = b"U16L"
 
@@ -33,7 +34,7 @@ def render(source: Path, kind: Kind) -> bytes:
     if kind is Kind.PIXELS:
         return HEAD.pack(MARK, *pixels.shape) + np.ascontiguousarray(pixels, "<u2").tobytes()
     picture = Image.fromarray((pixels >> 8).astype(np.uint8))
-    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), reducing_gap=2)
+    picture.thumbnail((SIDES[kind], SIDES[kind]), reducing_gap=2)
     with io.BytesIO() as file:
         picture.save(file, "JPEG", quality=82)
         return file.getvalue()
