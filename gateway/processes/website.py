@@ -13,6 +13,7 @@ from gateway.settings import Settings
 from gateway.store.feedback import Feedback
 from gateway.store.ledger import Ledger
 from gateway.store.pictures import Pictures
+from gateway.store.pulls import Pulls
 from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
 from gateway.store.queries.priors import Priors
@@ -84,6 +85,7 @@ def site_of(settings: Settings, ledger: Ledger) -> Site:
         feedback=Feedback(ledger, reported=settings.delivery.reader_reports is not None),
         readings=FeedbackQueries(ledger),
         refusals=Refusals(ledger),
+        pulls=Pulls(ledger),
         traffic=Traffic(ledger),
         statistics=Statistics(ledger),
         remembered=Remembered(),

@@ -100,6 +100,7 @@ class Event(StrEnum):
         ERROR,
         "instances of a study are missing after all attempts; `gateway pull --show` names them",
     )
+    STUDY_ASKED_AGAIN = "study_asked_again", INFO, "an administrator has a study of a source asked for again"
     SOURCE_AWAY = "source_away", WARNING, "a source takes no requests now; it is asked again later"
 
     # peers

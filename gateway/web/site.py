@@ -14,6 +14,7 @@ from gateway.settings import Settings
 from gateway.store.feedback import Feedback
 from gateway.store.ledger import Ledger
 from gateway.store.objects import Stores
+from gateway.store.pulls import Pulls
 from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
 from gateway.store.queries.priors import Priors
@@ -67,6 +68,7 @@ class Site:
     feedback: Feedback
     readings: FeedbackQueries
     refusals: Refusals
+    pulls: Pulls
     traffic: Traffic
     statistics: Statistics
     remembered: Remembered

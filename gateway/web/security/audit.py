@@ -57,6 +57,12 @@ def record_requeued(request: Request, event: Event, count: int, which: str) -> N
     trail.requeued(user=reader, address=address, told=f"{event.replace('_', ' ')}: {count} images {which}")
 
 
+def record_asked_again(request: Request, source: str, study_instance_uid: str) -> None:
+    """Log that a person has a study of a source fetched again; its images are audited as they come."""
+    about = {"source": source, "study_instance_uid": study_instance_uid}
+    log_event(Event.STUDY_ASKED_AGAIN, **about, reader=_reader(request), address=client_of(request))
+
+
 def record_turned_away(request: Request, name: str) -> None:
     """Record a wrong password or token (PS3.15 A.5.3, Security Alert)."""
     log_event(Event.SIGN_IN_REFUSED, reader=name or None, address=client_of(request))
