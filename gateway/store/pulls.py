@@ -236,7 +236,7 @@ class Pulls:
             return self._change(connection, pull, PullState.FOUND, **values)
 
     def ask_again(self, source: str, study_instance_uid: str) -> bool:
-        """Make a study due at once, whatever became of it; False of unknown ones, and while it is asked for."""
+        """Make a study due at once; False of one that is unknown, or is just being asked for."""
         this = (pulls.c.source == source) & (pulls.c.study_instance_uid == study_instance_uid)
         fresh = {"state": PullState.FOUND, "state_at": now(), "attempts": 0, "not_before": AT_ONCE}
         again = (

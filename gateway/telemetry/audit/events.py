@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gateway.telemetry.audit.message import Action, Code, Message, Node, Outcome, Participant, Source, Subject
+from gateway.telemetry.audit.message import (
+    Action,
+    Asked,
+    Code,
+    Message,
+    Node,
+    Outcome,
+    Participant,
+    Source,
+    Subject,
+)
 
 APPLICATION_ACTIVITY = Code("110100", "Application Activity")
 INSTANCES_ACCESSED = Code("110103", "DICOM Instances Accessed")
 INSTANCES_TRANSFERRED = Code("110104", "DICOM Instances Transferred")
 EXPORT = Code("110106", "Export")
+QUERY = Code("110112", "Query")
 SECURITY_ALERT = Code("110113", "Security Alert")
 
 START = Code("110120", "Application Start")
@@ -114,6 +125,27 @@ def requeued(source: Source, time: datetime, *, user: str, address: str | None, 
     person = Participant(user, None, True, None, address)
     participants = (person, _gateway(source, APPLICATION))
     return Message(INSTANCES_ACCESSED, Action.UPDATE, time, participants, None, Outcome.SUCCESS, told)
+
+
+def queried(
+    source: Source,
+    time: datetime,
+    asked: Asked,
+    *,
+    peer: str,
+    ae_title: str | None = None,
+    address: str | None = None,
+) -> Message:
+    """The gateway has asked a source what it has (A.5.3.10), whatever the answer.
+
+    Parameters
+    ----------
+    peer
+        The source: its AE title or URL.
+    """
+    responder = Participant(peer, DESTINATION, False, ae_title, address)
+    participants = (_gateway(source, SENDER, requestor=True), responder)
+    return Message(QUERY, Action.EXECUTE, time, participants, about=asked)
 
 
 def viewed(source: Source, time: datetime, subject: Subject, *, user: str, address: str | None) -> Message:

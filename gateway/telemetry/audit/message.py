@@ -90,6 +90,25 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A query to another system.
+
+    Attributes
+    ----------
+    target
+        The SOP class that was queried (PS3.4 C), or the URL of a search.
+    query
+        The identifier as it was encoded, or the query string of the URL.
+    transfer_syntax_uid
+        Of the identifier; None of a URL.
+    """
+
+    target: str
+    query: bytes
+    transfer_syntax_uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """The reporting gateway, as the audit record repository knows it."""
 
@@ -110,7 +129,7 @@ class Message:
     kind: Code | None = None
     outcome: Outcome = Outcome.SUCCESS
     outcome_description: str | None = None
-    about: Subject | Node | None = None
+    about: Subject | Node | Asked | None = None
 
 
 def xml_of(message: Message, source: Source) -> bytes:
@@ -128,6 +147,8 @@ def xml_of(message: Message, source: Source) -> bytes:
     if isinstance(message.about, Subject):
         _add_study(root, message.about)
         _add_patient(root, message.about)
+    elif isinstance(message.about, Asked):
+        _add_query(root, message.about)
     elif message.about is not None:
         _add_node(root, message.about)
     return tostring(root, encoding="unicode").encode()
@@ -192,6 +213,24 @@ def _add_node(root: Element, node: Node) -> None:
     element = _add_object(root, "2", "13", Code("110182", "Node ID"), node.address, "node")
     value = base64.b64encode(_token(node.alert).encode()).decode()
     _add(element, "ParticipantObjectDetail", type="Alert Description", value=value)
+
+
+def _add_query(root: Element, asked: Asked) -> None:
+    """A.5.3.10: a report (3) of the system (2), with the query in place of a name."""
+    is_dicom = asked.transfer_syntax_uid is not None
+    kind = Code("110181", "SOP Class UID") if is_dicom else Code("12", "URI", "RFC-3881")
+    element = _add(
+        root,
+        "ParticipantObjectIdentification",
+        ParticipantObjectID=asked.target,
+        ParticipantObjectTypeCode="2",
+        ParticipantObjectTypeCodeRole="3",
+    )
+    _add_codes(element, "ParticipantObjectIDTypeCode", [kind])
+    SubElement(element, "ParticipantObjectQuery").text = base64.b64encode(asked.query).decode()
+    if asked.transfer_syntax_uid is not None:
+        value = base64.b64encode(asked.transfer_syntax_uid.encode()).decode()
+        _add(element, "ParticipantObjectDetail", type="TransferSyntax", value=value)
 
 
 def _add_object(root: Element, kind: str, role: str, id_type: Code, object_id: str, name: str) -> Element:

@@ -15,7 +15,7 @@ from lxml import etree
 from rnc2rng import dumps, load
 
 from gateway.telemetry.audit import events
-from gateway.telemetry.audit.message import UNKNOWN, Message, Source, Subject, xml_of
+from gateway.telemetry.audit.message import UNKNOWN, Asked, Message, Source, Subject, xml_of
 from gateway.telemetry.audit.subject import subject_of
 from gateway.telemetry.audit.syslog import syslog_line
 from tests.support.sources import dx, encoded
@@ -44,6 +44,17 @@ EVENTS: dict[str, Callable[[], Message]] = {
     "requeued": lambda: events.requeued(
         SOURCE, NOON, user="adam", address="10.1.2.9", told="bulk retry: 3 images of all"
     ),
+    "queried": lambda: events.queried(
+        SOURCE,
+        NOON,
+        Asked("1.2.840.10008.5.1.4.1.2.2.1", b"\x08\x00", "1.2.840.10008.1.2"),
+        peer="PACS",
+        ae_title="PACS",
+        address="10.1.2.4",
+    ),
+    "searched": lambda: events.queried(
+        SOURCE, NOON, Asked("https://pacs/studies", b"PatientID=1"), peer="https://pacs", address="pacs"
+    ),
     "viewed": lambda: events.viewed(SOURCE, NOON, SUBJECT, user="rita", address="fe80::1%eth0"),
     "rejected": lambda: events.rejected(
         SOURCE, NOON, peer="STRANGER", peer_address="10.9.9.9", why="not known"
@@ -60,6 +71,8 @@ TABLES: dict[str, tuple[str, str, list[str | None], list[str]]] = {
     "given up": ("110104", "C", ["110153", "110152"], ["110180", "2"]),
     "exported": ("110106", "R", ["110153", "110154"], ["110180", "2"]),
     "downloaded": ("110106", "R", [None, "110153", "110154"], ["110180", "2"]),
+    "queried": ("110112", "E", ["110153", "110152"], ["110181"]),
+    "searched": ("110112", "E", ["110153", "110152"], ["12"]),
     "listed": ("110106", "R", [None, "110153", "110154"], []),
     "requeued": ("110103", "U", [None, "110150"], []),
     "viewed": ("110103", "R", [None, "110150"], ["110180", "2"]),
