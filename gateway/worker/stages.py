@@ -48,7 +48,7 @@ from gateway.results.answer import Answer
 from gateway.results.region import region_in_words
 from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import SourceHeader, source_header
-from gateway.rules.attributes import header_of
+from gateway.rules.attributes import header_of, of_image
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, StoredInstance
 from gateway.telemetry.events import Event
@@ -306,7 +306,8 @@ class Stages:
         self, instance: StoredInstance, encoded: Sequence[tuple[Answer, list[Result]]], repairs: Sequence[str]
     ) -> tuple[AnswerRecord, ...]:
         """Write the results of each answer; the routes read the header from the image's file."""
-        title, reader = instance.calling_ae_title, header_of(instance.path)
+        title = instance.calling_ae_title
+        reader = of_image(header_of(instance.path), instance.pulled_from)
         keep = partial(self._encoder.keep, calling_ae_title=title, header=reader)
         first, *others = [record_of(answer, keep(results), repairs) for answer, results in encoded]
         return replace(first, unclear=unclear_routes(self._settings, title, reader)), *others

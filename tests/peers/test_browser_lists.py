@@ -207,7 +207,7 @@ def test_fetched_studies_are_shown_and_asked_for_again(room: Room, page: Page) -
     page.goto(room.url)
     page.click("nav >> text=Fetched")
     expect(page.locator("tbody tr")).to_have_count(3)
-    page.click("text=1 missing >> nth=0")
+    page.click("text=Missing images >> nth=0")
     looks_right(room, page, "pulls")
     page.select_option("[name=state]", "given_up")
     page.click("text=Show >> nth=0")

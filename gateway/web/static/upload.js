@@ -123,6 +123,8 @@ function image(data, kind, text) {
 function layers(answer, name) {
   const both = document.createElement("div");
   both.className = "layers";
+  const banner = line("p", document.querySelector(".banner").textContent, "burned");
+  banner.setAttribute("aria-hidden", "true");
   both.append(image(`data:image/jpeg;base64,${answer.picture}`, "ground", `Radiograph ${name}`));
   if (answer.map) {
     const map = image(`data:image/png;base64,${answer.map}`, "activation", "");
@@ -130,6 +132,7 @@ function layers(answer, name) {
     both.append(map);
     maps.hidden = false;
   }
+  both.append(banner);
   return both;
 }
 
@@ -200,7 +203,8 @@ function add(files) {
 }
 
 const named = (list) => [...list].filter((file) => !file.name.startsWith("."))
-  .map((file) => ({ file, name: file.webkitRelativePath || file.name }));
+  .map((file) => ({ file, name: file.webkitRelativePath || file.name }))
+  .sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
 
 async function within(entry, path = "") {
   if (entry.isFile) {
