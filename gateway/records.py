@@ -133,6 +133,25 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class Pseudonym:
+    """Which images are of one patient, without saying of whom, and their order in time.
+
+    Attributes
+    ----------
+    patient
+        Keyed hash of Patient ID and its issuer.
+    birth
+        Keyed hash of the date of birth; empty where the header has none.
+    studied
+        Study Date and Study Time, YYYYMMDDHHMMSS, without the time YYYYMMDD, or empty.
+    """
+
+    patient: str
+    birth: str
+    studied: str
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """Search fields of an image, and statistics of its brightness, by which drift is noticed.
 
@@ -145,12 +164,15 @@ class Description:
     brightness, contrast
         Median of the displayed grey values, and the span from their 5th to their 95th percentile, 0–1; None
         where the pixels were not decoded.
+    pseudonym
+        Of the patient; None where the header has no Patient ID.
     """
 
     study_description: str
     scanner: str
     brightness: float | None = None
     contrast: float | None = None
+    pseudonym: Pseudonym | None = None
 
 
 @dataclass(frozen=True, slots=True)

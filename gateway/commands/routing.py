@@ -47,7 +47,8 @@ def _judge(uid: str, config: Path | None, *, as_json: bool) -> None:
     versions = versions_of(ledger, uid)
     image = shown_of(versions) or versions[0]
     try:
-        found = list(judge(settings, image.calling_ae_title, kept_header_of(ledger, image.source)))
+        header = kept_header_of(ledger, image.source, image.pulled_from)
+        found = list(judge(settings, image.calling_ae_title, header))
     except NoHeader as problem:
         raise GatewayError(f"{uid}: a condition cannot be judged: {problem}; send the image again") from None
     if as_json:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.rules.attributes import HeaderReader, NoHeader, header_of, no_header
+from gateway.rules.attributes import HeaderReader, NoHeader, header_of, no_header, of_image
 from gateway.store.entries import Router
 from gateway.store.queries.routed import RoutedImage
 
 Names = tuple[str, ...]
+Reading = Callable[[Path | None, str | None], HeaderReader]
+"""Returns the reader of an image, by its file, if there is one, and the source that it was fetched from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,16 @@ class Preview:
         return sum(map(len, self.changes.values()))
 
 
+def _header_of(path: Path | None, pulled_from: str | None) -> HeaderReader:
+    return of_image(no_header if path is None else header_of(path), pulled_from)
+
+
 def preview(
-    images: Iterable[RoutedImage], route: Router, read: Callable[[Path], HeaderReader] = header_of
+    images: Iterable[RoutedImage],
+    route: Router,
+    read: Reading = _header_of,
 ) -> Preview:
-    """Compare where the results of images went with where `route` leads; `read` reads headers."""
+    """Compare where the results of images went with where `route` leads; `read` reads a file's header."""
     found = Preview()
     for image in images:
         try:
@@ -58,8 +66,8 @@ def preview(
     return found
 
 
-def _destinations(image: RoutedImage, route: Router, read: Callable[[Path], HeaderReader]) -> Iterator[str]:
-    header = no_header if image.file is None else read(image.file)
+def _destinations(image: RoutedImage, route: Router, read: Reading) -> Iterator[str]:
+    header = read(image.file, image.pulled_from)
     for kind, media_type in image.kinds:
         yield from route(image.calling_ae_title, kind, media_type, header)
 

@@ -14,9 +14,12 @@ from gateway.store.feedback import Feedback
 from gateway.store.ledger import Ledger
 from gateway.store.patients import Patients
 from gateway.store.pictures import Pictures
+from gateway.store.pulls import Pulls
 from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
+from gateway.store.queries.priors import Priors
 from gateway.store.queries.statistics import Statistics
+from gateway.store.queries.studies import Studies
 from gateway.store.queries.traffic import Traffic
 from gateway.store.queries.worklist import Worklist
 from gateway.store.refusals import RefusalRecorder, Refusals
@@ -83,9 +86,12 @@ def site_of(settings: Settings, ledger: Ledger) -> Site:
         bodies=Bodies(directory.uploads, web.max_upload_mb, settings.scp.min_free_disk_mb),
         images=Images(ledger),
         worklist=Worklist(ledger),
+        studies=Studies(ledger),
+        priors=Priors(ledger),
         feedback=Feedback(ledger, reported=settings.delivery.reader_reports is not None),
         readings=FeedbackQueries(ledger),
         refusals=Refusals(ledger),
+        pulls=Pulls(ledger),
         traffic=Traffic(ledger),
         statistics=Statistics(ledger),
         remembered=Remembered(),

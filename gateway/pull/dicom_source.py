@@ -48,6 +48,8 @@ from gateway.receive.incoming import Sender
 from gateway.receive.intake import Intake
 from gateway.settings import DicomSource
 from gateway.store.entries import FoundInstance, FoundStudy
+from gateway.telemetry.audit import trail
+from gateway.telemetry.audit.message import Asked
 
 MAX_STUDIES = 2000
 """Studies that are read of one answer; a longer answer is broken off, and its period divided."""
@@ -228,6 +230,10 @@ class DicomSession:
             raise SourceAway(f"{self._node}: {error}") from None
         told = {AFFECTED_SOP_CLASS_UID: model, PRIORITY: MEDIUM, **request}
         body = identifier.encoded(keys, syntax)
+        if model == FIND:
+            node = self._node
+            asked = Asked(model, body, syntax)
+            trail.queried(asked, peer=node.ae_title, ae_title=node.ae_title, address=node.host)
         whole = max(silence_seconds, self._settings.retrieve_timeout_seconds)
         responses = assoc.inquire(
             context_id,

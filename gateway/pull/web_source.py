@@ -35,6 +35,8 @@ from gateway.receive.intake import Intake
 from gateway.receive.part_10 import ArrivedFile
 from gateway.settings import WebSource
 from gateway.store.entries import FoundInstance, FoundStudy
+from gateway.telemetry.audit import trail
+from gateway.telemetry.audit.message import Asked
 from gateway.upper_layer.messages import MAX_MESSAGE_BYTES
 
 PAGE = 100
@@ -175,6 +177,10 @@ class WebSession:
         return found, True
 
     def _page(self, path: str) -> list[DataSet]:
+        resource, _, query = path.partition("?")
+        url = self._settings.url.rstrip("/")
+        asked = Asked(f"{url}{resource}", query.encode())
+        trail.queried(asked, peer=url, address=urlsplit(url).hostname)
         with TemporaryFile(dir=self._uploads) as file:
             download = Download(file, _MAX_PAGE_BYTES, 2 * self._settings.timeout_seconds)
             answer = self._ask(path, _JSON, download)

@@ -24,6 +24,9 @@ MOST_VALUES = 100
 LONGEST_VALUE = 1024
 """Characters of a value that are looked at."""
 
+PULLED_FROM = "pulled_from"
+"""Name of the source that an image was fetched from; no value where a peer sent it. No header has it."""
+
 _SPECIFIC_CHARACTER_SET = 0x00080005
 
 Attributes = Mapping[str, tuple[str, ...]]
@@ -45,6 +48,17 @@ def header_of(path: Path) -> HeaderReader:
         return _read(path, names)
 
     return lambda names: read(frozenset(names))
+
+
+def of_image(header: HeaderReader, pulled_from: str | None) -> HeaderReader:
+    """Return the reader of an image: of its header, which is read where a name is in it, and of its row."""
+
+    def read(names: Collection[str]) -> Attributes:
+        in_header = frozenset(names) - {PULLED_FROM}
+        found = header(in_header) if in_header else {}
+        return {**found, PULLED_FROM: (pulled_from,) if pulled_from else ()}
+
+    return read
 
 
 def no_header(_: Collection[str]) -> Attributes:

@@ -11,7 +11,7 @@ from functools import cache
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from gateway.rules.attributes import Attributes
+from gateway.rules.attributes import PULLED_FROM, Attributes
 
 Value = str | float
 
@@ -113,6 +113,8 @@ class Operand:
 
 def problem_with_path(path: Sequence[str]) -> str:
     """Return why the keywords name no attribute that a condition may look at; empty where they do."""
+    if list(path) == [PULLED_FROM]:
+        return ""
     if len(path) > LONGEST_PATH:
         return f"more than {LONGEST_PATH} keywords in {'.'.join(path)}"
     for place, keyword in enumerate(path):
@@ -126,7 +128,8 @@ def problem_with_path(path: Sequence[str]) -> str:
 
 def operand(path: Sequence[str], *, every: bool = False) -> Operand:
     """Return the operand of keywords that have no problem."""
-    return Operand(".".join(path), _vr(path[-1]), every)
+    vr = "AE" if list(path) == [PULLED_FROM] else _vr(path[-1])  # compared and told as a title is
+    return Operand(".".join(path), vr, every)
 
 
 def _problem_with_last(keyword: str, vr: str) -> str:
@@ -154,5 +157,6 @@ def _suggested(name: str) -> str:
 
 @cache
 def _keywords() -> dict[str, str]:
-    """Return the keywords of PS3.6 by their small letters."""
-    return {entry[4].lower(): entry[4] for entry in DicomDictionary.values() if entry[4]}
+    """Return the keywords of PS3.6, and the gateway's own name, by their small letters."""
+    known = {entry[4].lower(): entry[4] for entry in DicomDictionary.values() if entry[4]}
+    return known | {PULLED_FROM: PULLED_FROM}

@@ -395,6 +395,12 @@ class Settings(BaseSettings):
             return DataDirectory(self.data_dir, DataDirectory(self.data_dir).objects / this_boot())
         return DataDirectory(self.data_dir, self.store.path)
 
+    @property
+    def patient_key(self) -> Path:
+        """Key of the patients' pseudonyms: beside the images of all hosts; with a bucket, of this host."""
+        folder = self.directory.run if isinstance(self.store, S3Store) else self.directory.kept
+        return folder / "patient.key"
+
     @cached_property
     def database_url(self) -> str:
         """SQLAlchemy's URL of the ledger."""

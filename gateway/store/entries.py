@@ -79,7 +79,7 @@ class StoredInstance(ImageIdentity):
     `attempts` counts how often its batch was begun; `was_answered` tells whether it has had an answer.
     `earlier_reports` are of the answer that is replaced;
     `answered` are other data sets under the same UID that have an answer. `rejected` says why a note has
-    rejected the image; None where none has.
+    rejected the image; None where none has. `pulled_from` is the source that it was fetched from.
     """
 
     path: Path
@@ -90,6 +90,7 @@ class StoredInstance(ImageIdentity):
     earlier_reports: tuple[EarlierReport, ...] = ()
     answered: tuple[AnsweredVersion, ...] = ()
     rejected: str | None = None
+    pulled_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

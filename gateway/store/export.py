@@ -15,6 +15,9 @@ COLUMNS = (
     "scanner", "calling_ae_title",
 )  # fmt: skip
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Beginnings of formulas, the full-width ones of East Asian spreadsheets included."""
+
 
 def export(feedback: FeedbackQueries, file: TextIO, key: bytes, *, comments: bool = False) -> int:
     """Write each reader's last word on each image as CSV; return how many.
@@ -27,7 +30,7 @@ def export(feedback: FeedbackQueries, file: TextIO, key: bytes, *, comments: boo
     count = 0
     for row in feedback.standing():
         written.writerow(
-            [_cell(value) for value in [*_values(row, key), *([row.comment] if comments else [])]]
+            [harmless(value) for value in [*_values(row, key), *([row.comment] if comments else [])]]
         )
         count += 1
     return count
@@ -53,7 +56,7 @@ def _pseudonym(text: str, key: bytes) -> str:
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:16]
 
 
-def _cell(value: Any) -> str:
-    """Return text that no spreadsheet takes for a formula."""
+def harmless(value: Any) -> str:
+    """Return a cell that no spreadsheet takes for a formula, whatever a peer has written; empty of None."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -6,12 +6,19 @@ from collections.abc import Collection
 from pathlib import Path
 
 from gateway.errors import Retry
-from gateway.rules.attributes import Attributes, HeaderReader, NoHeader, header_of
+from gateway.rules.attributes import Attributes, HeaderReader, NoHeader, header_of, no_header, of_image
 from gateway.store.ledger import Ledger
 
 
-def kept_header_of(ledger: Ledger, path: Path) -> HeaderReader:
-    """Return the reader of a received file; the file is fetched once a condition asks for it."""
+def kept_header_of(ledger: Ledger, path: Path | None, pulled_from: str | None) -> HeaderReader:
+    """Return the reader of an image; its file is fetched once a condition asks for it.
+
+    `path` is None where the file has been deleted, `pulled_from` where no source gave the image.
+    """
+    return of_image(no_header if path is None else _kept(ledger, path), pulled_from)
+
+
+def _kept(ledger: Ledger, path: Path) -> HeaderReader:
     reader = header_of(path)
 
     def read(names: Collection[str]) -> Attributes:

@@ -54,6 +54,7 @@ _STORED = (
     instances.c.attempts,
     instances.c.received_at,
     instances.c.answer_id.is_not(None).label("was_answered"),
+    instances.c.pulled_from,
 )
 
 

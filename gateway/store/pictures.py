@@ -20,6 +20,7 @@ class Kind(StrEnum):
     """Pictures of an image."""
 
     THUMBNAIL = "jpg"  # at most 160 pixels square
+    PREVIEW = "preview.jpg"  # at most 1024 pixels square
     PIXELS = "values"  # all stored values and their tables, after a head
 
 

@@ -58,11 +58,16 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class PullView:
-    """A study with what was listed of it: how many instances, and those that have no row."""
+    """A study with what was listed of it: how many instances, and those that have no row.
+
+    `found_at` and `listed_at` are when a search first found it, and when its source last listed it.
+    """
 
     pull: Pull
     listed: int
     missing: tuple[str, ...]
+    found_at: datetime | None = None
+    listed_at: datetime | None = None
 
 
 _COLUMNS = (
@@ -78,6 +83,7 @@ _COLUMNS = (
     pulls.c.not_before,
     pulls.c.detail,
 )
+_VIEWED = sa.select(*_COLUMNS, pulls.c.found_at, pulls.c.listed_at)
 _HAS_A_ROW = (
     sa.select(instances.c.id)
     .where(instances.c.sop_instance_uid == pull_instances.c.sop_instance_uid)
@@ -229,6 +235,16 @@ class Pulls:
             values = {"attempts": pull.attempts, "detail": detail, "not_before": later}
             return self._change(connection, pull, PullState.FOUND, **values)
 
+    def ask_again(self, source: str, study_instance_uid: str) -> bool:
+        """Make a study due at once; False of one that is unknown, or is just being asked for."""
+        this = (pulls.c.source == source) & (pulls.c.study_instance_uid == study_instance_uid)
+        fresh = {"state": PullState.FOUND, "state_at": now(), "attempts": 0, "not_before": AT_ONCE}
+        again = (
+            sa.update(pulls).where(this, pulls.c.state != PullState.ASKED).values(fresh | {"detail": None})
+        )
+        with self._ledger.transaction() as connection:
+            return connection.execute(again.values(fresh | {"detail": None})).rowcount > 0
+
     def _change(self, connection: sa.Connection, pull: Pull, state: PullState, **values: Any) -> Pull:
         """Change a study; if a search has heard of another one meanwhile, it is looked into again."""
         this = sa.select(*_COLUMNS).where(pulls.c.id == pull.id)
@@ -256,7 +272,7 @@ class Pulls:
         self, limit: int, *, source: str | None = None, state: PullState | None = None
     ) -> list[PullView]:
         """Return the studies whose state changed last."""
-        query = sa.select(*_COLUMNS).order_by(pulls.c.state_at.desc(), pulls.c.id.desc()).limit(limit)
+        query = _VIEWED.order_by(pulls.c.state_at.desc(), pulls.c.id.desc()).limit(limit)
         if source is not None:
             query = query.where(pulls.c.source == source)
         if state is not None:
@@ -265,7 +281,7 @@ class Pulls:
 
     def of_study(self, study_instance_uid: str) -> list[PullView]:
         """Return a study at each source that has it."""
-        query = sa.select(*_COLUMNS).where(pulls.c.study_instance_uid == study_instance_uid)
+        query = _VIEWED.where(pulls.c.study_instance_uid == study_instance_uid)
         return list(self._views(query.order_by(pulls.c.source)))
 
     def _views(self, query: sa.Select[Any]) -> Iterator[PullView]:
@@ -273,7 +289,8 @@ class Pulls:
             for row in connection.execute(query).all():
                 listed = sa.select(sa.func.count()).where(pull_instances.c.pull_id == row.id)
                 missing = tuple(each.sop_instance_uid for each in _missing(connection, row.id))
-                yield PullView(_pull(row), int(connection.scalar(listed) or 0), missing)
+                count = int(connection.scalar(listed) or 0)
+                yield PullView(_pull(row), count, missing, row.found_at, row.listed_at)
 
 
 def _known(

@@ -7,6 +7,7 @@ whatever is due, also at their next start.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,9 @@ from gateway.store.schema import answers, deliveries, destinations, instances, r
 from gateway.store.session import IDENTITY, Session
 from gateway.store.shipments import Plan, in_bits, plan, results_of, unindexed
 from gateway.telemetry.events import Event
+
+IMAGES_AT_ONCE = 500
+"""Images that one transaction requeues by their numbers: reception does not wait long for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,15 @@ class Requeued:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Selection of images whose results are sent again: all stated conditions hold."""
+    """Selection of images whose results are sent again: all stated conditions hold.
+
+    `ids` are numbers of rows, at most `IMAGES_AT_ONCE`.
+    """
 
     sop_instance_uids: tuple[str, ...] = ()
     study_instance_uid: str | None = None
     since: datetime | None = None
+    ids: tuple[int, ...] = ()
 
     @property
     def condition(self) -> sa.ColumnElement[bool]:
@@ -63,6 +71,8 @@ class Selection:
             conditions.append(instances.c.study_instance_uid == self.study_instance_uid)
         if self.since is not None:
             conditions.append(instances.c.received_at >= self.since)
+        if self.ids:
+            conditions.append(instances.c.id.in_(self.ids))
         return sa.and_(sa.true(), *conditions)
 
 
@@ -98,7 +108,15 @@ class Requeue:
         Dead deliveries are due at once; an answer without a destination goes where the present `route` leads;
         an image without an answer is `received` again.
         """
-        chosen = sa.true() if sop_instance_uid is None else instances.c.sop_instance_uid == sop_instance_uid
+        return self._retry(
+            sa.true() if sop_instance_uid is None else instances.c.sop_instance_uid == sop_instance_uid, route
+        )
+
+    def retry_these(self, ids: Sequence[int], route: Router) -> Begun:
+        """Begin anew what has failed of the images with these row numbers, at most `IMAGES_AT_ONCE`."""
+        return self._retry(instances.c.id.in_(ids), route)
+
+    def _retry(self, chosen: sa.ColumnElement[bool], route: Router) -> Begun:
         unrouted = chosen & _is_unrouted()
         planned = plan(self._ledger, unrouted, route)
         with self._ledger.session() as session:

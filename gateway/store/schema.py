@@ -228,6 +228,16 @@ patient_keys = sa.Table(  # each group of a name, the ID and the accession numbe
     sa.Index("ix_patient_keys_image", "instance_id"),
 )
 
+pseudonyms = sa.Table(  # which images are of one patient, by keyed hashes: see ADR 0146
+    "pseudonyms",
+    metadata,
+    sa.Column("instance_id", _Id, sa.ForeignKey("instances.id"), primary_key=True, autoincrement=False),
+    sa.Column("patient", sa.String(64), nullable=False),
+    sa.Column("birth", sa.String(64), nullable=False),
+    sa.Column("studied", sa.String(14), nullable=False),
+    sa.Index("ix_pseudonyms_patient", "patient", "studied", "instance_id"),
+)
+
 rejections = sa.Table(  # what rejection notes reference, also images that have not come yet
     "rejections",
     metadata,

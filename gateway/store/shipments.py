@@ -118,13 +118,14 @@ def _plan_each(
     title: str,
     kinds: Sequence[tuple[str, str]],
 ) -> Plan:
-    columns = instances.c.id, instances.c.path, instances.c.file_deleted_at
+    columns = instances.c.id, instances.c.path, instances.c.file_deleted_at, instances.c.pulled_from
     with ledger.transaction() as connection:
         rows = connection.execute(results_of(these, *columns).distinct().order_by(instances.c.id)).all()
     ids: dict[tuple[str, str], list[int]] = defaultdict(list)
     unrouted, unjudged = False, 0
     for row in rows:
-        header = no_header if row.file_deleted_at else kept_header_of(ledger, ledger.absolute(row.path))
+        path = None if row.file_deleted_at else ledger.absolute(row.path)
+        header = kept_header_of(ledger, path, row.pulled_from)
         try:
             found = list(_found(route, title, kinds, header))
         except NoHeader:

@@ -45,6 +45,8 @@ class Event(StrEnum):
     FAILED = "failed", ERROR, "an answer was due and cannot be given, for the reason given"
     RETRIED = "retried", INFO, "`gateway retry` or the report page requeued a failed image"
     RESENT = "resent", INFO, "`gateway resend` requeued the results of an image"
+    BULK_RETRIED = "bulk_retried", INFO, "an administrator had the failed images of a search begin anew"
+    BULK_RESENT = "bulk_resent", INFO, "an administrator had the results of many images sent again"
     REPROCESSED = "reprocessed", INFO, "`gateway reprocess` requeued an image for a new answer"
     FEEDBACK = "feedback", INFO, "a reader agreed or disagreed with an answer"
     NOT_REPORTED = "not_reported", WARNING, "no SR can be made of a reader's feedback, for the reason given"
@@ -98,6 +100,7 @@ class Event(StrEnum):
         ERROR,
         "instances of a study are missing after all attempts; `gateway pull --show` names them",
     )
+    STUDY_ASKED_AGAIN = "study_asked_again", INFO, "an administrator has a study of a source asked for again"
     SOURCE_AWAY = "source_away", WARNING, "a source takes no requests now; it is asked again later"
 
     # peers

@@ -15,10 +15,23 @@ from gateway.errors import Retry
 from gateway.results.answer import RESEARCH_BANNER
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
-from gateway.web.api import documentation, downloads, health, metrics, prediction, routes, stow
+from gateway.web.api import (
+    documentation,
+    downloads,
+    health,
+    metrics,
+    prediction,
+    routes,
+    stow,
+    study_zip,
+    worklist_csv,
+)
 from gateway.web.pages import (
+    bulk,
     concordance_page,
     dashboard,
+    priors,
+    pulls_page,
     refusals_page,
     report,
     sending,
@@ -35,11 +48,16 @@ PUBLIC = (upload, prediction, documentation, health)
 PRIVATE = (
     worklist,
     report,
+    priors,
     sending,
     pictures,
     downloads,
+    study_zip,
+    worklist_csv,
+    bulk,
     concordance_page,
     refusals_page,
+    pulls_page,
     dashboard,
     routes,
     stow,

@@ -14,9 +14,12 @@ from gateway.settings import Settings
 from gateway.store.feedback import Feedback
 from gateway.store.ledger import Ledger
 from gateway.store.objects import Stores
+from gateway.store.pulls import Pulls
 from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
+from gateway.store.queries.priors import Priors
 from gateway.store.queries.statistics import Statistics
+from gateway.store.queries.studies import Studies
 from gateway.store.queries.traffic import Traffic
 from gateway.store.queries.worklist import Worklist
 from gateway.store.refusals import Refusals
@@ -61,9 +64,12 @@ class Site:
     bodies: Bodies
     images: Images
     worklist: Worklist
+    studies: Studies
+    priors: Priors
     feedback: Feedback
     readings: FeedbackQueries
     refusals: Refusals
+    pulls: Pulls
     traffic: Traffic
     statistics: Statistics
     remembered: Remembered

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom import Dataset
 
 from gateway.deliver.folder import study_folder
 from gateway.errors import GatewayError, Reject, Retry
 from gateway.imaging.eligibility import EligibilityRules
+from gateway.imaging.margins import Pixels
 from gateway.imaging.png_jpeg import MARK_BYTES, is_png_or_jpeg, read_png_or_jpeg
-from gateway.imaging.preprocess import preprocess
+from gateway.imaging.preprocess import over_whole_image, preprocess
 from gateway.imaging.softcopy import softcopy
 from gateway.model.predictor import Predictor
-from gateway.records import UNDETERMINED, Eligible, Prediction, Reason, State
+from gateway.records import UNDETERMINED, Eligible, Lungs, Prediction, Reason, State
 from gateway.results.kinds import build_results
 from gateway.results.region import region_document
 from gateway.results.result import AnsweredImage, Result
@@ -55,6 +58,31 @@ class FilePrediction:
     threshold: float | None = None
     study_instance_uid: str = ""
     results: tuple[Result, ...] = ()
+    drawing: Drawing | None = None
+
+    @property
+    def may_have_results(self) -> bool:
+        """Tell whether an SR can be made of it: it is an answer to a DICOM file."""
+        return self.threshold is not None and bool(self.study_instance_uid)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What people see of an answer.
+
+    Attributes
+    ----------
+    pixels
+        The decoded radiograph, uint16.
+    activation
+        Class activation map of the whole image, float32 (n, n); None of an abstention.
+    outlines
+        Of the lungs, closed polygons of (x, y) in shares of the image.
+    """
+
+    pixels: Pixels
+    activation: NDArray[np.float32] | None
+    outlines: Sequence[Sequence[Sequence[float]]] = ()
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
@@ -94,10 +122,12 @@ def predict_files(
             yield from _answer(*_first(ahead), predictor, settings, with_results=with_results)
 
 
-def predict_file(file: Path, predictor: Predictor, settings: Settings) -> FilePrediction:
-    """Answer for one file; a bug is raised, not told as the file's failure."""
+def predict_file(
+    file: Path, predictor: Predictor, settings: Settings, *, with_results: bool = False, drawn: bool = False
+) -> FilePrediction:
+    """Answer for one file; a bug is raised, not told as the file's failure. `drawn` adds the drawing."""
     image = prepare_file(file, eligibility_rules(settings, predictor.identity))
-    (prediction,) = _answer([file], [image], predictor, settings, with_results=False)
+    (prediction,) = _answer([file], [image], predictor, settings, with_results=with_results, drawn=drawn)
     return prediction
 
 
@@ -149,6 +179,7 @@ def _answer(
     settings: Settings,
     *,
     with_results: bool,
+    drawn: bool = False,
 ) -> Iterator[FilePrediction]:
     ready = [image for image in images if isinstance(image, Prepared)]
     told = iter(infer([image.tensor for image in ready], predictor))
@@ -169,7 +200,8 @@ def _answer(
         except Reject as error:
             yield _without_answer(file, End(State.FAILED, error.reason, error.detail), model)
         else:
-            yield _with_answer(file, image, prediction, model, results)
+            answer = _with_answer(file, image, prediction, model, results)
+            yield replace(answer, drawing=_drawing(image, prediction)) if drawn else answer
 
 
 def _without_answer(file: Path, end: End, model: str) -> FilePrediction:
@@ -194,6 +226,14 @@ def _with_answer(
     study = str(image.source.get("StudyInstanceUID", ""))
     threshold = prediction.model.threshold
     return FilePrediction(line, failed=False, threshold=threshold, study_instance_uid=study, results=results)
+
+
+def _drawing(image: Prepared, prediction: Prediction) -> Drawing:
+    pixels = image.grey.pixels
+    region = region_of(prediction, pixels)
+    outlines = region.outlines if isinstance(region, Lungs) else ()
+    known = None if prediction.score is None else over_whole_image(prediction.activation, pixels)
+    return Drawing(pixels, known, outlines)
 
 
 def _results(image: Prepared, prediction: Prediction, settings: Settings) -> tuple[Result, ...]:

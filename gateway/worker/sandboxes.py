@@ -23,6 +23,7 @@ from gateway.sandbox.memory_limit import limit_memory
 from gateway.sandbox.process import Lost, Sandbox
 from gateway.settings import Settings
 from gateway.store.entries import StoredInstance
+from gateway.store.key_file import key_in
 from gateway.store.objects import Shelf
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event, open_log
@@ -114,7 +115,8 @@ _stages: list[Stages] = []  # of the sandbox
 def open_stages(settings: Settings, models: Sequence[ModelIdentity], results: Shelf, most_kept: int) -> None:
     """Prepare the process of a sandbox."""
     open_log(settings.directory, role="work", rules=settings.log)
-    _stages.append(Stages(settings, models, open_encoder(settings, results), most_kept))
+    encoder, key = open_encoder(settings, results), key_in(settings.patient_key)
+    _stages.append(Stages(settings, models, encoder, most_kept, key))
     limit_memory(settings.select.max_megapixels, images_kept=most_kept)
     gc.freeze()  # what has been imported stays
 

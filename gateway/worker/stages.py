@@ -48,7 +48,7 @@ from gateway.results.answer import Answer
 from gateway.results.region import region_in_words
 from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import SourceHeader, source_header
-from gateway.rules.attributes import header_of
+from gateway.rules.attributes import header_of, of_image
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, StoredInstance
 from gateway.telemetry.events import Event
@@ -57,6 +57,7 @@ from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.describe import describe
 from gateway.worker.encode import Encoder, predecessors, record_of, reports_by_model
 from gateway.worker.patient import patient_changes
+from gateway.worker.pseudonym import pseudonym_of
 from gateway.worker.revision import SOFTWARE_VERSION
 
 _NO_PART_10 = "not a DICOM file, as there is no preamble (PS3.10 7.1); dcmconv gives one to a bare data set"
@@ -186,6 +187,8 @@ class Stages:
         Builds and keeps the results.
     most_kept
         Decoded images that wait for their predictions; the oldest beyond it is decoded again.
+    patient_key
+        Key of the patients' pseudonyms; None: none are made.
     """
 
     def __init__(
@@ -194,7 +197,9 @@ class Stages:
         models: Sequence[ModelIdentity],
         encoder: Encoder,
         most_kept: int,
+        patient_key: bytes | None = None,
     ) -> None:
+        self._patient_key = patient_key
         self._settings = settings
         self._rules = eligibility_rules(settings, *models)
         self._encoder = encoder
@@ -239,10 +244,10 @@ class Stages:
         begun = perf_counter()
         try:
             source = read_source(instance.path)
-            description = describe(source)
+            description = self._described(source)
             note, outcome = self._select(instance, source)
             if isinstance(outcome, Prepared):
-                header, description = source_header(source), describe(source, outcome.tensor)
+                header, description = source_header(source), self._described(source, outcome.tensor)
                 image = replace(outcome, source=Dataset())
                 return _Ready(image, header, self._softcopy(source), description, perf_counter() - begun)
         except Reject as error:
@@ -265,6 +270,10 @@ class Stages:
         if instance.rejected is not None:
             return None, rejected_by(instance.rejected)
         return None, prepare(source, self._rules)
+
+    def _described(self, source: Dataset, tensor: NDArray[np.float32] | None = None) -> Description:
+        known = pseudonym_of(source, self._patient_key) if self._patient_key else None
+        return replace(describe(source, tensor), pseudonym=known)
 
     def _softcopy(self, source: Dataset) -> Dataset:
         return softcopy(source) if self._settings.results.presentation_state else Dataset()
@@ -297,7 +306,8 @@ class Stages:
         self, instance: StoredInstance, encoded: Sequence[tuple[Answer, list[Result]]], repairs: Sequence[str]
     ) -> tuple[AnswerRecord, ...]:
         """Write the results of each answer; the routes read the header from the image's file."""
-        title, reader = instance.calling_ae_title, header_of(instance.path)
+        title = instance.calling_ae_title
+        reader = of_image(header_of(instance.path), instance.pulled_from)
         keep = partial(self._encoder.keep, calling_ae_title=title, header=reader)
         first, *others = [record_of(answer, keep(results), repairs) for answer, results in encoded]
         return replace(first, unclear=unclear_routes(self._settings, title, reader)), *others

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
+from pydicom.uid import UID, generate_uid
+from pynetdicom.dsutils import decode
 
 from gateway.pull.query import Query
 from gateway.pull.source import SourceAway
+from gateway.settings import Settings
 from gateway.store.pulls import PullState
 from gateway.store.queries.images import Images
+from gateway.telemetry.audit import trail
+from gateway.telemetry.audit.syslog import BOM
 from tests.support.pulling import NOVEMBER, Here, puller_for
 from tests.support.sources import dx
 from tests.wire.archive import PENDING, Archive, archive_of, find_honestly, send_honestly
@@ -202,3 +209,25 @@ def test_a_look_into_a_study_records_nothing(tmp_path: Path) -> None:
         assert len(here.puller.look_into(found.study_instance_uid).wanted) == 2
         assert here.pulls.newest(10) == []
         assert archive.sent == []
+
+
+def test_every_question_to_a_source_is_audited_with_its_query(tmp_path: Path) -> None:
+    with pulling(tmp_path, study()) as (_, here):
+        trail.open_trail(Settings(data_dir=tmp_path))
+        try:
+            here.pull(Query(NOVEMBER.period, patient_id="P-0042"))
+        finally:
+            trail.close_trail()
+    (file,) = (tmp_path / "audit").iterdir()
+    messages = [etree.fromstring(line.partition(BOM)[2]) for line in file.read_bytes().splitlines()]
+    queries = [each for each in messages if each.find(".//EventID").get("csd-code") == "110112"]
+    asked = []
+    for each in queries:
+        encoded = b64decode(each.findtext(".//ParticipantObjectQuery"))
+        syntax = UID(b64decode(each.find(".//ParticipantObjectDetail").get("value")).decode())
+        ds = decode(BytesIO(encoded), syntax.is_implicit_VR, syntax.is_little_endian)
+        asked.append((ds.QueryRetrieveLevel, ds.get("PatientID")))
+    assert asked == [("STUDY", "P-0042"), ("SERIES", None), ("IMAGE", None)]
+    assert "AETITLES=ARCHIVE" in [
+        each.get("AlternativeUserID") for each in queries[0].iter("ActiveParticipant")
+    ]

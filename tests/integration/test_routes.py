@@ -180,3 +180,24 @@ def test_the_ledger_is_not_locked_while_headers_are_read(
     monkeypatch.setattr(attributes, "_read", reading)
     assert house.run("resend", uid).returncode == 0
     assert arrived == ["meanwhile"]
+
+
+def test_the_source_that_an_image_was_fetched_from_decides_even_without_its_file(house: House) -> None:
+    house.routed({"when": "pulled_from == 'cohort'", "to": ["archive"]}, REST | {"to": ["outbox"]})
+    fetched, pushed = house.receive(1), house.receive(2)
+    with house.ledger.transaction() as connection:
+        this = instances.c.sop_instance_uid == fetched
+        connection.execute(instances.update().where(this).values(pulled_from="cohort"))
+    house.answer()
+    assert (house.went(fetched), house.went(pushed)) == ({"archive"}, {"outbox"})
+    assert house.run("route", "--last", "2").stdout.startswith("2 images, 2 with an answer: 0 would change")
+    told = house.run("route", pushed).stdout
+    assert "does not hold: pulled_from is absent" in told.replace("\n", " ")
+    house.image(fetched).source.unlink()
+    house.routed({"when": "present(pulled_from)", "to": ["children"]}, REST)
+    with house.ledger.transaction() as connection:
+        connection.execute(instances.update().values(file_deleted_at=instances.c.received_at))
+    assert house.run("resend", fetched).returncode == 0
+    assert house.went(fetched) == {"archive", "children"}
+    (document,) = json.loads(house.run("show", fetched, "--json").stdout)
+    assert document["pulled_from"] == "cohort"

@@ -42,6 +42,7 @@ OPERATIONS = [
     ("POST", "/api/instances/{sop_instance_uid}/retry"),
     ("GET", "/api/refusals"),
     ("POST", "/predict"),
+    ("POST", "/predict/{kind}"),
     ("POST", "/dicomweb/studies"),
     ("POST", "/dicomweb/studies/{study_instance_uid}"),
     ("GET", "/health/live"),

@@ -8,6 +8,7 @@ import signal
 import struct
 import time
 import zlib
+from base64 import b64decode
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -30,11 +31,12 @@ from gateway.web.api import prediction, prediction_sandbox
 from gateway.web.api.prediction_sandbox import PredictionSandbox
 from gateway.web.site import Site
 from gateway.worker import predict
-from tests.support.gateway_process import PATIENCE_SECONDS
+from tests.support.gateway_process import PATIENCE_SECONDS, ROOT
 from tests.support.site import Browser, browsing, site_in
 from tests.support.sources import dx, encoded
 
 WAITING = 2
+SAMPLE = ROOT / "sample_dicoms" / "dx_pa_consolidation.dcm"
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +175,7 @@ def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_bug_is_told_as_one_and_logged(tmp_path: Path) -> None:
     class Broken(PredictionSandbox):
-        def answer(self, file: Path) -> tuple[dict[str, object], bool]:
+        def answer(self, file: Path, *, drawn: bool = False) -> tuple[dict[str, object], bool]:  # noqa: ARG002
             raise ZeroDivisionError(file.suffix)
 
     site = site_in(tmp_path)
@@ -199,3 +201,41 @@ def test_the_command_line_tells_a_bug_as_the_files_failure(
     assert (told.failed, told.line["reason"]) == (True, "internal_error")
     with pytest.raises(ZeroDivisionError):
         predict.predict_file(file, predictor, Settings(data_dir=tmp_path))
+
+
+def test_the_drawing_of_an_answer_is_a_picture_and_its_map(browser: Browser) -> None:
+    files = {"file": ("image.dcm", SAMPLE.read_bytes())}
+    told = browser.post("/predict?drawn=true", files=files).json()
+    picture, activation = (Image.open(io.BytesIO(b64decode(told[name]))) for name in ("picture", "map"))
+    assert (picture.format, activation.format, activation.mode) == ("JPEG", "PNG", "RGBA")
+    plain = browser.post("/predict", files=files).json()
+    assert (plain["picture"], plain["map"]) == (None, None)
+    assert plain["label"] == told["label"]
+
+
+def test_sr_and_sc_of_an_uploaded_file_are_made_and_not_kept(browser: Browser, site: Site) -> None:
+    source = encoded(dx(SOPInstanceUID="1.2.77", StudyInstanceUID="1.2.70"))
+    told = ask(browser, source, "image.dcm").json()
+    assert told["results"] == ["sr", "sc"]
+    for kind in told["results"]:
+        answer = browser.post(f"/predict/{kind}", files={"file": ("x", source)})
+        assert answer.headers["content-type"] == "application/dicom"
+        result = dcmread(io.BytesIO(answer.content))
+        assert result.StudyInstanceUID == "1.2.70"
+        assert result.SOPInstanceUID in answer.headers["content-disposition"]
+    assert list(site.settings.directory.results.rglob("*.dcm")) == []
+    assert site.images.newest() == []
+
+
+def test_what_has_no_result_says_why(browser: Browser) -> None:
+    with io.BytesIO() as file:
+        Image.fromarray((chest_pixels() >> 4).astype("uint8")).save(file, "PNG")
+        picture = file.getvalue()
+    assert ask(browser, picture).json()["results"] == []
+    lateral = encoded(dx(ViewCodeSequence=None, ViewPosition="LL"))
+    for content, why in ((picture, "no header"), (lateral, "lateral")):
+        answer = browser.post("/predict/sr", files={"file": ("x", content)})
+        assert answer.status_code == 422
+        assert why in answer.text
+    unknown = browser.post("/predict/exe", files={"file": ("x", picture)})
+    assert (unknown.status_code, "there are sr, sc" in unknown.text) == (404, True)

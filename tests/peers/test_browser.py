@@ -210,8 +210,9 @@ def test_an_upload_is_answered(room: Room) -> None:
     page.goto(f"{room.url}/upload")
     page.set_input_files("#file", SAMPLE)
     page.click("main button")
-    expect(page.locator("#prediction h2")).to_have_text("Pneumonia", timeout=PATIENCE_MS)
-    expect(page.locator("#prediction")).to_contain_text("Score")
+    answer = page.locator(".answer-card")
+    expect(answer.locator(".label")).to_have_text("Pneumonia", timeout=PATIENCE_MS)
+    expect(answer).to_contain_text("Score")
 
 
 def test_what_was_refused_is_told_and_what_has_no_picture_has_a_placeholder(

@@ -40,6 +40,7 @@ def image_document(image: ImageView) -> dict[str, Any]:
         "scanner": image.scanner,
         "size_bytes": image.size_bytes,
         "transfer_syntax_uid": image.transfer_syntax_uid,
+        "pulled_from": image.pulled_from,
         "source": str(image.source),
         "source_deleted_at": image.source_deleted_at,
         "answer": _answer(answer) if answer else None,

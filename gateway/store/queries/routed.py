@@ -27,6 +27,8 @@ class RoutedImage:
         Kind and media type of each standing result.
     destinations
         Where the standing results are or go, sorted.
+    pulled_from
+        The source that it was fetched from; None where a peer sent it.
     """
 
     sop_instance_uid: str
@@ -34,6 +36,7 @@ class RoutedImage:
     file: Path | None
     kinds: tuple[tuple[str, str], ...]
     destinations: tuple[str, ...]
+    pulled_from: str | None = None
 
 
 class RoutedImages:
@@ -51,6 +54,7 @@ class RoutedImages:
             instances.c.path,
             instances.c.file_deleted_at,
             instances.c.answer_id,
+            instances.c.pulled_from,
         )
         newest = sa.select(*columns).order_by(instances.c.id.desc()).limit(limit)
         with self._ledger.transaction() as connection:
@@ -64,6 +68,7 @@ class RoutedImages:
                 None if row.file_deleted_at else self._ledger.absolute(row.path),
                 tuple(sorted(kinds[row.id])),
                 tuple(sorted(went[row.id])),
+                row.pulled_from,
             )
             for row in answered
         ]

@@ -6,13 +6,13 @@ from datetime import datetime
 
 from gateway.telemetry.audit.message import (
     Action,
+    Asked,
     Code,
     Message,
     Node,
     Outcome,
     Participant,
     Person,
-    Question,
     Source,
     Subject,
 )
@@ -112,6 +112,44 @@ def exported(
     return Message(EXPORT, Action.READ, time, (*asked, gateway, media), None, outcome, error, about=subject)
 
 
+def listed(
+    source: Source, time: datetime, *, destination: str, user: str, address: str | None, told: str
+) -> Message:
+    """A list of images left as a download, without patients (A.5.3.5); `told` says how many and which."""
+    person = Participant(user, None, True, None, address)
+    media = Participant(destination, DESTINATION_MEDIA, False, media=URI)
+    participants = (person, _gateway(source, SENDER), media)
+    return Message(EXPORT, Action.READ, time, participants, None, Outcome.SUCCESS, told)
+
+
+def requeued(source: Source, time: datetime, *, user: str, address: str | None, told: str) -> Message:
+    """A person had many images begin anew at once (A.5.3.6); `told` says how many, which and what for."""
+    person = Participant(user, None, True, None, address)
+    participants = (person, _gateway(source, APPLICATION))
+    return Message(INSTANCES_ACCESSED, Action.UPDATE, time, participants, None, Outcome.SUCCESS, told)
+
+
+def queried(
+    source: Source,
+    time: datetime,
+    asked: Asked,
+    *,
+    peer: str,
+    ae_title: str | None = None,
+    address: str | None = None,
+) -> Message:
+    """The gateway has asked a source what it has (A.5.3.10), whatever the answer.
+
+    Parameters
+    ----------
+    peer
+        The source: its AE title or URL.
+    """
+    responder = Participant(peer, DESTINATION, False, ae_title, address)
+    participants = (_gateway(source, SENDER, requestor=True), responder)
+    return Message(QUERY, Action.EXECUTE, time, participants, about=asked)
+
+
 def viewed(source: Source, time: datetime, subject: Subject, *, user: str, address: str | None) -> Message:
     """A person looked at an instance (A.5.3.6)."""
     person = Participant(user, None, True, None, address)
@@ -119,7 +157,9 @@ def viewed(source: Source, time: datetime, subject: Subject, *, user: str, addre
     return Message(INSTANCES_ACCESSED, Action.READ, time, participants, about=subject)
 
 
-def listed(source: Source, time: datetime, patient: Person, *, user: str, address: str | None) -> Message:
+def patient_shown(
+    source: Source, time: datetime, patient: Person, *, user: str, address: str | None
+) -> Message:
     """A person saw in the worklist who a patient is (A.5.3.11)."""
     participants = (Participant(user, None, True, None, address), _gateway(source, APPLICATION))
     return Message(PATIENT_RECORD, Action.READ, time, participants, about=patient)
@@ -129,7 +169,7 @@ def searched(source: Source, time: datetime, question: str, *, user: str, addres
     """A person searched for a patient (A.5.3.10)."""
     asker = Participant(user, SENDER, True, None, address)
     participants = (asker, _gateway(source, DESTINATION))
-    return Message(QUERY, Action.EXECUTE, time, participants, about=Question(question))
+    return Message(QUERY, Action.EXECUTE, time, participants, about=Asked("worklist", question.encode()))
 
 
 def withdrawn(source: Source, time: datetime, subject: Subject, *, note: str, why: str) -> Message:

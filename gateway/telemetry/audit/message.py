@@ -64,7 +64,13 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Instances of one study of one patient; empty where it is not known."""
+    """Instances of one study of one patient; empty where it is not known.
+
+    Attributes
+    ----------
+    others
+        Further SOP classes of the study, each with its instances.
+    """
 
     study_instance_uid: str
     sop_class_uid: str
@@ -72,6 +78,7 @@ class Subject:
     patient_id: str = ""
     patient_name: str = ""
     accession_number: str = ""
+    others: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +90,30 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A search; `text` is as it was asked, and may name a patient."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Node:
     """A machine that a security alert is about."""
 
     address: str
     alert: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query to another system, or of a person to the worklist; it may name a patient.
+
+    Attributes
+    ----------
+    target
+        The SOP class that was queried (PS3.4 C), the URL of a search, or the page that was searched.
+    query
+        The identifier as it was encoded, the query string of the URL, or what was searched for.
+    transfer_syntax_uid
+        Of the identifier; None of a URL.
+    """
+
+    target: str
+    query: bytes
+    transfer_syntax_uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +137,7 @@ class Message:
     kind: Code | None = None
     outcome: Outcome = Outcome.SUCCESS
     outcome_description: str | None = None
-    about: Subject | Person | Question | Node | None = None
+    about: Subject | Person | Asked | Node | None = None
 
 
 def xml_of(message: Message, source: Source) -> bytes:
@@ -138,8 +157,8 @@ def xml_of(message: Message, source: Source) -> bytes:
         _add_patient(root, message.about)
     elif isinstance(message.about, Person):
         _add_patient(root, message.about)
-    elif isinstance(message.about, Question):
-        _add_question(root, message.about)
+    elif isinstance(message.about, Asked):
+        _add_query(root, message.about)
     elif message.about is not None:
         _add_node(root, message.about)
     return tostring(root, encoding="unicode").encode()
@@ -189,10 +208,10 @@ def _add_study(root: Element, subject: Subject) -> None:
     description = SubElement(study, "ParticipantObjectDescription")
     if subject.accession_number:
         _add(description, "Accession", Number=subject.accession_number)
-    count = str(len(subject.sop_instance_uids))
-    sop_class = _add(description, "SOPClass", UID=subject.sop_class_uid, NumberOfInstances=count)
-    for uid in subject.sop_instance_uids:
-        _add(sop_class, "Instance", UID=uid)
+    for sop_class_uid, uids in ((subject.sop_class_uid, subject.sop_instance_uids), *subject.others):
+        sop_class = _add(description, "SOPClass", UID=sop_class_uid, NumberOfInstances=str(len(uids)))
+        for uid in uids:
+            _add(sop_class, "Instance", UID=uid)
 
 
 def _add_patient(root: Element, subject: Subject | Person) -> None:
@@ -200,17 +219,28 @@ def _add_patient(root: Element, subject: Subject | Person) -> None:
     _add_object(root, "1", "1", number, subject.patient_id, subject.patient_name)
 
 
-def _add_question(root: Element, question: Question) -> None:
-    """The schema has a query instead of the name (PS3.15 A.5.3.10)."""
-    element = _add_object(root, "2", "3", Code("12", "URI", "RFC-3881"), "worklist", "")
-    element.remove(element[-1])
-    SubElement(element, "ParticipantObjectQuery").text = base64.b64encode(question.text.encode()).decode()
-
-
 def _add_node(root: Element, node: Node) -> None:
     element = _add_object(root, "2", "13", Code("110182", "Node ID"), node.address, "node")
     value = base64.b64encode(_token(node.alert).encode()).decode()
     _add(element, "ParticipantObjectDetail", type="Alert Description", value=value)
+
+
+def _add_query(root: Element, asked: Asked) -> None:
+    """A.5.3.10: a report (3) of the system (2), with the query in place of a name."""
+    is_dicom = asked.transfer_syntax_uid is not None
+    kind = Code("110181", "SOP Class UID") if is_dicom else Code("12", "URI", "RFC-3881")
+    element = _add(
+        root,
+        "ParticipantObjectIdentification",
+        ParticipantObjectID=asked.target,
+        ParticipantObjectTypeCode="2",
+        ParticipantObjectTypeCodeRole="3",
+    )
+    _add_codes(element, "ParticipantObjectIDTypeCode", [kind])
+    SubElement(element, "ParticipantObjectQuery").text = base64.b64encode(asked.query).decode()
+    if asked.transfer_syntax_uid is not None:
+        value = base64.b64encode(asked.transfer_syntax_uid.encode()).decode()
+        _add(element, "ParticipantObjectDetail", type="TransferSyntax", value=value)
 
 
 def _add_object(root: Element, kind: str, role: str, id_type: Code, object_id: str, name: str) -> Element:

@@ -51,7 +51,7 @@ def routes(site: Site) -> APIRouter:
 def _judged(site: Site, image: ImageView) -> tuple[list[Judgement], str]:
     """Return each route with its verdict, or the problem that keeps conditions from being judged."""
     try:
-        header = kept_header_of(site.ledger, image.source)
+        header = kept_header_of(site.ledger, image.source, image.pulled_from)
         return list(judge(site.settings, image.calling_ae_title, header)), ""
     except NoHeader as problem:
         return [], f"A condition cannot be judged: {problem}"

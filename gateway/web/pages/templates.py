@@ -25,6 +25,7 @@ PRIVATE = (
     ("/dashboard", "Dashboard"),
     ("/concordance", "Concordance"),
     ("/refusals", "Refusals"),
+    ("/pulls", "Fetched"),
     ("/upload", "Upload"),
     ("/docs", "API"),
 )
@@ -40,7 +41,11 @@ def page(request: Request, site: Site, template: str, **values: Any) -> HTMLResp
         "request": request,
         "path": request.url.path,
         "reader": getattr(request.state, "reader", ""),
-        "navigation": [(target, name) for target, name in pages if may(roles, needed_role("GET", target))],
+        "navigation": [
+            (target, name)
+            for target, name in pages
+            if may(roles, needed_role("GET", target)) and (target != "/pulls" or site.settings.sources)
+        ],
         "roles": roles,
         "signed_in": not site.access.is_open,
         "time_zone": site.settings.web.zone,

@@ -1,4 +1,4 @@
-"""`/upload`: a picture or DICOM file of one's own, answered at once and not kept."""
+"""`/upload`: pictures and DICOM files of one's own, each answered at once and not kept."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from fastapi.responses import HTMLResponse
 from gateway.web.pages.templates import page
 from gateway.web.site import Site
 
+MOST_FILES = 200
+"""Files of one upload; the page sends one after the other."""
+
 
 def routes(site: Site) -> APIRouter:
     """Return the upload page; it is the whole site where `web.public_upload` is set."""
@@ -15,7 +18,8 @@ def routes(site: Site) -> APIRouter:
     public = site.settings.web.public_upload
 
     def upload(request: Request) -> Response:
-        return page(request, site, "upload.html", public=public)
+        bounds = {"most": MOST_FILES, "most_mb": site.settings.web.max_upload_mb}
+        return page(request, site, "upload.html", public=public, **bounds)
 
     router.add_api_route("/upload", upload, response_class=HTMLResponse)
     if public:

@@ -8,6 +8,7 @@ from gateway.deliver.routing import Verdict
 from gateway.records import Reason, State
 from gateway.store.clock import now
 from gateway.store.entries import DeliveryState
+from gateway.store.pulls import PullState
 from gateway.store.queries.views import ImageRow
 
 STATES = {
@@ -60,6 +61,14 @@ DELIVERIES = {
     DeliveryState.COMMITTED: "committed",
     DeliveryState.DEAD: "given up",
     DeliveryState.WITHDRAWN: "withdrawn",
+}
+PULLS = {
+    PullState.FOUND: "found",
+    PullState.ASKED: "being asked for",
+    PullState.COMPLETE: "complete",
+    PullState.PARTIAL: "partial",
+    PullState.GIVEN_UP: "given up",
+    PullState.NOT_WANTED: "not wanted",
 }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from gateway.records import Reason, State
@@ -17,7 +18,6 @@ from gateway.store.queries.views import WorklistRow
 from gateway.store.queries.worklist import View
 from gateway.web.pages.templates import page
 from gateway.web.pages.words import REASONS
-from gateway.web.security.guard import problem
 from gateway.web.site import Site
 
 ROWS = 50
@@ -64,38 +64,56 @@ def routes(site: Site) -> APIRouter:
 
     @router.get("/", response_class=HTMLResponse)
     def worklist(request: Request, fields: Fields, before: Key = "", after: Key = "") -> Response:
-        if _is_beyond(site, request, fields):
-            return problem(HTTPStatus.FORBIDDEN, NO_PATIENTS)
-        _record_search(site, request, fields)
-        return page(
-            request, site, "worklist.html", **_list(site, request, fields, before, after), **_choices(site)
-        )
+        search = search_of(site, request, fields)
+        shown = _list(site, request, search, fields, before, after)
+        return page(request, site, "worklist.html", **shown, **_choices(site))
 
     @router.get("/worklist", response_class=HTMLResponse)
     def rows(
         request: Request, fields: Fields, before: Key = "", after: Key = "", version: Key = ""
     ) -> Response:
         """Answer with nothing while nothing has happened."""
-        if _is_beyond(site, request, fields):
-            return problem(HTTPStatus.FORBIDDEN, NO_PATIENTS)
-        _record_search(site, request, fields, renewed=True)
+        search = search_of(site, request, fields, renewed=True)
         if version and int(version) == site.worklist.version():
             return Response(status_code=HTTPStatus.NO_CONTENT)
-        return page(request, site, "worklist_rows.html", **_list(site, request, fields, before, after))
+        shown = _list(site, request, search, fields, before, after)
+        return page(request, site, "worklist_rows.html", **shown)
 
     return router
 
 
-def _is_beyond(site: Site, request: Request, fields: dict[str, str]) -> bool:
-    """Tell whether the question is about patients, and the reader may not see who they are."""
-    asks = "patient" in fields or _view(fields).order in _OF_PATIENTS
-    return asks and not site.access.sees_patients(request.state.reader)
+def search_of(site: Site, request: Request, fields: dict[str, str], *, renewed: bool = False) -> Search:
+    """Return what the fields of the form ask for, and audit a search for a patient.
+
+    Raises
+    ------
+    HTTPException
+        403, if the fields are about patients and the reader may not see who they are.
+    """
+    if ("patient" in fields or _view(fields).order in _OF_PATIENTS) and not _sees_patients(site, request):
+        raise HTTPException(HTTPStatus.FORBIDDEN, NO_PATIENTS)
+    if "patient" in fields:
+        question = "; ".join(f"{name}: {value}" for name, value in fields.items())
+        site.looks.record_searched(request, question, renewed=renewed)
+    zone = site.settings.web.zone
+    return Search(
+        uid=fields.get("uid", ""),
+        calling_ae_title=fields.get("ae", ""),
+        state=_one_of(State, fields.get("state")),
+        reason=_one_of(Reason, fields.get("reason")),
+        label=fields.get("label", ""),
+        since=_day(fields.get("since", ""), zone),
+        until=_day(fields.get("until", ""), zone, later=1),
+        patient=fields.get("patient", ""),
+        without_own=fields.get("own") == "hide",
+    )
 
 
-def _list(site: Site, request: Request, fields: dict[str, str], before: str, after: str) -> dict[str, Any]:
+def _list(
+    site: Site, request: Request, search: Search, fields: dict[str, str], before: str, after: str
+) -> dict[str, Any]:
     version, view = site.worklist.version(), _view(fields)
-    view = View(view.order, view.descending, view.by_study, site.access.sees_patients(request.state.reader))
-    search = _search(fields, site.settings.web.zone)
+    view = replace(view, with_patients=_sees_patients(site, request))
     found = site.worklist.page(search, before=_key(before), after=_key(after), limit=ROWS, view=view)
     _record_looks(site, request, found.rows)
     here = fields | {name: key for name, key in (("before", before), ("after", after)) if key}
@@ -114,15 +132,13 @@ def _list(site: Site, request: Request, fields: dict[str, str], before: str, aft
     }
 
 
-def _record_search(site: Site, request: Request, fields: dict[str, str], *, renewed: bool = False) -> None:
-    if "patient" in fields:
-        question = "; ".join(f"{name}: {value}" for name, value in fields.items())
-        site.looks.record_searched(request, question, renewed=renewed)
+def _sees_patients(site: Site, request: Request) -> bool:
+    return site.access.sees_patients(request.state.reader)
 
 
 def _record_looks(site: Site, request: Request, rows: tuple[WorklistRow, ...]) -> None:
     shown = (each.patient for row in rows for each in (row, *row.folded))
-    site.looks.record_listed(request, filter(None, shown))
+    site.looks.record_shown(request, filter(None, shown))
 
 
 def _choices(site: Site) -> dict[str, Any]:
@@ -132,20 +148,6 @@ def _choices(site: Site) -> dict[str, Any]:
         "all_reasons": REASONS,
         "all_labels": site.remembered.get("labels", 60.0, site.worklist.labels),
     }
-
-
-def _search(fields: dict[str, str], zone: ZoneInfo | None) -> Search:
-    return Search(
-        uid=fields.get("uid", ""),
-        calling_ae_title=fields.get("ae", ""),
-        state=_one_of(State, fields.get("state")),
-        reason=_one_of(Reason, fields.get("reason")),
-        label=fields.get("label", ""),
-        since=_day(fields.get("since", ""), zone),
-        until=_day(fields.get("until", ""), zone, later=1),
-        patient=fields.get("patient", ""),
-        without_own=fields.get("own") == "hide",
-    )
 
 
 def _view(fields: dict[str, str]) -> View:

@@ -45,7 +45,7 @@ document.getElementById("show-keys").addEventListener("click", actions["?"]);
 
 document.addEventListener("click", (event) => {
   const row = event.target.closest?.("tr[data-row]");
-  if (row && !event.target.closest("a") && !getSelection().toString()) follow(row.querySelector("a.open"));
+  if (row && !event.target.closest("a, input, label, button") && !getSelection().toString()) follow(row.querySelector("a.open"));
 });
 
 // a picture that is not there yet, or never: the space stays black

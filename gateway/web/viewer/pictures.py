@@ -45,6 +45,17 @@ def routes(site: Site) -> APIRouter:
             return _drawn(site, shown) if shown else _missing()
         return FileResponse(path, media_type="image/jpeg", headers=KEEP if v is not None else FORGET)
 
+    @router.get("/preview")
+    async def preview(request: Request, sop_instance_uid: str, v: Version = None) -> Response:
+        shown = await run_in_threadpool(_shown, site, sop_instance_uid, v)
+        if shown is None or shown.source_deleted_at:
+            return _missing()
+        path = await site.display.picture(shown.source, Kind.PREVIEW)
+        if path is None:
+            return _missing()
+        await run_in_threadpool(record_viewed, request, shown)
+        return FileResponse(path, media_type="image/jpeg", headers=FORGET)
+
     @router.get("/pixels")
     async def pixels(request: Request, sop_instance_uid: str, v: Version = None) -> Response:
         shown = await run_in_threadpool(_shown, site, sop_instance_uid, v)

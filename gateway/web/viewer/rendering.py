@@ -16,7 +16,8 @@ from gateway.sandbox.memory_limit import limit_memory
 from gateway.store.pictures import Kind
 from gateway.web.viewer.values import values_file
 
-THUMBNAIL_SIDE = 160
+SIDES = {Kind.THUMBNAIL: 160, Kind.PREVIEW: 1024}
+"""Longest side of each small picture, in pixels."""
 
 
 def render(source: Path, kind: Kind) -> bytes:
@@ -32,7 +33,7 @@ def render(source: Path, kind: Kind) -> bytes:
         return values_file(ds)
     pixels = decode(ds).pixels
     picture = Image.fromarray((pixels >> 8).astype(np.uint8))
-    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), reducing_gap=2)
+    picture.thumbnail((SIDES[kind], SIDES[kind]), reducing_gap=2)
     with io.BytesIO() as file:
         picture.save(file, "JPEG", quality=82)
         return file.getvalue()

@@ -15,7 +15,7 @@ from lxml import etree
 from rnc2rng import dumps, load
 
 from gateway.telemetry.audit import events
-from gateway.telemetry.audit.message import UNKNOWN, Message, Person, Source, Subject, xml_of
+from gateway.telemetry.audit.message import UNKNOWN, Asked, Message, Person, Source, Subject, xml_of
 from gateway.telemetry.audit.subject import subject_of
 from gateway.telemetry.audit.syslog import syslog_line
 from tests.support.sources import dx, encoded
@@ -39,8 +39,25 @@ EVENTS: dict[str, Callable[[], Message]] = {
     "downloaded": lambda: events.exported(
         SOURCE, NOON, SUBJECT, destination="report.pdf", user="rita", address="10.1.2.9"
     ),
+    "listed": lambda: events.listed(
+        SOURCE, NOON, destination="/worklist.csv", user="rita", address="10.1.2.9", told="3 images of all"
+    ),
+    "requeued": lambda: events.requeued(
+        SOURCE, NOON, user="adam", address="10.1.2.9", told="bulk retry: 3 images of all"
+    ),
+    "queried": lambda: events.queried(
+        SOURCE,
+        NOON,
+        Asked("1.2.840.10008.5.1.4.1.2.2.1", b"\x08\x00", "1.2.840.10008.1.2"),
+        peer="PACS",
+        ae_title="PACS",
+        address="10.1.2.4",
+    ),
+    "searched by QIDO-RS": lambda: events.queried(
+        SOURCE, NOON, Asked("https://pacs/studies", b"PatientID=1"), peer="https://pacs", address="pacs"
+    ),
     "viewed": lambda: events.viewed(SOURCE, NOON, SUBJECT, user="rita", address="fe80::1%eth0"),
-    "listed": lambda: events.listed(SOURCE, NOON, PERSON, user="rita", address="10.1.2.9"),
+    "patient shown": lambda: events.patient_shown(SOURCE, NOON, PERSON, user="rita", address="10.1.2.9"),
     "searched": lambda: events.searched(SOURCE, NOON, "patient=山田", user="rita", address="10.1.2.9"),
     "rejected": lambda: events.rejected(
         SOURCE, NOON, peer="STRANGER", peer_address="10.9.9.9", why="not known"
@@ -57,8 +74,12 @@ TABLES: dict[str, tuple[str, str, list[str | None], list[str]]] = {
     "given up": ("110104", "C", ["110153", "110152"], ["110180", "2"]),
     "exported": ("110106", "R", ["110153", "110154"], ["110180", "2"]),
     "downloaded": ("110106", "R", [None, "110153", "110154"], ["110180", "2"]),
+    "queried": ("110112", "E", ["110153", "110152"], ["110181"]),
+    "searched by QIDO-RS": ("110112", "E", ["110153", "110152"], ["12"]),
+    "listed": ("110106", "R", [None, "110153", "110154"], []),
+    "requeued": ("110103", "U", [None, "110150"], []),
     "viewed": ("110103", "R", [None, "110150"], ["110180", "2"]),
-    "listed": ("110110", "R", [None, "110150"], ["2"]),
+    "patient shown": ("110110", "R", [None, "110150"], ["2"]),
     "searched": ("110112", "E", ["110153", "110152"], ["12"]),
     "rejected": ("110113", "E", ["110150", None], ["110182"]),
 }
