@@ -8,12 +8,15 @@ import io
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import pytest
 
 from gateway.store.schema import instances, results
+from gateway.telemetry.audit import trail
 from gateway.web.api.worklist_csv import COLUMNS
 from gateway.web.pages import listing
 from gateway.web.site import Site
@@ -37,9 +40,7 @@ def audit_lines(site: Site, code: str) -> list[str]:
 
 
 @pytest.fixture
-def audited(site: Site):
-    from gateway.telemetry.audit import trail
-
+def audited(site: Site) -> Iterator[Site]:
     trail.open_trail(site.settings)
     yield site
     trail.close_trail()
@@ -85,7 +86,7 @@ def test_the_csv_names_no_patient_and_is_audited_as_an_export(audited: Site, bro
     assert "1 images ae MODALITY" in line
 
 
-def unzipped(browser: Browser, study: str = STUDY) -> tuple[ZipFile, dict]:
+def unzipped(browser: Browser, study: str = STUDY) -> tuple[ZipFile, dict[str, Any]]:
     answer = browser.get(f"/studies/{study}/zip")
     assert answer.status_code == 200
     archive = ZipFile(io.BytesIO(answer.content))

@@ -112,7 +112,7 @@ def exported(
     return Message(EXPORT, Action.READ, time, (*asked, gateway, media), None, outcome, error, about=subject)
 
 
-def listed(
+def list_exported(
     source: Source, time: datetime, *, destination: str, user: str, address: str | None, told: str
 ) -> Message:
     """A list of images left as a download, without patients (A.5.3.5); `told` says how many and which."""

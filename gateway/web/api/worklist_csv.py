@@ -19,7 +19,7 @@ from gateway.store.export import harmless
 from gateway.store.queries.views import WorklistRow
 from gateway.web.pages.listing import pages_of
 from gateway.web.pages.worklist import Fields, search_of
-from gateway.web.security.audit import record_listed
+from gateway.web.security.audit import record_list_exported
 from gateway.web.site import Site
 
 COLUMNS = (
@@ -63,7 +63,7 @@ def _sent(
             yield _lines([_cells(row, zone) for row in page])
             page = next(others, None)
     finally:
-        record_listed(request, count, fields)
+        record_list_exported(request, count, fields)
 
 
 def _cells(row: WorklistRow, zone: ZoneInfo | None) -> list[Any]:

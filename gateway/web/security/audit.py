@@ -79,13 +79,13 @@ def record_study_exported(request: Request, study_instance_uid: str, subject: Su
     trail.exported(subject, destination=url, user=reader, address=address)
 
 
-def record_listed(request: Request, rows: int, fields: Mapping[str, str]) -> None:
+def record_list_exported(request: Request, rows: int, fields: Mapping[str, str]) -> None:
     """Record that a reader downloaded the worklist, without patients (PS3.15 A.5.3, Export)."""
     reader, address = _reader(request), client_of(request)
     log_event(Event.EXPORTED, reader=reader, address=address, what="csv", rows=rows)
     told = f"{rows} images {in_words(fields)}"
     url = f"{address}{request.url.path}"
-    trail.listed(destination=url, user=reader, address=address, told=told)
+    trail.list_exported(destination=url, user=reader, address=address, told=told)
 
 
 def record_requeued(request: Request, event: Event, count: int, which: str) -> None:

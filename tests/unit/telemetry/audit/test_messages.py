@@ -39,7 +39,7 @@ EVENTS: dict[str, Callable[[], Message]] = {
     "downloaded": lambda: events.exported(
         SOURCE, NOON, SUBJECT, destination="report.pdf", user="rita", address="10.1.2.9"
     ),
-    "listed": lambda: events.listed(
+    "list exported": lambda: events.list_exported(
         SOURCE, NOON, destination="/worklist.csv", user="rita", address="10.1.2.9", told="3 images of all"
     ),
     "requeued": lambda: events.requeued(
@@ -53,7 +53,7 @@ EVENTS: dict[str, Callable[[], Message]] = {
         ae_title="PACS",
         address="10.1.2.4",
     ),
-    "searched by QIDO-RS": lambda: events.queried(
+    "queried by URL": lambda: events.queried(
         SOURCE, NOON, Asked("https://pacs/studies", b"PatientID=1"), peer="https://pacs", address="pacs"
     ),
     "viewed": lambda: events.viewed(SOURCE, NOON, SUBJECT, user="rita", address="fe80::1%eth0"),
@@ -75,8 +75,8 @@ TABLES: dict[str, tuple[str, str, list[str | None], list[str]]] = {
     "exported": ("110106", "R", ["110153", "110154"], ["110180", "2"]),
     "downloaded": ("110106", "R", [None, "110153", "110154"], ["110180", "2"]),
     "queried": ("110112", "E", ["110153", "110152"], ["110181"]),
-    "searched by QIDO-RS": ("110112", "E", ["110153", "110152"], ["12"]),
-    "listed": ("110106", "R", [None, "110153", "110154"], []),
+    "queried by URL": ("110112", "E", ["110153", "110152"], ["12"]),
+    "list exported": ("110106", "R", [None, "110153", "110154"], []),
     "requeued": ("110103", "U", [None, "110150"], []),
     "viewed": ("110103", "R", [None, "110150"], ["110180", "2"]),
     "patient shown": ("110110", "R", [None, "110150"], ["2"]),
