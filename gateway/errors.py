@@ -46,3 +46,7 @@ class Reject(GatewayError):  # noqa: N818 - reads as what the queue does
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+
+    def __reduce__(self) -> tuple[type[Reject], tuple[Reason, str]]:
+        """Pass both parts from a sandbox to its owner; by itself an exception would pass its text alone."""
+        return Reject, (self.reason, self.detail)

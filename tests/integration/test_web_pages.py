@@ -18,6 +18,7 @@ from gateway.imaging.decode import decode
 from gateway.store.entries import ImageIdentity
 from gateway.store.refusals import Refusal
 from gateway.store.requeue import Requeue
+from gateway.store.schema import instances
 from gateway.telemetry.events import Event
 from gateway.web.site import Site
 from gateway.web.viewer.values import read_values_file
@@ -84,6 +85,18 @@ def test_what_cannot_be_decoded_has_no_picture(site: Site, browser: Browser) -> 
     assert placeholder.headers["Cache-Control"] == "no-store"
     assert browser.get("/instances/1.2.3.4/thumbnail").status_code == 404
     assert browser.get("/instances/1.2.3.4/pixels").status_code == 404
+
+
+def test_a_placeholder_says_why(site: Site, browser: Browser) -> None:
+    coloured = {"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3, "PlanarConfiguration": 0}
+    uids = [add_answer(site, 2, dx()).sop_instance_uid, add_image(site, 1, dx(**coloured)).sop_instance_uid]
+    assert "colour image" in browser.get(f"/instances/{uids[1]}/thumbnail").text  # as the decoder has told
+    with site.ledger.transaction() as connection:
+        connection.execute(instances.update().values(file_deleted_at=instances.c.received_at))
+    assert "file no longer kept" in browser.get(f"/instances/{uids[0]}/thumbnail").text
+    report = browser.get(f"/instances/{uids[0]}").text
+    assert "No picture: file no longer kept." in report
+    assert "data-pixels" not in report
 
 
 def test_each_version_has_its_own_pictures(site: Site, browser: Browser) -> None:

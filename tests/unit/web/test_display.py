@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Retry
+from gateway.records import Reason
 from gateway.store.pictures import Kind, Pictures
 from gateway.store.spool import Spool
 from gateway.web.viewer import display
@@ -58,6 +59,7 @@ def test_what_cannot_be_decoded_is_tried_once(tmp_path: Path) -> None:
     source.write_bytes(encoded(dx(PixelData=b"\0\0")))
     shown = opened(tmp_path)
     assert asyncio.run(shown.picture(source, Kind.THUMBNAIL)) is None
+    assert shown.rejected(source) is Reason.UNDECODABLE
     process = shown.process.pid
     shown.close()
     assert asyncio.run(shown.picture(source, Kind.THUMBNAIL)) is None
