@@ -82,8 +82,10 @@ FONTS = ("/usr/share/fonts",)
 HL7, FHIR = "hl7", "fhir"
 """The kinds of result that are an HL7 v2 message and a FHIR Bundle."""
 
-OWN_NOTE, WITHDRAWAL = "ko", "withdrawal"
+OWN_NOTE, HL7_WITHDRAWAL, FHIR_WITHDRAWAL = "ko", "hl7-withdrawal", "fhir-withdrawal"
 """The kinds that follow a rejection: a note on DICOM results; a message or Bundle that withdraws another."""
+
+WITHDRAWALS = HL7_WITHDRAWAL, FHIR_WITHDRAWAL
 
 DICOM = "application/dicom"
 """Media type of a Part 10 file (PS3.18 8.7.3.1)."""

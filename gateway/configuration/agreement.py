@@ -130,6 +130,10 @@ def _no_results(settings: Settings) -> Iterator[Problem]:
         if name and getattr(settings.results, name) is None:
             text = f"{each.name!r} gets nothing, since results.{name} is null; state it, if only as {{}}"
             yield Problem(("destinations", number), text)
+    results = settings.results
+    if settings.delivery.withdrawals is not None and results.hl7 is None and results.fhir is None:
+        text = "withdraws nothing, since results.hl7 and results.fhir are null; state one, or remove this"
+        yield Problem(("delivery", "withdrawals"), text)
 
 
 def _no_grpc(settings: Settings) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
@@ -96,8 +97,10 @@ class _Message:
         yield self._message_header()
         yield self._patient()
         yield self._request(order_of(self._header))
+        times: Counter[str] = Counter()
         for number, (value_type, concept, value, unit) in enumerate(self._observations(), 1):
-            yield self._observation(number, value_type, concept, value, unit)
+            times[concept] += 1
+            yield self._observation(number, value_type, concept, times[concept], value, unit)
 
     def _message_header(self) -> str:
         rules = self._rules
@@ -182,13 +185,17 @@ class _Message:
             content = b64encode(self._page).decode()
             yield "ED", coded(DIAGNOSTIC_IMAGING_STUDY), components("", *_PDF, "Base64", content), ""
 
-    def _observation(self, number: int, value_type: str, concept: str, value: str, unit: str) -> str:
+    def _observation(
+        self, number: int, value_type: str, concept: str, repetition: int, value: str, unit: str
+    ) -> str:
+        """Return an OBX; OBX-3 with OBX-4 is unique, as receivers keep one observation for both."""
         model = self._answer.model
+        sub_id = observation_sub_id(str(self._header.SOPInstanceUID))
         fields = {
             1: str(number),
             2: value_type,
             3: concept,
-            4: observation_sub_id(str(self._header.SOPInstanceUID)),
+            4: sub_id if repetition == 1 else f"{sub_id}.{repetition}",
             5: value,
             6: unit,
             11: self._status,

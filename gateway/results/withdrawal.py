@@ -12,7 +12,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from gateway.records import FHIR_JSON, HL7_V2, WITHDRAWAL, uid_from
+from gateway.records import FHIR_JSON, FHIR_WITHDRAWAL, HL7_V2, HL7_WITHDRAWAL, uid_from
 from gateway.results.fhir import instant, term, uid_identifier
 from gateway.results.hl7 import escaped, time_stamp
 from gateway.results.result import Result
@@ -49,9 +49,9 @@ def withdrawal(sent: bytes, media_type: str, result_status: str, when: datetime)
     uid = uid_from(f"withdrawal|{hashlib.sha256(sent).hexdigest()}")
     try:
         if media_type == HL7_V2:
-            return Result(WITHDRAWAL, HL7_V2, f"{uid}.hl7", _message(sent, uid, result_status, when))
+            return Result(HL7_WITHDRAWAL, HL7_V2, f"{uid}.hl7", _message(sent, uid, result_status, when))
         if media_type == FHIR_JSON:
-            return Result(WITHDRAWAL, FHIR_JSON, f"{uid}.json", _bundle(sent, uid, when))
+            return Result(FHIR_WITHDRAWAL, FHIR_JSON, f"{uid}.json", _bundle(sent, uid, when))
     except (LookupError, TypeError) as error:
         raise ValueError(f"the file is damaged: {error!r}") from None
     raise ValueError(f"nothing of media type {media_type} can be withdrawn")

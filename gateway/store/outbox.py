@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.records import WITHDRAWAL, Stage
+from gateway.records import WITHDRAWALS, Stage
 from gateway.store.doorbell import Work
 from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery, named
 from gateway.store.ledger import Ledger, now
@@ -254,7 +254,7 @@ _PENDING = (
         deliveries.c.last_error,
         deliveries.c.unsure,
         deliveries.c.asked,
-        (answers.c.superseded_at.is_not(None) & (results.c.kind != WITHDRAWAL)).label("is_superseded"),
+        (answers.c.superseded_at.is_not(None) & results.c.kind.not_in(WITHDRAWALS)).label("is_superseded"),
     )
     .join(results, results.c.id == deliveries.c.result_id)
     .join(answers, answers.c.id == results.c.answer_id)

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.errors import GatewayError
-from gateway.records import OWN_NOTE, WITHDRAWAL, Reason, State
+from gateway.records import OWN_NOTE, WITHDRAWALS, Reason, State
 from gateway.store.entries import AT_ONCE, DeliveryState, ImageIdentity, Router
 from gateway.store.ledger import Ledger, now
 from gateway.store.rejections import is_not_rejected
@@ -155,7 +155,7 @@ def _revive(session: Session, chosen: sa.ColumnElement[bool]) -> int:
         .join(instances, instances.c.id == results.c.instance_id)
         .join(answers, answers.c.id == results.c.answer_id)
         .where(chosen, deliveries.c.state == DeliveryState.DEAD, answers.c.superseded_at.is_(None))
-        .where(is_not_rejected() | results.c.kind.in_((OWN_NOTE, WITHDRAWAL)))
+        .where(is_not_rejected() | results.c.kind.in_((OWN_NOTE, *WITHDRAWALS)))
         .where(results.c.file_deleted_at.is_(None))
     )
     dead = connection.execute(query).all()

@@ -45,8 +45,8 @@ def test_what_was_delivered_is_withdrawn_once_where_it_is(house: House) -> None:
     reject(house, 2, uid)
     sent = deliver(house, "outbox")
     assert [(each.kind, each.path.suffix) for each in sent] == [
-        ("withdrawal", ".hl7"),
-        ("withdrawal", ".json"),
+        ("hl7-withdrawal", ".hl7"),
+        ("fhir-withdrawal", ".json"),
     ]
     assert b"|RAD|C" in sent[0].path.read_bytes()
     assert deliver(house, "archive") == []
@@ -74,7 +74,7 @@ def test_what_may_be_under_way_is_withdrawn_later_than_it_can_arrive(house: Hous
     assert deliver(house, "archive") == []
     with house.ledger.transaction() as connection:
         connection.execute(sa.update(deliveries).values(not_before=sa.text("begun_at")))
-    assert [each.kind for each in deliver(house, "archive")] == ["withdrawal"] * 2
+    assert [each.kind for each in deliver(house, "archive")] == ["hl7-withdrawal", "fhir-withdrawal"]
 
 
 def test_the_last_message_of_an_image_is_withdrawn(house: House) -> None:
@@ -89,7 +89,7 @@ def test_the_last_message_of_an_image_is_withdrawn(house: House) -> None:
     (control_id,) = [control_id_of(each) for each in corrected if each.kind == "hl7"]
     reject(house, 2, uid)
     sent = deliver(house, "outbox")
-    assert [each.kind for each in sent] == ["withdrawal"] * 2
+    assert [each.kind for each in sent] == ["hl7-withdrawal", "fhir-withdrawal"]
     assert b"|RIS|" in sent[0].path.read_bytes()
     assert control_id_of(sent[0]) != control_id
     assert not any(each.is_superseded for each in sent)
@@ -97,3 +97,15 @@ def test_the_last_message_of_an_image_is_withdrawn(house: House) -> None:
 
 def control_id_of(sent: PendingDelivery) -> bytes:
     return sent.path.read_bytes().split(b"|")[9]
+
+
+def test_a_withdrawal_that_was_refused_is_sent_again_by_hand(house: House) -> None:
+    uid = house.receive(1)
+    house.answer()
+    deliver(house, "outbox")
+    reject(house, 2, uid)
+    outbox = Outbox(house.ledger)
+    for each in outbox.claim("outbox", "worker", 100):
+        outbox.record_dead(each, "AR")
+    assert Requeue(house.ledger).retry(uid).deliveries == 2
+    assert [each.kind for each in deliver(house, "outbox")] == ["hl7-withdrawal", "fhir-withdrawal"]

@@ -104,6 +104,7 @@ worker: {sandboxes: many}
             "destinations: [{name: ehr, kind: fhir, url: 'http://h/fhir'}]",
             "destinations.0: |'ehr' gets nothing, since results.fhir is null; state it",
         ),
+        ("delivery: {withdrawals: {}}", "delivery.withdrawals: |withdraws nothing"),
         ("results: {fhir: {patient_system: mrn}}", "results.fhir.patient_system: must be a URI, as"),
         (
             "destinations: [{name: e, kind: fhir, url: 'http://h', token_url: 'http://h', client_id: c}]",

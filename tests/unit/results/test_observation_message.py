@@ -120,7 +120,8 @@ def test_a_corrected_answer_has_the_order_and_the_sub_id_of_the_first() -> None:
         for given in (answer(), answer(NORMAL, configuration="c1" * 32, predecessors=(EARLIER,)))
     )
     assert first[0][10] != second[0][10]
-    assert {each[4] for each in first if each[0] == "OBX"} == {each[4] for each in second if each[0] == "OBX"}
+    kept = [{(each[3], each[4]) for each in those if each[0] == "OBX"} for those in (first, second)]
+    assert kept[0] <= kept[1]
     assert first[2][3] == second[2][3]
 
 
@@ -230,3 +231,11 @@ def test_the_page_is_the_last_observation_by_setting() -> None:
     assert (last[2], source, form) == ("ED", "", ["application", "pdf", "Base64"])
     assert b64decode(content, validate=True).startswith(b"%PDF-")
     assert all(each[2] != "ED" for each in segments(message()) if each[0] == "OBX")
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_no_observation_takes_the_place_of_another(case: dict[str, Any]) -> None:
+    """A receiver keeps one observation for each OBX-3 and OBX-4 of an order (chapter 7.4.2.4)."""
+    observations = [each for each in segments(message(**case), codec(case)) if each[0] == "OBX"]
+    assert len({(each[3], each[4]) for each in observations}) == len(observations)
+    assert all(len(each[4]) <= 20 for each in observations)

@@ -11,7 +11,7 @@ from fhirclient.models.bundle import Bundle
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 
-from gateway.records import DICOM, FHIR_JSON, HL7_V2, WITHDRAWAL
+from gateway.records import DICOM, FHIR_JSON, HL7_V2, HL7_WITHDRAWAL
 from gateway.results.result import Result
 from gateway.results.withdrawal import SENTENCE, withdrawal
 from tests.support.messages import bundle, message, segments
@@ -38,7 +38,7 @@ def test_two_parsers_read_the_message(case: dict[str, Any]) -> None:
     text = made.content.decode(codec)
     parsed = parse_message(text, validation_level=VALIDATION_LEVEL.STRICT)
     assert parsed.validate()
-    assert (made.kind, made.media_type) == (WITHDRAWAL, HL7_V2)
+    assert (made.kind, made.media_type) == (HL7_WITHDRAWAL, HL7_V2)
     other = hl7.parse(text)
     assert str(other.segment("OBR")[25]) == "X"
     assert {str(each[11]) for each in other.segments("OBX")} == {"W"}
