@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import Missing, Retry
+from gateway.files.answering import Answering
 from gateway.files.atomic import create_once
 from gateway.files.draft import Buffer, Draft
 from gateway.files.folders import make_folder, sync_folder
@@ -38,6 +39,7 @@ class Spool:
     def __init__(self, root: Path, mark: Mark | None = None) -> None:
         self.root = root
         self._mark = mark
+        self._answering = Answering(root)
         self._incoming = root / "incoming"
         self._is_prepared = False
         with suppress(Retry):  # not mounted yet: it is looked for at each use
@@ -49,10 +51,11 @@ class Spool:
         Raises
         ------
         Retry
-            If it is not mounted, or another one in its place.
+            If it is not mounted, or another one in its place, or does not answer.
         OSError
             If its subfolders cannot be made.
         """
+        self._answering.check()
         if self._mark:
             self._mark.check()
         if not self._is_prepared:
@@ -79,6 +82,10 @@ class Spool:
 
     def problem(self) -> str | None:
         """See `Objects`."""
+        try:
+            self._answering.check()
+        except Retry as problem:
+            return str(problem)
         return self._mark.problem() if self._mark else None
 
     def publish(self, path: Path) -> bool:  # noqa: ARG002
@@ -92,6 +99,7 @@ class Spool:
 
     def has(self, path: Path) -> bool:
         """See `Objects`."""
+        self._answering.check()
         try:
             if path.exists():
                 return True
@@ -105,10 +113,15 @@ class Spool:
 
     def may_have(self, path: Path) -> bool:
         """See `Objects`."""
+        try:
+            self._answering.check()
+        except Retry:
+            return True
         return path.exists()
 
     def remove(self, path: Path) -> int:
         """See `Objects`."""
+        self._answering.check()
         try:
             size = path.stat().st_size
             path.unlink()
@@ -128,10 +141,12 @@ class Spool:
 
     def tidy(self) -> None:
         """Delete what killed processes left half-written."""
+        self._answering.check()
         self.remove_leftovers()
 
     def used_bytes(self) -> int:
         """See `Objects`."""
+        self._answering.check()
         return sum(_size(path) for path in self.root.rglob("*.*"))
 
     def path_for(self, name: str) -> Path:
@@ -183,6 +198,7 @@ class Spool:
 
     def free_mb(self) -> int:
         """Return the free space of the file system in MiB; `Retry` where the folder is not there."""
+        self._answering.check()
         try:
             return shutil.disk_usage(self.root).free // (1024 * 1024)
         except OSError as error:

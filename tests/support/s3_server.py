@@ -6,14 +6,14 @@ import base64
 import hashlib
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -46,14 +46,14 @@ class Kept:
 class S3Server:
     """The server; `faults` are taken by the next requests of a method, in order."""
 
-    def __init__(self) -> None:
-        self.objects: dict[str, Kept] = {}
+    def __init__(self, port: int = 0) -> None:
+        self.objects: MutableMapping[str, Kept] = {}
         self.faults: dict[str, list[Fault]] = defaultdict(list)
         self.requests: list[tuple[str, str]] = []
         self.headers: list[dict[str, str]] = []
         self.knows_conditions = True
         self.ending = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
 
@@ -66,6 +66,10 @@ class S3Server:
         keys = {"access_key_id": "tests", "secret_access_key": "tests"}
         values = {"kind": "s3", "bucket": BUCKET, "endpoint": self.url, "timeout_seconds": 2} | keys | changes
         return S3Store.model_validate(values)
+
+    def read(self, body: BinaryIO, size: int) -> bytes:
+        """Read the body of a PUT."""
+        return body.read(size)
 
     def start(self) -> None:
         self._thread.start()
@@ -92,7 +96,7 @@ def _handler(server: S3Server) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_PUT(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
+            content = server.read(self.rfile, int(self.headers["Content-Length"]))
             fault, key = self._begin("PUT")
             if fault in _REFUSALS:
                 self._answer(_REFUSALS[fault])

@@ -1,0 +1,69 @@
+"""Notices a folder whose file system does not answer: a network mount hangs while its server is away.
+
+A call on such a folder does not return, and its thread is lost until the server is back. The folder is
+therefore asked first, in a thread that may be lost, before a thread of the gateway calls it.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Lock, Thread
+from time import monotonic
+
+from gateway.errors import Retry
+
+ANSWER_SECONDS = 10.0
+"""Seconds that a file system has for an answer; a sender that waits 30 s, as is usual, still hears of it."""
+
+FRESH_SECONDS = 1.0
+"""Seconds for which an answer counts: it costs a thread."""
+
+
+class Answering:
+    """Asks a folder whether it answers; one question is under way at most, however many threads wait for it.
+
+    Parameters
+    ----------
+    root
+        The folder; that it is not there is an answer, too.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = Lock()
+        self._answered_at = float("-inf")
+        self._question: tuple[float, Event] | None = None
+
+    def __reduce__(self) -> tuple[type[Answering], tuple[Path]]:
+        """Let a sandbox have one of its own."""
+        return Answering, (self._root,)
+
+    def check(self) -> None:
+        """Return once the folder answers, or has answered a moment ago.
+
+        Raises
+        ------
+        Retry
+            If it does not answer in time; at once where it has not for so long.
+        """
+        with self._lock:
+            if monotonic() - self._answered_at < FRESH_SECONDS:
+                return
+            asked_at, answered = self._question = self._question or self._ask()
+        if not answered.wait(max(0.0, asked_at + ANSWER_SECONDS - monotonic())):
+            raise Retry(f"{self._root} does not answer: the server of its mount is away or overloaded")
+
+    def _ask(self) -> tuple[float, Event]:
+        answered = Event()
+        Thread(target=self._look, args=(answered,), name=f"ask {self._root}", daemon=True).start()
+        return monotonic(), answered
+
+    def _look(self, answered: Event) -> None:
+        with suppress(OSError):
+            os.statvfs(self._root)
+        with self._lock:
+            self._answered_at = monotonic()
+            self._question = None
+        answered.set()

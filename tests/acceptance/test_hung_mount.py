@@ -1,0 +1,41 @@
+"""A mount that hangs: nobody waits for ever, everybody says why, and work goes on once the mount is back."""
+
+import json
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.acceptance.test_mounts import image, state, wrong
+from tests.support.gateway_process import running, wait_for
+from tests.support.hung_mount import can_mount, hung
+
+SAID = "does not answer: the server of its mount is away or overloaded"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not can_mount(), reason="mounting FUSE needs root")
+@pytest.mark.parametrize("folder", ["spool", "results"])
+def test_a_store_that_hangs_is_told_and_work_goes_on_once_it_answers(tmp_path: Path, folder: str) -> None:
+    web = {"enabled": True, "port": 0}
+    with running(tmp_path, doubles=["instant"], web=web) as gateway:
+        site = wait_for(lambda: [each["url"] for each in gateway.events("started") if "url" in each])[-1]
+        uid, file = image(tmp_path)
+        with hung(gateway.data_dir / folder):
+            (sent,) = gateway.send(file)
+            assert sent.stored == (folder == "results")  # images do not lie there
+            if not sent.stored:
+                refused = gateway.events("refused")[-1]
+                assert (refused["status"], SAID in refused["reason"]) == ("0xA700", True)
+            health = requests.get(f"{site}/health/ready", timeout=60)
+            assert health.status_code == 503
+            assert health.json()["checks"][f"folder {folder}"]["ok"] is False
+            assert SAID in wrong(gateway)[f"folder {folder}"]
+            wait_for(
+                lambda: [SAID in each["reason"] for each in gateway.events("waiting")] or folder == "spool"
+            )
+        if not sent.stored:
+            assert gateway.send(file)[0].stored
+        wait_for(lambda: state(gateway, uid) == "delivered")
+        assert not [each for name in ("role_died", "role_hangs", "bug") for each in gateway.events(name)]
+        assert json.loads(requests.get(f"{site}/health/ready", timeout=60).text)["status"] == "ready"
