@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from gateway.errors import ConfigurationError, Retry
 from gateway.records import ModelIdentity, Prediction, Reason, State
+from gateway.sandbox.heap import keep_freed_memory
 from gateway.sandbox.memory_limit import limit_memory
 from gateway.sandbox.process import Lost, Sandbox
 from gateway.settings import Settings
@@ -113,6 +114,7 @@ _stages: list[Stages] = []  # of the sandbox
 
 def open_stages(settings: Settings, models: Sequence[ModelIdentity], results: Shelf, most_kept: int) -> None:
     """Prepare the process of a sandbox."""
+    keep_freed_memory()
     open_log(settings.directory, role="work", rules=settings.log)
     _stages.append(Stages(settings, models, open_encoder(settings, results), most_kept))
     limit_memory(settings.select.max_megapixels, images_kept=most_kept)
