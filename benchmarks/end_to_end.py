@@ -64,6 +64,7 @@ def measure(root: Path, effort: Effort, models: Models, storescp_mb: float) -> l
     scripted = {senders: _naive(root, senders, effort.answered) for senders in SENDERS}
     figures = []
     with hospital(root) as (gateway, pacs):
+        _warm_up(root, gateway.node, pacs, 1)
         for senders in SENDERS:
             figures += _figures(root, gateway, pacs, senders, effort.answered, models, scripted[senders])
         figures += _memory(gateway, models.torch, storescp_mb)
@@ -76,10 +77,15 @@ def _naive(root: Path, senders: int, images: int) -> float:
     pacs.mkdir()
     with storescp(pacs, "--fork") as listener, naive(listener.port) as port:
         node = DicomNode("NAIVE", "127.0.0.1", port, "BENCHMARK")
-        run(root / "sent", node, pacs, senders, senders)  # the first images take longer
+        _warm_up(root, node, pacs, senders)
         course = run(root / "sent", node, pacs, senders, images)
     shutil.rmtree(pacs)
     return course.images_per_second
+
+
+def _warm_up(root: Path, node: DicomNode, pacs: Path, senders: int) -> None:
+    """Send one image each: the first ones take longer, and with them a process may still start."""
+    run(root / "sent", node, pacs, senders, senders)
 
 
 @contextmanager

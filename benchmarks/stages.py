@@ -31,6 +31,7 @@ from gateway.imaging.preprocess import over_whole_image, preprocess
 from gateway.results.kinds import KINDS
 from gateway.results.result import AnsweredImage, ResultRules
 from gateway.results.source_header import source_header
+from gateway.sandbox.heap import keep_freed_memory
 from gateway.settings import DicomDestination, FolderDestination
 from gateway.store.entries import AnswerRecord, PendingDelivery
 from gateway.store.spool import Spool
@@ -67,6 +68,7 @@ def measure(root: Path, effort: Effort) -> list[Figure]:
     (image,) = write_radiographs(folder, 1)
     arrived = folder / "arrived"
     arrived.mkdir()
+    keep_freed_memory()  # as a sandbox does
     clock = Clock()
     encoder = Encoder(_RULES, Spool(folder / "results"), lambda *_: ())
     outbox = ResultsFolder(FolderDestination(name="outbox", kind="folder", path=folder / "outbox"))

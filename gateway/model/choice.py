@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -77,6 +78,9 @@ class Weighed(NamedTuple):
         return OpenedModel(engine, self.detector, self.lungs)
 
 
+Read = Callable[[], Weighed]
+
+
 class Chosen(NamedTuple):
     """The model that answers; `notice`: why it is not the first choice, None where it is."""
 
@@ -84,51 +88,63 @@ class Chosen(NamedTuple):
     notice: str | None
 
 
-def choose(model: Weighed, rules: EngineRules, profile: SiteProfile | None = None) -> Chosen:
+def choose(read: Read, rules: EngineRules, profile: SiteProfile | None = None) -> Chosen:
     """Open the engine that the rules and this machine call for.
 
     With a site profile OpenVINO is proven twice: without the profile by the model's reference answers, and
     with the profile by those that PyTorch gave when the profile was made.
+
+    `read` gives the model each time that it is asked. OpenVINO is proven when its weights are forgotten: the
+    process needs the most memory then.
 
     Raises
     ------
     ConfigurationError
         The device is not available, or the processor does not compute in the precision asked for.
     """
-    fitted = model if profile is None else model._replace(state=profile.fit(model.state))
     if rules.engine == "torch" or (rules.engine == "auto" and _on_gpu(rules.device)):
-        return Chosen(fitted.opened(open_torch(fitted, rules)), None)
+        return Chosen(_by_torch(read, rules, profile), None)
     try:
-        return _by_openvino(model, fitted, rules, profile)
+        return _by_openvino(read, rules, profile)
     except (ImportError, OSError, RuntimeError, Unproven) as error:
         notice = f"PyTorch answers in the place of OpenVINO: {_first_line(error)}"
-        return Chosen(fitted.opened(open_torch(fitted, rules)), notice)
+    return Chosen(_by_torch(read, rules, profile), notice)
 
 
-def _by_openvino(model: Weighed, fitted: Weighed, rules: EngineRules, profile: SiteProfile | None) -> Chosen:
+def _by_torch(read: Read, rules: EngineRules, profile: SiteProfile | None) -> OpenedModel:
+    fitted = _fitted(read(), profile)
+    return fitted.opened(open_torch(fitted, rules))
+
+
+def _by_openvino(read: Read, rules: EngineRules, profile: SiteProfile | None) -> Chosen:
     """Open and prove OpenVINO; float32 takes the place of a bfloat16 that nobody asked for by name."""
-    expected = read_reference(model.folder, model.hashes)
     try:
-        return Chosen(_proven(model, fitted, rules, profile, expected), None)
+        return Chosen(_proven(read, rules, profile), None)
     except Unproven as error:
         from gateway.model.openvino_engine import computes_bfloat16
 
         if rules.precision != "auto" or not computes_bfloat16():
             raise
         notice = f"OpenVINO answers in float32 in the place of bfloat16: {_first_line(error)}"
-        exact = replace(rules, precision="float32")
-        return Chosen(_proven(model, fitted, exact, profile, expected), notice)
+    return Chosen(_proven(read, replace(rules, precision="float32"), profile), notice)
 
 
-def _proven(
-    model: Weighed, fitted: Weighed, rules: EngineRules, profile: SiteProfile | None, expected: Reference
-) -> OpenedModel:
-    opened = model.opened(open_openvino(model, rules))
+def _proven(read: Read, rules: EngineRules, profile: SiteProfile | None) -> OpenedModel:
+    opened, expected = _opened(read(), rules)
     prove(opened, expected)
     if profile is not None:
-        opened = fitted.opened(open_openvino(fitted, rules))
+        opened, _ = _opened(_fitted(read(), profile), rules)
         prove(opened, Reference(profile.reference, lungs=None))
     return opened
+
+
+def _opened(model: Weighed, rules: EngineRules) -> tuple[OpenedModel, Reference]:
+    expected = read_reference(model.folder, model.hashes)
+    return model.opened(open_openvino(model, rules)), expected
+
+
+def _fitted(model: Weighed, profile: SiteProfile | None) -> Weighed:
+    return model if profile is None else model._replace(state=profile.fit(model.state))
 
 
 def _first_line(error: Exception) -> str:

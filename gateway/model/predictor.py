@@ -87,9 +87,9 @@ class Predictor:
             The card, the weights or the profile are missing, damaged or unsuitable, or the device is not
             available.
         """
-        card, model = read_model(SHIPPED if path is None else path)
+        card, reading = _Reading.of(SHIPPED if path is None else path)
         site = None if profile is None else read_profile(profile, card)
-        return cls(choose(model, rules, site), *stated(card, site, threshold))
+        return cls(choose(reading, rules, site), *stated(card, site, threshold))
 
     @property
     def on_gpu(self) -> bool:
@@ -151,6 +151,26 @@ class Predictor:
         score = None if reason else self.card.probability(float(log_odds))
         whole = lay_over(activation, region.box) if isinstance(region, Lungs) else activation
         return Prediction(score, reason, whole, self.identity, region)
+
+
+class _Reading:
+    """Gives the model that was read, once; from then on it reads the same model again."""
+
+    def __init__(self, path: Path, model: Weighed) -> None:
+        self._path, self._hashes, self._at_hand = path, model.hashes, [model]
+
+    @classmethod
+    def of(cls, path: Path) -> tuple[ModelCard, Self]:
+        card, model = read_model(path)
+        return card, cls(path, model)
+
+    def __call__(self) -> Weighed:
+        model = self._at_hand.pop() if self._at_hand else read_model(self._path)[1]
+        if model.hashes != self._hashes:
+            raise ConfigurationError(
+                f"the model at {self._path} was replaced while it was opened: start again"
+            )
+        return model
 
 
 def stated(

@@ -87,7 +87,13 @@ class Sandbox:
         return self._pool.submit(work, *arguments)
 
     def _started(self) -> ProcessPoolExecutor:
-        pool, self._hatched = self._hatched or _new_process(), None
+        hatched, self._hatched = self._hatched, None
+        if hatched:
+            with suppress(Retry):  # it has ended while nobody needed it
+                return self._begun(hatched)
+        return self._begun(_new_process())
+
+    def _begun(self, pool: ProcessPoolExecutor) -> ProcessPoolExecutor:
         try:
             self.pid = pool.submit(os.getpid).result()
             pool.submit(self._begin, *self._arguments).result()

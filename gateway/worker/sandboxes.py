@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from gateway.errors import ConfigurationError, Retry
 from gateway.records import ModelIdentity, Prediction, Reason, State
+from gateway.sandbox.heap import keep_freed_memory
 from gateway.sandbox.memory_limit import limit_memory
 from gateway.sandbox.process import Lost, Sandbox
 from gateway.settings import Settings
@@ -114,6 +115,7 @@ _stages: list[Stages] = []  # of the sandbox
 
 def open_stages(settings: Settings, models: Sequence[ModelIdentity], results: Shelf, most_kept: int) -> None:
     """Prepare the process of a sandbox."""
+    keep_freed_memory()
     open_log(settings.directory, role="work", rules=settings.log)
     encoder, key = open_encoder(settings, results), key_in(settings.patient_key)
     _stages.append(Stages(settings, models, encoder, most_kept, key))

@@ -116,7 +116,11 @@ def test_the_network_computes_with_the_sites_statistics(
     profile = read_profile(tmp_path, CARD)
     plain = Weighed(state, None, tmp_path, "")
     fitted = Weighed(profile.fit(state), None, tmp_path, "")
-    chosen = [choose(plain, TORCH), choose(plain, TORCH, profile), choose(fitted, TORCH)]
+    chosen = [
+        choose(lambda: plain, TORCH),
+        choose(lambda: plain, TORCH, profile),
+        choose(lambda: fitted, TORCH),
+    ]
     shipped, by_profile, by_state = (each.model.engine.run(images).log_odds for each in chosen)
     np.testing.assert_array_equal(by_profile, by_state)
     assert np.abs(by_profile - shipped).min() > 0.01

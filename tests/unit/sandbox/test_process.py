@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.errors import ConfigurationError, Retry
 from gateway.sandbox.memory_limit import limit_memory
-from gateway.sandbox.process import Lost, Sandbox
+from gateway.sandbox.process import Lost, Sandbox, hatch
 
 ENOUGH = 60.0  # seconds that nothing here takes
 
@@ -26,6 +27,10 @@ def cannot_begin(error: Exception) -> None:
 
 def end_at_once() -> None:
     os._exit(3)
+
+
+def knows(module: str) -> bool:
+    return module in sys.modules
 
 
 def limited() -> None:
@@ -96,3 +101,18 @@ def test_signals_to_the_group_are_left_to_the_owner(spare: Sandbox) -> None:
 def test_why_it_does_not_start_is_told(error: Exception, told: type[Exception]) -> None:
     with pytest.raises(told, match=str(error)):
         Sandbox("tests", cannot_begin, error).ask(ENOUGH, abs, -1)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_process_that_has_hatched_is_the_first_unless_it_has_ended(tmp_path: Path, ended: bool) -> None:
+    hatched = hatch("colorsys")
+    pid = hatched.submit(os.getpid).result(ENOUGH)
+    if ended:
+        os.kill(pid, signal.SIGKILL)
+    process = Sandbox("tests", begin, tmp_path / "started", hatched=hatched)
+    try:
+        assert process.ask(ENOUGH, knows, "colorsys") is not ended
+        assert (process.pid == pid) is not ended
+        assert (tmp_path / "started").read_text().split() == [str(process.pid)]
+    finally:
+        process.close()
