@@ -111,6 +111,43 @@ def test_a_destination_says_for_how_long_it_is_left_alone(ledger: Ledger, outbox
     assert 590 < wait.total_seconds() <= 600
 
 
+class Quick(Unconfigured):
+    """Takes each result at once; `taken` is called after each, before its outcome is known."""
+
+    def __init__(self, *, takes_again: bool, taken: Callable[[int], None]) -> None:
+        super().__init__("pacs")
+        self.takes_again = takes_again
+        self._taken = taken
+
+    def deliver(
+        self,
+        pending: Sequence[PendingDelivery],
+        stopping: threading.Event | None = None,  # noqa: ARG002
+    ) -> Iterator[Outcome]:
+        for number, each in enumerate(pending, 1):
+            self._taken(number)
+            yield Outcome(each, Verdict.DELIVERED, more_follow=True)
+
+
+def deliver_quickly(ledger: Ledger, outbox: Outbox, taken: Callable[[int], None], *, again: bool) -> None:
+    destination, stores = Quick(takes_again=again, taken=taken), folders_in(ledger._kept)
+    claimed = outbox.claim("pacs", "worker", 100)
+    Attempt(destination, RULES, outbox, Commitments(ledger), stores, threading.Event()).run(claimed)
+
+
+@pytest.mark.parametrize(("again", "recorded"), [(True, [0, 0, 0]), (False, [0, 1, 2])])
+def test_what_may_be_sent_twice_is_recorded_together(
+    ledger: Ledger, outbox: Outbox, again: bool, recorded: list[int]
+) -> None:
+    seen: list[int] = []
+    deliver_quickly(
+        ledger, outbox, lambda _: seen.append(deliveries(ledger).count(("stored", 1))), again=again
+    )
+    assert seen == recorded
+    assert deliveries(ledger) == [("stored", 1)] * 3
+    assert [state(ledger, f"1.2.{number}")[0] for number in (1, 2, 3)] == [State.DELIVERED] * 3
+
+
 def test_one_success_ends_the_outage_for_all(ledger: Ledger, outbox: Outbox) -> None:
     outbox.record_away("pacs", "nobody there", -1)
     with storage_peer() as peer:

@@ -1,6 +1,7 @@
 """Delivery to a folder."""
 
 import errno
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,3 +113,23 @@ def test_a_change_in_the_folder_does_not_change_the_result(tmp_path: Path, deliv
     assert outcome.verdict is Verdict.DELIVERED
     (tmp_path / "outbox" / "1.2.3" / "2.25.1.dcm").write_bytes(b"edited by a reader")
     assert delivery.path.read_bytes() == b"result"
+
+
+def test_results_are_synced_together_and_one_that_fails_harms_no_other(
+    tmp_path: Path, delivery: PendingDelivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, real = [], os.fsync
+
+    def sync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    outbox = tmp_path / "outbox"
+    outbox.mkdir()
+    there = [replace(delivery, id=number, study_instance_uid=f"1.2.{number}") for number in (1, 2, 3)]
+    gone = replace(delivery, id=4, path=tmp_path / "gone")
+    outcomes = list(ResultsFolder(folder(outbox)).deliver([*there, gone]))
+    assert [each.verdict for each in outcomes] == [Verdict.DELIVERED] * 3 + [Verdict.LATER]
+    assert [each.more_follow for each in outcomes] == [True, True, True, False]
+    assert synced == [".2.25.1.part"] * 3 + ["1.2.1", "1.2.2", "1.2.3", "outbox"]

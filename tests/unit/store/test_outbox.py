@@ -54,6 +54,16 @@ def test_an_image_is_delivered_when_every_destination_has_every_result(
     assert outbox.destinations() == []
 
 
+def test_what_another_worker_has_recorded_stays_when_several_are_recorded(
+    ledger: Ledger, outbox: Outbox
+) -> None:
+    pacs, folder = take(outbox, "pacs"), take(outbox, "outbox")
+    outbox.record_dead(pacs, "0xC000")
+    outbox.record_stored(pacs, folder)
+    assert (delivery(ledger).state, delivery(ledger, "outbox").state) == ("dead", "stored")
+    assert state(ledger) == (State.FAILED, Reason.NOT_DELIVERED)
+
+
 def test_a_dead_delivery_fails_the_image_but_not_before_the_others_have_ended(
     ledger: Ledger, outbox: Outbox
 ) -> None:
