@@ -1,9 +1,9 @@
 """Compares trained stages by images of hospitals that none of them knows.
 
-`python -m benchmarks.compare_arms FOLDER [--mean NAME=STAGE+STAGE ...]` prints a row for each stage and region,
-and for the mean log-odds of several stages. Columns: AUC of JSRT's normals against the pneumonias of Hannover,
-Cohen and Figure 1; specificity where 90 % of these are found, and the share of unlabelled frontal chests called
-pneumonia there; specificity, sensitivity and that share at 0.5; the children.
+`python -m benchmarks.compare_arms FOLDER [--mean NAME=STAGE+STAGE ...]` prints a row for each stage and
+region, and for the mean log-odds of several stages. Columns: AUC of JSRT's normals against the pneumonias of
+Hannover, Cohen and Figure 1; specificity where 90 % of these are found, and the share of unlabelled frontal
+chests called pneumonia there; specificity, sensitivity and that share at 0.5; the children.
 """
 
 from __future__ import annotations

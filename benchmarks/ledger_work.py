@@ -63,7 +63,8 @@ class Gateway:
         self._answer(claim(self._ledger, f"batch-{self._images}", batch))
         self._deliver()
         client = 1000 * (process_time() - begun) / batch
-        return Counter(client=client, server=(self._server_ms() - before) / batch)  # type: ignore[arg-type]
+        server = (self._server_ms() - before) / batch
+        return Counter({"client": client, "server": server})  # type: ignore[dict-item]
 
     def _answer(self, claimed: list[StoredInstance]) -> None:
         stages = dict.fromkeys((Stage.DECODE, Stage.INFER, Stage.ENCODE), 0.1)

@@ -32,4 +32,6 @@ def write_scores(path: Path, scored: Iterable[Scored]) -> None:
 def read_scores(path: Path) -> list[Scored]:
     """Read what `write_scores` wrote."""
     with path.open(encoding="utf-8", newline="") as file:
-        return [Scored(**{**line, "score": float(line["score"])}) for line in csv.DictReader(file)]
+        lines = csv.reader(file)
+        next(lines)
+        return [Scored(*names, score=float(score)) for *names, score in lines]

@@ -9,6 +9,7 @@ MESSAGES = (
     events.INSTANCES_TRANSFERRED,
     events.EXPORT,
     events.INSTANCES_ACCESSED,
+    events.PATIENT_RECORD,
     events.QUERY,
     events.SECURITY_ALERT,
 )

@@ -20,16 +20,8 @@ from gateway.settings import Settings
 from gateway.store.entries import FoundInstance, FoundStudy
 from gateway.store.opening import open_database
 from gateway.store.pulls import Pulls
-from tests.peers.test_browser import (
-    LEVEL_A,
-    LEVEL_AA,
-    PATIENCE_MS,
-    SAMPLE,
-    SMALL,
-    TOKEN,
-    Room,
-    violations,
-)
+from tests.peers.axe import LEVEL_A, LEVEL_AA, violations
+from tests.peers.test_browser import PATIENCE_MS, SAMPLE, SMALL, TOKEN, Room
 from tests.support.free_ports import free_port
 from tests.support.gateway_process import running, wait_for
 from tests.support.missing_peer import leave_out

@@ -30,7 +30,7 @@ def _arm_couriers(injection: Injection) -> None:
 
     line, copies = hl7._Line, folder.ResultsFolder
     line.exchange = injection.around("message", line.exchange)  # type: ignore[method-assign]
-    copies._write = injection.around("copy", copies._write)  # type: ignore[method-assign]
+    copies._deliver_together = injection.around("copy", copies._deliver_together)  # type: ignore[method-assign]
     fhir._post = injection.around("bundle", fhir._post)
 
 

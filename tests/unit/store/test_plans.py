@@ -138,9 +138,9 @@ OPERATIONS: dict[str, Callable[[Ledger, Path], object]] = {
         Search(), before=2, view=View(Order.SCORE)
     ),
     "found and sorted": search(state=State.DELIVERED, view=View(Order.PATIENT)),
+    "a patient kept": lambda ledger, _: Patients(ledger).keep({1: Patient("Example^Edith")}),
     "patients": lambda ledger, _: (
         Patients(ledger).unread(above=1),
-        Patients(ledger).keep({1: Patient("Example^Edith")}),
         Worklist(ledger).patient_of(1),
     ),
     "by date": lambda ledger, _: Worklist(ledger).page(Search(since=yesterday(), until=now())),
