@@ -173,6 +173,36 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
+class Patient:
+    """Who an image is about, for users who may see it; empty where the header does not tell.
+
+    Attributes
+    ----------
+    name
+        Person Name with its groups (PS3.5 6.2.1): alphabetic, ideographic, phonetic.
+    issuer
+        Issuer of the Patient ID.
+    sex
+        `M`, `F`, `O` or empty.
+    age_years
+        At the time of the study; None where unknown.
+    study_date
+        YYYYMMDD, or empty.
+    view
+        View Position, or the view that other attributes name.
+    """
+
+    name: str = ""
+    patient_id: str = ""
+    issuer: str = ""
+    accession_number: str = ""
+    sex: str = ""
+    age_years: float | None = None
+    study_date: str = ""
+    view: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Eligible:
     """The image is a frontal chest radiograph as far as its header tells.
 

@@ -12,6 +12,7 @@ from gateway.receive.intake import Intake
 from gateway.settings import Settings
 from gateway.store.feedback import Feedback
 from gateway.store.ledger import Ledger
+from gateway.store.patients import Patients
 from gateway.store.pictures import Pictures
 from gateway.store.pulls import Pulls
 from gateway.store.queries.feedback import FeedbackQueries
@@ -25,8 +26,9 @@ from gateway.store.refusals import RefusalRecorder, Refusals
 from gateway.store.stores import open_stores
 from gateway.web.api.prediction_sandbox import PredictionSandbox
 from gateway.web.body import Bodies
+from gateway.web.patient_index import PatientIndex
 from gateway.web.security.access import Access
-from gateway.web.security.audit import record_turned_away
+from gateway.web.security.audit import Looks, record_turned_away
 from gateway.web.serving import WebServer
 from gateway.web.site import Remembered, Site
 from gateway.web.viewer.display import Display
@@ -39,23 +41,27 @@ class Website:
     settings: Settings
     server: WebServer
     recorder: RefusalRecorder
+    index: PatientIndex
 
     def start(self) -> Mapping[str, object]:
         """Answer requests; see `Role`."""
         self.recorder.start()
+        self.index.start()
         self.server.start()
         return {"url": self.server.url}
 
     def stop(self) -> None:
         """Finish the requests that are being answered; see `Role`."""
         self.server.stop(self.settings.shutdown_seconds)
+        self.index.stop()
         self.recorder.stop()
 
 
 def build(settings: Settings, _: sa.Engine, ledger: Ledger) -> Website:
     """Build the role; its port is bound when this returns."""
     site = site_of(settings, ledger)
-    return Website(settings, WebServer(site), RefusalRecorder(site.refusals))
+    index = PatientIndex(Patients(ledger), site.stores.received.fetch, wanted=bool(settings.web.show_patient))
+    return Website(settings, WebServer(site), RefusalRecorder(site.refusals), index)
 
 
 def site_of(settings: Settings, ledger: Ledger) -> Site:
@@ -89,4 +95,5 @@ def site_of(settings: Settings, ledger: Ledger) -> Site:
         traffic=Traffic(ledger),
         statistics=Statistics(ledger),
         remembered=Remembered(),
+        looks=Looks(),
     )

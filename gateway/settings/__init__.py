@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     Field,
@@ -258,6 +259,8 @@ class Web(Section):
     show_patient: Literal[False, "signed-in"] = False
     """Show name, ID, accession number, sex and age of patients on worklist and report: false, or signed-in
     for users with a password. The database then holds them until the image's file is deleted."""
+    time_zone: str | None = None
+    """Time zone of the pages, as Europe/Berlin; null: that of the gateway's machine."""
     session_hours: float = Field(12, gt=0, le=24 * 30)
     """Hours after which a reader signs in again, up to 720."""
     tls: TLS | None = None
@@ -277,6 +280,18 @@ class Web(Section):
     """Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     public_upload: bool = False
     """Serve upload, /docs and health to everybody, and nothing that was received."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str | None) -> str | None:
+        if name is not None and name not in available_timezones():
+            raise ValueError("must be a time zone of this machine, as Europe/Berlin or UTC")
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The time zone of the pages; None: the machine's own."""
+        return ZoneInfo(self.time_zone) if self.time_zone else None
 
 
 class Settings(BaseSettings):

@@ -54,7 +54,12 @@ def open_engine(url: str, *, writable: bool = True) -> sa.Engine:
 
         return open_server(parsed, writable=writable)
     engine = sa.create_engine(
-        parsed, pool_size=10, max_overflow=40, pool_pre_ping=True, connect_args={"factory": Writer}
+        parsed,
+        pool_size=10,
+        max_overflow=40,
+        pool_pre_ping=True,
+        hide_parameters=True,  # they may name patients, and errors reach the log
+        connect_args={"factory": Writer},
     )
     _let_writers_take_turns(engine)
     return engine

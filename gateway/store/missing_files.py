@@ -16,6 +16,7 @@ from gateway.store.entries import DeliveryState, ImageIdentity, StoredInstance
 from gateway.store.ledger import Ledger, now
 from gateway.store.objects import Objects, Stores
 from gateway.store.outcome import update_state
+from gateway.store.patients import forget_patient
 from gateway.store.schema import deliveries, instances, results
 from gateway.store.session import IDENTITY, Session
 from gateway.telemetry.events import Event
@@ -71,6 +72,7 @@ def _lose_images(ledger: Ledger, received: Objects, uid: str) -> int:
 def _lose_image(session: Session, image: ImageIdentity) -> None:
     this = instances.c.id == image.id
     session.connection.execute(sa.update(instances).where(this).values(file_deleted_at=now()))
+    forget_patient(session.connection, image.id)
     failed = {"state": State.FAILED, "state_at": now(), "reason": Reason.FILE_MISSING, "detail": LOST}
     waits = this & (instances.c.state == State.RECEIVED)
     if session.connection.execute(

@@ -113,6 +113,7 @@ def open_server(url: sa.URL, *, writable: bool = True) -> sa.Engine:
         max_overflow=MOST_CONNECTIONS - KEPT_CONNECTIONS,
         pool_timeout=CONNECT_SECONDS,
         pool_pre_ping=True,
+        hide_parameters=True,  # they may name patients, and errors reach the log
         isolation_level="READ COMMITTED",  # whatever the server's default is: the statements are made for it
         connect_args={name: value for name, value in wanted.items() if name not in url.query},
     )

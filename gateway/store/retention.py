@@ -25,6 +25,7 @@ from gateway.store.entries import ImageIdentity
 from gateway.store.ledger import Ledger, now
 from gateway.store.objects import Objects, Stores
 from gateway.store.orphans import sweep
+from gateway.store.patients import forget_patient
 from gateway.store.pictures import Pictures
 from gateway.store.schema import deliveries, instances, results
 from gateway.store.session import IDENTITY, Session
@@ -152,6 +153,7 @@ class Cleaner:
     def _delete_files(self, session: Session, image: ImageIdentity, rule: Rule) -> int:
         freed = 0
         if rule.received:
+            forget_patient(session.connection, image.id)
             freed += self._remove(session.connection, instances, image, self._stores.received)
         if rule.results:
             freed += self._remove(session.connection, results, image, self._stores.results)

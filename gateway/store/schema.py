@@ -9,6 +9,7 @@ from gateway.store.database import UTCDateTime
 metadata = sa.MetaData()
 
 _Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_Bytewise = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")  # a prefix is a range of its index
 
 instances = sa.Table(
     "instances",
@@ -55,6 +56,13 @@ instances = sa.Table(
     sa.Index("ix_instances_reason", "reason", "id"),
     sa.Index("ix_instances_label", "label", "id", "state"),
     sa.Index("ix_instances_state_id", "state", "id", "label", "reason"),
+    sa.Index(
+        "ix_instances_score",
+        "score",
+        "id",
+        sqlite_where=sa.text("score IS NOT NULL"),
+        postgresql_where=sa.text("score IS NOT NULL"),
+    ),
     # retention: what still has its file, oldest first; deleted rows cost nothing
     sa.Index(
         "ix_instances_kept",
@@ -196,6 +204,31 @@ pseudonyms = sa.Table(  # which images are of one patient, by keyed hashes: see 
     sa.Column("birth", sa.String(64), nullable=False),
     sa.Column("studied", sa.String(14), nullable=False),
     sa.Index("ix_pseudonyms_patient", "patient", "studied", "instance_id"),
+)
+
+patients = sa.Table(  # of images whose files are kept, where web.show_patient is set; else empty
+    "patients",
+    metadata,
+    sa.Column("instance_id", _Id, sa.ForeignKey("instances.id"), primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("patient_id", sa.Text, nullable=False),
+    sa.Column("issuer", sa.Text, nullable=False),
+    sa.Column("accession_number", sa.Text, nullable=False),
+    sa.Column("sex", sa.String(1), nullable=False),
+    sa.Column("age_years", sa.Double),
+    sa.Column("study_date", sa.String(8), nullable=False),
+    sa.Column("view", sa.Text, nullable=False),
+    sa.Column("sorted_by", _Bytewise, nullable=False),  # the name as it is searched
+    sa.Index("ix_patients_name", "sorted_by", "instance_id"),
+    sa.Index("ix_patients_date", "study_date", "instance_id"),
+)
+
+patient_keys = sa.Table(  # each group of a name, the ID and the accession number as they are searched
+    "patient_keys",
+    metadata,
+    sa.Column("key", _Bytewise, primary_key=True),
+    sa.Column("instance_id", _Id, sa.ForeignKey("instances.id"), primary_key=True, autoincrement=False),
+    sa.Index("ix_patient_keys_image", "instance_id"),
 )
 
 rejections = sa.Table(  # what rejection notes reference, also images that have not come yet

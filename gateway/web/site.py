@@ -26,6 +26,7 @@ from gateway.store.refusals import Refusals
 from gateway.web.api.prediction_sandbox import PredictionSandbox
 from gateway.web.body import Bodies
 from gateway.web.security.access import Access
+from gateway.web.security.audit import Looks
 from gateway.web.viewer.display import Display
 
 Value = TypeVar("Value")
@@ -72,3 +73,4 @@ class Site:
     traffic: Traffic
     statistics: Statistics
     remembered: Remembered
+    looks: Looks

@@ -10,12 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.errors import GatewayError
-from gateway.records import Reason, State
+from gateway.records import Patient, Reason, State
 from gateway.store.entries import Agreement, DeliveryState
 from gateway.store.export import export
 from gateway.store.outbox import Outbox
+from gateway.store.patients import Patients
+from gateway.store.queries.filters import Order
 from gateway.store.queries.views import DestinationRow
-from gateway.store.queries.worklist import Search
+from gateway.store.queries.worklist import Search, View
 from gateway.store.requeue import Requeue
 from gateway.store.timings import Tally, fold_timings, last_folded, tallies_since
 from gateway.web.api.metrics import Stages
@@ -221,3 +223,65 @@ def test_what_nobody_has_asked_for_in_weeks_is_counted(site: Site) -> None:
         connection.exec_driver_sql("UPDATE timings SET time = '2020-01-01 00:00:00.000000'")
     sums = [each.value for each in stages.histogram().samples if each.name.endswith("_sum")]
     assert sum(sums) == pytest.approx(3 * (1.5 + 0.01))
+
+
+NAMES = ("Zoë^Ann", "ärger^b", "Ärger^a", "李^明", "", "Müller^Ö", "O'Neil^X")
+"""In the order of reception; equal names and equal scores are paged by number."""
+
+
+def with_patients(site: Site) -> None:
+    for number, name in enumerate((*NAMES, "Zoë^Ann"), 1):
+        add_answer(site, number, study_instance_uid=f"1.2.{number}")
+        patient = Patient(name, f"P{number}", "", f"A{number % 3}", "F", 1.0, "20261101", "PA")
+        Patients(site.ledger).keep({number: patient})
+
+
+@pytest.mark.parametrize("order", Order)
+def test_every_order_lists_every_image_once_both_ways(site: Site, order: Order) -> None:
+    with_patients(site)
+    for descending in (True, False):
+        view = View(order, descending, by_study=True)
+        pages = [site.worklist.page(Search(), limit=3, view=view)]
+        while pages[-1].older is not None:
+            pages.append(site.worklist.page(Search(), before=pages[-1].older, limit=3, view=view))
+        found = [numbers(each) for each in pages]
+        listed = [number for each in found for number in each]
+        assert sorted(listed) == list(range(1, 9))
+        back = site.worklist.page(Search(), after=pages[-1].newer, limit=3, view=view)
+        assert numbers(back) == found[-2]
+        if order is Order.PATIENT:
+            names = [name_of(site, number) for number in listed]
+            assert names == sorted(names, reverse=descending)
+
+
+def name_of(site: Site, number: int) -> bytes:
+    patient = site.worklist.patient_of(number)
+    assert patient
+    return patient.name.casefold().replace("^", " ").encode()
+
+
+def test_a_patient_is_found_in_any_script_on_both_databases(site: Site) -> None:
+    with_patients(site)
+    for asked, found in (
+        ("ZOË", [8, 1]),
+        ("är", [3, 2]),
+        ("李", [4]),
+        ("o'neil x", [7]),
+        ("a1", [7, 4, 1]),
+        ("p8", [8]),
+    ):
+        assert numbers(site.worklist.page(Search(patient=asked))) == found
+        sorted_by_name = site.worklist.page(Search(patient=asked), view=View(Order.PATIENT, by_study=True))
+        assert set(numbers(sorted_by_name)) == set(found)
+
+
+def test_patients_are_kept_once_and_erased_whole(site: Site) -> None:
+    with_patients(site)
+    table = Patients(site.ledger)
+    assert table.unread() == []
+    table.keep({1: Patient("Another^Name")})
+    assert name_of(site, 1) == "zoë ann".encode()
+    table.erase()
+    assert site.worklist.patient_of(1) is None
+    assert [each.id for each in table.unread(below=3)] == [2, 1]
+    assert numbers(site.worklist.page(Search(patient="zoë"))) == []

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.records import Presence, State, probabilities
+from gateway.records import Patient, Presence, State, probabilities
 from gateway.store.entries import Agreement, DeliveryState
 
 
@@ -208,10 +208,17 @@ class DestinationRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorklistRow(ImageRow):
-    """A row of the worklist; `threshold` and `abstained` are of the answer that is shown."""
+    """A row of the worklist; `threshold` and `abstained` are of the answer that is shown.
 
+    `folded` are the other images of the study, where the row stands for it. `patient` is None where nothing
+    is kept of the patient, or the reader may not see it.
+    """
+
+    file_deleted_at: datetime | None
     threshold: float | None
     abstained: str | None
+    patient: Patient | None = None
+    folded: tuple[WorklistRow, ...] = ()
     others: tuple[AnswerRow, ...] = ()
     deliveries: tuple[DestinationRow, ...] = ()
 

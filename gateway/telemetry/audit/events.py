@@ -12,6 +12,8 @@ from gateway.telemetry.audit.message import (
     Node,
     Outcome,
     Participant,
+    Person,
+    Question,
     Source,
     Subject,
 )
@@ -20,6 +22,7 @@ APPLICATION_ACTIVITY = Code("110100", "Application Activity")
 INSTANCES_ACCESSED = Code("110103", "DICOM Instances Accessed")
 INSTANCES_TRANSFERRED = Code("110104", "DICOM Instances Transferred")
 EXPORT = Code("110106", "Export")
+PATIENT_RECORD = Code("110110", "Patient Record")
 QUERY = Code("110112", "Query")
 SECURITY_ALERT = Code("110113", "Security Alert")
 
@@ -153,6 +156,19 @@ def viewed(source: Source, time: datetime, subject: Subject, *, user: str, addre
     person = Participant(user, None, True, None, address)
     participants = (person, _gateway(source, APPLICATION))
     return Message(INSTANCES_ACCESSED, Action.READ, time, participants, about=subject)
+
+
+def listed(source: Source, time: datetime, patient: Person, *, user: str, address: str | None) -> Message:
+    """A person saw in the worklist who a patient is (A.5.3.11)."""
+    participants = (Participant(user, None, True, None, address), _gateway(source, APPLICATION))
+    return Message(PATIENT_RECORD, Action.READ, time, participants, about=patient)
+
+
+def searched(source: Source, time: datetime, question: str, *, user: str, address: str | None) -> Message:
+    """A person searched for a patient (A.5.3.10)."""
+    asker = Participant(user, SENDER, True, None, address)
+    participants = (asker, _gateway(source, DESTINATION))
+    return Message(QUERY, Action.EXECUTE, time, participants, about=Question(question))
 
 
 def withdrawn(source: Source, time: datetime, subject: Subject, *, note: str, why: str) -> Message:

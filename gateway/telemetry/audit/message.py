@@ -82,6 +82,21 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """A patient whose name and numbers were shown, without an instance."""
+
+    patient_id: str
+    patient_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A search; `text` is as it was asked, and may name a patient."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A machine that a security alert is about."""
 
@@ -129,7 +144,7 @@ class Message:
     kind: Code | None = None
     outcome: Outcome = Outcome.SUCCESS
     outcome_description: str | None = None
-    about: Subject | Node | Asked | None = None
+    about: Subject | Person | Question | Asked | Node | None = None
 
 
 def xml_of(message: Message, source: Source) -> bytes:
@@ -149,6 +164,10 @@ def xml_of(message: Message, source: Source) -> bytes:
         _add_patient(root, message.about)
     elif isinstance(message.about, Asked):
         _add_query(root, message.about)
+    elif isinstance(message.about, Person):
+        _add_patient(root, message.about)
+    elif isinstance(message.about, Question):
+        _add_question(root, message.about)
     elif message.about is not None:
         _add_node(root, message.about)
     return tostring(root, encoding="unicode").encode()
@@ -204,9 +223,16 @@ def _add_study(root: Element, subject: Subject) -> None:
             _add(sop_class, "Instance", UID=uid)
 
 
-def _add_patient(root: Element, subject: Subject) -> None:
+def _add_patient(root: Element, subject: Subject | Person) -> None:
     number = Code("2", "Patient Number", "RFC-3881")
     _add_object(root, "1", "1", number, subject.patient_id, subject.patient_name)
+
+
+def _add_question(root: Element, question: Question) -> None:
+    """The schema has a query instead of the name (PS3.15 A.5.3.10)."""
+    element = _add_object(root, "2", "3", Code("12", "URI", "RFC-3881"), "worklist", "")
+    element.remove(element[-1])
+    SubElement(element, "ParticipantObjectQuery").text = base64.b64encode(question.text.encode()).decode()
 
 
 def _add_node(root: Element, node: Node) -> None:

@@ -75,7 +75,9 @@ def _rate(site: Site) -> Markup:
     counts = site.statistics.arrivals(time - timedelta(hours=HOURS - 1, minutes=time.minute + 1), HOUR)
     hours = range(last - HOURS + 1, last + 1)
     labels = {
-        n: f"{datetime.fromtimestamp(h * HOUR).astimezone():%H}:00" for n, h in enumerate(hours) if n % 6 == 5
+        n: f"{datetime.fromtimestamp(h * HOUR).astimezone(site.settings.web.zone):%H}:00"
+        for n, h in enumerate(hours)
+        if n % 6 == 5
     }
     return plots.bars([counts.get(hour, 0) for hour in hours], labels, "Images received in each hour")
 
@@ -91,7 +93,7 @@ def _latency(site: Site) -> Markup:
                 value = percentile((seconds for _, seconds in group), part) or 0
                 series.setdefault(f"{stage.value}, {name}", []).append((number, value))
             if stage is Stage.ANSWER and number % 8 == 0:
-                labels[number] = f"{group[0][0].astimezone():%m-%d %H:%M}"
+                labels[number] = f"{group[0][0].astimezone(site.settings.web.zone):%m-%d %H:%M}"
     return plots.lines(series, labels, "Seconds from reception to answer, and from answer to delivery", " s")
 
 

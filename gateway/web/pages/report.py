@@ -49,6 +49,8 @@ def routes(site: Site) -> APIRouter:
         record_viewed(request, shown)
         newer, older = site.worklist.neighbours(shown.id)
         about = {"image": shown, "versions": versions, "newer": newer, "older": older}
+        may_see = site.access.sees_patients(request.state.reader)
+        about["patient"] = site.worklist.patient_of(shown.id) if may_see else None
         told = {"tree": _tree(site, shown), "map_limit": _map_limit(shown), **_status(site, shown)}
         return page(
             request, site, "report.html", **about, **told, **_feedback(request, site, sop_instance_uid)

@@ -8,11 +8,13 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 
 from gateway import __version__
 from gateway.records import in_sentence
 from gateway.results.answer import NOT_FITTED, RESEARCH_BANNER
+from gateway.results.person_name import readable_name
 from gateway.web.pages import words
 from gateway.web.security.roles import EVERY_ROLE, may, needed_role
 from gateway.web.site import Site
@@ -44,7 +46,9 @@ def page(request: Request, site: Site, template: str, **values: Any) -> HTMLResp
         ],
         "roles": roles,
         "signed_in": not site.access.is_open,
-        "zone": f"{datetime.now().astimezone():%Z}",
+        "time_zone": site.settings.web.zone,
+        "zone": f"{datetime.now().astimezone(site.settings.web.zone):%Z}",
+        "sees_patients": site.access.sees_patients(getattr(request.state, "reader", "")),
     }
     return HTMLResponse(_environment().get_template(template).render(about | values))
 
@@ -64,6 +68,10 @@ def _environment() -> Environment:
         "taken": words.taken,
         "duration": words.duration,
         "ago": words.ago,
+        "age": words.age,
+        "sex": lambda code: words.SEXES.get(code, code),
+        "person": lambda name: readable_name(name, bool),
+        "date": words.date,
         "in_sentence": in_sentence,
         "state": lambda state: words.STATES.get(state, state),
         "delivery": lambda state: words.DELIVERIES.get(state, state),
@@ -77,9 +85,10 @@ def _environment() -> Environment:
     return environment
 
 
-def _clock(time: datetime) -> str:
+@pass_context
+def _clock(context: Context, time: datetime) -> str:
     """Return hours to milliseconds: events follow each other fast."""
-    return f"{time.astimezone():%H:%M:%S.%f}"[:12]
+    return f"{time.astimezone(context['time_zone']):%H:%M:%S.%f}"[:12]
 
 
 def _value(value: Any) -> str:
@@ -89,6 +98,7 @@ def _value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _time(time: datetime | None, form: str = "%Y-%m-%d %H:%M:%S %Z") -> str:
-    """The machine's own time zone: the one that the reading room's clock shows."""
-    return "" if time is None else time.astimezone().strftime(form)
+@pass_context
+def _time(context: Context, time: datetime | None, form: str = "%Y-%m-%d %H:%M:%S %Z") -> str:
+    """Return a time in the zone of the settings, else of the machine: that of the reading room's clock."""
+    return "" if time is None else time.astimezone(context["time_zone"]).strftime(form)

@@ -54,6 +54,7 @@ VERDICTS = {
     Verdict.UNCLEAR: "cannot be judged",
     Verdict.NOT_REACHED: "not reached",
 }
+SEXES = {"M": "male", "F": "female", "O": "other"}
 DELIVERIES = {
     DeliveryState.PENDING: "waiting",
     DeliveryState.STORED: "stored",
@@ -69,6 +70,18 @@ PULLS = {
     PullState.GIVEN_UP: "given up",
     PullState.NOT_WANTED: "not wanted",
 }
+
+
+def age(years: float) -> str:
+    """Return an age at the study with a unit that fits it."""
+    if years >= 2:
+        return f"{int(years)} years"
+    return f"{int(12 * years)} months" if years >= 1 / 6 else f"{int(365.25 * years)} days"
+
+
+def date(day: str) -> str:
+    """Return a DICOM date as YYYY-MM-DD."""
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}"
 
 
 def reason_in_words(code: str | None) -> str:

@@ -1,20 +1,58 @@
-"""Audits the pages: reports that were viewed, objects that were exported, sign-ins that were refused."""
+"""Audits the pages: what was viewed, listed, searched for and exported, and sign-ins that were refused."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from threading import Lock
+from time import monotonic
 
 from starlette.requests import Request
 
+from gateway.records import Patient
 from gateway.store.queries.views import ImageView
 from gateway.telemetry.audit import trail
-from gateway.telemetry.audit.message import Subject
+from gateway.telemetry.audit.message import Person, Subject
 from gateway.telemetry.audit.subject import subject_of
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
+from gateway.web.bounded import Bounded
 from gateway.web.security.access import client_of
 
 ANYBODY = "anybody on this machine"  # the reader without authentication in the settings
+
+LOOK_SECONDS = 3600.0
+"""A reader who goes on looking at a list that renews itself has looked at a patient once an hour."""
+_MOST_LOOKS = 100_000
+
+
+class Looks:
+    """Looks at patients in the worklist and searches for them; a list that renews itself tells hourly."""
+
+    def __init__(self) -> None:
+        self._seen = Bounded[tuple[str, str, str, str], float](_MOST_LOOKS)
+        self._lock = Lock()
+
+    def record_searched(self, request: Request, question: str, *, renewed: bool) -> None:
+        """Record that a reader searched for a patient (PS3.15 A.5.3, Query), or still does (`renewed`)."""
+        user, address = _reader(request), client_of(request)
+        is_new = self._is_new((user, address, "", question))
+        if is_new or not renewed:
+            trail.searched(question, user=user, address=address)
+
+    def record_listed(self, request: Request, shown: Iterable[Patient]) -> None:
+        """Record that a reader saw who these patients are (PS3.15 A.5.3, Patient Record)."""
+        user, address = _reader(request), client_of(request)
+        for patient in shown:
+            if self._is_new((user, address, patient.patient_id or "-", patient.name)):
+                trail.listed(Person(patient.patient_id, patient.name), user=user, address=address)
+
+    def _is_new(self, look: tuple[str, str, str, str]) -> bool:
+        with self._lock:
+            since = self._seen.get(look)
+            if since is not None and monotonic() - since < LOOK_SECONDS:
+                return False
+            self._seen[look] = monotonic()
+            return True
 
 
 def record_viewed(request: Request, image: ImageView) -> None:

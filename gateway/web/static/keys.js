@@ -1,7 +1,7 @@
 // Keys of all pages: nothing here needs a mouse, and nothing is taken from somebody who is writing.
 
 const follow = (link) => link && location.assign(link.href);
-const rows = () => [...document.querySelectorAll("a.open")];
+const rows = () => [...document.querySelectorAll("tr:not([hidden]) a.open")];
 
 function step(by) {
   const open = rows();
@@ -22,7 +22,7 @@ function judge(key) {
 const actions = {
   j: () => step(1),
   k: () => step(-1),
-  "/": () => document.getElementById("search-uid")?.focus(),
+  "/": () => (document.getElementById("search-patient") ?? document.getElementById("search-uid"))?.focus(),
   w: () => location.assign("/"),
   "?": () => document.getElementById("keys").showModal(),
   a: () => judge("a"),

@@ -145,6 +145,7 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
         ({"scp": {"trusted_proxies": ["haproxy.example"]}}, "scp.trusted_proxies"),
         ({"scp": {"bind": "0.0.0.0"}}, "scp.peers"),  # noqa: S104 - refused is what is tested
         ({"web": {"bind": "::"}}, "web.token"),
+        ({"web": {"time_zone": "Europe/Nowhere"}}, "must be a time zone of this machine"),
         ({"web": {"show_patient": "signed-in"}}, "web.show_patient: signed-in shows nobody anything"),
         ({"web": {"show_patient": True}}, "web.show_patient: must be false or 'signed-in'"),
         ({"web": {"users": [RITA, RITA]}}, "web.users: the name 'Rita' is used more than once"),

@@ -15,7 +15,7 @@ from lxml import etree
 from rnc2rng import dumps, load
 
 from gateway.telemetry.audit import events
-from gateway.telemetry.audit.message import UNKNOWN, Asked, Message, Source, Subject, xml_of
+from gateway.telemetry.audit.message import UNKNOWN, Asked, Message, Person, Source, Subject, xml_of
 from gateway.telemetry.audit.subject import subject_of
 from gateway.telemetry.audit.syslog import syslog_line
 from tests.support.sources import dx, encoded
@@ -23,6 +23,7 @@ from tests.support.sources import dx, encoded
 SOURCE = Source("GATEWAY_1", "Ward 3", "CXR_GATEWAY", "gateway-host")
 NOON = datetime(2026, 5, 17, 12, 30, 15, 250000, tzinfo=UTC)
 SUBJECT = Subject("1.2.3", "1.2.840.10008.5.1.4.1.1.1.1", ("1.2.3.4",), "P-0042", "Example^Edith", "A-1001")
+PERSON = Person("P-0042", "Example^Edith")
 SENDER = {"calling_ae_title": "MODALITY", "peer_address": "10.1.2.3"}
 
 EVENTS: dict[str, Callable[[], Message]] = {
@@ -56,6 +57,8 @@ EVENTS: dict[str, Callable[[], Message]] = {
         SOURCE, NOON, Asked("https://pacs/studies", b"PatientID=1"), peer="https://pacs", address="pacs"
     ),
     "viewed": lambda: events.viewed(SOURCE, NOON, SUBJECT, user="rita", address="fe80::1%eth0"),
+    "listed": lambda: events.listed(SOURCE, NOON, PERSON, user="rita", address="10.1.2.9"),
+    "searched": lambda: events.searched(SOURCE, NOON, "patient=山田", user="rita", address="10.1.2.9"),
     "rejected": lambda: events.rejected(
         SOURCE, NOON, peer="STRANGER", peer_address="10.9.9.9", why="not known"
     ),
@@ -76,6 +79,8 @@ TABLES: dict[str, tuple[str, str, list[str | None], list[str]]] = {
     "list exported": ("110106", "R", [None, "110153", "110154"], []),
     "requeued": ("110103", "U", [None, "110150"], []),
     "viewed": ("110103", "R", [None, "110150"], ["110180", "2"]),
+    "listed": ("110110", "R", [None, "110150"], ["2"]),
+    "searched": ("110112", "E", ["110153", "110152"], ["12"]),
     "rejected": ("110113", "E", ["110150", None], ["110182"]),
 }
 
@@ -142,6 +147,11 @@ def test_an_alert_describes_itself() -> None:
     detail = tree_of(EVENTS["rejected"]()).find(".//ParticipantObjectDetail")
     assert detail.get("type") == "Alert Description"
     assert base64.b64decode(detail.get("value")) == b"not known"
+
+
+def test_a_search_holds_the_question() -> None:
+    query = tree_of(EVENTS["searched"]()).findtext(".//ParticipantObjectQuery")
+    assert base64.b64decode(query).decode() == "patient=山田"
 
 
 @given(text=st.text())
