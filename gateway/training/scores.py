@@ -32,6 +32,8 @@ def write_scores(path: Path, scored: Iterable[Scored]) -> None:
 def read_scores(path: Path) -> list[Scored]:
     """Read what `write_scores` wrote."""
     with path.open(encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
-        next(lines)
-        return [Scored(*names, score=float(score)) for *names, score in lines]
+        return [_scored(**line) for line in csv.DictReader(file)]
+
+
+def _scored(region: str, part: str, source: str, label: str, file: str, score: str) -> Scored:
+    return Scored(region, part, source, label, file, float(score))

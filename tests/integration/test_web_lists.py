@@ -15,16 +15,23 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import pytest
 
+from gateway.settings import User
+from gateway.store.patients import Patients
 from gateway.store.schema import instances, results
 from gateway.telemetry.audit import trail
 from gateway.web.api.worklist_csv import COLUMNS
 from gateway.web.pages import listing
+from gateway.web.patient_index import PatientIndex
+from gateway.web.security.passwords import hash_password
 from gateway.web.site import Site
 from tests.support.missing_peer import leave_out
-from tests.support.site import Browser, add_answer, add_image
+from tests.support.site import Browser, add_answer, add_image, browsing, site_in
 from tests.support.sources import dx, encoded
 
 STUDY = "1.2.100"
+PASSWORD = "correct horse"
+RITA = User(name="Rita", password=hash_password(PASSWORD), roles=("reader",))
+ADAM = User(name="Adam", password=hash_password(PASSWORD), roles=("administrator",))
 
 
 def table(browser: Browser, **filters: str) -> list[dict[str, str]]:
@@ -160,3 +167,36 @@ def test_only_what_gains_by_it_is_deflated(site: Site, browser: Browser) -> None
     archive, _ = unzipped(browser)
     kinds = {info.filename.rsplit("/")[-1]: info.compress_type for info in archive.infolist()}
     assert kinds == {"1.2.1.dcm": ZIP_DEFLATED, "2.25.1.dcm": ZIP_STORED, "manifest.json": ZIP_DEFLATED}
+
+
+def test_users_who_may_see_patients_have_them_in_the_csv_and_whom_they_saw_is_audited(tmp_path: Path) -> None:
+    site = site_in(tmp_path, users=(RITA, ADAM), show_patient="signed-in")
+    add_answer(site, 1, dx(PatientName="=Doe^Jane", PatientID="P-0042", AccessionNumber="A-1"))
+    add_answer(site, 2, dx(PatientName="Roe^Jane", PatientID="P-0043"))
+    index = PatientIndex(Patients(site.ledger), site.stores.received.fetch, wanted=True)
+    index.sweep()
+    trail.open_trail(site.settings)
+    with browsing(site) as browser:
+        browser.post("/login", data={"name": RITA.name, "secret": PASSWORD})
+        (row,) = table(browser, patient="p-0042")
+        assert browser.get("/bulk?action=retry&patient=p-0042").status_code == 403  # it needs another role
+        browser.cookies.clear()
+        browser.post("/login", data={"name": ADAM.name, "secret": PASSWORD})
+        assert browser.get("/worklist.csv").status_code == 403
+        assert "None of them has failed" in browser.get("/bulk?action=retry&patient=p-0042").text
+    trail.close_trail()
+    assert (row["name"], row["patient_id"], row["accession_number"]) == ("'=Doe^Jane", "P-0042", "A-1")
+    (seen,) = audit_lines(site, "110110")
+    assert '"P-0042"' in seen
+    (exported,) = audit_lines(site, "110106")
+    assert "1 images patient p-0042" in exported
+
+
+@pytest.mark.parametrize(
+    "path", ["/worklist.csv?patient=p", "/bulk?action=retry&patient=p", "/bulk?action=resend&sort=patient"]
+)
+def test_nobody_else_searches_for_patients_by_these_ways(site: Site, browser: Browser, path: str) -> None:
+    add_answer(site, 1)
+    assert browser.get(path).status_code == 403
+    if path.startswith("/bulk"):
+        assert browser.post(path, data={"count": "1", "newest": "1"}).status_code == 403

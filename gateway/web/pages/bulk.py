@@ -8,7 +8,7 @@ whole images, and the same request again does the rest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from itertools import chain, islice
 from typing import Annotated, Literal
@@ -19,8 +19,9 @@ from fastapi.responses import HTMLResponse
 from gateway.deliver.routing import route_of
 from gateway.records import Reason, State
 from gateway.store.entries import DeliveryState
+from gateway.store.queries.filters import Search
 from gateway.store.queries.views import WorklistRow
-from gateway.store.queries.worklist import Search
+from gateway.store.queries.worklist import Page
 from gateway.store.requeue import IMAGES_AT_ONCE, Begun, Requeue, Requeued, Selection
 from gateway.telemetry.events import Event
 from gateway.web.pages.listing import pages_of
@@ -121,21 +122,23 @@ def _find(
     site: Site, action: Action, search: Search, rows: Sequence[int], newest: int = LARGEST_KEY
 ) -> Found:
     pages = _ticked(site, rows) if rows else pages_of(site, search, newest + 1)
-    images = list(islice(chain.from_iterable(pages), MOST_IMAGES + 1))
+    first = next(pages)
+    every = chain(first.rows, chain.from_iterable(page.rows for page in pages))
+    images = list(islice(every, MOST_IMAGES + 1))
     is_due = _may_be_retried if action == "retry" else _may_be_sent
     return Found(
         tuple(row.id for row in images if is_due(row)),
         len(images),
         max((row.id for row in images), default=0),
-        too_many=len(images) > MOST_IMAGES,
+        too_many=len(images) > MOST_IMAGES or first.cut,
     )
 
 
-def _ticked(site: Site, rows: Sequence[int]) -> Iterator[Sequence[WorklistRow]]:
+def _ticked(site: Site, rows: Sequence[int]) -> Iterator[Page]:
     """Yield the ticked images, each by the page that it begins."""
     for number in sorted(set(rows), reverse=True):
-        found = site.worklist.page(Search(), before=number + 1, limit=1).rows
-        yield [row for row in found if row.id == number]
+        page = site.worklist.page(Search(), before=number + 1, limit=1)
+        yield replace(page, rows=tuple(row for row in page.rows if row.id == number))
 
 
 def _may_be_retried(row: WorklistRow) -> bool:

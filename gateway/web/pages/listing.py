@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.store.queries.views import WorklistRow
-from gateway.store.queries.worklist import Search
+from gateway.store.queries.filters import Search
+from gateway.store.queries.worklist import NEWEST, Page, View
 from gateway.web.site import Site
 
 AT_ONCE = 500
 
 
-def pages_of(site: Site, search: Search, before: int | None = None) -> Iterator[tuple[WorklistRow, ...]]:
+def pages_of(site: Site, search: Search, before: int | None = None, view: View = NEWEST) -> Iterator[Page]:
     """Yield the images that a search finds, newest first, in pages; no transaction lasts between them.
 
     `before` leaves out the images from this row number on.
@@ -22,9 +22,8 @@ def pages_of(site: Site, search: Search, before: int | None = None) -> Iterator[
         If the database is away.
     """
     while True:
-        page = site.worklist.page(search, before=before, limit=AT_ONCE)
-        if page.rows:
-            yield page.rows
+        page = site.worklist.page(search, before=before, limit=AT_ONCE, view=view)
+        yield page
         if page.older is None:
             return
         before = page.older

@@ -17,6 +17,11 @@ function box(row) {
   return tick;
 }
 
+// The images that are folded below a study's row are chosen with it.
+function folded(tick) {
+  return document.querySelectorAll(`tr[hidden][data-folded="${tick.value}"] .tick`);
+}
+
 function tell() {
   const place = document.getElementById("ticked");
   if (place) place.textContent = ticked.size ? `${ticked.size} chosen:` : "All that match:";
@@ -37,8 +42,11 @@ function show() {
 
 document.addEventListener("change", (event) => {
   if (!event.target.matches?.(".tick")) return;
-  if (event.target.checked) ticked.add(event.target.value);
-  else ticked.delete(event.target.value);
+  for (const tick of [event.target, ...folded(event.target)]) {
+    tick.checked = event.target.checked;
+    if (tick.checked) ticked.add(tick.value);
+    else ticked.delete(tick.value);
+  }
   tell();
 });
 document.addEventListener("htmx:beforeSwap", () => {
