@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from gateway.records import Reason, State
-from gateway.store.queries.filters import Order, Search
+from gateway.store.queries.filters import OF_PATIENTS, Order, Search
 from gateway.store.queries.views import WorklistRow
 from gateway.store.queries.worklist import View
 from gateway.web.pages.templates import page
@@ -27,7 +27,6 @@ NO_PATIENTS = (
     "patients are shown to users who sign in with a password of their own, where web.show_patient is set"
 )
 _RISING_FIRST = {Order.PATIENT, Order.SENDER, Order.STATE}
-_OF_PATIENTS = {Order.PATIENT, Order.STUDY_DATE}
 Text = Annotated[str, Query(max_length=64)]
 
 
@@ -88,7 +87,7 @@ def routes(site: Site) -> APIRouter:
 
 def _is_beyond(site: Site, request: Request, fields: dict[str, str]) -> bool:
     """Tell whether the question is about patients, and the reader may not see who they are."""
-    asks = "patient" in fields or _view(fields).order in _OF_PATIENTS
+    asks = "patient" in fields or _view(fields).order in OF_PATIENTS
     return asks and not site.access.sees_patients(request.state.reader)
 
 

@@ -92,6 +92,13 @@ def clean(ledger: Ledger, folder: Path) -> None:
     Cleaner(rules, ledger, folders_in(folder), Pictures(folder / "pictures", 1)).clean()
 
 
+def keep_a_patient(ledger: Ledger, _: Path) -> None:
+    table = Patients(ledger)
+    assert [each.id for each in table.unread(above=1)] == [2, 3]
+    table.keep({1: Patient("Example^Edith")})
+    assert Worklist(ledger).patient_of(1)
+
+
 def search(**wanted: Any) -> Callable[[Ledger, Path], object]:
     view = wanted.pop("view", View())
     return lambda ledger, _: Worklist(ledger).page(Search(**wanted), view=view)
@@ -129,11 +136,7 @@ OPERATIONS: dict[str, Callable[[Ledger, Path], object]] = {
         Search(), before=2, view=View(Order.SCORE)
     ),
     "found and sorted": search(state=State.DELIVERED, view=View(Order.PATIENT)),
-    "patients": lambda ledger, _: (
-        Patients(ledger).unread(above=1),
-        Patients(ledger).keep({1: Patient("Example^Edith")}),
-        Worklist(ledger).patient_of(1),
-    ),
+    "patients": keep_a_patient,
     "by date": lambda ledger, _: Worklist(ledger).page(Search(since=yesterday(), until=now())),
     "choices of the search": lambda ledger, _: (
         Worklist(ledger).calling_ae_titles(),
