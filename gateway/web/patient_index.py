@@ -19,7 +19,7 @@ from gateway.imaging.patient import LAST_TAG, patient_of
 from gateway.records import Patient
 from gateway.store.patients import Patients, Unread
 from gateway.telemetry.events import Event
-from gateway.telemetry.log import log_bug
+from gateway.telemetry.log import log_bug, log_event
 
 PAUSE_SECONDS = 1.0
 SWEEP_SECONDS = 3600.0
@@ -98,3 +98,6 @@ class PatientIndex:
             return Patient()
         except (Retry, OSError):
             return None
+        except Exception as bug:  # its text may name the patient: the log gets its kind alone
+            log_event(Event.BUG, task="patients", file=path.name, error=type(bug).__name__)
+            return Patient()

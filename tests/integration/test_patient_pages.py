@@ -303,6 +303,24 @@ def test_a_file_that_is_no_image_is_read_once(tmp_path: Path) -> None:
     ]
 
 
+def test_a_bug_at_one_image_is_met_once_and_the_log_has_no_word_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = filled(tmp_path, show_patient="signed-in")
+    logged: list[dict[str, Any]] = []
+
+    def broken(_: Dataset) -> Any:
+        raise ValueError("Yamada^Tarou is no name")
+
+    monkeypatch.setattr("gateway.web.patient_index.patient_of", broken)
+    monkeypatch.setattr("gateway.web.patient_index.log_event", lambda _, **data: logged.append(data))
+    index_of(site).sweep()
+    index_of(site).sweep()
+    assert [each["error"] for each in logged] == ["ValueError"] * 4
+    assert not any("Yamada" in str(each) for each in logged)
+    assert kept(site)[0] == 4
+
+
 def kept(site: Site) -> tuple[int, int]:
     with site.ledger.transaction() as connection:
         counts = [len(connection.execute(table.select()).all()) for table in (patients, patient_keys)]

@@ -32,6 +32,9 @@ class Order(StrEnum):
     SCORE = "score"
 
 
+OF_PATIENTS = {Order.PATIENT, Order.STUDY_DATE}
+"""Orders that tell of patients: for users who may see them."""
+
 _COLUMNS: dict[Order, sa.Column[Any]] = {
     Order.PATIENT: patients.c.sorted_by,
     Order.STUDY_DATE: patients.c.study_date,
@@ -99,8 +102,8 @@ class Filter:
             found.append(column.reason.is_distinct_from(Reason.OWN_RESULT))
         return found
 
-    def stands_for_study(self) -> Condition:
-        """Return the condition that of all images of a study that match, this one is to be shown.
+    def stands_for_study(self, by: Order) -> Condition:
+        """Return the condition that of all images of a study that match and can be sorted, this one is shown.
 
         It is the newest with an answer, else the newest that waits or failed, else the newest that needs
         none, own results last. The first question ends at the next newer image, so that a large study
@@ -110,7 +113,7 @@ class Filter:
         same = other.c.study_instance_uid == instances.c.study_instance_uid
         newer, older = other.c.id > instances.c.id, other.c.id < instances.c.id
         as_good, better = _rank(other) >= _rank(instances), _rank(other) > _rank(instances)
-        matching = self.conditions(other)
+        matching = [*self.conditions(other), *_has_value(by, other)]
         return sa.and_(
             ~sa.exists().where(same, newer, as_good, *matching),
             ~sa.exists().where(same, older, better, *matching),
@@ -143,9 +146,15 @@ def sorted_column(by: Order) -> sa.ColumnElement[Any] | None:
 def numbers_with(by: Order) -> sa.Select[tuple[int]]:
     """Select the numbers of the images that have a value to be sorted by."""
     number = sa.select(instances.c.id)
-    if by in (Order.PATIENT, Order.STUDY_DATE):
+    if by in OF_PATIENTS:
         return number.join_from(patients, instances, instances.c.id == patients.c.instance_id)
-    return number.where(instances.c.score.is_not(None)) if by is Order.SCORE else number
+    return number.where(*_has_value(by, instances))
+
+
+def _has_value(by: Order, table: sa.FromClause) -> list[Condition]:
+    if by in OF_PATIENTS:
+        return [sa.exists().where(patients.c.instance_id == table.c.id)]
+    return [table.c.score.is_not(None)] if by is Order.SCORE else []
 
 
 def _rank(table: sa.FromClause) -> sa.ColumnElement[int]:

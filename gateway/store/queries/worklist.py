@@ -156,7 +156,7 @@ def _find(
         cut = cut or len(chosen) == MOST_FOUND
         query = numbers_with(view.order).where(number.in_(chosen))
     if view.by_study:
-        query = query.where(filter_.stands_for_study())
+        query = query.where(filter_.stands_for_study(view.order))
     descending = view.descending == (after is None)
     query = _from_key(connection, query, column, before if after is None else after, descending=descending)
     return list(connection.scalars(query.limit(limit))), cut

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from gateway.records import Reason, State
-from gateway.store.queries.filters import Order, Search
+from gateway.store.queries.filters import OF_PATIENTS, Order, Search
 from gateway.store.queries.views import WorklistRow
 from gateway.store.queries.worklist import View
 from gateway.web.pages.templates import page
@@ -27,7 +27,6 @@ NO_PATIENTS = (
     "patients are shown to users who sign in with a password of their own, where web.show_patient is set"
 )
 _RISING_FIRST = {Order.PATIENT, Order.SENDER, Order.STATE}
-_OF_PATIENTS = {Order.PATIENT, Order.STUDY_DATE}
 Text = Annotated[str, Query(max_length=64)]
 
 
@@ -90,7 +89,7 @@ def search_of(site: Site, request: Request, fields: dict[str, str], *, renewed: 
     HTTPException
         403, if the fields are about patients and the reader may not see who they are.
     """
-    if ("patient" in fields or _view(fields).order in _OF_PATIENTS) and not _sees_patients(site, request):
+    if ("patient" in fields or _view(fields).order in OF_PATIENTS) and not _sees_patients(site, request):
         raise HTTPException(HTTPStatus.FORBIDDEN, NO_PATIENTS)
     if "patient" in fields:
         question = "; ".join(f"{name}: {value}" for name, value in fields.items())

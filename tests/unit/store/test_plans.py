@@ -101,6 +101,13 @@ def find_orphans(ledger: Ledger, folder: Path) -> None:
             assert paths[0] in _without_row(connection, ledger, table, paths)
 
 
+def keep_a_patient(ledger: Ledger, _: Path) -> None:
+    table = Patients(ledger)
+    assert [each.id for each in table.unread(above=1)] == [2, 3]
+    table.keep({1: Patient("Example^Edith")})
+    assert Worklist(ledger).patient_of(1)
+
+
 def search(**wanted: Any) -> Callable[[Ledger, Path], object]:
     view = wanted.pop("view", View())
     return lambda ledger, _: Worklist(ledger).page(Search(**wanted), view=view)
@@ -138,11 +145,7 @@ OPERATIONS: dict[str, Callable[[Ledger, Path], object]] = {
         Search(), before=2, view=View(Order.SCORE)
     ),
     "found and sorted": search(state=State.DELIVERED, view=View(Order.PATIENT)),
-    "a patient kept": lambda ledger, _: Patients(ledger).keep({1: Patient("Example^Edith")}),
-    "patients": lambda ledger, _: (
-        Patients(ledger).unread(above=1),
-        Worklist(ledger).patient_of(1),
-    ),
+    "patients": keep_a_patient,
     "by date": lambda ledger, _: Worklist(ledger).page(Search(since=yesterday(), until=now())),
     "choices of the search": lambda ledger, _: (
         Worklist(ledger).calling_ae_titles(),
