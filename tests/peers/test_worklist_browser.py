@@ -13,6 +13,7 @@ from gateway.settings import User
 from gateway.store.patients import Patients
 from gateway.web.patient_index import PatientIndex
 from gateway.web.security.passwords import hash_password
+from tests.peers.axe import LEVELS, violations
 from tests.peers.test_browser import PATIENCE_MS
 from tests.support.ledger_rows import claim
 from tests.support.missing_peer import leave_out

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from gateway.records import Patient, State
+from gateway.records import HL7_V2, HL7_WITHDRAWAL, Patient, State
 from gateway.settings import Retention
 from gateway.store.commitments import Commitments
+from gateway.store.entries import ImageIdentity, StoredResult
 from gateway.store.ledger import Ledger, now
 from gateway.store.orphans import _without_row
 from gateway.store.outbox import Outbox
@@ -24,6 +25,7 @@ from gateway.store.queries.worklist import View, Worklist
 from gateway.store.requeue import Requeue, Selection
 from gateway.store.retention import Cleaner
 from gateway.store.schema import instances, results
+from gateway.store.withdrawals import KeptMessage, messages_kept, record_withdrawal
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.query_plans import plans_while
 from tests.support.worker import folders_in
@@ -117,6 +119,16 @@ def yesterday() -> datetime:
     return now() - timedelta(days=1)
 
 
+def withdraw_messages(ledger: Ledger, folder: Path) -> None:
+    image = ImageIdentity(1, "1.2.1", "1.2", "MODALITY")
+    kept = KeptMessage(1, 1, image, "CXR ResNet-50", HL7_V2, "results/m.hl7")
+    made = StoredResult(HL7_WITHDRAWAL, HL7_V2, folder / "w.hl7", "0" * 64)
+    with ledger.transaction() as connection:
+        messages_kept(connection, ["1.2.1"])
+    with ledger.session() as session:
+        record_withdrawal(session, kept, made, "results/w.hl7")
+
+
 OPERATIONS: dict[str, Callable[[Ledger, Path], object]] = {
     "receive": lambda ledger, folder: ledger.record_received(received(folder, 4)),
     "receive again": lambda ledger, folder: ledger.record_received(received(folder, 1)),
@@ -161,6 +173,7 @@ OPERATIONS: dict[str, Callable[[Ledger, Path], object]] = {
         Images(ledger).waiting(),
     ),
     "orphans": find_orphans,
+    "withdraw messages": withdraw_messages,
     "retry one": lambda ledger, _: Requeue(ledger).retry("1.2.1"),
     "reprocess one": lambda ledger, _: Requeue(ledger).reprocess("1.2.1"),
     "resend two": lambda ledger, _: Requeue(ledger).resend(
