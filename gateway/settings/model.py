@@ -56,8 +56,8 @@ class Model(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of OpenVINO: auto (bfloat16 where the processor computes in it and gives the reference
     answers, else float32), float32, or bfloat16. State float32 where workers run on processors of several
-    kinds. Of model servers: auto and float32 demand probabilities within 0.0001 of the model's, bfloat16 allows
-    what that precision costs."""
+    kinds. Of model servers: auto and float32 demand probabilities within 0.0001 of the model's, bfloat16
+    allows what that precision costs."""
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     """Device of the forward pass: auto, cpu, cuda, or cuda:N."""
     threads: int | None = Field(None, ge=1)
