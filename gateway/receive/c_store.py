@@ -30,8 +30,8 @@ from gateway.receive.incoming import Drafted, Sender
 from gateway.receive.intake import Intake, errors_refuse_for_now
 
 GATHERED_BYTES = 512 * 1024
-"""Bytes that are hashed and written in one go: for each PDU alone the threads of a receiver would take the
-interpreter's lock from each other four times as often."""
+"""Bytes that are hashed and written in one go: each call gives up the interpreter's lock and waits for it
+again, and a call for each PDU would be four times as many."""
 
 
 class ArrivingDataSet(BytesIO):
