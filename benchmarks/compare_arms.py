@@ -2,8 +2,14 @@
 
 `python -m benchmarks.compare_arms FOLDER [--mean NAME=STAGE+STAGE ...]` prints a row for each stage and
 region, and for the mean log-odds of several stages. Columns: AUC of JSRT's normals against the pneumonias of
+<<<<<<< HEAD
 Hannover, Cohen and Figure 1; specificity where 90 % of these are found, and the share of unlabelled frontal
 chests called pneumonia there; specificity, sensitivity and that share at 0.5; the children.
+=======
+Hannover, Cohen and Figure 1, and of UNIFESP's unlabelled frontal chests against them; specificity where 90 % of
+these pneumonias are found, and the share of UNIFESP called pneumonia there; specificity, sensitivity and that
+share at 0.5; the children.
+>>>>>>> model
 """
 
 from __future__ import annotations
@@ -21,9 +27,9 @@ from gateway.training.scores import Scored, read_scores
 from gateway.training.validation import BORROWED, STRANGE
 
 SENSITIVITY = 0.9
-NORMALS, SICK = ("jsrt",), ("hannover", "cohen", "figure1")
+NORMALS, SICK, UNLABELLED = ("jsrt",), ("hannover", "cohen", "figure1"), ("unifesp-frontal",)
 HEAD = (
-    "stage, region                        AUC    spec   unlab  | at 0.5: spec  sens  unlab | "
+    "stage, region                        AUC, of UNIFESP; spec, UNIFESP; at 0.5: spec, sens, UNIFESP; "
     "children: AUC borrowed, strange; spec, sens strange"
 )
 
@@ -61,11 +67,11 @@ def rows(name: str, scored: list[Scored], of_children: str) -> Iterator[str]:
         of = [each for each in scored if each.region == region]
         normal = _of(of, "external", NORMALS, "0")
         sick = _of(of, "external", SICK, "1")
-        strange = np.array([each.score for each in of if each.part == "unlabelled"])
+        strange = _of(of, "unlabelled", UNLABELLED, "")
         threshold = np.quantile(sick, 1 - SENSITIVITY)
-        labels = np.repeat([0, 1], [len(normal), len(sick)])
         figures = (
-            auc(labels, np.concatenate([normal, sick])),
+            _area(normal, sick),
+            _area(strange, sick),
             (normal < threshold).mean(),
             (strange >= threshold).mean(),
             (normal < 0.5).mean(),
@@ -82,6 +88,11 @@ def children(changes: dict[str, dict[str, float]]) -> str:
     strange = changes.get(STRANGE, {})
     figures = [float(borrowed), *(strange.get(key, np.nan) for key in ("auc", "specificity", "sensitivity"))]
     return "   " + "  ".join(f"{figure:.3f}" for figure in figures)
+
+
+def _area(negative: Odds, positive: Odds) -> float:
+    labels = np.repeat([0, 1], [len(negative), len(positive)])
+    return auc(labels, np.concatenate([negative, positive]))
 
 
 def _of(scored: list[Scored], part: str, sources: tuple[str, ...], label: str) -> Odds:

@@ -1,7 +1,7 @@
 """Compares shares of a site's batch-norm statistics on held-out images of the same site.
 
-`python -m benchmarks.site_profile NORMAL SICK [--shift NAME] [--model PATH]` prints a table. Normal images
-are drawn at random for the statistics; figures are of the others and of the sick ones. A shift makes a
+`python -m benchmarks.site_profile NORMAL SICK [--shift NAME] [--model PATH]` prints a table. Normal images are
+drawn at random for statistics and threshold; figures are of the others and of the sick ones. A shift makes a
 strange site of a known one.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gateway.commissioning.cross_validation import threshold_at
 from gateway.commissioning.fitting import Fitting
 from gateway.model.choice import EngineRules
 from gateway.model.predictor import SHIPPED, Predictor, read_model
@@ -42,28 +43,34 @@ def main() -> None:
     limit = card.abstention.distance if card.abstention else float("inf")
     predictor = Predictor.open(asked.model, EngineRules("torch", device="cpu", threads=1))
     normal, sick = (seen(predictor, folder, asked.shift) for folder in (asked.normal, asked.sick))
-    print(f"{asked.shift}: share, AUC, sensitivity at specificity 0.9, refused of normal and of sick")
+    print(
+        f"{asked.shift}: {len(normal)} normal, {len(sick)} sick, {asked.number} drawn. Share of the statistics;"
+    )
+    print("AUC, sensitivity at specificity 0.9; refused of normal and of sick; specificity and sensitivity")
+    print("at 0.5; the same at the threshold for specificity 0.9 of the drawn ones")
     for share in asked.shares:
         fitting = Fitting(model.state, model.detector, share)
-        drawn = list(draws(fitting, normal, sick, asked.number, asked.repeats if share else 1, limit))
+        drawn = list(draws(fitting, normal, sick, asked.number, asked.repeats, limit))
         print(f"{share:>5g}  " + "  ".join(f"{value:.3f}" for value in np.mean(drawn, axis=0)), flush=True)
 
 
 def draws(
     fitting: Fitting, normal: Floats, sick: Floats, number: int, repeats: int, limit: float
-) -> Iterator[tuple[float, float, float, float]]:
+) -> Iterator[tuple[float, ...]]:
     """Yield the figures of each draw of so many normal images; `limit` is of the distance."""
     for repeat in range(repeats):
         order = np.random.default_rng(repeat).permutation(len(normal))
         fitting.fit(normal[order[:number]])
-        (negative, near), (positive, far) = (
-            fitting.score(images) for images in (normal[order[number:]], sick)
+        (own, _), (negative, near), (positive, far) = (
+            fitting.score(images) for images in (normal[order[:number]], normal[order[number:]], sick)
         )
+        threshold = threshold_at(own.astype(np.float64), SPECIFICITY)
         yield (
             float((positive[:, None] > negative).mean()),
             float((positive >= np.quantile(negative, SPECIFICITY)).mean()),
             float((near >= limit).mean()),
             float((far >= limit).mean()),
+            *(float(part.mean()) for at in (0, threshold) for part in (negative < at, positive >= at)),
         )
 
 
