@@ -183,6 +183,7 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
         ) as gateway,
     ):
         pacs.introduce(gateway.node)
+        assert "sitecustomize" not in gateway.stderr(), gateway.stderr()  # Python goes on without it
         yield Hospital(pacs, ris, ehr, gateway, Orders(orders), tmp_path / "outbox")
 
 

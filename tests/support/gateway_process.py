@@ -54,7 +54,7 @@ class GatewayProcess:
         doubles: Sequence[str] = (),
         **settings: Any,
     ) -> None:
-        paths = [str(DOUBLES), os.environ.get("PYTHONPATH")]
+        paths = [str(DOUBLES), str(ROOT), os.environ.get("PYTHONPATH")]  # doubles see the same tree
         python = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "DOUBLES": " ".join(doubles)}
         self._environment = os.environ | python | (environment or {})
         self.data_dir = folder / "var"

@@ -28,9 +28,9 @@ def _arm_couriers(injection: Injection) -> None:
     """A point after an exchange lies between the acknowledgement and its row."""
     from gateway.deliver import fhir, folder, hl7
 
-    line, copies = hl7._Line, folder.ResultsFolder
+    line = hl7._Line
     line.exchange = injection.around("message", line.exchange)  # type: ignore[method-assign]
-    copies._deliver_together = injection.around("copy", copies._deliver_together)  # type: ignore[method-assign]
+    folder.sync_folder = injection.around("copy", folder.sync_folder)  # type: ignore[attr-defined]
     fhir._post = injection.around("bundle", fhir._post)
 
 
