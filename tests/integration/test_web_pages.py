@@ -223,5 +223,5 @@ def test_times_name_their_zone_and_numbers_are_short(site: Site, browser: Browse
     assert re.search(r">\d\d:\d\d:\d\d\.\d{3}</time> <b>inferred</b>", text)
     assert "0.1235" in text
     assert "0.12345" not in text
-    assert f"Received <small>{zone}</small>" in browser.get("/").text
+    assert f'Received</a> <small title="time zone of the gateway">{zone}</small>' in browser.get("/").text
     assert browser.get(f"/api/instances/{uid}").json()["received_at"].endswith("Z")
