@@ -2,9 +2,9 @@
 
 `python -m benchmarks.compare_arms FOLDER [--mean NAME=STAGE+STAGE ...]` prints a row for each stage and
 region, and for the mean log-odds of several stages. Columns: AUC of JSRT's normals against the pneumonias of
-Hannover, Cohen and Figure 1, and of UNIFESP's unlabelled frontal chests against them; specificity where 90 % of
-these pneumonias are found, and the share of UNIFESP called pneumonia there; specificity, sensitivity and that
-share at 0.5; the children.
+Hannover, Cohen and Figure 1, and of UNIFESP's unlabelled frontal chests against them; specificity where 90 %
+of these pneumonias are found, and the share of UNIFESP called pneumonia there; specificity, sensitivity and
+that share at 0.5; the children.
 """
 
 from __future__ import annotations

@@ -32,4 +32,5 @@ def write_scores(path: Path, scored: Iterable[Scored]) -> None:
 def read_scores(path: Path) -> list[Scored]:
     """Read what `write_scores` wrote."""
     with path.open(encoding="utf-8", newline="") as file:
-        return [Scored(**{**line, "score": float(line["score"])}) for line in csv.DictReader(file)]
+        next(lines := csv.reader(file))
+        return [Scored(*texts, score=float(score)) for *texts, score in lines]
