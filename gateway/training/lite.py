@@ -43,7 +43,7 @@ class Lite(nn.Module):
         x = _bounded(self._bn0(self._conv_stem(images)))
         for block in self._blocks:
             x = block(x)
-        return cast(Tensor, _bounded(self._bn1(self._conv_head(x))).mean(dim=(2, 3)))
+        return _bounded(self._bn1(self._conv_head(x))).mean(dim=(2, 3))
 
 
 def load_lite(network: Lite, state: State, source: object) -> None:
