@@ -33,4 +33,7 @@ def read_scores(path: Path) -> list[Scored]:
     """Read what `write_scores` wrote."""
     with path.open(encoding="utf-8", newline="") as file:
         next(lines := csv.reader(file))
-        return [Scored(*texts, score=float(score)) for *texts, score in lines]
+        return [
+            Scored(region, part, source, label, name, float(score))
+            for region, part, source, label, name, score in lines
+        ]
