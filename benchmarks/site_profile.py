@@ -1,8 +1,8 @@
 """Compares shares of a site's batch-norm statistics on held-out images of the same site.
 
-`python -m benchmarks.site_profile NORMAL SICK [--shift NAME] [--model PATH]` prints a table. Normal images are
-drawn at random for statistics and threshold; figures are of the others and of the sick ones. A shift makes a
-strange site of a known one.
+`python -m benchmarks.site_profile NORMAL SICK [--shift NAME] [--model PATH]` prints a table. Normal images
+are drawn at random for statistics and threshold; figures are of the others and of the sick ones. A shift
+makes a strange site of a known one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
     predictor = Predictor.open(asked.model, EngineRules("torch", device="cpu", threads=1))
     normal, sick = (seen(predictor, folder, asked.shift) for folder in (asked.normal, asked.sick))
     print(
-        f"{asked.shift}: {len(normal)} normal, {len(sick)} sick, {asked.number} drawn. Share of the statistics;"
+        f"{asked.shift}: {len(normal)} normal, {len(sick)} sick, {asked.number} drawn. Share of statistics;"
     )
     print("AUC, sensitivity at specificity 0.9; refused of normal and of sick; specificity and sensitivity")
     print("at 0.5; the same at the threshold for specificity 0.9 of the drawn ones")

@@ -32,8 +32,8 @@ def write_scores(path: Path, scored: Iterable[Scored]) -> None:
 def read_scores(path: Path) -> list[Scored]:
     """Read what `write_scores` wrote."""
     with path.open(encoding="utf-8", newline="") as file:
-        return [_scored(**line) for line in csv.DictReader(file)]
-
-
-def _scored(region: str, part: str, source: str, label: str, file: str, score: str) -> Scored:
-    return Scored(region, part, source, label, file, float(score))
+        next(lines := csv.reader(file))
+        return [
+            Scored(region, part, source, label, name, float(score))
+            for region, part, source, label, name, score in lines
+        ]

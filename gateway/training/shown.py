@@ -33,7 +33,7 @@ def kept_crops(crop: Cropper, step: LungStep | None, whole: NDArray[np.uint8], c
     """
     if step is None:
         return crop(whole)
-    key = hashlib.sha256(whole.tobytes())
+    key = hashlib.sha256(np.ascontiguousarray(whole).data)
     key.update(step.weights.read_bytes() + f"{step.margin} {step.region}".encode())
     kept = cache / f"{key.hexdigest()[:16]}.npz"
     if kept.exists():
