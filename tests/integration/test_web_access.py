@@ -159,7 +159,7 @@ def test_a_public_site_offers_upload_and_nothing_that_was_received(tmp_path: Pat
     site = site_in(tmp_path, public_upload=True)
     uid = add_answer(site, 1).sop_instance_uid
     with browsing(site) as browser:
-        assert "Ask for one image" in browser.get("/", headers={"Host": "demo.hf.space"}).text
+        assert "Ask for images" in browser.get("/", headers={"Host": "demo.hf.space"}).text
         assert browser.get("/docs").status_code == 200
         hidden = [
             "/api/instances",

@@ -63,6 +63,7 @@ class GatewayProcess:
         scp = {"port": 0} | settings.pop("scp", {})
         web = {"enabled": False} | settings.pop("web", {})  # a second of starting that few tests need
         self._settings = {"data_dir": str(self.data_dir), "scp": scp, "web": web}
+        self._model = {"precision": "float32"} if "instant" in doubles else {}  # as the double is named
         self._starts = 0
         self._database: sa.Engine | None = None
         self._forgotten = 0  # bytes of the log, of earlier tests
@@ -72,6 +73,8 @@ class GatewayProcess:
         """Change these settings, for the next start."""
         self._close_database()
         self._settings |= settings
+        if self._model:
+            self._settings["model"] = self._model | self._settings.get("model", {})
         self._config.write_text(yaml.safe_dump(self._settings))
 
     def start(self) -> None:
