@@ -195,7 +195,9 @@ def test_every_engine_is_proven_with_both_networks(model: Path) -> None:
     assert Predictor.open(model, OPENVINO).notice is None
     compared = list(compare_engines(model))
     assert {"PyTorch float32", "OpenVINO float32"} <= {each.engine for each in compared}
-    assert all(each.same for each in compared), compared
+    exact = [each for each in compared if each.engine.endswith("float32")]  # bfloat16 may be told to differ
+    assert exact
+    assert all(each.same for each in exact), compared
 
 
 def test_a_lung_network_that_computes_something_else_does_not_answer(changeable: Path) -> None:
