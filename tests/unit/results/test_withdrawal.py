@@ -70,7 +70,7 @@ def test_the_same_message_is_withdrawn_by_the_same_identity() -> None:
     sent, later = message(), datetime(2026, 11, 27, tzinfo=UTC)
     first, second = withdrawn(sent), withdrawal(sent.content, sent.media_type, "X", later)
     assert first.name == second.name
-    assert first.name != withdrawn(message(dx(AccessionNumber="other"))).name
+    assert first.name != withdrawn(message(dx(AccessionNumber="A-2002"))).name
     assert segments(first)[0][10] == segments(second)[0][10] != segments(sent)[0][10]
 
 
