@@ -26,6 +26,7 @@ MAP_SIDE = 448
 SCALE = (12, 320)  # rows, columns
 KEEP = {"Cache-Control": "private, max-age=3600"}  # the address names the version; signing out clears it
 FORGET = {"Cache-Control": "no-store"}
+_MEDIA_TYPES = {Kind.PREVIEW: "image/jpeg", Kind.PIXELS: "application/octet-stream"}
 Scale = Literal["own", "fixed"]  # the map's own range, or one range for all maps
 Version = Annotated[int | None, Query(alias="v", ge=0, le=2**53)]  # which data set under this UID
 
@@ -47,25 +48,11 @@ def routes(site: Site) -> APIRouter:
 
     @router.get("/preview")
     async def preview(request: Request, sop_instance_uid: str, v: Version = None) -> Response:
-        shown = await run_in_threadpool(_shown, site, sop_instance_uid, v)
-        if shown is None or shown.source_deleted_at:
-            return _missing()
-        path = await site.display.picture(shown.source, Kind.PREVIEW)
-        if path is None:
-            return _missing()
-        await run_in_threadpool(record_viewed, request, shown)
-        return FileResponse(path, media_type="image/jpeg", headers=FORGET)
+        return await _viewed(site, request, sop_instance_uid, v, Kind.PREVIEW)
 
     @router.get("/pixels")
     async def pixels(request: Request, sop_instance_uid: str, v: Version = None) -> Response:
-        shown = await run_in_threadpool(_shown, site, sop_instance_uid, v)
-        if shown is None or shown.source_deleted_at:
-            return _missing()
-        path = await site.display.picture(shown.source, Kind.PIXELS)
-        if path is None:
-            return _missing()
-        await run_in_threadpool(record_viewed, request, shown)
-        return FileResponse(path, media_type="application/octet-stream", headers=FORGET)
+        return await _viewed(site, request, sop_instance_uid, v, Kind.PIXELS)
 
     @router.get("/activation")
     def activation(sop_instance_uid: str, v: Version = None, scale: Scale = "own") -> Response:
@@ -81,6 +68,18 @@ def routes(site: Site) -> APIRouter:
         return _png(colour_scale(*SCALE))
 
     return router
+
+
+async def _viewed(site: Site, request: Request, uid: str, number: int | None, kind: Kind) -> Response:
+    """Return a picture in which the patient is recognised; the look is audited."""
+    shown = await run_in_threadpool(_shown, site, uid, number)
+    if shown is None or shown.source_deleted_at:
+        return _missing()
+    path = await site.display.picture(shown.source, kind)
+    if path is None:
+        return _missing()
+    await run_in_threadpool(record_viewed, request, shown)
+    return FileResponse(path, media_type=_MEDIA_TYPES[kind], headers=FORGET)
 
 
 def _shown(site: Site, uid: str, number: int | None) -> ImageView | None:
