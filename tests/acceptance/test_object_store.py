@@ -70,7 +70,7 @@ def test_a_gateway_keeps_everything_in_a_bucket(tmp_path: Path) -> None:
             forget_copies(gateway)
             thumbnail = requests.get(f"{site}/instances/{uid}/thumbnail", timeout=60)
             assert (thumbnail.status_code, thumbnail.headers["content-type"]) == (200, "image/jpeg")
-            assert requests.get(f"{site}/instances/{uid}/pixels", timeout=60).content[:4] == b"U16L"
+            assert requests.get(f"{site}/instances/{uid}/pixels", timeout=60).content[:4] == b"CXR2"
             downloaded = requests.get(f"{site}/instances/{uid}/download/source", timeout=60).content
             assert uid.encode() in downloaded
             assert requests.get(f"{site}/instances/{uid}/download/sr", timeout=60).ok

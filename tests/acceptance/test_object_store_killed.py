@@ -14,7 +14,7 @@ from gateway.store.opening import open_database
 from gateway.store.orphans import sweep
 from gateway.store.stores import open_stores
 from tests.acceptance.test_object_store import state, store_on, until
-from tests.support.gateway_process import running
+from tests.support.gateway_process import running, wait_for
 from tests.support.s3_on_disk import S3Process
 from tests.support.sources import dx, encoded
 
@@ -55,7 +55,7 @@ def test_an_image_whose_put_was_killed_is_acknowledged_only_once_it_is_there(
         assert gateway.events("refused")[-1]["status"] == "0xA700"
         assert not gateway.images()
         server.start()
-        assert gateway.send(file)[0].stored  # as a modality does
+        wait_for(lambda: gateway.send(file)[0].stored)  # as a modality does; the store is believed to be away
         until(gateway, uid, "delivered")
         (kept,) = [
             kept.content
