@@ -160,12 +160,19 @@ class PostgresPair:
         self.standby.forget(_SERVER)
         if not self.standby.is_up:
             self.standby.boot()
+        self._wait(self._copy_primary, f"{self.standby.name} cannot copy {self.primary.name}")
+        self._run(self.standby)
+        self._wait_for_standby()
+
+    def _copy_primary(self) -> bool:
+        """Copy the primary's data to the standby, if they reach each other: a host's cable needs its time."""
         data = self._empty_data(self.standby)
         source = ("-h", self.primary.address, "-p", str(PORT), "-U", _OPERATOR)
         copied = ("-D", str(data), "--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream")
-        self.standby.do([str(self._programs / "pg_basebackup"), *source, *copied], user=self._user)
-        self._run(self.standby)
-        self._wait_for_standby()
+        with suppress(GatewayError):
+            self.standby.do([str(self._programs / "pg_basebackup"), *source, *copied], user=self._user)
+            return True
+        return False
 
     def _wait_for_standby(self) -> None:
         """Wait until the standby follows; commits wait for it from then on."""
