@@ -1,4 +1,4 @@
-"""Who an image is about, for people: the patient's name, numbers, sex and age, and the view.
+"""Reads the patient of an image for the pages: name, numbers, sex and age, and the view.
 
 The pages ask `patient_of` where `web.show_patient` is set. No log holds the values.
 """

@@ -1,4 +1,4 @@
-"""Who images are about, for users who may see it: rows that stand only while `web.show_patient` is set.
+"""Patients of images, for users who may see them: rows that stand only while `web.show_patient` is set.
 
 The web role fills and empties them; retention deletes a row with the image's file. Searches compare keys:
 Unicode NFKC, without case, words separated by one blank.

@@ -1,4 +1,4 @@
-"""What a stage shows of each image: the box around the lungs, or their hull alone. `train` calls it."""
+"""Shows the networks of a stage the lungs of each image: their box, or their hull alone. `train` calls it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """`/bulk`: retry, or send again, what a search of the worklist finds or what was ticked there.
 
-A page tells the number first. What is done is what `gateway retry` and `gateway resend` do, to the images
-that were there when the number was told, in transactions of some hundred images: an end in the middle leaves
-whole images, and the same request again does the rest.
+A page tells the number of images first. The request then does what `gateway retry` and `gateway resend` do to
+the images that were there when the number was told. Each transaction takes some hundred images: an end in the
+middle leaves whole images, and the same request again does the rest.
 """
 
 from __future__ import annotations
