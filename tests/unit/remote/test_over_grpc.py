@@ -148,7 +148,10 @@ def test_an_image_that_always_ends_the_connection_fails_as_poison_and_harms_no_o
 ) -> None:
     def spoil(call: Any, answer: Any, outputs: dict[str, Any]) -> bool:
         if "activation" in outputs and np.isclose(outputs["activation"], -0.5, atol=1e-4).any():
+            ended = threading.Event()
+            call.add_callback(ended.set)
             server.restart()
+            ended.wait(60)  # else the answer may leave before the connection is cut
         return False
 
     predictor = over_grpc(server.url)
