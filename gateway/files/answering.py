@@ -7,12 +7,17 @@ therefore asked first, in a thread that may be lost, before a thread of the gate
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from time import monotonic
+from typing import TypeVar
 
 from gateway.errors import Retry
+
+Answer = TypeVar("Answer")
 
 ANSWER_SECONDS = 10.0
 """Seconds that a file system has for an answer; a sender that waits 30 s, as is usual, still hears of it."""
@@ -53,7 +58,26 @@ class Answering:
                 return
             asked_at, answered = self._question = self._question or self._ask()
         if not answered.wait(max(0.0, asked_at + ANSWER_SECONDS - monotonic())):
-            raise Retry(f"{self._root} does not answer: the server of its mount is away or overloaded")
+            raise self._silence()
+
+    def ask(self, question: Callable[[], Answer]) -> Answer:
+        """Return the answer to a question about the folder, which has answered until a moment ago.
+
+        Raises
+        ------
+        Retry
+            If it does not answer in time.
+        """
+        self.check()
+        future: Future[Answer] = Future()
+        Thread(target=_answer, args=(future, question), name=f"ask {self._root}", daemon=True).start()
+        try:
+            return future.result(ANSWER_SECONDS)
+        except TimeoutError:
+            raise self._silence() from None
+
+    def _silence(self) -> Retry:
+        return Retry(f"{self._root} does not answer: the server of its mount is away or overloaded")
 
     def _ask(self) -> tuple[float, Event]:
         answered = Event()
@@ -67,3 +91,10 @@ class Answering:
             self._answered_at = monotonic()
             self._question = None
         answered.set()
+
+
+def _answer(future: Future[Answer], question: Callable[[], Answer]) -> None:
+    try:
+        future.set_result(question())
+    except BaseException as error:
+        future.set_exception(error)

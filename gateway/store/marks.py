@@ -13,7 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from gateway.errors import ConfigurationError, Retry
+from gateway.errors import ConfigurationError
 from gateway.files.atomic import create_once
 from gateway.files.folders import make_folder
 from gateway.store.ledger import Ledger
@@ -29,12 +29,6 @@ class Mark:
 
     root: Path
     id: str
-
-    def check(self) -> None:
-        """Raise `Retry` unless the folder is there."""
-        problem = self.problem()
-        if problem:
-            raise Retry(problem)
 
     def problem(self) -> str | None:
         """Return what is wrong with the folder, and what to do."""

@@ -55,9 +55,9 @@ class Spool:
         OSError
             If its subfolders cannot be made.
         """
-        self._answering.check()
-        if self._mark:
-            self._mark.check()
+        problem = self.problem()
+        if problem:
+            raise Retry(problem)
         if not self._is_prepared:
             self._prepare()
 
@@ -83,9 +83,11 @@ class Spool:
     def problem(self) -> str | None:
         """See `Objects`."""
         try:
-            self._answering.check()
+            return self._answering.ask(self._marked)
         except Retry as problem:
             return str(problem)
+
+    def _marked(self) -> str | None:
         return self._mark.problem() if self._mark else None
 
     def publish(self, path: Path) -> bool:  # noqa: ARG002
