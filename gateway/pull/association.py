@@ -38,6 +38,7 @@ from gateway.upper_layer.endings import Malformed
 
 PENDING = {0xFF00, 0xFF01}  # PS3.4 Tables C.4-1 to C.4-3: more responses follow
 _WAITS = "the association ended early", "no answer"
+_TOO_LATE = "the peer did not come to the end of its answer in time"
 
 
 class Storage(Protocol):
@@ -142,14 +143,17 @@ class QueryAssociation(Association):
     def _next_within(self, silence_seconds: float, end: float) -> Message:
         """Return the next message; each PDU of it is progress."""
         while not self._inbox:
-            seconds = min(silence_seconds, end - monotonic())
-            if seconds <= 0:
-                raise Malformed("the peer did not come to the end of its answer in time")
-            self._patience.begin(seconds=seconds)
+            left = end - monotonic()
+            if left <= 0:
+                raise Malformed(_TOO_LATE)
+            waited = min(silence_seconds, left)
+            self._patience.begin(seconds=waited)
             try:
                 self._inbox.extend(self._take())
             except TimeoutError:
-                raise Malformed(f"the peer was silent for {seconds:.3g} s within its answer") from None
+                is_silence = waited > silence_seconds / 2  # a moment at the end of the time is none
+                silent = f"the peer was silent for {waited:.3g} s within its answer"
+                raise Malformed(silent if is_silence else _TOO_LATE) from None
         return self._inbox.popleft()
 
     def abort(self) -> None:
