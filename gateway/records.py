@@ -179,7 +179,7 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """Who an image is about, for users who may see it; empty where the header does not tell.
+    """The patient of an image, for users who may see it; empty where the header does not tell.
 
     Attributes
     ----------

@@ -160,7 +160,7 @@ class _Copy:
 
     @property
     def outcome(self) -> Outcome:
-        """What became of it."""
+        """Delivered, or for later with the error."""
         return Outcome(self._delivery, Verdict.LATER if self.error else Verdict.DELIVERED, self.error)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Lock, Thread
 from time import monotonic
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ FRESH_SECONDS = 1.0
 
 
 class Answering:
-    """Asks a folder whether it answers; one question is under way at most, however many threads wait for it.
+    """Asks a folder whether it answers; one such question is under way at most, however many threads wait.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Answering:
         self._root = root
         self._lock = Lock()
         self._answered_at = float("-inf")
-        self._question: tuple[float, Event] | None = None
+        self._question: tuple[float, Future[None]] | None = None
 
     def __reduce__(self) -> tuple[type[Answering], tuple[Path]]:
         """Let a sandbox have one of its own."""
@@ -56,9 +56,9 @@ class Answering:
         with self._lock:
             if monotonic() - self._answered_at < FRESH_SECONDS:
                 return
-            asked_at, answered = self._question = self._question or self._ask()
-        if not answered.wait(max(0.0, asked_at + ANSWER_SECONDS - monotonic())):
-            raise self._silence()
+            self._question = self._question or (monotonic(), self._put(self._look))
+            asked_at, answer = self._question
+        self._wait(answer, max(0.0, asked_at + ANSWER_SECONDS - monotonic()))
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Return the answer to a question about the folder, which has answered until a moment ago.
@@ -69,32 +69,31 @@ class Answering:
             If it does not answer in time.
         """
         self.check()
-        future: Future[Answer] = Future()
-        Thread(target=_answer, args=(future, question), name=f"ask {self._root}", daemon=True).start()
+        return self._wait(self._put(question), ANSWER_SECONDS)
+
+    def _put(self, question: Callable[[], Answer]) -> Future[Answer]:
+        """Put a question to the folder, in a thread that may be lost."""
+        answer: Future[Answer] = Future()
+        Thread(target=_answer, args=(answer, question), name=f"ask {self._root}", daemon=True).start()
+        return answer
+
+    def _wait(self, answer: Future[Answer], seconds: float) -> Answer:
         try:
-            return future.result(ANSWER_SECONDS)
+            return answer.result(seconds)
         except TimeoutError:
-            raise self._silence() from None
+            told = f"{self._root} does not answer: the server of its mount is away or overloaded"
+            raise Retry(told) from None
 
-    def _silence(self) -> Retry:
-        return Retry(f"{self._root} does not answer: the server of its mount is away or overloaded")
-
-    def _ask(self) -> tuple[float, Event]:
-        answered = Event()
-        Thread(target=self._look, args=(answered,), name=f"ask {self._root}", daemon=True).start()
-        return monotonic(), answered
-
-    def _look(self, answered: Event) -> None:
+    def _look(self) -> None:
         with suppress(OSError):
             os.statvfs(self._root)
         with self._lock:
             self._answered_at = monotonic()
             self._question = None
-        answered.set()
 
 
-def _answer(future: Future[Answer], question: Callable[[], Answer]) -> None:
+def _answer(answer: Future[Answer], question: Callable[[], Answer]) -> None:
     try:
-        future.set_result(question())
+        answer.set_result(question())
     except BaseException as error:
-        future.set_exception(error)
+        answer.set_exception(error)

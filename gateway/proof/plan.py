@@ -51,7 +51,7 @@ class Kill:
 
     @property
     def place(self) -> str:
-        """What happened, for the table."""
+        """The moment of the kill, for the table."""
         if not self.point:
             return "killed at a random time"
         _, stage, side = self.point.split(".")

@@ -44,7 +44,7 @@ _POLL_SECONDS = 0.25  # interval of looking for images that arrive later
 
 @dataclass
 class Listing:
-    """What a study holds: the instances that are wanted, and how often others were refused, and why."""
+    """The instances of a study: those that are wanted, and the number of refused ones by reason."""
 
     wanted: list[FoundInstance] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)

@@ -37,7 +37,7 @@ _TOLD_BY_SERIES = {
     Reason.VETERINARY,
     Reason.DERIVED,
 }
-"""What the attributes of a series can show; they are silent on everything else."""
+"""Reasons that the attributes of a series can give; they are silent on everything else."""
 
 
 @dataclass(frozen=True, slots=True)

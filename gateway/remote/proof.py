@@ -31,7 +31,7 @@ TOLERANCES = {"float32": 0.001, "bfloat16": 0.05}
 
 
 class RemoteModel(NamedTuple):
-    """What this side knows of a model whose networks are at a server.
+    """This side's part of a model whose networks are at a server.
 
     Attributes
     ----------

@@ -15,7 +15,7 @@ ANY = -1  # a dimension of any length
 
 
 class Described(NamedTuple):
-    """What a server says of itself and its models.
+    """A server's statements of itself and its models.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a parsed condition consists of; each part is judged for one image, and says why it does not hold."""
+"""The parts of a parsed condition; each is judged for one image, and says why it does not hold."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def exported(
 def list_exported(
     source: Source, time: datetime, *, destination: str, user: str, address: str | None, told: str
 ) -> Message:
-    """A list of images left as a download, without patients (A.5.3.5); `told` says how many and which."""
+    """A list of images left as a download (A.5.3.5); `told` says how many and which."""
     person = Participant(user, None, True, None, address)
     media = Participant(destination, DESTINATION_MEDIA, False, media=URI)
     participants = (person, _gateway(source, SENDER), media)

@@ -229,22 +229,17 @@ def _add_query(root: Element, asked: Asked) -> None:
     """A.5.3.10: a report (3) of the system (2), with the query in place of a name."""
     is_dicom = asked.transfer_syntax_uid is not None
     kind = Code("110181", "SOP Class UID") if is_dicom else Code("12", "URI", "RFC-3881")
-    element = _add(
-        root,
-        "ParticipantObjectIdentification",
-        ParticipantObjectID=asked.target,
-        ParticipantObjectTypeCode="2",
-        ParticipantObjectTypeCodeRole="3",
-    )
-    _add_codes(element, "ParticipantObjectIDTypeCode", [kind])
+    element = _add_object(root, "2", "3", kind, asked.target, name=None)
     SubElement(element, "ParticipantObjectQuery").text = base64.b64encode(asked.query).decode()
     if asked.transfer_syntax_uid is not None:
         value = base64.b64encode(asked.transfer_syntax_uid.encode()).decode()
         _add(element, "ParticipantObjectDetail", type="TransferSyntax", value=value)
 
 
-def _add_object(root: Element, kind: str, role: str, id_type: Code, object_id: str, name: str) -> Element:
-    """The schema demands a name (or a query) of each object."""
+def _add_object(
+    root: Element, kind: str, role: str, id_type: Code, object_id: str, name: str | None
+) -> Element:
+    """Add an object. The schema demands a name, or a query, which the caller adds where `name` is None."""
     element = _add(
         root,
         "ParticipantObjectIdentification",
@@ -253,7 +248,8 @@ def _add_object(root: Element, kind: str, role: str, id_type: Code, object_id: s
         ParticipantObjectTypeCodeRole=role,
     )
     _add_codes(element, "ParticipantObjectIDTypeCode", [id_type])
-    SubElement(element, "ParticipantObjectName").text = _token(name) or UNKNOWN
+    if name is not None:
+        SubElement(element, "ParticipantObjectName").text = _token(name) or UNKNOWN
     return element
 
 

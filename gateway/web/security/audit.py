@@ -80,7 +80,7 @@ def record_study_exported(request: Request, study_instance_uid: str, subject: Su
 
 
 def record_list_exported(request: Request, rows: int, fields: Mapping[str, str]) -> None:
-    """Record that a reader downloaded the worklist, without patients (PS3.15 A.5.3, Export)."""
+    """Record that a reader downloaded the worklist (PS3.15 A.5.3, Export); `Looks` records whom it shows."""
     reader, address = _reader(request), client_of(request)
     log_event(Event.EXPORTED, reader=reader, address=address, what="csv", rows=rows)
     told = f"{rows} images {in_words(fields)}"
