@@ -26,7 +26,7 @@ from rich.table import Table
 
 from benchmarks.processes import each, processor_ms
 from benchmarks.scaling import pair, send
-from gateway.deliver.storage_scu import DicomNode
+from gateway.requestor.storage_scu import DicomNode
 from tests.support.free_ports import free_port
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.postgresql import PostgreSQL

@@ -26,7 +26,7 @@ from benchmarks.processes import each, processor_ms
 from benchmarks.radiograph import shares, write_radiographs
 from benchmarks.sender import Sender
 from benchmarks.stopwatch import peak_mb
-from gateway.deliver.storage_scu import DicomNode
+from gateway.requestor.storage_scu import DicomNode
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 
 SENDERS = (1, 4)

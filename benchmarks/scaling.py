@@ -26,8 +26,8 @@ from benchmarks import waits
 from benchmarks.processes import each, processor_ms
 from benchmarks.radiograph import MB, shares, write_radiographs
 from benchmarks.sender import Sender
-from gateway.deliver.storage_scu import DicomNode
 from gateway.files.draft import Draft
+from gateway.requestor.storage_scu import DicomNode
 from tests.support.gateway_process import running, wait_for
 
 LEAD_SECONDS = 0.3

@@ -14,8 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.deliver.send import send_files
-from gateway.deliver.storage_scu import DicomNode
+from gateway.requestor.send import send_files
+from gateway.requestor.storage_scu import DicomNode
 
 
 class Sender:

@@ -23,9 +23,9 @@ from pydicom import dcmread
 from rich.console import Console
 from rich.table import Table
 
-from gateway.deliver.send import Sent, send_files
-from gateway.deliver.storage_scu import DicomNode
 from gateway.records import State
+from gateway.requestor.send import Sent, send_files
+from gateway.requestor.storage_scu import DicomNode
 from gateway.settings import Settings
 from gateway.store.opening import open_database
 from gateway.store.queries.images import Images

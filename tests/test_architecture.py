@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "gateway"
 VALUES = {"records", "errors", "peer_text"}
 RUNNING = {"rules", "settings", "files", "threads", "telemetry", "telemetry.audit", "tls"}
+FINDINGS = {"doctor.finding", "doctor.advice"}
 CORE = VALUES | {"dicom", "imaging", "results", "model"}
 LAYERS: dict[str, set[str]] = {
     # part: what it may import of the gateway
@@ -30,26 +31,32 @@ LAYERS: dict[str, set[str]] = {
     "sandbox": VALUES,
     "upper_layer": VALUES | RUNNING | {"dicom"},
     "store": VALUES | RUNNING | {"dicom"},
+    "client": VALUES | RUNNING | {"upper_layer"},
+    "requestor": VALUES | RUNNING | {"dicom", "upper_layer", "client"},
     "doctor.finding": set(),
-    "deliver": VALUES | RUNNING | {"dicom", "upper_layer", "store", "doctor.finding"},
+    "doctor.advice": set(),
+    "deliver": VALUES | RUNNING | FINDINGS | {"dicom", "upper_layer", "client", "requestor", "store"},
     "receive": VALUES | RUNNING | {"dicom", "upper_layer", "store"},
     "pull": VALUES
     | RUNNING
-    | {"dicom", "imaging", "upper_layer", "store", "receive", "deliver", "doctor.finding"},
-    "remote": CORE | RUNNING | {"deliver"},
+    | FINDINGS
+    | {"dicom", "imaging", "upper_layer", "client", "requestor", "store", "receive"},
+    "remote": CORE | RUNNING | {"client"},
     "worker": CORE | RUNNING | {"store", "deliver", "remote", "sandbox"},
     "web": CORE | RUNNING | {"store", "receive", "deliver", "worker", "sandbox"},
     "doctor": CORE
     | RUNNING
-    | {"configuration", "store", "deliver", "pull", "remote", "worker", "doctor.finding"},
+    | FINDINGS
+    | {"configuration", "requestor", "store", "deliver", "pull", "remote", "worker"},
     "processes": VALUES | RUNNING | {"store", "receive", "deliver", "pull", "worker", "web", "sandbox"},
     "training": CORE,
     "export": CORE | {"remote"},
     "commissioning": CORE | {"store", "worker"},
-    "proof": VALUES | RUNNING | {"dicom", "store", "receive", "deliver", "worker", "processes"},
+    "proof": VALUES | RUNNING | {"dicom", "requestor", "store", "receive", "deliver", "worker", "processes"},
     "commands": CORE
     | RUNNING
-    | {"configuration", "store", "deliver", "pull", "worker", "web", "processes", "training", "proof"}
+    | {"configuration", "requestor", "store", "deliver", "pull", "worker", "web", "processes"}
+    | {"training", "proof"}
     | {"commissioning", "doctor", "doctor.finding", "export"},
 }
 ENTRY_POINTS = {"__main__", "__init__"}

@@ -27,8 +27,8 @@ def echo(
     config: Config = None,
 ) -> None:
     """Verify a DICOM node by C-ECHO."""
-    from gateway.deliver.node_argument import Options, node_from
-    from gateway.deliver.storage_scu import echo as verify
+    from gateway.requestor.node_argument import Options, node_from
+    from gateway.requestor.storage_scu import echo as verify
 
     verify(node_from(node, load_settings(config), Options(calling, tls, ca, certificate, key)))
     out.print(f"{node} answers")
@@ -47,8 +47,8 @@ def send(
     config: Config = None,
 ) -> None:
     """Send DICOM files by C-STORE. In folders, a DICOMDIR and files that are not DICOM are passed over."""
-    from gateway.deliver.node_argument import Options, node_from
-    from gateway.deliver.send import send_files
+    from gateway.requestor.node_argument import Options, node_from
+    from gateway.requestor.send import send_files
     from gateway.worker.predict import find_files
 
     files = [file for file in find_files(paths) if file.name != DICOMDIR or file in paths]

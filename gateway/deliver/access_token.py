@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.deliver.exchange import Unanswered, Unreached
-from gateway.deliver.http import Answer, WebClient
+from gateway.client.exchange import Unanswered, Unreached
+from gateway.client.http import Answer, WebClient
 from gateway.peer_text import clean
 from gateway.settings import FHIRDestination
 

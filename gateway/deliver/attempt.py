@@ -13,13 +13,13 @@ from time import monotonic
 
 from pydicom.uid import generate_uid
 
-from gateway.deliver.connection import LEAST_BYTES_PER_SECOND
+from gateway.client.connection import LEAST_BYTES_PER_SECOND
 from gateway.deliver.destination import Destination
 from gateway.deliver.outcome import Outcome, Verdict
-from gateway.deliver.storage_scu import Unsupported
 from gateway.errors import Missing, Retry
 from gateway.peer_text import clean
 from gateway.records import DICOM
+from gateway.requestor.storage_scu import Unsupported
 from gateway.settings import Delivery
 from gateway.store.commitments import Commitments
 from gateway.store.entries import DeliveryState, PendingDelivery

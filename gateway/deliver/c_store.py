@@ -9,17 +9,17 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
-from gateway.deliver.advice import advice_for
-from gateway.deliver.association import Association, Ended, Interrupted
 from gateway.deliver.destination import AuditTarget, Destination
 from gateway.deliver.outcome import Outcome, Verdict
-from gateway.deliver.part_10 import Content, Unreadable, content_of
 from gateway.deliver.storage_commitment import request_commitment
-from gateway.deliver.storage_scu import NotNow, Unsupported, associate, context_for, node_of, store, verify
 from gateway.dicom.statuses import Status, is_success
+from gateway.doctor.advice import advice_for
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import ConfigurationError, Retry
 from gateway.records import DICOM
+from gateway.requestor.association import Association, Ended, Interrupted
+from gateway.requestor.part_10 import Content, Unreadable, content_of
+from gateway.requestor.storage_scu import NotNow, Unsupported, associate, context_for, node_of, store, verify
 from gateway.settings import DicomDestination
 from gateway.store.commitments import Commitments
 from gateway.store.entries import PendingDelivery

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.deliver.outcome import Outcome
-from gateway.deliver.storage_scu import Unsupported
 from gateway.doctor.finding import Finding
+from gateway.requestor.storage_scu import Unsupported
 from gateway.store.commitments import Commitments
 from gateway.store.entries import PendingDelivery
 

@@ -12,14 +12,14 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.client.exchange import Interrupted, Unanswered, Unreached
+from gateway.client.http import Answer, WebClient
 from gateway.deliver.access_token import AccessToken
-from gateway.deliver.advice import advice_for
 from gateway.deliver.destination import AuditTarget, Destination
-from gateway.deliver.exchange import Interrupted, Unanswered, Unreached
 from gateway.deliver.fhir_answer import Unreadable, objection_in, resource_in, sentence_of, statuses_in
-from gateway.deliver.http import Answer, WebClient
 from gateway.deliver.outcome import SUPERSEDED, Outcome, Verdict
 from gateway.deliver.redaction import redacted
+from gateway.doctor.advice import advice_for
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.records import FHIR, FHIR_JSON
 from gateway.settings import FHIRDestination

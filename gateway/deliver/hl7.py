@@ -10,13 +10,13 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
+from gateway.client.exchange import HungUp, Interrupted, Unanswered, Unreached
 from gateway.deliver.acknowledgement import Acknowledgement, Malformed, Message
-from gateway.deliver.advice import advice_for
 from gateway.deliver.destination import AuditTarget, Destination
-from gateway.deliver.exchange import HungUp, Interrupted, Unanswered, Unreached
 from gateway.deliver.mllp import MllpConnection, Receiver
 from gateway.deliver.outcome import SUPERSEDED, Outcome, Verdict
 from gateway.deliver.redaction import redacted
+from gateway.doctor.advice import advice_for
 from gateway.doctor.finding import Finding, good, wrong
 from gateway.records import HL7
 from gateway.settings import HL7Destination

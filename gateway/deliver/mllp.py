@@ -13,9 +13,9 @@ import ssl
 import threading
 from dataclasses import dataclass
 
+from gateway.client.connection import Connection, Patience, Stopped
+from gateway.client.exchange import HungUp, Interrupted, Unanswered, Unreached
 from gateway.deliver.acknowledgement import Acknowledgement, Malformed, Message
-from gateway.deliver.connection import Connection, Patience, Stopped
-from gateway.deliver.exchange import HungUp, Interrupted, Unanswered, Unreached
 from gateway.errors import ConfigurationError
 from gateway.peer_text import clean
 from gateway.settings import ClientTLS

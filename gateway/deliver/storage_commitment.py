@@ -16,7 +16,9 @@ from pynetdicom.sop_class import (
 )
 
 from gateway.deliver.commitment_report import answer_report
-from gateway.deliver.message import (
+from gateway.dicom.statuses import Status
+from gateway.errors import Retry
+from gateway.requestor.message import (
     ACTION_TYPE_ID,
     AFFECTED_SOP_CLASS_UID,
     AFFECTED_SOP_INSTANCE_UID,
@@ -29,10 +31,8 @@ from gateway.deliver.message import (
     STATUS,
     Message,
 )
-from gateway.deliver.part_10 import Content, DataSet
-from gateway.deliver.storage_scu import DicomNode, associate, context_for
-from gateway.dicom.statuses import Status
-from gateway.errors import Retry
+from gateway.requestor.part_10 import Content, DataSet
+from gateway.requestor.storage_scu import DicomNode, associate, context_for
 from gateway.store.commitments import Commitments
 from gateway.store.entries import PendingDelivery
 

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
-from gateway.deliver.advice import advice_for
+from gateway.client.exchange import Interrupted, Unanswered, Unreached
+from gateway.client.http import Answer, WebClient
+from gateway.client.web_data_set import Unreadable, data_sets_of, items, number, texts
 from gateway.deliver.c_store import verdict_of
 from gateway.deliver.destination import AuditTarget, Destination
-from gateway.deliver.exchange import Interrupted, Unanswered, Unreached
-from gateway.deliver.http import Answer, WebClient
 from gateway.deliver.outcome import Outcome, Verdict
-from gateway.deliver.web_data_set import Unreadable, data_sets_of, items, number, texts
+from gateway.doctor.advice import advice_for
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.records import DICOM
 from gateway.settings import StowDestination

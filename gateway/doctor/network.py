@@ -10,12 +10,12 @@ from time import monotonic
 
 from cryptography import x509
 
-from gateway.deliver.association import Rejected
 from gateway.deliver.destinations import open_destinations
-from gateway.deliver.negotiation import BUSY, CALLED_NOT_RECOGNISED
-from gateway.deliver.storage_scu import DicomNode, Unsupported, echo
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import ConfigurationError, GatewayError, Retry
+from gateway.requestor.association import Rejected
+from gateway.requestor.negotiation import BUSY, CALLED_NOT_RECOGNISED
+from gateway.requestor.storage_scu import DicomNode, Unsupported, echo
 from gateway.settings import Peer, Settings
 from gateway.tls import server_context
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.deliver.storage_scu import DicomNode
 from gateway.proof.archive import AE_TITLE, listening_archive
 from gateway.proof.course import Course, Fault
 from gateway.proof.images import write_images
@@ -24,6 +23,7 @@ from gateway.proof.reconcile import Reconciliation, reconcile
 from gateway.proof.senders import Senders
 from gateway.proof.server import PostgresServer
 from gateway.proof.serving import NO_DATABASE, Serving, free_port
+from gateway.requestor.storage_scu import DicomNode
 from gateway.settings import SCP, Delivery, DicomDestination, Route, Settings, Web
 from gateway.store.opening import open_database
 from gateway.store.queries.images import Images

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gateway.deliver.send import send_files
-from gateway.deliver.storage_scu import DicomNode
 from gateway.errors import Retry
+from gateway.requestor.send import send_files
+from gateway.requestor.storage_scu import DicomNode
 
 IMAGES_PER_ASSOCIATION = 8
 PAUSE_SECONDS = 0.1

@@ -20,8 +20,18 @@ from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelMove,
 )
 
-from gateway.deliver.connection import Connection
-from gateway.deliver.message import (
+from gateway.client.connection import Connection
+from gateway.dicom import header
+from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
+from gateway.errors import Retry
+from gateway.pull import answers, identifier
+from gateway.pull.query import Found, FoundSeries, Query
+from gateway.pull.source import NoRoom, SourceAway
+from gateway.pull.statuses import check_found, problem_of_retrieval
+from gateway.pull.sub_operations import SubOperations
+from gateway.receive.incoming import Sender
+from gateway.receive.intake import Intake
+from gateway.requestor.message import (
     AFFECTED_SOP_CLASS_UID,
     C_FIND,
     C_GET,
@@ -32,20 +42,17 @@ from gateway.deliver.message import (
     STATUS,
     Message,
 )
-from gateway.deliver.negotiation import Proposal
-from gateway.deliver.part_10 import Content, DataSet
-from gateway.deliver.storage_scu import MEDIUM, DicomNode, NotNow, Unsupported, context_for, open_association
-from gateway.dicom import header
-from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
-from gateway.errors import Retry
-from gateway.pull import answers, identifier
-from gateway.pull.association import PENDING, QueryAssociation
-from gateway.pull.query import Found, FoundSeries, Query
-from gateway.pull.source import NoRoom, SourceAway
-from gateway.pull.statuses import check_found, problem_of_retrieval
-from gateway.pull.sub_operations import SubOperations
-from gateway.receive.incoming import Sender
-from gateway.receive.intake import Intake
+from gateway.requestor.negotiation import Proposal
+from gateway.requestor.part_10 import Content, DataSet
+from gateway.requestor.query_association import PENDING, QueryAssociation
+from gateway.requestor.storage_scu import (
+    MEDIUM,
+    DicomNode,
+    NotNow,
+    Unsupported,
+    context_for,
+    open_association,
+)
 from gateway.settings import DicomSource
 from gateway.store.entries import FoundInstance, FoundStudy
 from gateway.telemetry.audit import trail

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Iterator
 from typing import NoReturn
 
-from gateway.deliver.advice import advice_for
 from gateway.dicom.statuses import Refuse, Status
+from gateway.doctor.advice import advice_for
 from gateway.doctor.finding import Finding, good, wrong
 from gateway.errors import Retry
 from gateway.pull.kinds import open_source

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.deliver.message import ERROR_COMMENT, STATUS, Command
 from gateway.errors import Retry
 from gateway.pull.source import SourceAway
+from gateway.requestor.message import ERROR_COMMENT, STATUS, Command
 
 SUCCESS = 0x0000
 NOT_SUPPORTED, NOT_AUTHORISED = 0x0122, 0x0124  # PS3.7 C.5.6, C.5.13

@@ -9,14 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from gateway.deliver.message import (
-    AFFECTED_SOP_CLASS_UID,
-    AFFECTED_SOP_INSTANCE_UID,
-    ERROR_COMMENT,
-    STATUS,
-    Command,
-    Message,
-)
 from gateway.dicom.statuses import Refuse, Status
 from gateway.files.draft import Draft
 from gateway.receive.c_store import ArrivingDataSet, StoreRequest
@@ -24,6 +16,14 @@ from gateway.receive.command import check_identity
 from gateway.receive.data_set import Identity
 from gateway.receive.incoming import Sender
 from gateway.receive.intake import Intake
+from gateway.requestor.message import (
+    AFFECTED_SOP_CLASS_UID,
+    AFFECTED_SOP_INSTANCE_UID,
+    ERROR_COMMENT,
+    STATUS,
+    Command,
+    Message,
+)
 
 
 class SubOperations:

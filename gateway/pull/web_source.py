@@ -19,9 +19,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from pydicom.datadict import tag_for_keyword
 
-from gateway.deliver.exchange import Interrupted, Unanswered, Unreached
-from gateway.deliver.http import Answer, Download, WebClient
-from gateway.deliver.web_data_set import DataSet, Unreadable, data_sets_of, texts
+from gateway.client.exchange import Interrupted, Unanswered, Unreached
+from gateway.client.http import Answer, Download, WebClient
+from gateway.client.web_data_set import DataSet, Unreadable, data_sets_of, texts
 from gateway.dicom.statuses import Refuse, Status
 from gateway.errors import Retry
 from gateway.files.folders import make_folder

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from gateway.deliver.connection import Patience
-from gateway.deliver.exchange import Unanswered, Unreached
-from gateway.deliver.http import Answer, WebClient
+from gateway.client.connection import Patience
+from gateway.client.exchange import Unanswered, Unreached
+from gateway.client.http import Answer, WebClient
 from gateway.model.engines import Floats
 from gateway.peer_text import clean
 from gateway.remote.contract import Network

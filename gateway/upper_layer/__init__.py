@@ -1,7 +1,8 @@
 """The DICOM upper layer (PS3.8): all bytes and waits are bounded, and every connection's end has one cause.
 
-The receiver builds its associations on this package; the couriers use `endings` and the bounds. pynetdicom's
-state machine and services stay; everything that reads from a peer is replaced.
+The receiver builds its associations on this package; `gateway/client/` and `gateway/requestor/` use its
+bounds and its words for ends. pynetdicom's state machine and services stay; everything that reads from a peer
+is replaced.
 
 transport.py     reads and writes PDUs within deadlines
 decoding.py      decodes association requests

@@ -24,11 +24,8 @@ from pynetdicom import (
 from pynetdicom.events import Event
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 
-from gateway.deliver import association as requestor
 from gateway.deliver import commitment_report as commitment
 from gateway.deliver.c_store import verdict_of
-from gateway.deliver.part_10 import Content
-from gateway.deliver.storage_scu import DicomNode, associate
 from gateway.deliver.stow import ABOUT_THE_OBJECT
 from gateway.dicom import elements, octets
 from gateway.dicom.character_sets import encodings_for
@@ -41,6 +38,9 @@ from gateway.receive import association, connections, data_set, storage_scp
 from gateway.receive.association import Rejection
 from gateway.receive.sop_classes import SOP_CLASSES
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from gateway.requestor import association as requestor
+from gateway.requestor.part_10 import Content
+from gateway.requestor.storage_scu import DicomNode, associate
 from gateway.results.structured_report import SOP_CLASS
 from gateway.settings import Settings
 from gateway.store.opening import open_database

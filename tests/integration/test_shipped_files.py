@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.deliver.send import send_files
-from gateway.deliver.storage_scu import DicomNode
 from gateway.dicom.statuses import Status
 from gateway.errors import GatewayError
 from gateway.records import Reason
+from gateway.requestor.send import send_files
+from gateway.requestor.storage_scu import DicomNode
 from tests.fuzz.corpus import PYDICOM, PYDICOM_DATA, Sample, chest_radiograph_of
 from tests.fuzz.targets import PLANNED, answer_file
 from tests.support.receiving import Receiver, receiving

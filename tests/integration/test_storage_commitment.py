@@ -18,8 +18,8 @@ from pynetdicom.sop_class import (
 )
 
 from gateway.deliver.c_store import StorageSCU
-from gateway.deliver.storage_scu import Unsupported
 from gateway.errors import Retry
+from gateway.requestor.storage_scu import Unsupported
 from gateway.settings import DicomDestination
 from gateway.store.commitments import Commitments
 from gateway.store.entries import DeliveryState, PendingDelivery

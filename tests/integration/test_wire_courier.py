@@ -10,7 +10,7 @@ from time import monotonic
 
 import pytest
 
-from gateway.deliver import connection
+from gateway.client import connection
 from gateway.deliver.couriers import Couriers
 from gateway.processes.couriers import couriers_of
 from gateway.settings import Settings

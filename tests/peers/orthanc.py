@@ -16,7 +16,7 @@ from pydicom import Dataset, dcmread
 from pynetdicom import AE
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
-from gateway.deliver.storage_scu import DicomNode
+from gateway.requestor.storage_scu import DicomNode
 from tests.support.free_ports import free_ports
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.missing_peer import leave_out

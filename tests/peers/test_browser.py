@@ -14,8 +14,8 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 from benchmarks.dcmtk import storescp
-from gateway.deliver.storage_scu import echo
 from gateway.errors import GatewayError
+from gateway.requestor.storage_scu import echo
 from tests.peers.axe import LEVEL_AA, LEVELS, violations
 from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, ROOT, GatewayProcess, running, wait_for

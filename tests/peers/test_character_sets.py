@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from gateway.deliver.send import send_files
-from gateway.deliver.storage_scu import DicomNode
+from gateway.requestor.send import send_files
+from gateway.requestor.storage_scu import DicomNode
 from tests.peers.orthanc import AE_TITLE, Orthanc
 from tests.support.receiving import data_set_of
 from tests.support.results import results_of

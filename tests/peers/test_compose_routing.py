@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydicom.uid import ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation
 
-from gateway.deliver.send import send_files
-from gateway.deliver.storage_scu import DicomNode
+from gateway.requestor.send import send_files
+from gateway.requestor.storage_scu import DicomNode
 from tests.peers.orthanc import AE_TITLE, running_orthanc
 from tests.support.gateway_process import wait_for
 from tests.support.sources import cr, dx, encoded

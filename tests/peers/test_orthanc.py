@@ -11,9 +11,9 @@ from pydicom import Dataset, dcmread
 
 from gateway.deliver.c_store import StorageSCU
 from gateway.deliver.outcome import Verdict
-from gateway.deliver.send import send_files
 from gateway.deliver.stow import StowClient
 from gateway.records import SC
+from gateway.requestor.send import send_files
 from gateway.settings import DicomDestination, StowDestination
 from gateway.store.entries import PendingDelivery
 from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc

@@ -14,13 +14,13 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLSLossless, generate_uid
 
-from gateway.deliver.send import send_files
-from gateway.deliver.storage_scu import DicomNode, echo
 from gateway.doctor.finding import Severity
 from gateway.doctor.sources import sources
 from gateway.errors import GatewayError
 from gateway.pull.query import Period, Query
 from gateway.pull.source import SourceAway
+from gateway.requestor.send import send_files
+from gateway.requestor.storage_scu import DicomNode, echo
 from gateway.settings import Settings
 from tests.conftest import Find
 from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc, running_orthanc

@@ -13,9 +13,9 @@ import pytest
 
 from gateway.deliver.c_store import StorageSCU
 from gateway.deliver.outcome import Verdict
-from gateway.deliver.storage_scu import DicomNode, echo
 from gateway.errors import Retry
 from gateway.records import SC
+from gateway.requestor.storage_scu import DicomNode, echo
 from gateway.settings import ClientTLS, DicomDestination
 from gateway.store.entries import PendingDelivery
 from tests.support.certificates import Authority, Certificate

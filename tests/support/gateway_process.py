@@ -18,8 +18,8 @@ import sqlalchemy as sa
 import yaml
 
 from gateway.configuration.settings_file import load_settings
-from gateway.deliver.send import Sent, send_files
-from gateway.deliver.storage_scu import DicomNode
+from gateway.requestor.send import Sent, send_files
+from gateway.requestor.storage_scu import DicomNode
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
 from gateway.store.queries.document import image_document, row_document

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.deliver.storage_scu import DicomNode
 from gateway.proof.archive import listening_archive
 from gateway.proof.cluster.faults import DATABASES, HOSTS, plan_faults
 from gateway.proof.cluster.lanes import ClusterLane
@@ -24,6 +23,7 @@ from gateway.proof.injection import Orders
 from gateway.proof.reconcile import reconcile
 from gateway.proof.senders import Senders
 from gateway.proof.serving import NO_DATABASE
+from gateway.requestor.storage_scu import DicomNode
 from gateway.settings import Settings
 from gateway.store.opening import open_database
 from gateway.store.queries.images import Images

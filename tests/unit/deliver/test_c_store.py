@@ -10,9 +10,9 @@ from pynetdicom.sop_class import Comprehensive3DSRStorage, Verification
 
 from gateway.deliver.c_store import StorageSCU, verdict_of
 from gateway.deliver.outcome import Outcome, Verdict
-from gateway.deliver.storage_scu import DicomNode, echo
 from gateway.errors import Retry
 from gateway.records import SC
+from gateway.requestor.storage_scu import DicomNode, echo
 from gateway.settings import DicomDestination
 from gateway.store.entries import PendingDelivery
 from tests.support.sources import dx, encoded

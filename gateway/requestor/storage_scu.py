@@ -13,9 +13,11 @@ from typing import TypeVar
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.sop_class import Verification
 
-from gateway.deliver.association import MAX_CONTEXTS, Association, Report
-from gateway.deliver.connection import Connection, Patience
-from gateway.deliver.message import (
+from gateway.client.connection import Connection, Patience
+from gateway.dicom.statuses import Status
+from gateway.errors import ConfigurationError, GatewayError, Retry
+from gateway.requestor.association import MAX_CONTEXTS, Association, Report
+from gateway.requestor.message import (
     AFFECTED_SOP_CLASS_UID,
     AFFECTED_SOP_INSTANCE_UID,
     C_ECHO,
@@ -25,10 +27,8 @@ from gateway.deliver.message import (
     PRIORITY,
     STATUS,
 )
-from gateway.deliver.negotiation import Proposal, Reply
-from gateway.deliver.part_10 import Content, DataSet, Unreadable, instance_of
-from gateway.dicom.statuses import Status
-from gateway.errors import ConfigurationError, GatewayError, Retry
+from gateway.requestor.negotiation import Proposal, Reply
+from gateway.requestor.part_10 import Content, DataSet, Unreadable, instance_of
 from gateway.settings import ClientTLS, DicomDestination
 from gateway.tls import client_context
 

@@ -9,11 +9,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
-from gateway.deliver.node_argument import Options, node_from
-from gateway.deliver.send import send_files
-from gateway.deliver.storage_scu import DicomNode
 from gateway.errors import ConfigurationError
 from gateway.records import GreyImage
+from gateway.requestor.node_argument import Options, node_from
+from gateway.requestor.send import send_files
+from gateway.requestor.storage_scu import DicomNode
 from gateway.results.kinds import build_results
 from gateway.results.result import AnsweredImage, ResultRules
 from gateway.results.source_header import source_header

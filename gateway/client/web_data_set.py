@@ -1,8 +1,8 @@
 """Data sets in the answers of DICOMweb servers: DICOM JSON (PS3.18 F), Native DICOM Model (PS3.19 A.1).
 
-`stow` reads Store Instances Responses and search results by it. Servers write them in many shapes: an object
-or an array, tags in lower case or keywords, numbers as text, XML, a multipart body around it. All of them are
-read alike, whatever Content-Type says.
+`gateway/deliver/stow.py` reads Store Instances Responses by it, `gateway/pull/web_source.py` search results.
+Servers write them in many shapes: an object or an array, tags in lower case or keywords, numbers as text,
+XML, a multipart body around it. All of them are read alike, whatever Content-Type says.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A TCP connection to a DICOM node, with TLS where it is configured; the association goes over it.
+"""A TCP connection to another system, with TLS where it is configured, for DICOM PDUs and for HTTP.
 
 No wait on the peer is without end, and no more is held than one PDU: whatever the node does or leaves undone,
 each call returns or raises within `Patience`.

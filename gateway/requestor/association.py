@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from gateway.deliver.connection import Connection, NotConnected, Stopped
-from gateway.deliver.message import (
+from gateway.client.connection import Connection, NotConnected, Stopped
+from gateway.errors import Retry
+from gateway.requestor.message import (
     AFFECTED_SOP_INSTANCE_UID,
     COMMAND_DATA_SET_TYPE,
     COMMAND_FIELD,
@@ -30,7 +31,7 @@ from gateway.deliver.message import (
     command_set,
     pdus_of,
 )
-from gateway.deliver.negotiation import (
+from gateway.requestor.negotiation import (
     ABORT,
     ASSOCIATE_AC,
     ASSOCIATE_RJ,
@@ -46,7 +47,6 @@ from gateway.deliver.negotiation import (
     pdu,
     rejection_in,
 )
-from gateway.errors import Retry
 from gateway.tls import problem_of
 from gateway.upper_layer.endings import Malformed
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gateway.deliver.storage_scu import DicomNode, node_of
 from gateway.errors import ConfigurationError
+from gateway.requestor.storage_scu import DicomNode, node_of
 from gateway.settings import ClientTLS, DicomDestination, Settings
 from gateway.upper_layer.decoding import is_title
 

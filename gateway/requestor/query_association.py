@@ -11,9 +11,9 @@ from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
-from gateway.deliver.association import Association, Ended
-from gateway.deliver.connection import Connection
-from gateway.deliver.message import (
+from gateway.client.connection import Connection
+from gateway.requestor.association import Association, Ended
+from gateway.requestor.message import (
     AFFECTED_SOP_CLASS_UID,
     AFFECTED_SOP_INSTANCE_UID,
     C_STORE,
@@ -33,7 +33,7 @@ from gateway.deliver.message import (
     command_set,
     pdus_of,
 )
-from gateway.deliver.negotiation import Proposal
+from gateway.requestor.negotiation import Proposal
 from gateway.upper_layer.endings import Malformed
 
 PENDING = {0xFF00, 0xFF01}  # PS3.4 Tables C.4-1 to C.4-3: more responses follow

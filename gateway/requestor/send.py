@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydicom.errors import InvalidDicomError
 
-from gateway.deliver.association import MAX_CONTEXTS, Association, Ended
-from gateway.deliver.part_10 import Content, Unreadable, content_of
-from gateway.deliver.storage_scu import DicomNode, NotNow, Unsupported, associate, store
 from gateway.dicom.statuses import is_success
+from gateway.requestor.association import MAX_CONTEXTS, Association, Ended
+from gateway.requestor.part_10 import Content, Unreadable, content_of
+from gateway.requestor.storage_scu import DicomNode, NotNow, Unsupported, associate, store
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.deliver.negotiation import P_DATA_TF
 from gateway.peer_text import clean
+from gateway.requestor.negotiation import P_DATA_TF
 from gateway.upper_layer.endings import Malformed
 from gateway.upper_layer.messages import MAX_COMMAND_BYTES, MAX_MESSAGE_BYTES, MAX_OTHER_DATA_SET_BYTES
 

@@ -1,9 +1,9 @@
 """HTTP/1.1 requests to a server (RFC 9112), a connection for each.
 
-STOW-RS delivery, its look-ups, FHIR delivery and `gateway doctor` call this. Whatever the server does, a
-request ends within the destination's `timeout_seconds` after the last byte was taken. At most
-`MAX_ANSWER_BYTES` of an answer are held: head, interim answers and compressed content included. Redirects are
-not followed.
+Deliveries by STOW-RS and FHIR, pulls from DICOMweb servers and requests to model servers call this.
+Whatever the server does, a request ends within `timeout_seconds` of its settings after the last byte was
+taken. At most `MAX_ANSWER_BYTES` of an answer are held: head, interim answers and compressed content
+included. Redirects are not followed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from time import monotonic
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlsplit
 
-from gateway.deliver.connection import Connection, Patience, Stopped
-from gateway.deliver.exchange import Interrupted, Unanswered, Unreached
+from gateway.client.connection import Connection, Patience, Stopped
+from gateway.client.exchange import Interrupted, Unanswered, Unreached
 from gateway.errors import ConfigurationError
 from gateway.peer_text import clean
 from gateway.settings import ClientTLS
