@@ -15,7 +15,6 @@ from typing import Any
 
 import yaml
 
-import gateway.settings
 from gateway.configuration.settings_file import DEFAULT_FILE
 from gateway.settings import (
     DicomDestination,
@@ -27,15 +26,6 @@ from gateway.settings import (
     Settings,
     StowDestination,
     WebSource,
-    destinations,
-    messages,
-    model,
-    routes,
-    scp,
-    section,
-    sources,
-    store,
-    web_server,
 )
 
 HEAD = """\
@@ -82,11 +72,8 @@ def commented_file() -> str:
 
 def field_docstrings() -> dict[str, dict[str, str]]:
     """Return the docstring under each field of the settings, by class and field."""
-    modules = (
-        *(gateway.settings, scp, model, destinations, messages, routes),
-        *(sources, web_server, section, store),
-    )
-    trees = (ast.parse(inspect.getsource(module)) for module in modules)
+    modules = Path(inspect.getfile(Settings)).parent.glob("*.py")
+    trees = (ast.parse(module.read_text()) for module in modules)
     return {
         node.name: dict(_documented(node))
         for tree in trees

@@ -22,7 +22,6 @@ MOST_CHARACTERS = 32
 HEAD_BYTES = 64 * 1024
 """Most bytes of an answer beside its tensors: names, shapes, parameters."""
 
-FLOAT_BYTES = 4
 
 
 class Malformed(Exception):  # noqa: N818 - said of the answer

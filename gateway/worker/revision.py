@@ -14,17 +14,12 @@ from pathlib import Path
 
 from gateway import __version__
 
-REVISION = "7e0f1af943c7"
+REVISION = "424f41573bbb"
 SOFTWARE_VERSION = f"{__version__}+{REVISION}"
 
 _PACKAGE = Path(__file__).parents[1]
-_FOLDERS = ("dicom", "imaging", "model", "results")
-_MODULES = (
-    "worker/encode.py",
-    "worker/pipeline.py",
-    "worker/stages.py",
-    "records.py",
-)  # the stages, and what passes between them
+_FOLDERS = ("dicom", "imaging", "model", "records", "results")
+_MODULES = ("worker/encode.py", "worker/pipeline.py", "worker/stages.py")
 _LINE = re.compile(r'^REVISION = "[0-9a-f]*"$', re.MULTILINE)
 
 

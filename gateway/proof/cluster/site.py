@@ -43,7 +43,6 @@ CLOCKS = {"receive1": 180, "receive2": -240, "work1": 300, "work2": -180, "web":
 
 PACS_PORT = SCP_PORT = 11112
 WEB_PORT = 8080
-READY_SECONDS = 120.0
 _TOKEN = "prove-prove-prove"  # noqa: S105 - of a cluster that nobody else reaches
 
 

@@ -36,7 +36,7 @@ def test_the_revision_is_that_of_the_files() -> None:
     "file",
     [
         *("dicom/character_sets.py", "imaging/eligibility.py", "imaging/grayscale.py", "model/abstention.py"),
-        *("results/content_tree.py", "results/picture.py", "worker/pipeline.py", "records.py"),
+        *("results/content_tree.py", "results/picture.py", "worker/pipeline.py", "records/model.py"),
     ],
 )
 def test_a_change_of_a_file_changes_it(package: Path, file: str) -> None:
