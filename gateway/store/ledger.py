@@ -37,7 +37,6 @@ from gateway.store.schema import answers, instances, workers
 from gateway.store.session import AuditEntry, Session, open_session
 from gateway.store.session import now as now
 from gateway.store.shared_commit import SharedCommit
-from gateway.store.timings import record_timings
 from gateway.telemetry.events import Event
 
 CLOCK_TOLERANCE = timedelta(seconds=10)  # a clock set back by less makes nothing wait for long
@@ -162,7 +161,7 @@ class Ledger:
         order = sorted(range(len(receipts)), key=lambda place: receipts[place].received.sop_instance_uid)
         with self.session() as session:
             arrivals = {place: self._record_receipt(session, receipts[place]) for place in order}
-            record_timings(session.connection, *({Stage.RECEIVE: each.seconds} for each in receipts))
+            session.time(*({Stage.RECEIVE: each.seconds} for each in receipts))
         return [arrivals[place] for place in range(len(receipts))]
 
     def _record_receipt(self, session: Session, receipt: _Receipt) -> Arrival:

@@ -13,10 +13,9 @@ from gateway.records import WITHDRAWALS, Stage
 from gateway.store.doorbell import Work
 from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery, named
 from gateway.store.ledger import Ledger, now
-from gateway.store.outcome import update_state, update_states
+from gateway.store.outcome import held_images, hold, update_state, update_states
 from gateway.store.schema import answers, deliveries, destinations, instances, results
 from gateway.store.session import AuditEntry
-from gateway.store.timings import record_timings
 from gateway.telemetry.events import Event
 
 
@@ -134,6 +133,9 @@ class Outbox:
         these = deliveries.c.id.in_([each.id for each in stored]) & deliveries.c.open
         waiting = these & (deliveries.c.state == DeliveryState.PENDING)
         with self._ledger.session() as session:
+            if session.connection.dialect.name == "postgresql":
+                images = held_images({each.instance_id for each in stored}).cte("images")
+                waiting &= sa.select(sa.func.count()).select_from(images).scalar_subquery() > 0
             changed = sa.update(deliveries).where(waiting).values(values).returning(deliveries.c.id)
             ids = set(session.connection.scalars(changed))
             new = [each for each in stored if each.id in ids]
@@ -142,8 +144,7 @@ class Outbox:
                 session.tell(Event.DELIVERED, each.image, audit=entry, **what(each))
             if new:
                 update_states(session.connection, {each.instance_id for each in new}, now())
-            waited = [{Stage.DELIVER: (now() - each.begun_at).total_seconds()} for each in new]
-            record_timings(session.connection, *waited)
+            session.time(*({Stage.DELIVER: (now() - each.begun_at).total_seconds()} for each in new))
 
     def record_failure(
         self, delivery: PendingDelivery, error: str, delay_seconds: float = 0, *, unsure: bool = False
@@ -175,6 +176,7 @@ class Outbox:
         **data: str,
     ) -> None:
         with self._ledger.session() as session:
+            hold(session.connection, delivery.instance_id)
             if change(session.connection, delivery.id, delivery.state, state, values):
                 session.tell(event, delivery.image, audit=audit, **what(delivery), **data)
                 update_state(session.connection, delivery.instance_id, now())
