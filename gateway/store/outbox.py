@@ -53,14 +53,14 @@ class Outbox:
         """Take up to `limit` deliveries in hand, those that have waited longest first."""
         due = sa.select(deliveries.c.id).where(_due(destination))
         due = due.order_by(deliveries.c.not_before, deliveries.c.id).limit(limit)
-        with self._ledger.transaction() as connection:
+        with self._ledger.statement() as connection:
             if connection.dialect.name == "postgresql":
                 due = due.with_for_update(skip_locked=True)
             claim = sa.update(deliveries).where(deliveries.c.id.in_(due)).values(worker_id=worker)
             ids = connection.scalars(claim.returning(deliveries.c.id)).all()
         if not ids:
             return []
-        with self._ledger.transaction() as connection:  # SQLite's other writers do not wait for the reading
+        with self._ledger.look() as connection:  # SQLite's other writers do not wait for the reading
             return self.read(connection, deliveries.c.id.in_(ids))
 
     def release(
@@ -86,7 +86,7 @@ class Outbox:
         with self._ledger.look() as connection:
             if connection.scalars(sa.select(deliveries.c.id).where(held).limit(1)).first() is None:
                 return  # as a rule, and then without the write lock
-        with self._ledger.transaction() as connection:
+        with self._ledger.statement() as connection:
             connection.execute(sa.update(deliveries).where(held).values(values))
         self._ledger.ring(Work.DELIVERIES)
 
