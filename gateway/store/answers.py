@@ -73,6 +73,8 @@ def standing_reports(
     connection: sa.Connection, instance_ids: Sequence[int]
 ) -> dict[int, tuple[EarlierReport, ...]]:
     """Return the SRs of images that are answered again, by image."""
+    if not instance_ids:
+        return {}
     query = (
         sa.select(
             results.c.instance_id, answers.c.model_name, results.c.sop_class_uid, results.c.sop_instance_uid

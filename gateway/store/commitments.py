@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from gateway.store.entries import DeliveryState, PendingDelivery
 from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox, change, what
-from gateway.store.outcome import update_state
+from gateway.store.outcome import hold, update_state
 from gateway.store.schema import deliveries
 from gateway.store.session import Session
 from gateway.telemetry.events import Event
@@ -82,6 +82,7 @@ class Commitments:
 
 def _keep(session: Session, delivery: PendingDelivery) -> bool:
     values = {"open": False, "last_error": None}
+    hold(session.connection, delivery.instance_id)
     if not change(session.connection, delivery.id, delivery.state, DeliveryState.COMMITTED, values):
         return False
     session.tell(Event.COMMITTED, delivery.image, **what(delivery))

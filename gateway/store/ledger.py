@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from datetime import datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from gateway.records import Reason, Received, Stage, State
 from gateway.store.answers import record_answer, standing_reports, supersede
 from gateway.store.arrivals import insert_if_new, there_again
 from gateway.store.clock_setback import clear_future_times
+from gateway.store.database import is_pooled
 from gateway.store.database_errors import errors_are_for_later, told_by
 from gateway.store.deletions import wait_for_deletions
 from gateway.store.doorbell import Bell, Work
@@ -37,7 +39,6 @@ from gateway.store.schema import answers, instances, workers
 from gateway.store.session import AuditEntry, Session, open_session
 from gateway.store.session import now as now
 from gateway.store.shared_commit import SharedCommit
-from gateway.store.timings import record_timings
 from gateway.telemetry.events import Event
 
 CLOCK_TOLERANCE = timedelta(seconds=10)  # a clock set back by less makes nothing wait for long
@@ -121,6 +122,19 @@ class Ledger:
                 connection.execution_options(isolation_level="AUTOCOMMIT")
             yield connection
 
+    @contextmanager
+    def statement(self) -> Iterator[sa.Connection]:
+        """Open a transaction of one statement; it is on disk when the block ends.
+
+        A server commits it with the statement, in one round trip. A pooler needs a transaction for its settings.
+        """
+        with errors_are_for_later(), self._engine.connect() as connection:
+            if connection.dialect.name == "postgresql" and not is_pooled(connection):
+                yield connection.execution_options(isolation_level="AUTOCOMMIT")
+                return
+            with connection.begin():
+                yield connection
+
     def session(self) -> AbstractContextManager[Session]:
         """Open a transaction that tells events; it is on disk, and they are told, when the block ends."""
         return open_session(self._engine, self._bell)
@@ -162,7 +176,7 @@ class Ledger:
         order = sorted(range(len(receipts)), key=lambda place: receipts[place].received.sop_instance_uid)
         with self.session() as session:
             arrivals = {place: self._record_receipt(session, receipts[place]) for place in order}
-            record_timings(session.connection, *({Stage.RECEIVE: each.seconds} for each in receipts))
+            session.time(*({Stage.RECEIVE: each.seconds} for each in receipts))
         return [arrivals[place] for place in range(len(receipts))]
 
     def _record_receipt(self, session: Session, receipt: _Receipt) -> Arrival:
@@ -241,11 +255,11 @@ class Ledger:
     def begin_batch(self, batch: str) -> list[StoredInstance]:
         """Return the batch's images that have no answer yet, one attempt counted on each."""
         mine = (instances.c.batch == batch) & (instances.c.state == State.RECEIVED)
-        with self.transaction() as connection:
-            connection.execute(sa.update(instances).where(mine).values(attempts=instances.c.attempts + 1))
-        with self.transaction() as connection:  # SQLite's other writers do not wait for the reading
-            rows = connection.execute(sa.select(*_STORED).where(mine).order_by(instances.c.id)).all()
-            reports = standing_reports(connection, [row.id for row in rows])
+        begun = sa.update(instances).where(mine).values(attempts=instances.c.attempts + 1)
+        with self.statement() as connection:
+            rows = sorted(connection.execute(begun.returning(*_STORED)), key=attrgetter("id"))
+        with self.look() as connection:  # SQLite's other writers do not wait for the reading
+            reports = standing_reports(connection, [row.id for row in rows if row.was_answered])
             uids = {row.sop_instance_uid for row in rows}
             answered, why = self._answered(connection, uids), rejected(connection, uids)
         return [

@@ -15,6 +15,7 @@ from gateway.records import Reason, State
 from gateway.store.entries import DeliveryState, ImageIdentity, StoredInstance
 from gateway.store.ledger import Ledger, now
 from gateway.store.objects import Objects, Stores
+from gateway.store.outcome import hold as hold_state
 from gateway.store.outcome import update_state
 from gateway.store.patients import forget_patient
 from gateway.store.schema import deliveries, instances, results
@@ -97,6 +98,7 @@ def _lose_results(ledger: Ledger, store: Objects, uid: str) -> int:
 
 def _lose_result(session: Session, result_id: int, instance_id: int) -> None:
     connection = session.connection
+    hold_state(connection, instance_id)
     this = sa.update(results).where(results.c.id == result_id)
     connection.execute(this.values(file_deleted_at=now()))
     waits = (deliveries.c.result_id == result_id) & (deliveries.c.state == DeliveryState.PENDING)

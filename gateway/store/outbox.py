@@ -13,10 +13,9 @@ from gateway.records import WITHDRAWALS, Stage
 from gateway.store.doorbell import Work
 from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery, named
 from gateway.store.ledger import Ledger, now
-from gateway.store.outcome import update_state, update_states
+from gateway.store.outcome import held_images, hold, update_state, update_states
 from gateway.store.schema import answers, deliveries, destinations, instances, results
 from gateway.store.session import AuditEntry
-from gateway.store.timings import record_timings
 from gateway.telemetry.events import Event
 
 
@@ -54,14 +53,14 @@ class Outbox:
         """Take up to `limit` deliveries in hand, those that have waited longest first."""
         due = sa.select(deliveries.c.id).where(_due(destination))
         due = due.order_by(deliveries.c.not_before, deliveries.c.id).limit(limit)
-        with self._ledger.transaction() as connection:
+        with self._ledger.statement() as connection:
             if connection.dialect.name == "postgresql":
                 due = due.with_for_update(skip_locked=True)
             claim = sa.update(deliveries).where(deliveries.c.id.in_(due)).values(worker_id=worker)
             ids = connection.scalars(claim.returning(deliveries.c.id)).all()
         if not ids:
             return []
-        with self._ledger.transaction() as connection:  # SQLite's other writers do not wait for the reading
+        with self._ledger.look() as connection:  # SQLite's other writers do not wait for the reading
             return self.read(connection, deliveries.c.id.in_(ids))
 
     def release(
@@ -87,7 +86,7 @@ class Outbox:
         with self._ledger.look() as connection:
             if connection.scalars(sa.select(deliveries.c.id).where(held).limit(1)).first() is None:
                 return  # as a rule, and then without the write lock
-        with self._ledger.transaction() as connection:
+        with self._ledger.statement() as connection:
             connection.execute(sa.update(deliveries).where(held).values(values))
         self._ledger.ring(Work.DELIVERIES)
 
@@ -134,6 +133,9 @@ class Outbox:
         these = deliveries.c.id.in_([each.id for each in stored]) & deliveries.c.open
         waiting = these & (deliveries.c.state == DeliveryState.PENDING)
         with self._ledger.session() as session:
+            if session.connection.dialect.name == "postgresql":
+                images = held_images({each.instance_id for each in stored}).cte("images")
+                waiting &= sa.select(sa.func.count()).select_from(images).scalar_subquery() > 0
             changed = sa.update(deliveries).where(waiting).values(values).returning(deliveries.c.id)
             ids = set(session.connection.scalars(changed))
             new = [each for each in stored if each.id in ids]
@@ -142,8 +144,7 @@ class Outbox:
                 session.tell(Event.DELIVERED, each.image, audit=entry, **what(each))
             if new:
                 update_states(session.connection, {each.instance_id for each in new}, now())
-            waited = [{Stage.DELIVER: (now() - each.begun_at).total_seconds()} for each in new]
-            record_timings(session.connection, *waited)
+            session.time(*({Stage.DELIVER: (now() - each.begun_at).total_seconds()} for each in new))
 
     def record_failure(
         self, delivery: PendingDelivery, error: str, delay_seconds: float = 0, *, unsure: bool = False
@@ -175,6 +176,7 @@ class Outbox:
         **data: str,
     ) -> None:
         with self._ledger.session() as session:
+            hold(session.connection, delivery.instance_id)
             if change(session.connection, delivery.id, delivery.state, state, values):
                 session.tell(event, delivery.image, audit=audit, **what(delivery), **data)
                 update_state(session.connection, delivery.instance_id, now())

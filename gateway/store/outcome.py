@@ -20,8 +20,27 @@ NO_ROUTE = (
 )
 
 
+def held_images(instance_ids: Collection[int]) -> sa.Select[Any]:
+    """Pick images, and keep their states from others until the transaction ends.
+
+    Two couriers may end the last two deliveries of an image at the same moment: without it, neither sees what
+    the other has not yet committed, and the image stays `inferred`. SQLite has one writer at a time.
+    """
+    these = sa.select(instances.c.id).where(instances.c.id.in_(instance_ids)).order_by(instances.c.id)
+    return these.with_for_update(key_share=True)
+
+
+def hold(connection: sa.Connection, instance_id: int) -> None:
+    """Keep the state of one image from others: see `held_images`; called before its deliveries change."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(held_images([instance_id]))
+
+
 def update_state(connection: sa.Connection, instance_id: int, time: datetime) -> None:
-    """Make an `inferred` image `delivered` or `failed` once nothing of its answers is left to deliver."""
+    """Make an `inferred` image `delivered` or `failed` once nothing of its answers is left to deliver.
+
+    The caller holds the image: see `held_images`.
+    """
     update_states(connection, [instance_id], time)
 
 

@@ -2,21 +2,23 @@
 
 Stores open a session to change rows. `tell` writes an event to the history of an image within the
 transaction; after the commit the session writes the same event to the log, and the audit entry that belongs
-to it. What is rolled back leaves no trace in any of the three.
+to it. `time` keeps the duration of a stage. What is rolled back leaves no trace in any of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.records import Stage
 from gateway.store.clock import now as now
 from gateway.store.database_errors import errors_are_for_later
 from gateway.store.doorbell import Bell, Work
 from gateway.store.entries import ImageIdentity
+from gateway.store.history import write_history
 from gateway.store.schema import events, instances
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
@@ -58,6 +60,7 @@ class Session:
     def __init__(self, connection: sa.Connection, bell: Bell | None = None) -> None:
         self.connection = connection
         self._rows: list[dict[str, Any]] = []
+        self._timings: list[dict[str, Any]] = []
         self._bell = bell
         self._told: list[tuple[Event, dict[str, Any], AuditEntry | None]] = []
 
@@ -79,10 +82,15 @@ class Session:
         }
         self._told.append((event, names | data, audit))
 
+    def time(self, *images: Mapping[Stage, float]) -> None:
+        """Keep how long each stage of each image took, in seconds."""
+        for seconds in images:
+            for stage, spent in seconds.items():
+                self._timings.append({"stage": stage.value, "seconds": max(0.0, spent), "time": now()})
+
     def write_history(self) -> None:
-        """Write the events to the history, in order, within the transaction."""
-        if self._rows:
-            self.connection.execute(sa.insert(events).inline(), self._rows)
+        """Write the events, in order, and the timings within the transaction."""
+        write_history(self.connection, self._rows, self._timings)
 
     def is_committed(self, engine: sa.Engine) -> bool:
         """Look up a transaction whose commit was not answered, by the first event of its history.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.records import Stage
 from gateway.store.clock import now
 from gateway.store.schema import tallies, timings
 
@@ -30,18 +29,6 @@ class Tally(NamedTuple):
     bucket: int
     runs: int
     seconds: float
-
-
-def record_timings(connection: sa.Connection, *images: Mapping[Stage, float]) -> None:
-    """Add one row for each stage of each image."""
-    time = now()
-    rows = [
-        {"stage": stage, "seconds": max(0.0, spent), "time": time}
-        for seconds in images
-        for stage, spent in seconds.items()
-    ]
-    if rows:
-        connection.execute(sa.insert(timings).inline(), rows)
 
 
 def tallies_since(connection: sa.Connection, last: int) -> tuple[int, list[Tally]]:

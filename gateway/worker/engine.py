@@ -187,7 +187,7 @@ class Engine:
             self._stores.check()
             self._pipeline.check()
             batch = f"{self._worker_id}:{uuid.uuid4()}"
-            with self._ledger.transaction() as connection:
+            with self._ledger.statement() as connection:
                 count = self._ledger.claim(connection, batch, self._pipeline.batch_size)
             if count:
                 self._begin(batch)

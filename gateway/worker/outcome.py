@@ -16,7 +16,6 @@ from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger, now
 from gateway.store.rejections import Rejection, keep_rejections, rejected, told, withdraw
 from gateway.store.session import AuditEntry, Session
-from gateway.store.timings import record_timings
 from gateway.telemetry.audit import trail
 from gateway.telemetry.audit.subject import subject_of
 from gateway.telemetry.events import Event
@@ -37,7 +36,7 @@ def record_outcomes(outcomes: Sequence[Settled], ledger: Ledger, session: Sessio
         if settled.note is not None:
             given = _rejection(settled.instance, settled.note)
             withdraw(session, given, partial(_audit, ledger, given))
-    record_timings(session.connection, *map(_seconds, new))
+    session.time(*map(_seconds, new))
     described = {each.instance.id: each.description for each in new if each.description}
     record_descriptions(session.connection, described)
 

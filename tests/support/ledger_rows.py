@@ -32,7 +32,7 @@ def received(tmp_path: Path, number: int = 1, **changes: Any) -> Received:
 
 
 def claim(ledger: Ledger, batch: str, limit: int = 10) -> list[StoredInstance]:
-    with ledger.transaction() as connection:
+    with ledger.statement() as connection:
         ledger.claim(connection, batch, limit)
     return ledger.begin_batch(batch)
 

@@ -18,7 +18,6 @@ from gateway.store.descriptions import record_descriptions
 from gateway.store.entries import StoredInstance
 from gateway.store.opening import open_database
 from gateway.store.spool import Spool
-from gateway.store.timings import record_timings
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
 from tests.support.database import database_in
@@ -87,10 +86,10 @@ def add_answer(site: Site, number: int, source: Dataset | None = None, **changes
     """Receive an image and answer it: pneumonia, score 0.9, nothing delivered yet."""
     row = add_image(site, number, source or dx(), **changes)
     instance = answer_again(site, number)
-    with site.ledger.transaction() as connection:
+    with site.ledger.session() as session:
         description = Description(HOSTILE, f"Maker {HOSTILE}", 0.4, 0.7)
-        record_descriptions(connection, {instance.id: description})
-        record_timings(connection, {Stage.ANSWER: 1.5})
+        record_descriptions(session.connection, {instance.id: description})
+        session.time({Stage.ANSWER: 1.5})
     return row
 
 

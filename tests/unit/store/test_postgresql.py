@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
 from gateway.store.opening import open_database
+from gateway.store.outbox import Outbox
 from gateway.store.postgresql import Connection
 from gateway.store.queries.images import Images
 from gateway.store.schema import answers
@@ -380,3 +382,34 @@ def test_between_two_looks_the_ledgers_clock_counts_on(monkeypatch: pytest.Monke
     assert clock.now() == noon + timedelta(seconds=7)
     monkeypatch.setattr(clock, "counter", lambda: 101.0 + clock.FRESH_SECONDS)
     assert clock.is_old()
+
+
+# --- two couriers at once
+
+
+def test_an_image_is_delivered_though_its_last_two_deliveries_end_at_the_same_moment(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.record_received(received(tmp_path))
+    (image,) = claim(ledger, "batch")
+    record_answer(ledger, image, answer(tmp_path, "pacs", "outbox"))
+    outbox = Outbox(ledger)
+    (at_pacs,), (at_outbox,) = (outbox.claim(name, "worker", 1) for name in ("pacs", "outbox"))
+    with ThreadPoolExecutor(1) as another:
+        ended: list[Future[None]] = []
+
+        def end_the_other_one(_: sa.Connection) -> None:
+            if not ended:  # it commits, too
+                ended.append(another.submit(outbox.record_stored, at_outbox))
+                wait_for(lambda: ended[0].done() or waits_for_a_lock(ledger))
+
+        sa.event.listen(ledger._engine, "commit", end_the_other_one)
+        outbox.record_stored(at_pacs)
+        ended[0].result()
+    assert state(ledger) == ("delivered", None)
+
+
+def waits_for_a_lock(ledger: Ledger) -> bool:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with ledger.look() as connection:
+        return bool(connection.exec_driver_sql(query).scalar_one())
