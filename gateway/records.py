@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 IMPLEMENTATION_CLASS_UID = "2.25.268574729686698727908756044073982378165"  # PS3.7 D.3.3.2
 IMPLEMENTATION_VERSION_NAME = "CXR_GATEWAY"
