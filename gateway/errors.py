@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.records import Reason
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.records import Reason
 
 
 class GatewayError(Exception):

@@ -11,7 +11,6 @@ import typer
 
 from gateway.commands.console import counted
 from gateway.commands.options import Config
-from gateway.configuration.settings_file import load_settings
 
 
 def predict(
@@ -22,6 +21,7 @@ def predict(
     config: Config = None,
 ) -> None:
     """Answer for files, one JSON line each on standard output."""
+    from gateway.configuration.settings_file import load_settings
     from gateway.worker.pipeline import open_predictor
     from gateway.worker.predict import find_files, predict_files, write_results
 

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
-import yaml
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -17,8 +16,6 @@ from gateway import __version__
 from gateway.commands.console import TABLE_WIDTH, err, out, print_json, warn
 from gateway.commands.opening import open_settings
 from gateway.commands.options import AsJson, Config
-from gateway.configuration.secrets import without_secrets
-from gateway.configuration.settings_file import check_settings, load_settings
 from gateway.errors import GatewayError
 
 if TYPE_CHECKING:
@@ -27,6 +24,8 @@ if TYPE_CHECKING:
 
 def check_config(config: Config = None) -> None:
     """List every problem of the settings, with line and remedy. Warnings alone leave the exit status 0."""
+    from gateway.configuration.settings_file import check_settings
+
     check_settings(config, lambda line: warn(f"gateway: warning: {line}", style="yellow"))
     open_settings(config)
     out.print("the settings are right")
@@ -34,6 +33,10 @@ def check_config(config: Config = None) -> None:
 
 def show_config(config: Config = None) -> None:
     """Print the settings in force, file and environment together."""
+    import yaml
+
+    from gateway.configuration.secrets import without_secrets
+
     settings = open_settings(config)
     content = without_secrets(settings.model_dump(mode="json"))
     sys.stdout.write(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
@@ -57,6 +60,7 @@ def doctor(as_json: AsJson = False, config: Config = None) -> None:
 
 def health(config: Config = None) -> None:
     """Say whether every role of the gateway on this machine serves: for containers and monitors."""
+    from gateway.configuration.settings_file import load_settings
     from gateway.telemetry.role_status import read_role_status
 
     roles = read_role_status(load_settings(config).directory.role_status)

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.commands.console import warn
-from gateway.configuration.settings_file import DEFAULT_FILE, file_in_use, load_settings
 from gateway.errors import GatewayError
-from gateway.settings import Settings
 
 if TYPE_CHECKING:
+    from gateway.settings import Settings
     from gateway.store.ledger import Ledger
     from gateway.store.queries.views import ImageView
 
@@ -23,6 +22,8 @@ def open_settings(config: Path | None, *, quiet: bool = False) -> Settings:
     ConfigurationError
         If the settings are wrong; the message lists every problem.
     """
+    from gateway.configuration.settings_file import DEFAULT_FILE, file_in_use, load_settings
+
     settings = load_settings(config)
     if not quiet and file_in_use(config) is None:
         problem = f"no {DEFAULT_FILE} here: the defaults serve, and data is kept in {settings.data_dir}"

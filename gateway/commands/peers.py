@@ -9,7 +9,6 @@ import typer
 
 from gateway.commands.console import counted, out, warn
 from gateway.commands.options import CAFile, CallingTitle, CertificateFile, Config, KeyFile, Node, WithTLS
-from gateway.configuration.settings_file import load_settings
 
 DICOMDIR = "DICOMDIR"
 """Name of the directory of a medium (PS3.10 8.6), which is no image."""
@@ -27,6 +26,7 @@ def echo(
     config: Config = None,
 ) -> None:
     """Verify a DICOM node by C-ECHO."""
+    from gateway.configuration.settings_file import load_settings
     from gateway.requestor.node_argument import Options, node_from
     from gateway.requestor.storage_scu import echo as verify
 
@@ -47,6 +47,7 @@ def send(
     config: Config = None,
 ) -> None:
     """Send DICOM files by C-STORE. In folders, a DICOMDIR and files that are not DICOM are passed over."""
+    from gateway.configuration.settings_file import load_settings
     from gateway.requestor.node_argument import Options, node_from
     from gateway.requestor.send import send_files
     from gateway.worker.predict import find_files

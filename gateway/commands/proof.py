@@ -12,7 +12,6 @@ from rich.progress import Progress
 
 from gateway.commands.console import err, out, warn
 from gateway.commands.options import Config
-from gateway.configuration.settings_file import load_settings
 
 
 def prove(
@@ -38,6 +37,7 @@ def prove(
     config: Config = None,
 ) -> None:
     """Kill a gateway of its own again and again; show that nothing is lost or answered twice."""
+    from gateway.configuration.settings_file import load_settings
     from gateway.proof.cluster.conduct import ClusterExperiment, conduct_in_cluster
     from gateway.proof.cluster.machine import enter_own_machine
     from gateway.proof.conduct import Experiment, conduct

@@ -18,12 +18,11 @@ from gateway.commands.console import counted, err, out, print_json
 from gateway.commands.opening import open_ledger, open_ledger_to_change, open_settings
 from gateway.commands.options import AsJson, Config, Supervised
 from gateway.errors import ConfigurationError, GatewayError
-from gateway.settings import Settings
-from gateway.settings.across import did_you_mean
 
 if TYPE_CHECKING:
     from gateway.pull.puller import Puller
     from gateway.pull.query import Query
+    from gateway.settings import Settings
     from gateway.store.ledger import Ledger
     from gateway.store.pulls import PullView
 
@@ -165,6 +164,7 @@ def _fetch(puller: Puller, ledger: Ledger, query: Query | None, *, as_json: bool
 def _print_views(
     ledger: Ledger, source: str | None, show: str | None, state: str | None, limit: int, *, as_json: bool
 ) -> None:
+    from gateway.settings.across import did_you_mean
     from gateway.store.pulls import Pulls, PullState
 
     if state is not None and state not in list(PullState):
@@ -197,6 +197,8 @@ def _line(view: PullView) -> str:
 
 
 def _name_of(settings: Settings, source: str | None) -> str:
+    from gateway.settings.across import did_you_mean
+
     names = [each.name for each in settings.sources]
     if not names:
         raise ConfigurationError("sources: there is none; state one in the settings")

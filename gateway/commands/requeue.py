@@ -12,7 +12,6 @@ from gateway.commands.console import err, out, warn
 from gateway.commands.opening import open_ledger_to_change, versions_of
 from gateway.commands.options import Config
 from gateway.errors import ConfigurationError, GatewayError
-from gateway.settings.across import did_you_mean
 
 
 def retry(
@@ -57,6 +56,7 @@ def resend(
 ) -> None:
     """Send results again that were delivered: to a PACS that has lost them, or to a new one."""
     from gateway.deliver.routing import route_of
+    from gateway.settings.across import did_you_mean
     from gateway.store.requeue import Requeue, Selection
 
     if not uids and study is None and since is None:

@@ -9,7 +9,6 @@ import typer
 
 from gateway.commands.console import out, print_json, staged
 from gateway.commands.options import Config
-from gateway.configuration.settings_file import load_settings
 
 
 def train(
@@ -31,6 +30,7 @@ def evaluate(
     config: Config = None,
 ) -> None:
     """Measure a model on labelled images; print the figures as JSON."""
+    from gateway.configuration.settings_file import load_settings
     from gateway.training.evaluation.evaluate import evaluate as run
     from gateway.worker.pipeline import engine_rules
 

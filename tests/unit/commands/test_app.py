@@ -18,6 +18,10 @@ from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet, Retry
 from tests.support.gateway_process import PATIENCE_SECONDS
 
 HEAVY = (
+    "numpy",
+    "pydantic",
+    "pydicom",
+    "sqlalchemy",
     "torch",
     "openvino",
     "gateway.store",
