@@ -31,7 +31,7 @@ def prove(
     ] = 60,
     s3: Annotated[
         str | None,
-        typer.Option(help="Command of an S3 server for the cluster, as 'SERVER -H {host} -p {port}'."),
+        typer.Option(help="Command of an S3 server for the images, as 'SERVER -H {host} -p {port}'."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed, the same kills.")] = 1,
     config: Config = None,
@@ -58,7 +58,7 @@ def prove(
             wanted = ClusterExperiment(images, faults, senders, seed, s3)
             findings = conduct_in_cluster(wanted, given, folder, tell)
         else:
-            experiment = Experiment(images, kills, senders, seed, database_kills)
+            experiment = Experiment(images, kills, senders, seed, database_kills, s3)
             findings = conduct(experiment, given, database, folder, tell)
     out.print(table_of(findings, "faults" if cluster else "kills"))
     for case in cases_of(findings):

@@ -6,6 +6,7 @@ images.py      computed radiographs
 senders.py     senders that repeat each image until it is acknowledged
 serving.py     the gateway's processes: started, killed and restarted
 server.py      the PostgreSQL server, optionally killed, too
+object_store.py  an S3 server, where images and results are to lie in a bucket
 plan.py        the kills: victims, points and times
 injection.py   carries out orders to kill inside the gateway's processes, through armed/sitecustomize.py
 archive.py     the Storage SCP that records the delivered results

@@ -9,6 +9,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ from gateway.proof.course import Course, Fault
 from gateway.proof.images import write_images
 from gateway.proof.injection import Orders
 from gateway.proof.lane import Lane
+from gateway.proof.object_store import ObjectStore
 from gateway.proof.plan import DATABASE, RECEIVE, WORK, plan_kills
 from gateway.proof.reconcile import Reconciliation, reconcile
 from gateway.proof.senders import Senders
 from gateway.proof.server import PostgresServer
 from gateway.proof.serving import NO_DATABASE, Serving, free_port
 from gateway.requestor.storage_scu import DicomNode
-from gateway.settings import SCP, Delivery, DicomDestination, Route, Settings, Web
+from gateway.settings import SCP, Delivery, DicomDestination, FolderStore, Route, Settings, Store, Web
 from gateway.store.opening import open_database
 from gateway.store.queries.images import Images
 
@@ -33,13 +35,22 @@ SENDERS_WAIT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Size and seed of the experiment; `database_kills` are kills of the PostgreSQL server."""
+    """Size and seed of the experiment.
+
+    Attributes
+    ----------
+    database_kills
+        Kills of the PostgreSQL server.
+    s3
+        Command of an S3 server for images and results; None: they lie in the data directory.
+    """
 
     images: int
     kills: int
     senders: int
     seed: int
     database_kills: int = 0
+    s3: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ class Findings:
 
 
 def settings_for_proof(
-    given: Settings, data_dir: Path, database: str, archive_port: int, seed: int
+    given: Settings, data_dir: Path, database: str, archive_port: int, seed: int, store: Store
 ) -> Settings:
     """Return settings with the given model and receivers; peers, folders and database are the proof's."""
     port = free_port(random.Random(seed))  # noqa: S311 - keeps no secret
@@ -82,6 +93,7 @@ def settings_for_proof(
         "model": given.model,
         "data_dir": data_dir,
         "database": database,
+        "store": store,
         "scp": SCP(port=port, processes=given.scp.processes),
         "destinations": (destination,),
         "routes": (Route(calling_ae_title="*", to=("archive",)),),
@@ -117,9 +129,12 @@ def conduct(
     begun = time.monotonic()
     (folder / "images").mkdir()
     images = {path: uid for uid, path in write_images(folder / "images", experiment.images, experiment.seed)}
-    with listening_archive() as archive:
-        settings = settings_for_proof(given, folder / "var", database, archive.port, experiment.seed)
+    with ExitStack() as stack:
+        archive = stack.enter_context(listening_archive())
+        store = stack.enter_context(_store(experiment, folder))
+        settings = settings_for_proof(given, folder / "var", database, archive.port, experiment.seed, store)
         engine, ledger = open_database(settings)
+        stack.callback(engine.dispose)
         orders = folder / "orders"
         serving = Serving(
             settings, folder, orders, PostgresServer(engine) if experiment.database_kills else None
@@ -127,27 +142,37 @@ def conduct(
         scp = settings.scp
         node = DicomNode(scp.ae_title, scp.bind, scp.port, "PROVE", SENDERS_WAIT_SECONDS)
         senders = Senders(images, node, experiment.senders)
-        try:
-            course = Course(
-                images,
-                experiment.kills + experiment.database_kills,
-                senders=senders,
-                archive=archive,
-                recorded=Images(ledger),
-                served=serving,
-                lanes=_lanes(experiment, Orders(orders), serving),
-                tell=tell,
-            )
-            mishaps = course.to_its_end()
-            verdict = reconcile(senders.acknowledged, course.entries(), archive.arrivals)
-        finally:
-            engine.dispose()
+        course = Course(
+            images,
+            experiment.kills + experiment.database_kills,
+            senders=senders,
+            archive=archive,
+            recorded=Images(ledger),
+            served=serving,
+            lanes=_lanes(experiment, Orders(orders), serving),
+            tell=tell,
+        )
+        mishaps = course.to_its_end()
+        verdict = reconcile(senders.acknowledged, course.entries(), archive.arrivals)
     mishaps += tuple(_mishaps_in_log(serving, _expected_ends(experiment)))
     return Findings(course.done(), verdict, mishaps, time.monotonic() - begun)
 
 
+@contextmanager
+def _store(experiment: Experiment, folder: Path) -> Iterator[Store]:
+    """Yield the setting `store`; an S3 server runs for the length of the block, where one is wanted."""
+    if experiment.s3 is None:
+        yield FolderStore()
+        return
+    port = free_port(random.Random(f"s3 {experiment.seed}"))  # noqa: S311 - keeps no secret
+    objects = ObjectStore(experiment.s3, "127.0.0.1", port, folder / "s3.log")
+    with objects.running():
+        yield objects.settings
+
+
 def _lanes(experiment: Experiment, orders: Orders, serving: Serving) -> Sequence[Lane]:
-    plan = plan_kills(experiment.kills, experiment.seed, experiment.database_kills)
+    over_s3 = experiment.s3 is not None
+    plan = plan_kills(experiment.kills, experiment.seed, experiment.database_kills, over_s3=over_s3)
     return [
         Lane([kill for kill in plan if kill.lane == lane], orders, serving)
         for lane in (RECEIVE, WORK, DATABASE)

@@ -24,6 +24,9 @@ from gateway.proof.plan import ALL, ITSELF, RECEIVE, SERVE, WORK, Kill
 ORDERS = "CXR_PROVE_ORDERS"
 """Environment variable: the folder of orders."""
 
+OVER_S3 = "CXR_PROVE_OVER_S3"
+"""Environment variable, set where images and results lie in a bucket."""
+
 
 class Orders:
     """The folder of orders, shared by the experiment and the armed processes."""
@@ -149,6 +152,8 @@ def arm() -> None:
         _arm_sandbox(injection)
     else:
         _arm_commits(injection)
+        if OVER_S3 in os.environ:
+            _arm_puts(injection)
         {RECEIVE: _arm_receiver, WORK: _arm_worker}[role](injection)
 
 
@@ -172,6 +177,12 @@ def _arm_commits(injection: Injection) -> None:
         (passing if has_written else commit)(dialect, connection)
 
     DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
+
+
+def _arm_puts(injection: Injection) -> None:
+    from gateway.store.bucket import Bucket
+
+    Bucket.put = injection.around("put", Bucket.put)  # type: ignore[method-assign]
 
 
 def _arm_receiver(injection: Injection) -> None:

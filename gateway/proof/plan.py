@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 RECEIVE, WORK, SERVE, ALL, DATABASE = "receive", "work", "serve", "all", "database"
 ITSELF = "itself"
@@ -63,15 +63,25 @@ class Kill:
         return NAMES[self.lane if self.victim == ITSELF else self.victim]
 
 
-def plan_kills(kills: int, seed: int, database_kills: int = 0) -> list[Kill]:
-    """Return the kills in order, 68 of 100 at the receiver, followed by those of the database server."""
+def plan_kills(kills: int, seed: int, database_kills: int = 0, *, over_s3: bool = False) -> list[Kill]:
+    """Return the kills in order, 68 of 100 at the receiver, followed by those of the database server.
+
+    Where files lie in a bucket (`over_s3`), its PUT makes them durable, and takes the place of fsync.
+    """
     chance = random.Random(seed)  # noqa: S311 - repeatable, keeps no secret
     deck = _decks(chance)
     planned = [_kill(number, *next(deck), chance) for number in range(kills)]
+    if over_s3:
+        planned = [at_put(kill) for kill in planned]
     return planned + [
         Kill(number, DATABASE, DATABASE, wait_seconds=chance.uniform(0, LONGEST_WAIT[DATABASE]))
         for number in range(kills, kills + database_kills)
     ]
+
+
+def at_put(kill: Kill) -> Kill:
+    """Return a kill at fsync as one at PUT, any other as it is."""
+    return replace(kill, point=kill.point.replace(".fsync.", ".put.")) if kill.point else kill
 
 
 def _decks(chance: random.Random) -> Iterator[tuple[str | None, str]]:

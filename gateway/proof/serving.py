@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from gateway.errors import GatewayError
-from gateway.proof.injection import ORDERS, kill
+from gateway.proof.injection import ORDERS, OVER_S3, kill
+from gateway.proof.object_store import as_yaml
 from gateway.proof.plan import ALL, DATABASE
 from gateway.proof.server import PostgresServer
 from gateway.settings import Settings
@@ -49,11 +50,13 @@ class Serving:
         self._log = settings.directory.log
         self._stderr = folder / "stderr.txt"
         file = folder / "gateway.yaml"
-        file.write_text(yaml.safe_dump(settings.model_dump(mode="json")))
+        file.write_text(yaml.safe_dump(as_yaml(settings)))
         self._command = [sys.executable, "-m", "gateway", "serve", "--config", str(file)]
         own = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
         path = os.pathsep.join([str(ARMED), *filter(None, [own.get("PYTHONPATH")])])
         self._environment = own | {"PYTHONPATH": path, ORDERS: str(orders)}
+        if settings.store.kind == "s3":
+            self._environment[OVER_S3] = "1"
         self._process: subprocess.Popen[bytes]
 
     def start(self) -> None:

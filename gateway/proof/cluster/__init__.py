@@ -4,7 +4,6 @@ network.py     a switch, and a cable to each host that can be cut
 host.py        a host: process IDs, name and mounts of its own; programs that are started again
 postgresql.py  a primary and its standby, and the operator who promotes and rebuilds them
 balancer.py    HAProxy before the receivers
-object_store.py  an S3 server
 clocks.py      hosts whose time of day is wrong
 site.py        the whole cluster: addresses, settings, clocks
 faults.py      what goes wrong, in which order

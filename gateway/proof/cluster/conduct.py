@@ -15,7 +15,7 @@ from pathlib import Path
 from gateway.proof.archive import listening_archive
 from gateway.proof.cluster.faults import DATABASES, HOSTS, plan_faults
 from gateway.proof.cluster.lanes import ClusterLane
-from gateway.proof.cluster.site import CALLING_AE_TITLE, PACS, PACS_PORT, SCP_PORT, STORE, Cluster
+from gateway.proof.cluster.site import CALLING_AE_TITLE, PACS, PACS_PORT, SCP_PORT, Cluster
 from gateway.proof.conduct import SENDERS_WAIT_SECONDS, Findings, bug_in
 from gateway.proof.course import AHEAD, Course
 from gateway.proof.images import write_images
@@ -62,7 +62,7 @@ def conduct_in_cluster(
     images = {path: uid for uid, path in write_images(folder / "images", experiment.images, experiment.seed)}
     orders = Orders(folder / "orders")
     cluster = Cluster(given, folder, folder / "orders", experiment.s3)
-    plan = plan_faults(experiment.faults, experiment.seed, [STORE] if experiment.s3 else [])
+    plan = plan_faults(experiment.faults, experiment.seed, over_s3=experiment.s3 is not None)
     lanes = [
         ClusterLane([fault for fault in plan if fault.lane == lane], cluster, orders)
         for lane in (HOSTS, DATABASES)

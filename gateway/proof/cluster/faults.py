@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.proof.cluster.site import BALANCER, PACS, ROLES
-from gateway.proof.plan import DURABILITY_OF_WORK, NAMES, RECEIVE_POINTS, STAGES_OF_WORK, Kill
+from gateway.proof.cluster.site import BALANCER, PACS, ROLES, STORE
+from gateway.proof.plan import DURABILITY_OF_WORK, NAMES, RECEIVE_POINTS, STAGES_OF_WORK, Kill, at_put
 
 HOSTS, DATABASES = "hosts", "databases"
 LONGEST_PAUSE_SECONDS = 2.0
@@ -71,32 +71,33 @@ class ClusterFault:
         return self.host or NAMES["database"]
 
 
-def plan_faults(count: int, seed: int, more_cables: Sequence[str] = ()) -> list[ClusterFault]:
+def plan_faults(count: int, seed: int, *, over_s3: bool = False) -> list[ClusterFault]:
     """Return the faults of both lanes, each lane in order, about a third of them at the databases.
 
     Parameters
     ----------
-    more_cables
-        Hosts whose cable is cut, too.
+    over_s3
+        Files lie in a bucket: its server's cable is cut, too, and its PUT takes the place of fsync.
     """
     chance = random.Random(seed)  # noqa: S311 - repeatable, keeps no secret
     databases = int(SHARE_OF_DATABASES * count)
-    hosts, servers = _host_faults(chance, more_cables), _database_faults(chance)
+    hosts, servers = _host_faults(chance, over_s3=over_s3), _database_faults(chance)
     drawn = [next(hosts) for _ in range(count - databases)] + [next(servers) for _ in range(databases)]
     return [_at_a_time(fault, chance) for fault in drawn]
 
 
-def _host_faults(chance: random.Random, more_cables: Sequence[str]) -> Iterator[ClusterFault]:
+def _host_faults(chance: random.Random, *, over_s3: bool) -> Iterator[ClusterFault]:
     """Yield faults of hosts for ever, a deck after the other; each deck has every kind on every host."""
     number = 0
     while True:
         deck = [ClusterFault(HOSTS, kind, host) for kind, hosts in _WHERE.items() for host in hosts]
-        deck += [ClusterFault(HOSTS, Kind.CUT, host) for host in more_cables]
+        if over_s3:
+            deck.append(ClusterFault(HOSTS, Kind.CUT, STORE))
         for point in _points(chance):
             role = point.split(".")[0]
             number += 1
             kill = Kill(number, role, "itself", point, chance.randint(1, 3))
-            deck.append(ClusterFault(HOSTS, Kind.POINT, kill=kill))
+            deck.append(ClusterFault(HOSTS, Kind.POINT, kill=at_put(kill) if over_s3 else kill))
         yield from _shuffled(deck, chance)
 
 

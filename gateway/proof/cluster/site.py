@@ -19,9 +19,9 @@ from gateway.proof.cluster.balancer import balancer
 from gateway.proof.cluster.clocks import wrong_clock
 from gateway.proof.cluster.host import Host, Program
 from gateway.proof.cluster.network import HERE, Network
-from gateway.proof.cluster.object_store import ObjectStore
 from gateway.proof.cluster.postgresql import PostgresPair
-from gateway.proof.injection import ORDERS
+from gateway.proof.injection import ORDERS, OVER_S3
+from gateway.proof.object_store import ObjectStore, as_yaml
 from gateway.proof.serving import ARMED
 from gateway.settings import (
     SCP,
@@ -30,7 +30,6 @@ from gateway.settings import (
     FolderStore,
     Peer,
     Route,
-    S3Store,
     Settings,
     Web,
 )
@@ -42,6 +41,7 @@ CLOCKS = {"receive1": 180, "receive2": -240, "work1": 300, "work2": -180, "web":
 """Seconds by which the clock of a host is fast."""
 
 PACS_PORT = SCP_PORT = 11112
+S3_PORT = 9000
 WEB_PORT = 8080
 _TOKEN = "prove-prove-prove"  # noqa: S105 - of a cluster that nobody else reaches
 
@@ -103,7 +103,9 @@ class Cluster:
             host.boot()
         self.database.create()
         if self.objects:
-            self.objects.start()
+            program = Program(self.objects.command, os.environ, self.objects.log)
+            self.hosts[STORE].run("s3", program)
+            self.objects.wait()
 
     def start(self) -> None:
         """Start the gateway's roles and the balancer; return before they are ready."""
@@ -162,32 +164,24 @@ class Cluster:
 
     def _object_store(self, command: str) -> ObjectStore:
         host = self.hosts[STORE] = Host(STORE, self.network)
-        return ObjectStore(self._folder, host, command)
+        return ObjectStore(command, host.address, S3_PORT, self._folder / "s3.log")
 
     def _gateway_program(self, name: str, role: str) -> Program:
         folder = self._folder / name
         folder.mkdir(exist_ok=True)
         file = folder / "gateway.yaml"
-        file.write_text(yaml.safe_dump(_as_yaml(self.settings(name))))
+        file.write_text(yaml.safe_dump(as_yaml(self.settings(name))))
         command = [sys.executable, "-m", "gateway", role, "--config", str(file)]
         return Program(command, self._environment(name), folder / "stderr.txt")
 
     def _environment(self, name: str) -> dict[str, str]:
         own = {key: value for key, value in os.environ.items() if not key.startswith("GATEWAY_")}
         path = os.pathsep.join([str(ARMED), *filter(None, [own.get("PYTHONPATH")])])
-        return own | {"PYTHONPATH": path, ORDERS: str(self._orders)} | dict(wrong_clock(CLOCKS[name]))
+        own |= {"PYTHONPATH": path, ORDERS: str(self._orders)} | ({OVER_S3: "1"} if self.objects else {})
+        return own | dict(wrong_clock(CLOCKS[name]))
 
     def _data_dir(self, name: str) -> Path:
         return self._folder / name / "var"
-
-
-def _as_yaml(settings: Settings) -> dict[str, Any]:
-    """Return settings as a file has them, secrets in clear."""
-    values: dict[str, Any] = settings.model_dump(mode="json")
-    if isinstance(settings.store, S3Store):
-        keys = ("access_key_id", "secret_access_key")
-        values["store"] |= {key: getattr(settings.store, key).get_secret_value() for key in keys}
-    return values
 
 
 def _event(line: str) -> dict[str, Any]:

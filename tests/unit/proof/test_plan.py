@@ -21,3 +21,9 @@ def test_a_hundred_kills_reach_every_point_and_every_victim() -> None:
     assert {kill.point for kill in kills} == {None, *RECEIVE_POINTS, *STAGES_OF_WORK, *DURABILITY_OF_WORK}
     assert {kill.victim for kill in kills if not kill.point} == {RECEIVE, WORK, SERVE, ALL}
     assert len({kill.number for kill in kills}) == 100
+
+
+def test_over_a_bucket_the_put_takes_the_place_of_fsync() -> None:
+    points = {kill.point for kill in plan_kills(100, seed=3, over_s3=True) if kill.point}
+    assert {"receive.put.before", "receive.put.after", "work.put.before", "work.put.after"} < points
+    assert not [point for point in points if "fsync" in point]
