@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.settings import DicomSource
+from gateway.settings import DicomSource, Schedule
 from gateway.store.entries import FoundInstance, FoundStudy
 from gateway.store.pulls import PullState
+from gateway.store.source_rows import SourceRows
 from gateway.web.site import Site
 from tests.support.site import Browser, add_image, browsing, site_in
 
@@ -38,7 +40,7 @@ def fetched(site: Site, study: str, *images: str, attempts: int = 1, detail: str
 
 
 def test_the_page_says_what_became_of_each_study(site: Site, browser: Browser) -> None:
-    assert "No study has been looked for yet" in browser.get("/pulls").text
+    assert "No study has been found yet" in browser.get("/pulls").text
     add_image(site, 1)
     fetched(site, "1.8.1", "1.2.1")
     fetched(site, "1.8.2", "1.2.1", "1.2.66", "1.2.67", attempts=5, detail="status A702 <b>")
@@ -86,6 +88,19 @@ def test_a_study_that_is_being_asked_for_is_left_alone(site: Site, browser: Brow
     browser.post("/pulls/again", data={"source": "pacs", "study_instance_uid": "1.8.1"})
     (view,) = site.pulls.of_study("1.8.1")
     assert view.pull.state == PullState.ASKED
+
+
+def test_the_page_says_how_far_back_the_schedule_looks_and_when_it_looked_last(tmp_path: Path) -> None:
+    by_schedule = SOURCE.model_copy(update={"schedule": Schedule(overlap_days=3, sweep_days=30)})
+    site = site_in(tmp_path, sections={"sources": (by_schedule,)})
+    with browsing(site) as browser:
+        assert "pacs has not been searched yet" in browser.get("/pulls").text
+        local = datetime.fromisoformat("2026-11-01T12:34:56")
+        SourceRows(site.ledger).record_searched("pacs", ["overlap", "recent"], local)
+        page = browser.get("/pulls").text
+    assert "pacs was searched 2026-11-01 12:34:56" in page
+    assert "Studies of the last 3 days" in page
+    assert "at 02:00 those of the last 30 days" in page
 
 
 def test_without_sources_the_page_says_so_and_is_in_no_menu(tmp_path: Path) -> None:

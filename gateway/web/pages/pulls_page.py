@@ -30,19 +30,22 @@ def routes(site: Site) -> APIRouter:
     def show(request: Request, source: Name = "", state: Name = "") -> Response:
         chosen = PullState(state) if state in list(PullState) else None
         names = [each.name for each in site.settings.sources]
+        schedules = {each.name: each.schedule for each in site.settings.sources if each.schedule}
+        rows = SourceRows(site.ledger).all()
         return page(
             request,
             site,
             "pulls.html",
             views=site.pulls.newest(ROWS, source=source or None, state=chosen),
             counts=site.pulls.counts(),
-            away=[row for row in SourceRows(site.ledger).all() if row.failures],
+            away=[row for row in rows if row.failures],
+            searched={row.name: max(row.searched.values()) for row in rows if row.searched},
+            schedules=schedules,
             states=PULLS,
             source=source,
             state=chosen or "",
             sources=sorted({*names, *site.pulls.counts()}),
             configured=names,
-            scheduled=[each.name for each in site.settings.sources if each.schedule is not None],
             most=ROWS,
             most_missing=MISSING_SHOWN,
         )

@@ -1,0 +1,117 @@
+"""The page of fetched studies, in Chromium, over studies that a real Orthanc gave by schedule and by hand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+from gateway.deliver.storage_scu import DicomNode
+from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc, running_orthanc
+from tests.support.free_ports import free_port
+from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
+from tests.support.missing_peer import leave_out
+from tests.support.sources import dx, encoded
+
+TOKEN = "a token of some length"
+
+
+def study(images: int = 1, **attributes: str) -> list[Dataset]:
+    """Return a study of today unless a date is stated: a schedule looks back a few days, not for ever."""
+    now = datetime.now().astimezone()
+    shared = {
+        "StudyInstanceUID": generate_uid(prefix=None),
+        "SeriesInstanceUID": generate_uid(prefix=None),
+        "StudyDate": f"{now:%Y%m%d}",
+        "StudyTime": f"{now:%H%M%S}",
+    }
+    return [dx(**(shared | attributes)) for _ in range(images)]
+
+
+@dataclass
+class Ward:
+    """A gateway, the Orthanc that it asks, and the page in a browser."""
+
+    gateway: GatewayProcess
+    orthanc: Orthanc
+    page: Page
+    url: str
+
+    def row(self, images: list[Dataset], source: str) -> Locator:
+        """Return the row of a study, once the page shows it as settled."""
+        uid = str(images[0].StudyInstanceUID)
+        row = self.page.locator("tbody tr", has_text=uid)
+
+        def is_settled() -> bool:
+            self.page.goto(f"{self.url}/pulls?source={source}")
+            return row.count() == 1 and row.locator(".pull.found, .pull.asked").count() == 0
+
+        wait_for(is_settled)
+        return row
+
+
+@pytest.fixture(scope="module", params=["get", "move"])
+def ward(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        leave_out("chromium is missing: apt-get install chromium")
+    folder = tmp_path_factory.mktemp("ward")
+    port = free_port()
+    with running_orthanc(folder / "orthanc") as orthanc:
+        orthanc.introduce(DicomNode("CXR_GATEWAY", "127.0.0.1", port, "CXR_GATEWAY"), "gateway")
+        pacs = {
+            "name": "pacs", "kind": "dicom", "ae_title": AE_TITLE, "host": "127.0.0.1",
+            "port": orthanc.dicom_port, "retrieve": request.param, "arrival_seconds": PATIENCE_SECONDS,
+            "schedule": {"recent_every_seconds": 1},
+        }  # fmt: skip
+        web = {"name": "web", "kind": "dicomweb", "url": orthanc.url, "username": USER, "password": PASSWORD}
+        settings = {
+            "doubles": ["instant"],
+            "scp": {"port": port},
+            "sources": [pacs, web],
+            "web": {"enabled": True, "port": 0, "token": TOKEN},
+        }
+        with running(folder, **settings) as gateway, sync_playwright() as playwright:
+            url = wait_for(lambda: next((e["url"] for e in gateway.events("started") if "url" in e), None))
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_page(extra_http_headers={"Authorization": f"Bearer {TOKEN}"})
+            yield Ward(gateway, orthanc, page, url)
+            if pictures := os.environ.get("SCREENSHOTS"):
+                page.goto(f"{url}/pulls")
+                page.screenshot(path=Path(pictures) / f"pulls_{request.param}.png", full_page=True)
+            browser.close()
+
+
+def test_the_page_shows_what_the_schedule_fetched_and_what_it_left_there(ward: Ward) -> None:
+    chests, knee = study(2), study(BodyPartExamined="KNEE", SeriesDescription="Knee")
+    for image in (*chests, *knee):
+        ward.orthanc.upload(encoded(image))
+    complete = ward.row(chests, "pacs")
+    expect(complete).to_contain_text("complete")
+    expect(complete).to_contain_text("2/2")
+    not_wanted = ward.row(knee, "pacs")
+    expect(not_wanted).to_contain_text("not wanted")
+    expect(not_wanted).to_contain_text("0/0")
+    wait_for(lambda: len(ward.gateway.images("delivered")) >= 2)
+    expect(ward.page.locator("main")).to_contain_text("pacs was searched")
+
+
+def test_a_study_older_than_the_schedule_looks_back_is_fetched_by_hand(ward: Ward) -> None:
+    """The page says how far back the schedule looks, and the command that fetches the rest."""
+    old = study(StudyDate="20250401")
+    ward.orthanc.upload(encoded(old[0]))
+    ward.page.goto(f"{ward.url}/pulls")
+    expect(ward.page.locator("main")).to_contain_text("Studies of the last 3 days are looked for by schedule")
+    for source in ("web", "pacs"):
+        done = ward.gateway.command("pull", "--from", source, "--date", "2025-04-01..2025-04-01")
+        assert done.returncode == 0, done.stderr
+        expect(ward.row(old, source)).to_contain_text("complete")
+    assert len(ward.gateway.versions(str(old[0].SOPInstanceUID))) == 1
