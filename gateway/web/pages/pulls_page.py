@@ -14,6 +14,7 @@ from gateway.store.source_rows import SourceRows
 from gateway.web.pages.templates import page
 from gateway.web.pages.words import PULLS
 from gateway.web.security.audit import record_asked_again
+from gateway.web.security.guard import problem
 from gateway.web.site import Site
 
 ROWS = 100
@@ -56,7 +57,7 @@ def routes(site: Site) -> APIRouter:
         shown_state: Annotated[str, Form(max_length=64)] = "",
     ) -> Response:
         if not site.pulls.of_study(study_instance_uid):
-            return Response(status_code=HTTPStatus.NOT_FOUND)
+            return problem(HTTPStatus.NOT_FOUND, "no source was found to have this study")
         if site.pulls.ask_again(source, study_instance_uid):
             record_asked_again(request, source, study_instance_uid)
         here = {"source": shown_source, "state": shown_state}
