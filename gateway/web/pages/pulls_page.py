@@ -9,8 +9,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from gateway.store.place import Place
 from gateway.store.pulls import PullState
 from gateway.store.source_rows import SourceRows
+from gateway.web.pages.by_time import Behind, pages
 from gateway.web.pages.templates import page
 from gateway.web.pages.words import PULLS
 from gateway.web.security.audit import record_asked_again
@@ -28,14 +30,22 @@ def routes(site: Site) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/pulls", response_class=HTMLResponse)
-    def show(request: Request, source: Name = "", state: Name = "") -> Response:
+    def show(request: Request, source: Name = "", state: Name = "", behind: Behind = "") -> Response:
         chosen = PullState(state) if state in list(PullState) else None
         names = [each.name for each in site.settings.sources]
+        views = site.pulls.newest(ROWS + 1, source=source or None, state=chosen, behind=Place.of(behind))
         return page(
             request,
             site,
             "pulls.html",
-            views=site.pulls.newest(ROWS, source=source or None, state=chosen),
+            views=views[:ROWS],
+            pages=pages(
+                "/pulls",
+                {"source": source, "state": chosen or ""},
+                behind,
+                [Place(each.pull.state_at, each.pull.id) for each in views],
+                ROWS,
+            ),
             counts=site.pulls.counts(),
             away=[row for row in SourceRows(site.ledger).all() if row.failures],
             states=PULLS,
@@ -44,7 +54,6 @@ def routes(site: Site) -> APIRouter:
             sources=sorted({*names, *site.pulls.counts()}),
             configured=names,
             scheduled=[each.name for each in site.settings.sources if each.schedule is not None],
-            most=ROWS,
             most_missing=MISSING_SHOWN,
         )
 
