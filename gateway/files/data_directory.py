@@ -86,7 +86,7 @@ class DataDirectory:
 
     @property
     def web_key(self) -> Path:
-        """The key that signs browser sessions."""
+        """The key that signs browser sessions and seals searches for patients."""
         return self.run / "web.key"
 
     @property

@@ -20,6 +20,7 @@ from gateway.store import origin
 from gateway.store.clock import now
 from gateway.store.entries import AT_ONCE, FoundInstance, FoundStudy
 from gateway.store.ledger import Ledger
+from gateway.store.place import Place, newest_behind
 from gateway.store.schema import instances, pull_instances, pulls
 
 LONGEST_RETRY_SECONDS = 6 * 3600.0
@@ -269,10 +270,15 @@ class Pulls:
         return found
 
     def newest(
-        self, limit: int, *, source: str | None = None, state: PullState | None = None
+        self,
+        limit: int,
+        *,
+        source: str | None = None,
+        state: PullState | None = None,
+        behind: Place | None = None,
     ) -> list[PullView]:
-        """Return the studies whose state changed last."""
-        query = _VIEWED.order_by(pulls.c.state_at.desc(), pulls.c.id.desc()).limit(limit)
+        """Return the studies whose state changed last, from behind a place on."""
+        query = newest_behind(_VIEWED, pulls.c.state_at, pulls.c.id, behind, limit)
         if source is not None:
             query = query.where(pulls.c.source == source)
         if state is not None:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from gateway.errors import Retry
 from gateway.peer_text import clean
 from gateway.store.ledger import Ledger, now
+from gateway.store.place import Place, newest_behind
 from gateway.store.schema import refusals
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import listen, listen_no_more, log_bug
@@ -68,6 +69,7 @@ class Refusal:
 class RefusalView:
     """Equal refusals with how often and when they happened."""
 
+    id: int
     event: str
     status: str
     reason: str
@@ -95,9 +97,9 @@ class Refusals:
                     _insert(connection, refusal, times, at)
             _make_room(connection)
 
-    def newest(self, limit: int) -> list[RefusalView]:
-        """Return refusals, the last first."""
-        return self._read(_SHOWN.order_by(refusals.c.last_at.desc(), refusals.c.id.desc()).limit(limit))
+    def newest(self, limit: int, *, behind: Place | None = None) -> list[RefusalView]:
+        """Return refusals, the last first, from behind a place on."""
+        return self._read(newest_behind(_SHOWN, refusals.c.last_at, refusals.c.id, behind, limit))
 
     def of(self, sop_instance_uid: str) -> list[RefusalView]:
         """Return how an image was refused, the last first."""
@@ -171,7 +173,7 @@ class RefusalRecorder:
             log_bug(Event.BUG, task="refusals")
 
 
-_SHOWN = sa.select(*[column for column in refusals.c if column.name not in ("id", "fingerprint")])
+_SHOWN = sa.select(*[column for column in refusals.c if column.name != "fingerprint"])
 
 
 def _count(connection: sa.Connection, refusal: Refusal, times: int, at: datetime) -> bool:

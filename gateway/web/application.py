@@ -13,8 +13,6 @@ from starlette.requests import ClientDisconnect
 from gateway import __version__
 from gateway.errors import Retry
 from gateway.results.answer import RESEARCH_BANNER
-from gateway.telemetry.events import Event
-from gateway.telemetry.log import log_bug
 from gateway.web.api import (
     documentation,
     downloads,
@@ -38,6 +36,7 @@ from gateway.web.pages import (
     upload,
     worklist,
 )
+from gateway.web.pages.problem_page import ProblemPages
 from gateway.web.security import sign_in
 from gateway.web.security.guard import Guard, SafeHeaders, UnequivocalRequests, Upload, problem
 from gateway.web.site import Site
@@ -83,11 +82,11 @@ def create_application(site: Site) -> FastAPI:
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Retry, _not_now)
     app.add_exception_handler(DataError, _unthinkable)
-    app.add_exception_handler(Exception, _bug)
     app.add_middleware(Upload, most_bytes=site.settings.web.max_upload_mb << 20)
     if not public:
         app.add_middleware(Guard, access=site.access)
     app.add_middleware(UnequivocalRequests)
+    app.add_middleware(ProblemPages, site=site)
     app.add_middleware(SafeHeaders, frames=SPACES if public else "'none'")
     return app
 
@@ -103,11 +102,6 @@ def _not_now(_: Request, error: Exception) -> Response:
 
 def _unthinkable(_: Request, __: Exception) -> Response:
     return problem(HTTPStatus.BAD_REQUEST, "the request asks for what no database holds, such as a NUL")
-
-
-async def _bug(_: Request, error: Exception) -> Response:  # in a thread, the traceback would be lost
-    log_bug(Event.BUG, error=repr(error))
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a bug in the gateway: its log has the traceback")
 
 
 class _Static(StaticFiles):

@@ -23,7 +23,7 @@ from gateway.web.security.roles import READ, TABLE
 from gateway.web.site import Site
 from tests.support.ledger_rows import claim
 from tests.support.query_plans import plans_while
-from tests.support.site import Browser, add_answer, add_image, browsing, site_in
+from tests.support.site import Browser, add_answer, add_image, browsing, search_patient, site_in
 from tests.support.sources import dx
 
 PASSWORD = "correct horse"
@@ -167,13 +167,33 @@ def test_the_report_shows_who_the_patient_is(shown: tuple[Site, Browser]) -> Non
 def test_a_patient_is_found_by_the_beginning_of_name_or_number(
     shown: tuple[Site, Browser], asked: str, found: list[str]
 ) -> None:
-    rows = rows_of(shown[1].get("/", params={"patient": asked}).text)
+    rows = rows_of(shown[1].get("/", params=search_patient(shown[1], asked)).text)
     ids = [
         next(each for each in ("TOKYO-77", "BERN-12") if each in row.text)
         for row in rows
         if not row.is_folded
     ]
     assert ids == found
+
+
+def test_no_address_of_a_search_names_the_patient(shown: tuple[Site, Browser]) -> None:
+    browser = shown[1]
+    address = search_patient(browser, " Yamada, Tarou ", rows="image", state="", ae="")
+    assert address == search_patient(browser, "Yamada, Tarou", rows="image")  # so that going back works
+    page = browser.get("/", params=address).text
+    assert 'value="Yamada, Tarou"' in page
+    links = [part.split('"')[0] for part in page.split('href="')[1:] + page.split('hx-get="')[1:]]
+    assert sum("patient=" in link for link in links) > 5
+    assert not [link for link in links if "yamada" in link.lower()]
+
+
+def test_an_address_of_a_search_opens_for_its_reader_alone(shown: tuple[Site, Browser]) -> None:
+    site, browser = shown
+    for patient in ("yamada", site.access.searches.seal("Rita", "yamada"), "A" * 40, "é", "-"):
+        for page in ("/", "/worklist"):
+            answer = browser.get(page, params={"patient": patient})
+            assert answer.status_code == 422
+            assert "search again" in answer.json()["detail"]
 
 
 def test_a_study_is_one_row_and_its_other_images_are_folded(shown: tuple[Site, Browser]) -> None:
@@ -203,10 +223,11 @@ def test_a_column_sorts_the_list_both_ways(shown: tuple[Site, Browser]) -> None:
 
 def test_searches_and_looks_are_audited_once_an_hour(shown: tuple[Site, Browser]) -> None:
     site, browser = shown
+    images, studies = search_patient(browser, "山田", rows="image"), search_patient(browser, "山田太")
     for _ in range(2):
-        browser.get("/worklist", params={"patient": "山田", "rows": "image"})
-        browser.get("/", params={"patient": "山田太"})
-        browser.get("/worklist", params={"patient": "山田太"})
+        browser.get("/worklist", params=images)
+        browser.get("/", params=studies)
+        browser.get("/worklist", params=studies)
     audit = "".join(each.read_text() for each in site.settings.directory.audit.glob("audit-*"))
     looks = [line for line in audit.splitlines() if '"110110"' in line and "TOKYO-77" in line]
     assert len(looks) == 1
@@ -256,6 +277,8 @@ def test_without_the_right_nothing_that_is_read_names_a_patient(tmp_path: Path, 
             answer = browser.get(path)
             assert answer.status_code == 403
             assert "web.show_patient" in answer.json()["detail"]
+        own = {"Sec-Fetch-Site": "same-origin"}
+        assert browser.post("/search", data={"patient": "yamada"}, headers=own).status_code == 403
 
 
 def test_the_patient_goes_with_the_file(tmp_path: Path) -> None:

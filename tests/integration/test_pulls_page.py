@@ -13,6 +13,7 @@ from gateway.settings import DicomSource, Schedule
 from gateway.store.entries import FoundInstance, FoundStudy
 from gateway.store.pulls import PullState
 from gateway.store.source_rows import SourceRows
+from gateway.web.pages import pulls_page
 from gateway.web.site import Site
 from tests.support.site import Browser, add_image, browsing, site_in
 
@@ -107,3 +108,35 @@ def test_without_sources_the_page_says_so_and_is_in_no_menu(tmp_path: Path) -> N
     with browsing(site_in(tmp_path)) as browser:
         assert "There are no sources" in browser.get("/pulls").text
         assert 'href="/pulls"' not in browser.get("/").text
+
+
+def test_every_study_is_on_one_of_the_pages(
+    site: Site, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulls_page, "ROWS", 2)
+    names = [f"1.8.{number}" for number in range(5)]
+    site.pulls.record_found("pacs", [FoundStudy(name) for name in names])
+    seen, address, pages = [], "/pulls?state=found", 0
+    while address:
+        page = browser.get(address).text
+        seen += [name for name in reversed(names) if f">{name}</small>" in page]
+        assert (">Newest</a>" in page) == (pages > 0)
+        links = [part.split('"')[0] for part in page.split('href="') if 'rel="next"' in part]
+        address, pages = links[0].replace("&amp;", "&") if links else "", pages + 1
+    assert (seen, pages) == ([*reversed(names)], 3)
+    assert browser.get("/pulls?behind=1-x").status_code == 422
+
+
+def test_a_study_that_changes_meanwhile_leads_no_page_back_to_the_front(
+    site: Site, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulls_page, "ROWS", 2)
+    site.pulls.record_found("pacs", [FoundStudy(f"1.8.{number}") for number in range(4)])
+    page = browser.get("/pulls").text
+    (older,) = [part.split('"')[0] for part in page.split('href="') if 'rel="next"' in part]
+    fetched(site, "1.8.2", "1.2.66")
+    page = browser.get(older).text
+    assert [name for name in ("1.8.0", "1.8.1", "1.8.2", "1.8.3") if f">{name}</small>" in page] == [
+        "1.8.0",
+        "1.8.1",
+    ]

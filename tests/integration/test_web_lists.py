@@ -25,7 +25,7 @@ from gateway.web.patient_index import PatientIndex
 from gateway.web.security.passwords import hash_password
 from gateway.web.site import Site
 from tests.support.missing_peer import leave_out
-from tests.support.site import Browser, add_answer, add_image, browsing, site_in
+from tests.support.site import Browser, add_answer, add_image, browsing, search_patient, site_in
 from tests.support.sources import dx, encoded
 
 STUDY = "1.2.100"
@@ -178,12 +178,14 @@ def test_users_who_may_see_patients_have_them_in_the_csv_and_whom_they_saw_is_au
     trail.open_trail(site.settings)
     with browsing(site) as browser:
         browser.post("/login", data={"name": RITA.name, "secret": PASSWORD})
-        (row,) = table(browser, patient="p-0042")
-        assert browser.get("/bulk?action=retry&patient=p-0042").status_code == 403  # it needs another role
+        (row,) = table(browser, **search_patient(browser, "p-0042"))
+        assert browser.get("/bulk?action=retry&patient=p").status_code == 403  # it needs another role
         browser.cookies.clear()
         browser.post("/login", data={"name": ADAM.name, "secret": PASSWORD})
         assert browser.get("/worklist.csv").status_code == 403
-        assert "None of them has failed" in browser.get("/bulk?action=retry&patient=p-0042").text
+        told = browser.get("/bulk?action=retry", params=search_patient(browser, "p-0042")).text
+        assert "None of them has failed" in told
+        assert "<b>patient</b> p-0042" in told
     trail.close_trail()
     assert (row["name"], row["patient_id"], row["accession_number"]) == ("'=Doe^Jane", "P-0042", "A-1")
     (seen,) = audit_lines(site, "110110")

@@ -79,6 +79,16 @@ def test_a_patient_is_found_by_a_name_in_another_script(page: Page) -> None:
     rows = page.locator("tr[data-row]:visible")
     expect(rows).to_have_count(1, timeout=PATIENCE_MS)
     expect(rows.locator("td.patient")).to_contain_text("Yamada, Tarou")
+    assert "patient=" in page.url
+    assert "%E5" not in page.url
+    assert "山" not in page.url
+    page.locator("a.open").first.click()
+    page.go_back()
+    expect(page.locator("#search-patient")).to_have_value("山田")
+    expect(rows).to_have_count(1)
+    page.go_back()
+    expect(rows).to_have_count(2)
+    expect(page.locator("#search-patient")).to_have_value("")
     page.click("text=Clear")
     expect(rows).to_have_count(2, timeout=PATIENCE_MS)
 

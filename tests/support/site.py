@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import requests
 from pydicom.dataset import Dataset
@@ -54,6 +55,15 @@ class Browser(requests.Session):
         """Ask; redirects are not followed."""
         keywords |= {"allow_redirects": False, "timeout": 30}
         return super().request(method, self.url + path, **keywords)
+
+
+def search_patient(browser: Browser, words: str, **fields: str) -> dict[str, str]:
+    """Search the worklist by its form; return the fields of the address that it leads to."""
+    answer = browser.post(
+        "/search", data={"patient": words, **fields}, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    assert answer.status_code == 303, answer.text
+    return dict(parse_qsl(answer.headers["location"].removeprefix("/?"), strict_parsing=True))
 
 
 @contextmanager

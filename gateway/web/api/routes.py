@@ -17,7 +17,7 @@ from gateway.store.queries.images import shown_of
 from gateway.store.queries.worklist import Search
 from gateway.store.requeue import Requeue
 from gateway.web.api.prediction import Probabilities, Problem
-from gateway.web.security.guard import problem
+from gateway.web.security.guard import problem, unknown_image
 from gateway.web.site import Site
 
 Uid = Annotated[str, Path(description="SOP Instance UID")]
@@ -151,7 +151,7 @@ def routes(site: Site) -> APIRouter:
         versions = site.images.versions(sop_instance_uid)
         shown = shown_of(versions)
         if shown is None:
-            return problem(HTTPStatus.NOT_FOUND, "no image with this SOP Instance UID was received")
+            return unknown_image()
         return image_document(shown) | {"versions": len(versions)}
 
     @router.post(
@@ -168,7 +168,7 @@ def routes(site: Site) -> APIRouter:
             detail = f"no route takes images of {begun.unrouted[0]}; state one under routes"
             return problem(HTTPStatus.CONFLICT, detail)
         if not site.images.versions(sop_instance_uid):
-            return problem(HTTPStatus.NOT_FOUND, "no image with this SOP Instance UID was received")
+            return unknown_image()
         return problem(HTTPStatus.CONFLICT, "nothing to retry: it has not failed, or its files are deleted")
 
     return router

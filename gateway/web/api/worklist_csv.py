@@ -25,7 +25,7 @@ from gateway.store.patients import MOST_FOUND
 from gateway.store.queries.views import WorklistRow
 from gateway.store.queries.worklist import Page, View
 from gateway.web.pages.listing import pages_of
-from gateway.web.pages.worklist import Fields, search_of
+from gateway.web.pages.worklist import Fields, in_plain, search_of
 from gateway.web.security.audit import record_list_exported
 from gateway.web.security.guard import problem
 from gateway.web.site import Site
@@ -53,7 +53,8 @@ def routes(site: Site) -> APIRouter:
         if first.cut:
             told = f"more than {MOST_FOUND} images match the patient: narrow the search"
             return problem(HTTPStatus.UNPROCESSABLE_ENTITY, told)
-        sent = _sent(site, request, fields, chain([first], pages), with_patients=view.with_patients)
+        typed = in_plain(site, request, fields)
+        sent = _sent(site, request, typed, chain([first], pages), with_patients=view.with_patients)
         return StreamingResponse(sent, media_type=_TYPE, headers=_NAMED)
 
     return router

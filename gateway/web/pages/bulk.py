@@ -26,8 +26,9 @@ from gateway.store.requeue import IMAGES_AT_ONCE, Begun, Requeue, Requeued, Sele
 from gateway.telemetry.events import Event
 from gateway.web.pages.listing import pages_of
 from gateway.web.pages.templates import page
-from gateway.web.pages.worklist import LARGEST_KEY, Fields, search_of
+from gateway.web.pages.worklist import LARGEST_KEY, Fields, in_plain, search_of
 from gateway.web.security.audit import in_words, record_requeued
+from gateway.web.security.guard import unknown_destination
 from gateway.web.site import Site
 
 MOST_IMAGES = 10_000
@@ -84,13 +85,13 @@ def routes(site: Site) -> APIRouter:
         rows: Rows = [],  # noqa: B006
     ) -> Response:
         if to and to not in [each.name for each in site.settings.destinations]:
-            return Response(status_code=HTTPStatus.BAD_REQUEST)
+            return unknown_destination(to)
         found = _find(site, action, search_of(site, request, fields), rows, newest)
         if found.too_many or found.count != count:
             response = _page(request, site, action, fields, rows, found, changed=True)
             response.status_code = HTTPStatus.CONFLICT
             return response
-        which = f"ticked: {len(rows)}" if rows else in_words(fields)
+        which = f"ticked: {len(rows)}" if rows else in_words(in_plain(site, request, fields))
         done, notes = _do(request, site, action, found.ids, to, which)
         return _page(request, site, action, fields, rows, found, done=done, notes=notes)
 
@@ -109,8 +110,9 @@ def _page(
     done: str | None = None,
     notes: Sequence[str] = (),
 ) -> HTMLResponse:
+    typed = in_plain(site, request, fields)
     about = {"action": action, "fields": fields, "rows": rows, "found": found, "most": MOST_IMAGES}
-    told = {"changed": changed, "done": done, "notes": notes}
+    told = {"typed": typed, "changed": changed, "done": done, "notes": notes}
     names = [each.name for each in site.settings.destinations]
     return page(request, site, "bulk.html", **about, **told, destinations=names)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,6 +15,7 @@ from fastapi.responses import HTMLResponse
 from gateway.store.queries.priors import Known, PriorRow
 from gateway.web.pages.templates import page
 from gateway.web.security.audit import record_viewed
+from gateway.web.security.guard import unknown_image
 from gateway.web.site import Site
 
 
@@ -40,7 +40,7 @@ def routes(site: Site) -> APIRouter:
     ) -> Response:
         image = site.images.shown(sop_instance_uid)
         if image is None:
-            return Response(status_code=HTTPStatus.NOT_FOUND)
+            return unknown_image()
         known = site.priors.of(image.id)
         chosen = _chosen(known, beside) if known else None
         record_viewed(request, image)

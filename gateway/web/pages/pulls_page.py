@@ -9,11 +9,14 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from gateway.store.place import Place
 from gateway.store.pulls import PullState
 from gateway.store.source_rows import SourceRows
+from gateway.web.pages.by_time import Behind, pages
 from gateway.web.pages.templates import page
 from gateway.web.pages.words import PULLS
 from gateway.web.security.audit import record_asked_again
+from gateway.web.security.guard import problem
 from gateway.web.site import Site
 
 ROWS = 100
@@ -27,16 +30,24 @@ def routes(site: Site) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/pulls", response_class=HTMLResponse)
-    def show(request: Request, source: Name = "", state: Name = "") -> Response:
+    def show(request: Request, source: Name = "", state: Name = "", behind: Behind = "") -> Response:
         chosen = PullState(state) if state in list(PullState) else None
         names = [each.name for each in site.settings.sources]
         schedules = {each.name: each.schedule for each in site.settings.sources if each.schedule}
         rows = SourceRows(site.ledger).all()
+        views = site.pulls.newest(ROWS + 1, source=source or None, state=chosen, behind=Place.of(behind))
         return page(
             request,
             site,
             "pulls.html",
-            views=site.pulls.newest(ROWS, source=source or None, state=chosen),
+            views=views[:ROWS],
+            pages=pages(
+                "/pulls",
+                {"source": source, "state": chosen or ""},
+                behind,
+                [Place(each.pull.state_at, each.pull.id) for each in views],
+                ROWS,
+            ),
             counts=site.pulls.counts(),
             away=[row for row in rows if row.failures],
             searched={row.name: max(row.searched.values()) for row in rows if row.searched},
@@ -46,7 +57,6 @@ def routes(site: Site) -> APIRouter:
             state=chosen or "",
             sources=sorted({*names, *site.pulls.counts()}),
             configured=names,
-            most=ROWS,
             most_missing=MISSING_SHOWN,
         )
 
@@ -59,7 +69,7 @@ def routes(site: Site) -> APIRouter:
         shown_state: Annotated[str, Form(max_length=64)] = "",
     ) -> Response:
         if not site.pulls.of_study(study_instance_uid):
-            return Response(status_code=HTTPStatus.NOT_FOUND)
+            return problem(HTTPStatus.NOT_FOUND, "no source was found to have this study")
         if site.pulls.ask_again(source, study_instance_uid):
             record_asked_again(request, source, study_instance_uid)
         here = {"source": shown_source, "state": shown_state}

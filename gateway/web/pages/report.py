@@ -23,6 +23,7 @@ from gateway.web.pages.report_tree import Item, read_tree
 from gateway.web.pages.templates import page
 from gateway.web.security.access import TOKEN_HOLDER
 from gateway.web.security.audit import record_viewed
+from gateway.web.security.guard import unknown_image
 from gateway.web.site import Site
 from gateway.web.viewer.placeholder import Why, certain, placeholder
 
@@ -65,7 +66,7 @@ def routes(site: Site) -> APIRouter:
         """The part that changes by itself; nothing while it has not, the whole page with another answer."""
         shown = site.images.shown(sop_instance_uid)
         if shown is None:
-            return Response(status_code=HTTPStatus.NOT_FOUND)
+            return unknown_image()
         if judged != _judged(shown):
             return Response(headers={"HX-Refresh": "true"})
         if state == f"{shown.state} {len(shown.events)}":
@@ -77,7 +78,7 @@ def routes(site: Site) -> APIRouter:
         Requeue(site.ledger).retry(sop_instance_uid, route_of(site.settings))
         shown = site.images.shown(sop_instance_uid)
         if shown is None:
-            return Response(status_code=HTTPStatus.NOT_FOUND)
+            return unknown_image()
         if request.headers.get("hx-request"):
             return status_part(request, site, shown)
         return RedirectResponse(f"/instances/{sop_instance_uid}", HTTPStatus.SEE_OTHER)

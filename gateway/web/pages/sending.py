@@ -15,6 +15,7 @@ from gateway.store.queries.views import ImageView
 from gateway.store.requeue import Requeue, Requeued, Selection
 from gateway.web.pages.report import status_part
 from gateway.web.pages.templates import page
+from gateway.web.security.guard import unknown_destination, unknown_image
 from gateway.web.site import Site
 
 
@@ -26,7 +27,7 @@ def routes(site: Site) -> APIRouter:
     def show(request: Request, sop_instance_uid: str) -> Response:
         image = site.images.shown(sop_instance_uid)
         if image is None:
-            return Response(status_code=HTTPStatus.NOT_FOUND)
+            return unknown_image()
         judgements, problem = _judged(site, image)
         return page(request, site, "route.html", image=image, judgements=judgements, problem=problem)
 
@@ -35,10 +36,10 @@ def routes(site: Site) -> APIRouter:
         request: Request, sop_instance_uid: str, to: Annotated[str, Form(max_length=64)] = ""
     ) -> Response:
         if to and to not in [each.name for each in site.settings.destinations]:
-            return Response(status_code=HTTPStatus.BAD_REQUEST)
+            return unknown_destination(to)
         image = site.images.shown(sop_instance_uid)
         if image is None:
-            return Response(status_code=HTTPStatus.NOT_FOUND)
+            return unknown_image()
         selection = Selection((sop_instance_uid,))
         sent = Requeue(site.ledger).resend(selection, route_of(site.settings, only=to or None))
         if not request.headers.get("hx-request"):

@@ -39,7 +39,7 @@ def page(request: Request, site: Site, template: str, **values: Any) -> HTMLResp
     pages = PUBLIC if site.settings.web.public_upload else PRIVATE
     about = {
         "request": request,
-        "path": request.url.path,
+        "path": request.scope["path"],
         "reader": getattr(request.state, "reader", ""),
         "navigation": [
             (target, name)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from http import HTTPStatus
+from inspect import signature
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from gateway.records import Reason, State
 from gateway.store.queries.filters import OF_PATIENTS, Order, Search
@@ -26,8 +27,14 @@ EACH_IMAGE = "image"
 NO_PATIENTS = (
     "patients are shown to users who sign in with a password of their own, where web.show_patient is set"
 )
+NOT_OPENED = (
+    "this address holds a search for a patient that does not open: search again. It opens for the user who "
+    "searched, and no address names a patient as such"
+)
 _RISING_FIRST = {Order.PATIENT, Order.SENDER, Order.STATE}
-Text = Annotated[str, Query(max_length=64)]
+MOST_CHARACTERS = 64
+Text = Annotated[str, Query(max_length=MOST_CHARACTERS)]
+SealedText = Annotated[str, Query(max_length=512)]
 
 
 def search_fields(
@@ -38,14 +45,15 @@ def search_fields(
     label: Text = "",
     since: Text = "",
     until: Text = "",
-    patient: Text = "",
+    patient: SealedText = "",
     own: Text = "",
     rows: Text = "",
     sort: Text = "",
 ) -> dict[str, str]:
-    """Return what the search form holds; empty fields left out.
+    """Return the search that an address holds; empty fields left out.
 
-    `own=hide` leaves out the gateway's own results, `rows=image` shows every image in a row of its own.
+    `patient` is sealed (`Sealed`); `own=hide` leaves out the gateway's own results, `rows=image` shows
+    every image in a row of its own.
     `sort` is an `Order`, falling with a `-` before it.
     """
     fields = {"uid": uid, "ae": ae, "state": state, "reason": reason, "label": label, "since": since}
@@ -53,6 +61,7 @@ def search_fields(
     return {name: value.strip() for name, value in fields.items() if value.strip()}
 
 
+_NAMES = tuple(signature(search_fields).parameters)
 Fields = Annotated[dict[str, str], Depends(search_fields)]
 Key = Annotated[str, Query(max_length=20, pattern=r"^\d*$")]
 
@@ -66,6 +75,19 @@ def routes(site: Site) -> APIRouter:
         search = search_of(site, request, fields)
         shown = _list(site, request, search, fields, before, after)
         return page(request, site, "worklist.html", **shown, **_choices(site))
+
+    @router.post("/search")
+    async def search(
+        request: Request, patient: Annotated[str, Form(max_length=MOST_CHARACTERS)] = ""
+    ) -> Response:
+        """Lead to the worklist's address of a search, which names no patient."""
+        form = await request.form()
+        fields = {name: str(form[name]).strip() for name in _NAMES if name in form}
+        if words := patient.strip():
+            _check_sees_patients(site, request)
+            fields["patient"] = site.access.searches.seal(request.state.reader, words)
+        query = urlencode({name: value for name, value in fields.items() if value})
+        return RedirectResponse(f"/?{query}" if query else "/", HTTPStatus.SEE_OTHER)
 
     @router.get("/worklist", response_class=HTMLResponse)
     def rows(
@@ -87,10 +109,10 @@ def search_of(site: Site, request: Request, fields: dict[str, str], *, renewed: 
     Raises
     ------
     HTTPException
-        403, if the fields are about patients and the reader may not see who they are.
+        403, if the fields are about patients and the reader may not see who they are; 422, if `patient` was
+        not sealed for this reader.
     """
-    if ("patient" in fields or _view(fields).order in OF_PATIENTS) and not _sees_patients(site, request):
-        raise HTTPException(HTTPStatus.FORBIDDEN, NO_PATIENTS)
+    fields = in_plain(site, request, fields)
     if "patient" in fields:
         question = "; ".join(f"{name}: {value}" for name, value in fields.items())
         site.looks.record_searched(request, question, renewed=renewed)
@@ -108,6 +130,23 @@ def search_of(site: Site, request: Request, fields: dict[str, str], *, renewed: 
     )
 
 
+def in_plain(site: Site, request: Request, fields: dict[str, str]) -> dict[str, str]:
+    """Return the fields as a person has typed them, for the page and the audit trail; see `search_of`."""
+    if "patient" in fields or _view(fields).order in OF_PATIENTS:
+        _check_sees_patients(site, request)
+    if "patient" not in fields:
+        return fields
+    words = site.access.searches.open(request.state.reader, fields["patient"])
+    if words is None:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, NOT_OPENED)
+    return fields | {"patient": words}
+
+
+def _check_sees_patients(site: Site, request: Request) -> None:
+    if not _sees_patients(site, request):
+        raise HTTPException(HTTPStatus.FORBIDDEN, NO_PATIENTS)
+
+
 def _list(
     site: Site, request: Request, search: Search, fields: dict[str, str], before: str, after: str
 ) -> dict[str, Any]:
@@ -120,6 +159,7 @@ def _list(
         "rows": found.rows,
         "cut": found.cut,
         "fields": fields,
+        "typed": in_plain(site, request, fields),
         "is_search": bool(fields.keys() - {"rows", "own", "sort"}),
         "order": view,
         "sorted": {str(order): _link(fields, order, view) for order in Order},

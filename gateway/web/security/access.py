@@ -20,6 +20,7 @@ from gateway.settings import Role, Web
 from gateway.web.security.passwords import is_password
 from gateway.web.security.rate_limit import RateLimit
 from gateway.web.security.roles import EVERY_ROLE
+from gateway.web.security.sealed import Sealed
 from gateway.web.security.sessions import COOKIE, Sessions
 
 FAILURES_PER_MINUTE = 10
@@ -36,7 +37,7 @@ class Access:
     Parameters
     ----------
     key_file
-        File of the sessions' key.
+        File of the key of sessions and sealed searches.
     turned_away
         Called with each request that has a wrong secret, and the given name.
     """
@@ -47,6 +48,7 @@ class Access:
         self._settings = settings
         self._turned_away = turned_away
         self.sessions = Sessions(settings, key_file)
+        self.searches = Sealed(key_file)
         self._failures = RateLimit(FAILURES_PER_MINUTE)
         self._known: dict[bytes, None] = {}  # digests of verified passwords: scrypt is slow on purpose
 

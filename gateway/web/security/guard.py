@@ -223,6 +223,16 @@ class SafeHeaders:
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
+def unknown_image() -> Response:
+    """Return the error of a request about an image that is not there."""
+    return problem(HTTPStatus.NOT_FOUND, "no image with this SOP Instance UID was received")
+
+
+def unknown_destination(name: str) -> Response:
+    """Return the error of a request that names a destination which the settings do not."""
+    return problem(HTTPStatus.BAD_REQUEST, f"there is no destination {name}")
+
+
 def problem(status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> Response:
     """Return an error response of the API: a JSON object with `detail`."""
     return JSONResponse({"detail": detail}, status, headers)

@@ -56,6 +56,7 @@ TABLE: Final[tuple[tuple[str, str, Role], ...]] = (
     ("POST", f"/api{_IMAGE}/retry", "administrator"),
     ("POST", "/bulk", "administrator"),
     ("POST", "/pulls/again", "administrator"),
+    ("POST", "/search", "viewer"),
     ("POST", "/logout", "viewer"),
 )
 _PATTERNS = tuple((method, compile_path(path)[0], role) for method, path, role in TABLE)
