@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from gateway.deliver.storage_scu import DicomNode
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
+from gateway.requestor.storage_scu import DicomNode
 from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc, running_orthanc
 from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
