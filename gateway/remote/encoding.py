@@ -23,7 +23,6 @@ HEAD_BYTES = 64 * 1024
 """Most bytes of an answer beside its tensors: names, shapes, parameters."""
 
 
-
 class Malformed(Exception):  # noqa: N818 - said of the answer
     """The answer is not what the protocol and the contract say; the text says why, in one line."""
 

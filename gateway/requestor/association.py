@@ -317,12 +317,14 @@ class Association:
         while self._report is not None and _field(message) == N_EVENT_REPORT:
             self._answer_report(message)
             message = self._next()
-        wrong = self._mismatch(message, context_id, request)
-        if wrong:
+        self._check_response(message, context_id, request)
+        return message.command
+
+    def _check_response(self, message: Message, context_id: int, request: Mapping[int, int | str]) -> None:
+        if wrong := self._mismatch(message, context_id, request):
             raise Malformed(f"the peer answered another message than ours: {wrong}")
         if message.command.number(STATUS) is None:
             raise Malformed("the peer answered without a status")
-        return message.command
 
     def _mismatch(self, message: Message, context_id: int, request: Mapping[int, int | str]) -> str:
         """Return what shows that a message is no response to the request; empty where it is one."""
@@ -344,8 +346,13 @@ class Association:
     def _answer_report(self, message: Message) -> None:
         if self._report is None or _field(message) != N_EVENT_REPORT:
             raise Malformed("the peer sent an answer that nobody waits for")
-        told = self._report(message) | {
-            COMMAND_FIELD: N_EVENT_REPORT | RESPONSE,
+        self._respond(message, N_EVENT_REPORT, self._report(message))
+
+    def _respond(self, message: Message, command_field: int, elements: Mapping[int, int | str]) -> None:
+        """Answer a request of the node (PS3.7 9.1 and 10.1); the elements are those of its own kind."""
+        told: dict[int, int | str] = {
+            **elements,
+            COMMAND_FIELD: command_field | RESPONSE,
             MESSAGE_ID_RESPONDED_TO: message.command.number(MESSAGE_ID) or 0,
             COMMAND_DATA_SET_TYPE: NO_DATA_SET,
         }

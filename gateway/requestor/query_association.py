@@ -18,12 +18,8 @@ from gateway.requestor.message import (
     AFFECTED_SOP_INSTANCE_UID,
     C_STORE,
     COMMAND_DATA_SET_TYPE,
-    COMMAND_FIELD,
     DATA_SET,
     MESSAGE_ID,
-    MESSAGE_ID_RESPONDED_TO,
-    NO_DATA_SET,
-    RESPONSE,
     STATUS,
     Arriving,
     Command,
@@ -31,7 +27,6 @@ from gateway.requestor.message import (
     Message,
     MessageReader,
     command_set,
-    pdus_of,
 )
 from gateway.requestor.negotiation import Proposal
 from gateway.upper_layer.endings import Malformed
@@ -134,10 +129,7 @@ class QueryAssociation(Association):
             if message.arriving is None:
                 break
             self._answer_storage(message, message.arriving)
-        if wrong := self._mismatch(message, context_id, request):
-            raise Malformed(f"the peer answered another message than ours: {wrong}")
-        if message.command.number(STATUS) is None:
-            raise Malformed("the peer answered without a status")
+        self._check_response(message, context_id, request)
         return message
 
     def _next_within(self, silence_seconds: float, end: float) -> Message:
@@ -185,14 +177,9 @@ class QueryAssociation(Association):
             outcome = self._storage.answer(*self._storage_context(message.context_id), message)
         finally:
             arriving.discard()
-        told: dict[int, int | str] = {
-            COMMAND_FIELD: C_STORE | RESPONSE,
-            MESSAGE_ID_RESPONDED_TO: command.number(MESSAGE_ID) or 0,
-            COMMAND_DATA_SET_TYPE: NO_DATA_SET,
+        instance = {
             AFFECTED_SOP_CLASS_UID: command.text(AFFECTED_SOP_CLASS_UID),
             AFFECTED_SOP_INSTANCE_UID: command.text(AFFECTED_SOP_INSTANCE_UID),
-            **outcome,
         }
         self._patience.begin()
-        for pdus in pdus_of(message.context_id, command_set(told), None, self.acceptance.longest_pdu):
-            self._connection.send(pdus)
+        self._respond(message, C_STORE, {**instance, **outcome})

@@ -1,7 +1,7 @@
 """Every setting, with its type, its bounds, its default and its meaning.
 
-`Settings` is the whole of `config/gateway.yaml`; a section's module has its name (`select`: selection.py). The
-docstring under a field is its comment in that file. across.py checks what sections must agree on;
+`Settings` is the whole of `config/gateway.yaml`; a section's module has its name (`select`: selection.py).
+The docstring under a field is its comment in that file. across.py checks what sections must agree on;
 `gateway/configuration/` reads the file.
 """
 

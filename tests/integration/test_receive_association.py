@@ -97,17 +97,6 @@ def test_a_flood_of_bare_connections_is_bounded(tmp_path: Path) -> None:
             peer.close()
 
 
-def test_an_idle_association_is_aborted(tmp_path: Path) -> None:
-    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, Requestor(receiver.address) as peer:
-        peer.associate(DX)
-        assert str(peer.hear()).startswith("aborted")
-
-
-def test_a_connection_without_association_is_closed(tmp_path: Path) -> None:
-    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, Requestor(receiver.address) as peer:
-        assert peer.hear() is None
-
-
 # --- below DIMSE
 
 INVALID_PARAMETER = ["aborted 2/6", CLOSED]  # by the service provider (PS3.8 Table 9-26)
@@ -155,30 +144,13 @@ def trickle(peer: Requestor, parts: Iterable[bytes]) -> None:
         peer.say(part)
 
 
-def test_a_pdu_that_trickles_in_is_given_up(tmp_path: Path) -> None:
-    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, Requestor(receiver.address) as peer:
-        peer.associate(DX)
-        peer.say(pdus.pdu(pdus.P_DATA_TF, b"", length=10_000))
-        trickle(peer, repeat(b"\0"))
-        assert peer.hear() is None
-        assert_serves(receiver)
-
-
 def test_a_message_that_trickles_in_is_aborted(tmp_path: Path) -> None:
-    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, Requestor(receiver.address) as peer:
+    with receiving(tmp_path, idle_timeout_seconds=3) as receiver, Requestor(receiver.address) as peer:
         peer.associate(DX)
         peer.say(STORE_RQ)
         trickle(peer, repeat(data(b"\0")))  # each in time, but slower than any modem
         assert str(peer.hear()).startswith("aborted")
         assert "slower" in receiver.events("association_aborted")[0]["why"]
-        assert_serves(receiver)
-
-
-def test_a_pdu_that_does_not_end_is_given_up(tmp_path: Path) -> None:
-    with receiving(tmp_path, idle_timeout_seconds=0.3) as receiver, Requestor(receiver.address) as peer:
-        peer.associate(DX)
-        peer.say(pdus.pdu(pdus.P_DATA_TF, bytes(100), length=10_000))
-        assert peer.hear() is None
         assert_serves(receiver)
 
 

@@ -76,9 +76,10 @@ def test_an_association_that_never_ends_is_aborted_at_the_limit(
 ) -> None:
     with receiving(tmp_path) as receiver, Requestor(receiver.address) as peer:
         peer.associate(pdus.VERIFICATION.decode())
+        answers = iter(lambda: peer.ask(1, pdus.c_echo_rq()), None)
+        assert next(answers)
         stopped = stop(receiver, pool, 1.0)
-        answers = list(iter(lambda: peer.ask(1, pdus.c_echo_rq()), None))
-        assert answers
+        assert all(answers)  # until the association is aborted
         stopped.result(PATIENCE_SECONDS)
 
 

@@ -83,7 +83,7 @@ def pacs(
     host, port = server.socket.getsockname()[:2]
     try:
         yield DicomDestination(
-            name="pacs", kind="dicom", ae_title="PACS", host=host, port=port, timeout_seconds=5
+            name="pacs", kind="dicom", ae_title="PACS", host=host, port=port, timeout_seconds=60
         )
     finally:
         for thread in done:

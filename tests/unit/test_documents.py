@@ -10,9 +10,11 @@ from benchmarks.table import write_document
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sample_dicoms/*.md")])
+PRESENT = [path for path in DOCUMENTS if path.parent.name != "adr" and path.name != "CHANGELOG.md"]
+"""Documents of the code as it is; decisions and changes name what has gone since."""
 RECORDS = sorted(ROOT.glob("docs/adr/[0-9]*.md"))
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
-PATH = re.compile(r"`((?:gateway|tests|config|docs|sample_dicoms)/[\w./-]+\.\w+)`")
+PATH = re.compile(r"`((?:benchmarks|config|deploy|docs|gateway|sample_dicoms|tests)/[\w./-]*)`")
 LONGEST_README = 90
 LARGEST_PICTURE_BYTES = 150_000
 
@@ -23,10 +25,17 @@ def test_links_lead_to_files(document: Path) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/testing.md"])
-def test_paths_that_are_named_exist(name: str) -> None:
-    paths = PATH.findall((ROOT / name).read_text())
+@pytest.mark.parametrize("document", PRESENT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_paths_that_are_named_exist(document: Path) -> None:
+    paths = PATH.findall(document.read_text())
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("document", PRESENT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_tests_that_are_named_exist(document: Path) -> None:
+    names = re.findall(r"`(test_\w+)(?:\.py)?`", document.read_text())
+    there = {path.stem for path in (ROOT / "tests").glob("**/test_*.py")}
+    assert set(names) <= there
 
 
 def test_the_readme_is_read_at_once() -> None:

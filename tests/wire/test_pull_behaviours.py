@@ -126,19 +126,19 @@ def test_an_image_that_is_sent_twice_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "told"),
+    ("behaviour", "seconds", "told"),
     [
-        (be_silent, "was silent for"),
-        (store_where_it_asked, "which is not for that"),
-        (never_end, "did not come to the end of its answer in time"),
-        (answer_another_message, "answered another message"),
+        (be_silent, 1, "was silent for"),
+        (store_where_it_asked, 60, "which is not for that"),
+        (never_end, 1, "did not come to the end of its answer in time"),
+        (answer_another_message, 60, "answered another message"),
     ],
 )
 def test_a_request_to_send_that_ends_badly_is_an_attempt(
-    tmp_path: Path, behaviour: Behaviour, told: str
+    tmp_path: Path, behaviour: Behaviour, seconds: int, told: str
 ) -> None:
     images = study()
-    with asking(tmp_path, images, behaviour, behaviour, retrieve_timeout_seconds=1) as here:
+    with asking(tmp_path, images, behaviour, behaviour, retrieve_timeout_seconds=seconds) as here:
         assert here.pull() == ["partial"]
         assert told in (here.view(images[0]).pull.detail or "")
 
@@ -163,18 +163,18 @@ def find_nonsense(raw: Raw, request: Request) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "told"),
+    ("behaviour", "seconds", "told"),
     [
-        (be_silent, "was silent for"),
-        (find_a_giant, "larger than any can be"),
-        (answer_another_message, "answered another message"),
+        (be_silent, 5, "was silent for"),
+        (find_a_giant, 60, "larger than any can be"),
+        (answer_another_message, 60, "answered another message"),
     ],
 )
 def test_a_search_that_ends_badly_is_the_sources_fault(
-    tmp_path: Path, behaviour: Behaviour, told: str
+    tmp_path: Path, behaviour: Behaviour, seconds: int, told: str
 ) -> None:
     with (
-        asking(tmp_path, study(), send_all, finds=behaviour, timeout_seconds=1) as here,
+        asking(tmp_path, study(), send_all, finds=behaviour, timeout_seconds=seconds) as here,
         pytest.raises(SourceAway, match=told),
     ):
         here.puller.search(NOVEMBER)

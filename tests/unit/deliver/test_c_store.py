@@ -39,7 +39,7 @@ def pending(tmp_path: Path) -> list[PendingDelivery]:
 
 def deliver(peer: StoragePeer, pending: list[PendingDelivery], ae_title: str = "PACS") -> list[Outcome]:
     destination = DicomDestination(
-        name="pacs", kind="dicom", ae_title=ae_title, host=peer.host, port=peer.port, timeout_seconds=5
+        name="pacs", kind="dicom", ae_title=ae_title, host=peer.host, port=peer.port, timeout_seconds=60
     )
     return list(StorageSCU(destination, "CXR_GATEWAY").deliver(pending))
 

@@ -37,7 +37,7 @@ def pending(tmp_path: Path) -> list[PendingDelivery]:
 
 def destination(port: int, **changes: Any) -> StowDestination:
     url = f"http://127.0.0.1:{port}/dicom-web"
-    return StowDestination(name="web", kind="stow", url=url, timeout_seconds=2, **changes)
+    return StowDestination(name="web", kind="stow", url=url, timeout_seconds=60, **changes)
 
 
 def plain(status: int, *headers: str) -> Script:

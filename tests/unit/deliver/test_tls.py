@@ -61,7 +61,7 @@ def asking(shown: Certificate, authority: Authority) -> ssl.SSLContext:
 
 def by_c_store(port: int, tls: dict[str, str], pending: list[PendingDelivery]) -> Outcome:
     node = DicomDestination(
-        name="pacs", kind="dicom", ae_title="PACS", host="127.0.0.1", port=port, timeout_seconds=5,
+        name="pacs", kind="dicom", ae_title="PACS", host="127.0.0.1", port=port, timeout_seconds=60,
         tls=ClientTLS.model_validate(tls),
     )  # fmt: skip
     (outcome,) = StorageSCU(node, "CXR_GATEWAY").deliver(pending)
@@ -71,7 +71,7 @@ def by_c_store(port: int, tls: dict[str, str], pending: list[PendingDelivery]) -
 def by_stow(port: int, tls: dict[str, str], pending: list[PendingDelivery]) -> Outcome:
     url = f"https://127.0.0.1:{port}/dicom-web"
     web = StowDestination.model_validate(
-        {"name": "web", "kind": "stow", "url": url, "timeout_seconds": 5} | tls
+        {"name": "web", "kind": "stow", "url": url, "timeout_seconds": 60} | tls
     )
     (outcome,) = StowClient(web).deliver(pending)
     return outcome
@@ -83,7 +83,7 @@ def by_mllp(port: int, tls: dict[str, str], folder: Path) -> Outcome:
         kind="hl7",
         host="127.0.0.1",
         port=port,
-        timeout_seconds=5,
+        timeout_seconds=60,
         tls=ClientTLS.model_validate(tls),
     )
     (outcome,) = MessageReceiver(ris).deliver([delivery_of(message(), folder)])

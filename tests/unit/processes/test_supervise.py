@@ -28,7 +28,8 @@ from pathlib import Path
 name, fault = sys.argv[1], sys.argv[-1]
 begun = Path(sys.argv[-2]) / f"{{name}}-begun"
 first = not begun.exists()
-begun.write_text(str(os.getpid()))
+with begun.open("a") as pids:
+    print(os.getpid(), file=pids)
 if fault == "wrong" and name == "work":
     sys.exit(2)
 print("ready worker_id=here-1", flush=True)
@@ -57,7 +58,7 @@ def supervise_until(folder: Path, fault: str, condition: Callable[[Settings], ob
     """Run a supervisor over scripts until the condition holds; return the logged events."""
     script = folder / "role.py"
     script.write_text(ROLE.format())
-    settings = Settings(data_dir=folder / "var", scp=SCP(port=0), web=Web(enabled=False), shutdown_seconds=1)
+    settings = Settings(data_dir=folder / "var", scp=SCP(port=0), web=Web(enabled=False), shutdown_seconds=30)
     supervisor = Supervisor(settings, [str(folder), fault], [sys.executable, str(script)])
     ended = threading.Event()
 
@@ -90,35 +91,34 @@ def all_serve(settings: Settings) -> bool:
     return statuses(settings) == {"receive": "serving", "work 0": "serving"}
 
 
+def pids_of(folder: Path, name: str) -> list[str]:
+    """Return the processes in which a role was started, in order."""
+    begun = folder / f"{name}-begun"
+    return begun.read_text().splitlines() if begun.exists() else []
+
+
+def is_replaced(folder: Path, settings: Settings) -> bool:
+    """Tell whether the worker was started again, and everything serves."""
+    return len(pids_of(folder, "work")) > 1 and all_serve(settings)
+
+
 def test_roles_are_started_watched_and_ended(tmp_path: Path) -> None:
     events = supervise_until(tmp_path, "", all_serve)
     assert events == ["ready", "stopped"]
     for name in ("receive", "work"):
-        pid = int((tmp_path / f"{name}-begun").read_text())
+        (pid,) = pids_of(tmp_path, name)
         assert not Path(f"/proc/{pid}").exists()
 
 
 def test_a_role_that_dies_is_started_again(tmp_path: Path) -> None:
-    died: list[str] = []
-
-    def is_back(settings: Settings) -> bool:
-        died.extend(state for state in statuses(settings).values() if state == "dead")
-        return bool(died) and all_serve(settings)
-
-    assert "role_died" in supervise_until(tmp_path, "dies", is_back)
+    events = supervise_until(tmp_path, "dies", lambda settings: is_replaced(tmp_path, settings))
+    assert "role_died" in events
+    assert len(pids_of(tmp_path, "work")) == 2
 
 
 def test_a_role_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervise, "HUNG_SECONDS", 2.0)
-    first: list[str] = []
-
-    def is_replaced(settings: Settings) -> bool:
-        begun = tmp_path / "work-begun"
-        if not first and begun.exists():
-            first.append(begun.read_text())
-        return bool(first) and begun.read_text() not in ("", first[0]) and all_serve(settings)
-
-    events = supervise_until(tmp_path, "hangs", is_replaced)
+    monkeypatch.setattr(supervise, "HUNG_SECONDS", 4.0)
+    events = supervise_until(tmp_path, "hangs", lambda settings: is_replaced(tmp_path, settings))
     assert "role_hangs" in events
     assert "role_died" in events
 

@@ -214,7 +214,7 @@ LIES_FROM_THE_START = {name: lie for name, lie in LIES.items() if lie not in SEE
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_a_lie_is_never_an_answer(server: GrpcModelServer, lie: Any) -> None:
-    predictor = over_grpc(server.url, seconds=1.5 if lie is silent else 60)
+    predictor = over_grpc(server.url, seconds=5 if lie is silent else 60)
     predictor.check()
     calm = itertools.count()
 
@@ -234,7 +234,7 @@ def test_a_lie_is_never_an_answer(server: GrpcModelServer, lie: Any) -> None:
 
 @pytest.mark.parametrize("lie", LIES_FROM_THE_START.values(), ids=LIES_FROM_THE_START)
 def test_a_server_that_lies_from_the_start_is_never_proven(server: GrpcModelServer, lie: Any) -> None:
-    predictor = over_grpc(server.url, seconds=1.5 if lie is silent else 60)
+    predictor = over_grpc(server.url, seconds=5 if lie is silent else 60)
     server.spoil = lie
     assert outcomes(predictor.predict_each(images(1))) == ["Retry"]
     assert predictor.problem

@@ -15,24 +15,32 @@ from gateway.upper_layer.endings import INVALID_PARAMETER, UNRECOGNISED_PDU, Mal
 from gateway.upper_layer.transport import MAX_CONTROL_PDU_BYTES, MAX_PDU_BYTES, PDUSocket
 from tests.wire import pdus
 
-PATIENCE_SECONDS = 0.2
+PATIENCE_SECONDS = 60.0
+SHORT_SECONDS = 0.2  # where the peer is to be given up
 
 
 class Connected:
     """A PDUSocket, its peer, and why it ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
         self.near, self.peer = socket.socketpair()
         self.causes: list[str] = []
         self.events: queue.Queue[str] = queue.Queue()
         dul = SimpleNamespace(end=self.causes.append, event_queue=self.events)
         assoc = SimpleNamespace(dul=dul, is_established=True, get_handlers=lambda _: [])
-        self.transport = PDUSocket(cast(Any, assoc), self.near, PATIENCE_SECONDS)
+        self.transport = PDUSocket(cast(Any, assoc), self.near, seconds)
 
 
 @pytest.fixture
 def connected() -> Iterator[Connected]:
     both = Connected()
+    with both.near, both.peer:
+        yield both
+
+
+@pytest.fixture
+def impatient() -> Iterator[Connected]:
+    both = Connected(SHORT_SECONDS)
     with both.near, both.peer:
         yield both
 
@@ -55,10 +63,10 @@ def test_pdus_of_every_length_are_read_whole(connected: Connected) -> None:
     assert read == bodies
 
 
-def test_a_peer_that_takes_nothing_is_given_up(connected: Connected) -> None:
-    connected.transport.send(bytes(10_000_000))
-    assert connected.causes == [f"the peer took no data for {PATIENCE_SECONDS:g} s"]
-    assert list(connected.events.queue)[-1] == "Evt17"
+def test_a_peer_that_takes_nothing_is_given_up(impatient: Connected) -> None:
+    impatient.transport.send(bytes(10_000_000))
+    assert impatient.causes == [f"the peer took no data for {SHORT_SECONDS:g} s"]
+    assert list(impatient.events.queue)[-1] == "Evt17"
 
 
 def test_a_peer_that_has_gone_is_told(connected: Connected) -> None:
@@ -68,10 +76,10 @@ def test_a_peer_that_has_gone_is_told(connected: Connected) -> None:
 
 
 @pytest.mark.parametrize("begun", [b"\x04", b"\x04\0\0\0\1", pdus.pdu(4, bytes(10), length=11)])
-def test_a_pdu_that_does_not_end_is_given_up(connected: Connected, begun: bytes) -> None:
-    connected.peer.sendall(begun)
+def test_a_pdu_that_does_not_end_is_given_up(impatient: Connected, begun: bytes) -> None:
+    impatient.peer.sendall(begun)
     with pytest.raises(TimeoutError):
-        connected.transport.read_pdu()
+        impatient.transport.read_pdu()
 
 
 def test_a_close_between_two_pdus_is_an_end_within_one_an_error(connected: Connected) -> None:
