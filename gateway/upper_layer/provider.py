@@ -249,7 +249,7 @@ class Provider(DULServiceProvider):
             for _ in range(MAX_PDUS_AT_ONCE):
                 goes_on = self._read_one()
                 self.restart_idle_timer()
-                if not (goes_on and self.transport.has_buffered and self._may_read()):
+                if not (goes_on and self._may_read() and self._has_more()):
                     return
         except Malformed as fault:
             self.abort_reason = fault.reason
@@ -258,6 +258,11 @@ class Provider(DULServiceProvider):
         except OSError as error:
             self.end(self._read_cause(error), by_peer=not isinstance(error, TimeoutError))
             self.event_queue.put("Evt17")
+
+    def _has_more(self) -> bool:
+        """Tell whether more has come; within a message it mostly has, and reading costs less than asking."""
+        within = cast(Messages, self.assoc.dimse).is_within_message
+        return self.transport.has_buffered or (within and self.transport.read_on())
 
     def _read_one(self) -> bool:
         """Read one PDU; return whether the next may be read at once."""

@@ -33,8 +33,8 @@ MAX_PDU_BYTES = 1024 * 1024
 MAX_CONTROL_PDU_BYTES = 256 * 1024
 """Longest other PDU accepted, in bytes: 128 presentation contexts of 60 transfer syntaxes each."""
 
-READ_AHEAD_BYTES = 512 * 1024
-"""Bytes read in one go from an associated peer: four PDUs of the advertised Maximum Length."""
+READ_AHEAD_BYTES = 1024 * 1024
+"""Bytes read in one go from an associated peer: eight PDUs of the advertised Maximum Length."""
 
 MIN_BYTES_PER_SECOND = 1024
 """Least pace of a PDU or message beyond its timeout: slower than any modem."""
@@ -63,18 +63,21 @@ def shake_hands(secured: ssl.SSLSocket, deadline: float) -> None:
         try:
             secured.do_handshake()
         except ssl.SSLWantReadError:
-            _wait(secured, select.POLLIN, deadline)
+            awaited = select.POLLIN
         except ssl.SSLWantWriteError:
-            _wait(secured, select.POLLOUT, deadline)
+            awaited = select.POLLOUT
         else:
             return
+        if not _is_ready(secured, awaited, deadline):
+            raise TimeoutError("the TLS handshake timed out")
 
 
-def _wait(connection: socket.socket, event: int, deadline: float) -> None:
+def _is_ready(connection: socket.socket, event: int, deadline: float) -> bool:
+    """Wait for data, or for room to send; return False at `deadline` (seconds, monotonic clock)."""
     polled = select.poll()
     polled.register(connection, event)
-    if not polled.poll(max(0.0, deadline - monotonic()) * 1000):
-        raise TimeoutError("the TLS handshake timed out")
+    left = deadline - monotonic()
+    return bool(polled.poll(None if left == float("inf") else max(0.0, left) * 1000))
 
 
 class PDUSocket(AssociationSocket):
@@ -184,6 +187,23 @@ class PDUSocket(AssociationSocket):
         else:
             evt.trigger(self.assoc, evt.EVT_DATA_SENT, {"data": bytestream})
 
+    def read_on(self) -> bool:
+        """Read what has come already, without waiting; return whether there is any.
+
+        Raises
+        ------
+        OSError
+            When the connection breaks.
+        """
+        connection = self.socket
+        if connection is None:
+            return False
+        self._make_room(1)
+        try:
+            return self._receive(connection) > 0
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+
     def discard(self, limit: int) -> int:
         """Discard up to `limit` received bytes; return their number."""
         count, self._start = self._end - self._start, self._end
@@ -197,17 +217,32 @@ class PDUSocket(AssociationSocket):
     def _fill(self, count: int, until: float) -> bool:
         """Read until `count` bytes are buffered; return False when the peer closes before."""
         connection = cast(socket.socket, self.socket)
+        until = min(until, self._deadline)
         while self._end - self._start < count:
             self._make_room(count)
-            left = min(until, self._deadline) - monotonic()
-            if left <= 0:
+            if until <= monotonic():
                 raise TimeoutError
-            connection.settimeout(_seconds(left))
-            received = connection.recv_into(self._buffer[self._end :])
-            if not received:
-                return False
-            self._end += received
+            try:
+                if not self._receive(connection):
+                    return False
+                continue
+            except (BlockingIOError, ssl.SSLWantReadError):
+                awaited = select.POLLIN
+            except ssl.SSLWantWriteError:
+                awaited = select.POLLOUT
+            _is_ready(connection, awaited, until)
         return True
+
+    def _receive(self, connection: socket.socket) -> int:
+        """Read what has come into the buffer, without waiting; return the number of bytes, 0 at the end.
+
+        A socket with a timeout would be polled before each read.
+        """
+        if connection.gettimeout() != 0:  # a write sets another one
+            connection.settimeout(0)
+        received = connection.recv_into(self._buffer[self._end :])
+        self._end += received
+        return received
 
     def _make_room(self, count: int) -> None:
         """Move the buffered bytes to the beginning, and enlarge the buffer for a long PDU."""
@@ -219,9 +254,9 @@ class PDUSocket(AssociationSocket):
         size = max(size, count)
         if size > len(self._buffer) or self._start + count > len(self._buffer):
             target = self._buffer if size == len(self._buffer) else memoryview(bytearray(size))
-            held = bytes(self._buffer[self._start : self._end])
-            target[: len(held)] = held
-            self._buffer, self._start, self._end = target, 0, len(held)
+            held = self._end - self._start
+            target[:held] = self._buffer[self._start : self._end]
+            self._buffer, self._start, self._end = target, 0, held
 
     def _shutdown_socket(self) -> None:
         """Close the socket even after a reset by the peer; pynetdicom leaves that to garbage collection."""
