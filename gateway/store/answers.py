@@ -6,9 +6,9 @@ again stands as it was, with the same row, results and deliveries: nothing is de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -35,28 +35,122 @@ def supersede(connection: sa.Connection, instance_id: int) -> None:
     connection.execute(sa.update(answers).where(standing).values(superseded_at=now()))
 
 
-def record_answer(
-    session: Session, instance: StoredInstance, answer: AnswerRecord, relative: Callable[[Path], str]
-) -> int:
-    """Record an answer, its results and what is to be delivered where; return the answer's number.
+class Answered(NamedTuple):
+    """An image with its answers, one of each model; the first one is shown."""
 
-    `relative` turns a result's path into the one that is kept.
+    image: StoredInstance
+    given: Sequence[AnswerRecord]
+
+
+class _New(NamedTuple):
+    """A result of an answer; `answer_id` is the number of the answer's row."""
+
+    image: ImageIdentity
+    answer_id: int
+    result: StoredResult
+
+
+def record(session: Session, answered: Sequence[Answered], relative: Callable[[Path], str]) -> dict[int, int]:
+    """Record answers, their results and what is to be delivered where: a few statements for a whole batch.
+
+    Parameters
+    ----------
+    relative
+        Turns a result's path into the one that is kept.
+
+    Returns
+    -------
+    dict
+        The number of the first answer of each image, by the number of the image.
     """
+    connection = session.connection
+    ids = _record_answers(connection, answered)
+    made = [
+        _New(image, ids[image.id][place], result)
+        for image, given in answered
+        for place, answer in enumerate(given)
+        for result in answer.results
+    ]
+    registered = _register(connection, made, relative)
+    for image, given in answered:
+        for answer in given:
+            _tell(session, image, answer, registered)
+    return {image.id: ids[image.id][0] for image, _ in answered}
+
+
+def _record_answers(connection: sa.Connection, answered: Sequence[Answered]) -> dict[int, list[int]]:
+    """Return the numbers of the answers of each image, in their order."""
+    numbers: dict[tuple[int, int], int] = {}
+    new: list[tuple[int, int]] = []
+    rows = []
+    for image, given in answered:
+        for place, answer in enumerate(given):
+            standing = _stand_again(connection, image.id, answer) if image.was_answered else None
+            if standing is not None:
+                numbers[image.id, place] = standing
+                continue
+            new.append((image.id, place))
+            rows.append({"instance_id": image.id, "created_at": now()} | _model(answer) | _content(answer))
+    if rows:
+        numbers |= zip(new, connection.scalars(_INSERT_ANSWERS, rows), strict=True)
+    return {image.id: [numbers[image.id, place] for place in range(len(given))] for image, given in answered}
+
+
+def _register(
+    connection: sa.Connection, made: Sequence[_New], relative: Callable[[Path], str]
+) -> dict[str, int]:
+    """Register results and their deliveries; return the numbers of those that are new, by name.
+
+    One of an answer that stands again is there, written anew; its deliveries are, too.
+    """
+    registered = _insert_results(connection, [_result(each, relative(each.result.path)) for each in made])
+    due: list[dict[str, Any]] = []
+    for each in made:
+        number = registered.get(each.result.path.name)
+        destinations: Sequence[str] = each.result.destinations
+        if number is None:
+            this = {"known": each.result.path.name, "answer_id": each.answer_id, "file_deleted_at": None}
+            number = connection.scalars(_WRITE_AGAIN, this).one()
+            destinations = _not_yet(connection, number, each.result)
+        due += _due(number, destinations)
+    if due:
+        connection.execute(_INSERT_DELIVERIES, due)
+    return registered
+
+
+def _insert_results(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Insert the results that are new; return their numbers by name."""
+    if not rows:
+        return {}
+    insert = _INSERT_RESULTS[connection.dialect.name]
+    return {row.name: row.id for row in connection.execute(insert, rows)}
+
+
+def _tell(
+    session: Session, image: StoredInstance, answer: AnswerRecord, registered: Mapping[str, int]
+) -> None:
     score = None if answer.score is None else round(answer.score, 4)
     model = f"{answer.model.name} {answer.model.version}"
-    session.tell(Event.INFERRED, instance, label=answer.label, score=score, model=model)
-    connection = session.connection
-    standing = _stand_again(connection, instance.id, answer) if instance.was_answered else None
-    answer_id = standing or _insert(connection, instance.id, answer)
+    session.tell(Event.INFERRED, image, label=answer.label, score=score, model=model)
     for result in answer.results:
-        _record_result(session, instance, answer_id, result, relative(result.path))
-    return answer_id
+        if result.path.name in registered:
+            session.tell(Event.ENCODED, image, kind=result.kind, **named(result))
 
 
-def has_twin(connection: sa.Connection, instance: StoredInstance, pixel_digest: str) -> bool:
-    """Tell whether the same picture under the same UID already has its answer."""
-    this = {"uid": instance.sop_instance_uid, "image": instance.id, "digest": pixel_digest}
-    return connection.scalars(_TWIN, this).first() is not None
+def twins(connection: sa.Connection, images: Sequence[tuple[StoredInstance, str]]) -> set[int]:
+    """Return the numbers of those images of which the same picture under the same UID has its answer.
+
+    Each image comes with the digest of its pixels.
+    """
+    rows = connection.execute(_SAME_UID, {"uids": [image.sop_instance_uid for image, _ in images]})
+    answered: dict[tuple[str, str], set[int]] = {}
+    for number, uid, digest in rows:
+        answered.setdefault((uid, digest), set()).add(number)
+    return {
+        image.id
+        for image, digest in images
+        if answered.get((image.sop_instance_uid, digest), set()) - {image.id}
+    }
 
 
 def answered_twins(connection: sa.Connection, instance: StoredInstance) -> list[ImageIdentity]:
@@ -105,11 +199,6 @@ def _stand_again(connection: sa.Connection, instance_id: int, answer: AnswerReco
     return connection.scalars(same.values(values).returning(answers.c.id)).first()
 
 
-def _insert(connection: sa.Connection, instance_id: int, answer: AnswerRecord) -> int:
-    row = {"instance_id": instance_id, "created_at": now()} | _model(answer) | _content(answer)
-    return int(connection.execute(_INSERT_ANSWER, row).scalar_one())
-
-
 def _model(answer: AnswerRecord) -> dict[str, Any]:
     model = answer.model
     return {
@@ -133,17 +222,6 @@ def _content(answer: AnswerRecord) -> dict[str, Any]:
     return {name: getattr(answer, name) for name in names} | lists
 
 
-def _record_result(
-    session: Session, instance: StoredInstance, answer_id: int, result: StoredResult, path: str
-) -> None:
-    """Register a result and its deliveries; one of an answer that stands again is there, written anew."""
-    connection = session.connection
-    if _register_if_new(session, instance, answer_id, result, path, result.destinations) is None:
-        this = {"known": result.path.name, "answer_id": answer_id, "file_deleted_at": None}
-        known = connection.scalars(_WRITE_AGAIN, this).one()
-        _record_deliveries(connection, known, _not_yet(connection, known, result))
-
-
 def register(
     session: Session,
     image: ImageIdentity,
@@ -164,23 +242,21 @@ def register(
     ValueError
         If a result of that name is registered.
     """
-    number = _register_if_new(session, image, answer_id, result, path, names)
+    row = _result(_New(image, answer_id, result), path)
+    number = _insert_results(session.connection, [row]).get(result.path.name)
     if number is None:
         raise ValueError(f"{result.path.name} is registered already")
+    if due := _due(number, names):
+        session.connection.execute(_INSERT_DELIVERIES, due)
+    session.tell(Event.ENCODED, image, kind=result.kind, **named(result))
     return number
 
 
-def _register_if_new(
-    session: Session,
-    image: ImageIdentity,
-    answer_id: int,
-    result: StoredResult,
-    path: str,
-    names: Sequence[str],
-) -> int | None:
-    row = {
-        "instance_id": image.id,
-        "answer_id": answer_id,
+def _result(new: _New, path: str) -> dict[str, Any]:
+    result = new.result
+    return {
+        "instance_id": new.image.id,
+        "answer_id": new.answer_id,
         "kind": result.kind,
         "media_type": result.media_type,
         "name": result.path.name,
@@ -190,13 +266,6 @@ def _register_if_new(
         "sha256": result.sha256,
         "created_at": now(),
     }
-    insert = _INSERT_RESULT[session.connection.dialect.name]
-    number: int | None = session.connection.execute(insert, row).scalar_one_or_none()
-    if number is None:
-        return None
-    _record_deliveries(session.connection, number, names)
-    session.tell(Event.ENCODED, image, kind=result.kind, **named(result))
-    return number
 
 
 def _not_yet(connection: sa.Connection, result_id: int, result: StoredResult) -> list[str]:
@@ -206,28 +275,24 @@ def _not_yet(connection: sa.Connection, result_id: int, result: StoredResult) ->
     return [destination for destination in result.destinations if destination not in known]
 
 
-def _record_deliveries(connection: sa.Connection, result_id: int, destinations: Sequence[str]) -> None:
+def _due(result_id: int, destinations: Sequence[str]) -> list[dict[str, Any]]:
     times = {"state_at": now(), "begun_at": now(), "not_before": AT_ONCE}
     new = {"result_id": result_id, "state": DeliveryState.PENDING} | times
-    if destinations:
-        connection.execute(_INSERT_DELIVERIES, [new | {"destination": each} for each in destinations])
+    return [new | {"destination": each} for each in destinations]
 
 
 # built once: to build a statement takes longer than to execute it, and other writers wait meanwhile
-_INSERT_ANSWER = sa.insert(answers).returning(answers.c.id)
-_INSERT_RESULT = {
-    dialect: insert(results).on_conflict_do_nothing(index_elements=["name"]).returning(results.c.id)
+_INSERT_ANSWERS = sa.insert(answers).returning(answers.c.id, sort_by_parameter_order=True)
+_INSERT_RESULTS = {
+    dialect: insert(results)
+    .on_conflict_do_nothing(index_elements=["name"])
+    .returning(results.c.id, results.c.name)
     for dialect, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
 }
 _INSERT_DELIVERIES = sa.insert(deliveries).inline()
 _WRITE_AGAIN = sa.update(results).where(results.c.name == sa.bindparam("known")).returning(results.c.id)
-_TWIN = (
-    sa.select(instances.c.id)
+_SAME_UID = (
+    sa.select(instances.c.id, instances.c.sop_instance_uid, answers.c.pixel_digest)
     .join(answers, answers.c.id == instances.c.answer_id)
-    .where(
-        instances.c.sop_instance_uid == sa.bindparam("uid"),
-        instances.c.id != sa.bindparam("image"),
-        answers.c.pixel_digest == sa.bindparam("digest"),
-    )
-    .limit(1)
+    .where(instances.c.sop_instance_uid.in_(sa.bindparam("uids", expanding=True)))
 )

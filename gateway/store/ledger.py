@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from gateway.errors import Retry
 from gateway.records import Reason, Received, Stage, State
-from gateway.store.answers import record_answer, standing_reports, supersede
+from gateway.store import answers as answers_of
+from gateway.store.answers import Answered, standing_reports, supersede
 from gateway.store.arrivals import insert_if_new, there_again
 from gateway.store.clock_setback import clear_future_times
 from gateway.store.database import is_pooled
@@ -33,7 +34,7 @@ from gateway.store.entries import (
     ImageIdentity,
     StoredInstance,
 )
-from gateway.store.outcome import NO_ROUTE, update_state
+from gateway.store.outcome import NO_ROUTE, update_states
 from gateway.store.rejections import rejected
 from gateway.store.schema import answers, instances, workers
 from gateway.store.session import AuditEntry, Session, open_session
@@ -126,7 +127,7 @@ class Ledger:
     def statement(self) -> Iterator[sa.Connection]:
         """Open a transaction of one statement; it is on disk when the block ends.
 
-        A server commits it with the statement, in one round trip. A pooler needs a transaction for its settings.
+        A server commits it in the same round trip; a pooler needs a transaction, for its settings.
         """
         with errors_are_for_later(), self._engine.connect() as connection:
             if connection.dialect.name == "postgresql" and not is_pooled(connection):
@@ -345,30 +346,37 @@ class Ledger:
         session.tell(_ENDS[state], instance, reason=reason, detail=detail)
         return True
 
-    def record_answers(
-        self, session: Session, instance: StoredInstance, given: Sequence[AnswerRecord]
-    ) -> bool:
-        """Record an image's answers, one of each model, with their results and deliveries.
+    def record_answers(self, session: Session, answered: Sequence[Answered]) -> set[int]:
+        """Record the answers to images of one batch, with their results and deliveries.
 
-        The first answer is the one that worklist and report show. Earlier answers stay, superseded. Returns
-        False, and nothing is changed, if the image already has its end or its answers.
+        Earlier answers stay, superseded. Returns the numbers of the images; one that already has its end or
+        its answers is left out, and nothing of it is changed.
         """
-        connection, first = session.connection, given[0]
-        values = {"state": State.INFERRED, "label": first.label, "score": first.score}
-        values |= {"reason": None, "detail": None}  # for which it may have waited
-        if not _leave_received(connection, instance, **values):
-            return False
-        if instance.was_answered:
-            supersede(connection, instance.id)
-        shown, *_ = [record_answer(session, instance, each, self.relative) for each in given]
-        connection.execute(_SHOW, {"image": instance.id, "answer_id": shown})
-        if instance.was_answered or not any(each.is_routed for each in given):
-            update_state(connection, instance.id, now())
-        for number, problem in first.unclear:
+        connection = session.connection
+        left = _leave_received_together(connection, [image for image, _ in answered])
+        new = [each for each in answered if each.image.id in left]
+        for image, _ in new:
+            if image.was_answered:
+                supersede(connection, image.id)
+        shown = answers_of.record(session, new, self.relative)
+        for image, given in new:
+            self._tell_routes(session, image, given)
+        if new:
+            connection.execute(_SHOW, [_shown(each, shown[each.image.id]) for each in new])
+        again = [
+            image.id
+            for image, given in new
+            if image.was_answered or not any(each.is_routed for each in given)
+        ]
+        if again:
+            update_states(connection, again, now())
+        return left
+
+    def _tell_routes(self, session: Session, instance: StoredInstance, given: Sequence[AnswerRecord]) -> None:
+        for number, problem in given[0].unclear:
             session.tell(Event.ROUTE_UNCLEAR, instance, route=number, reason=problem)
         if not any(each.is_routed for each in given):
             session.tell(Event.FAILED, instance, reason=Reason.NOT_ROUTED, detail=NO_ROUTE)
-        return True
 
     # --- paths
 
@@ -413,14 +421,28 @@ class Ledger:
 
 _THIS = instances.c.id == sa.bindparam("image")
 _SHOW = sa.update(instances).where(_THIS)
-_LEAVE_RECEIVED = sa.update(instances).where(  # built once, as other writers wait meanwhile
-    _THIS, instances.c.state == State.RECEIVED, instances.c.batch == sa.bindparam("held_by")
-)
+_HELD = (instances.c.state == State.RECEIVED) & (instances.c.batch == sa.bindparam("held_by"))
+_LEAVE = sa.update(instances).where(_THIS, _HELD)  # built once, as other writers wait meanwhile
+_LEAVE_TOGETHER = (
+    sa.update(instances)
+    .where(instances.c.id.in_(sa.bindparam("images", expanding=True)), _HELD)
+    .values(state=State.INFERRED, batch=None, reason=None, detail=None, state_at=sa.bindparam("time"))
+    .returning(instances.c.id)
+)  # a reason for which an image has waited goes
 
 
 def _leave_received(connection: sa.Connection, instance: StoredInstance, **values: Any) -> bool:
     """Only the batch that holds the image may end it: a worker that was given up comes too late."""
     mine = {"image": instance.id, "held_by": instance.batch}
-    return (
-        connection.execute(_LEAVE_RECEIVED, mine | values | {"batch": None, "state_at": now()}).rowcount == 1
-    )
+    return connection.execute(_LEAVE, mine | values | {"batch": None, "state_at": now()}).rowcount == 1
+
+
+def _leave_received_together(connection: sa.Connection, images: Sequence[StoredInstance]) -> set[int]:
+    """Let the images of one batch become `inferred`; return the numbers of those that it still held."""
+    mine = {"images": [image.id for image in images], "held_by": images[0].batch}
+    return set(connection.scalars(_LEAVE_TOGETHER, mine | {"time": now()}))
+
+
+def _shown(answered: Answered, answer_id: int) -> dict[str, Any]:
+    first = answered.given[0]
+    return {"image": answered.image.id, "answer_id": answer_id, "label": first.label, "score": first.score}

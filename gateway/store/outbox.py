@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from gateway.records import WITHDRAWALS, Stage
 from gateway.store.doorbell import Work
 from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery, named
 from gateway.store.ledger import Ledger, now
-from gateway.store.outcome import held_images, hold, update_state, update_states
+from gateway.store.outcome import HELD_IMAGES, hold, update_state, update_states
 from gateway.store.schema import answers, deliveries, destinations, instances, results
 from gateway.store.session import AuditEntry
 from gateway.telemetry.events import Event
@@ -33,9 +34,8 @@ class Outbox:
 
     def has_due(self, destination: str) -> bool:
         """Tell whether something can be claimed, without a write lock."""
-        query = sa.select(deliveries.c.id).where(_due(destination)).limit(1)
         with self._ledger.look() as connection:
-            return connection.scalars(query).first() is not None
+            return connection.scalars(_IS_DUE, {"at": destination, "time": now()}).first() is not None
 
     def next_due(self) -> dict[str, datetime]:
         """Return when something can next be claimed for each destination: one query, a seek for each.
@@ -51,13 +51,9 @@ class Outbox:
 
     def claim(self, destination: str, worker: str, limit: int) -> list[PendingDelivery]:
         """Take up to `limit` deliveries in hand, those that have waited longest first."""
-        due = sa.select(deliveries.c.id).where(_due(destination))
-        due = due.order_by(deliveries.c.not_before, deliveries.c.id).limit(limit)
+        these = {"at": destination, "time": now(), "most": limit, "worker": worker}
         with self._ledger.statement() as connection:
-            if connection.dialect.name == "postgresql":
-                due = due.with_for_update(skip_locked=True)
-            claim = sa.update(deliveries).where(deliveries.c.id.in_(due)).values(worker_id=worker)
-            ids = connection.scalars(claim.returning(deliveries.c.id)).all()
+            ids = connection.scalars(_CLAIM, these).all()
         if not ids:
             return []
         with self._ledger.look() as connection:  # SQLite's other writers do not wait for the reading
@@ -127,17 +123,13 @@ class Outbox:
 
         What is not pending any more, as another worker was faster, stays as it is.
         """
-        values: dict[str, Any] = {"attempts": deliveries.c.attempts + 1, "unsure": False, "worker_id": None}
-        values |= {"not_before": AT_ONCE} if to_be_committed else {"last_error": None}
-        values |= {"state": DeliveryState.STORED, "state_at": now(), "open": to_be_committed}
-        these = deliveries.c.id.in_([each.id for each in stored]) & deliveries.c.open
-        waiting = these & (deliveries.c.state == DeliveryState.PENDING)
+        these = {"deliveries": [each.id for each in stored], "time": now()}
+        images = {each.instance_id for each in stored}
         with self._ledger.session() as session:
             if session.connection.dialect.name == "postgresql":
-                images = held_images({each.instance_id for each in stored}).cte("images")
-                waiting &= sa.select(sa.func.count()).select_from(images).scalar_subquery() > 0
-            changed = sa.update(deliveries).where(waiting).values(values).returning(deliveries.c.id)
-            ids = set(session.connection.scalars(changed))
+                these |= {"images": list(images)}
+            change = _stored(session.connection.dialect.name, to_be_committed=to_be_committed)
+            ids = set(session.connection.scalars(change, these))
             new = [each for each in stored if each.id in ids]
             for each in new:
                 entry = audit(each) if audit else None
@@ -264,18 +256,40 @@ _PENDING = (
 )
 
 
-def _due(destination: str) -> sa.ColumnElement[bool]:
-    away = sa.exists().where(destinations.c.name == destination, _is_away())
-    here = deliveries.c.destination == destination
-    return sa.and_(here, _waits(), deliveries.c.not_before <= now(), ~away)
-
-
 def _waits() -> sa.ColumnElement[bool]:
     return sa.and_(deliveries.c.open, deliveries.c.worker_id.is_(None))
 
 
-def _is_away() -> sa.ColumnElement[bool]:
-    return sa.and_(destinations.c.retry_at.is_not(None), destinations.c.retry_at > now())
+_AWAY = sa.and_(destinations.c.retry_at.is_not(None), destinations.c.retry_at > sa.bindparam("time"))
+_DUE = sa.and_(
+    deliveries.c.destination == sa.bindparam("at"),
+    _waits(),
+    deliveries.c.not_before <= sa.bindparam("time"),
+    ~sa.exists().where(destinations.c.name == sa.bindparam("at"), _AWAY),
+)
+# built once: to build a statement takes longer than to execute it, and other writers wait meanwhile
+_IS_DUE = sa.select(deliveries.c.id).where(_DUE).limit(1)
+_TO_CLAIM = sa.select(deliveries.c.id).where(_DUE).order_by(deliveries.c.not_before, deliveries.c.id)
+_CLAIM = (
+    sa.update(deliveries)
+    .where(deliveries.c.id.in_(_TO_CLAIM.limit(sa.bindparam("most")).with_for_update(skip_locked=True)))
+    .values(worker_id=sa.bindparam("worker"))
+    .returning(deliveries.c.id)
+)
+
+
+@cache
+def _stored(dialect: str, *, to_be_committed: bool) -> sa.Executable:
+    """Make pending deliveries `stored`; a server keeps the states of their images from others first."""
+    values: dict[str, Any] = {"attempts": deliveries.c.attempts + 1, "unsure": False, "worker_id": None}
+    values |= {"not_before": AT_ONCE} if to_be_committed else {"last_error": None}
+    values |= {"state": DeliveryState.STORED, "open": to_be_committed, "state_at": sa.bindparam("time")}
+    these = deliveries.c.id.in_(sa.bindparam("deliveries", expanding=True)) & deliveries.c.open
+    these &= deliveries.c.state == DeliveryState.PENDING
+    if dialect == "postgresql":
+        images = HELD_IMAGES.cte("images")
+        these &= sa.select(sa.func.count()).select_from(images).scalar_subquery() > 0
+    return sa.update(deliveries).where(these).values(values).returning(deliveries.c.id)
 
 
 def waiting_destinations(connection: sa.Connection) -> list[str]:

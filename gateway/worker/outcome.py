@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from gateway.dicom.rejection_note import RejectionNote
 from gateway.records import Stage
-from gateway.store.answers import answered_twins, has_twin
+from gateway.store.answers import Answered, answered_twins, twins
 from gateway.store.descriptions import record_descriptions
 from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger, now
@@ -24,14 +24,16 @@ from gateway.worker.stages import UNCHANGED, End, Settled, patient_changed, reje
 
 
 def record_outcomes(outcomes: Sequence[Settled], ledger: Ledger, session: Session) -> None:
-    """Record the end or the answer of each image, unless a run that was thought lost has done so."""
-    uids = {settled.instance.sop_instance_uid for settled in outcomes}
-    why = rejected(session.connection, uids)
-    new = [
-        settled
-        for settled in outcomes
-        if _record(settled, why.get(settled.instance.sop_instance_uid), ledger, session)
-    ]
+    """Record the end or the answer of each image, unless a run that was thought lost has done so.
+
+    The images are of one batch. Two data sets under one UID are recorded one after the other: the second may
+    be the twin of the first.
+    """
+    left, new = list(outcomes), list[Settled]()
+    while left:
+        first_of = {settled.instance.sop_instance_uid: settled for settled in reversed(left)}
+        new += _record(list(first_of.values()), ledger, session)
+        left = [settled for settled in left if first_of[settled.instance.sop_instance_uid] is not settled]
     for settled in new:
         if settled.note is not None:
             given = _rejection(settled.instance, settled.note)
@@ -69,24 +71,49 @@ def _audit(ledger: Ledger, given: Rejection, path: str) -> AuditEntry:
     return lambda: trail.withdrawn(subject_of(ledger.absolute(path)), note=note, why=why)
 
 
-def _record(settled: Settled, why_rejected: str | None, ledger: Ledger, session: Session) -> bool:
-    instance, outcome = settled.instance, settled.outcome
-    if why_rejected is not None and not isinstance(outcome, End):
-        outcome = rejected_by(why_rejected)
-    if not isinstance(outcome, End):
-        if not has_twin(session.connection, instance, outcome[0].pixel_digest):
-            recorded = ledger.record_answers(session, instance, outcome)
-            return _told_of_patient(settled, session) if recorded else False
-        outcome = UNCHANGED
-    if outcome == UNCHANGED and settled.patient:
-        outcome = patient_changed(settled.patient)
-    ended = ledger.end(session, instance, outcome.state, outcome.reason, outcome.detail)
-    return _told_of_patient(settled, session) if ended else False
+def _record(outcomes: Sequence[Settled], ledger: Ledger, session: Session) -> list[Settled]:
+    """Record outcomes of images under different UIDs; return those that are recorded now."""
+    ends, answered = _decided(outcomes, session)
+    recorded = ledger.record_answers(session, list(answered.values())) if answered else set()
+    for settled in outcomes:
+        image, end = settled.instance, ends.get(settled.instance.id)
+        if end and ledger.end(session, image, end.state, end.reason, end.detail):
+            recorded.add(image.id)
+    new = [settled for settled in outcomes if settled.instance.id in recorded]
+    for settled in new:
+        _tell_of_patient(settled, session)
+    return new
 
 
-def _told_of_patient(settled: Settled, session: Session) -> bool:
-    """Tell the answered data sets under this UID that their patient has another identity by now; True."""
+def _decided(outcomes: Sequence[Settled], session: Session) -> tuple[dict[int, End], dict[int, Answered]]:
+    """Decide which images end and which are answered, by their numbers: others may have come before."""
+    why = rejected(session.connection, {settled.instance.sop_instance_uid for settled in outcomes})
+    ends: dict[int, End] = {}
+    answered: dict[int, Answered] = {}
+    for settled in outcomes:
+        image, outcome = settled.instance, settled.outcome
+        if isinstance(outcome, End):
+            ends[image.id] = outcome
+        elif image.sop_instance_uid in why:
+            ends[image.id] = rejected_by(why[image.sop_instance_uid])
+        else:
+            answered[image.id] = Answered(image, outcome)
+    for number in _twins(answered.values(), session):
+        ends[number] = UNCHANGED
+        del answered[number]
+    for settled in outcomes:
+        if settled.patient and ends.get(settled.instance.id) == UNCHANGED:
+            ends[settled.instance.id] = patient_changed(settled.patient)
+    return ends, answered
+
+
+def _twins(answered: Collection[Answered], session: Session) -> set[int]:
+    with_digest = [(each.image, each.given[0].pixel_digest) for each in answered]
+    return twins(session.connection, with_digest) if with_digest else set()
+
+
+def _tell_of_patient(settled: Settled, session: Session) -> None:
+    """Tell the answered data sets under this UID that their patient has another identity by now."""
     if settled.patient:
         for image in answered_twins(session.connection, settled.instance):
             session.tell(Event.PATIENT_CHANGED, image, attributes=", ".join(settled.patient))
-    return True

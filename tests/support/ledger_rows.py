@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.records import DICOM, SR, Received
+from gateway.store.answers import Answered
 from gateway.store.entries import AnswerRecord, StoredInstance, StoredResult
 from gateway.store.ledger import Ledger
 from gateway.store.queries.images import Images
@@ -56,9 +57,9 @@ def answer(
     )
 
 
-def record_answer(ledger: Ledger, instance: StoredInstance, record: AnswerRecord) -> Any:
+def record_answer(ledger: Ledger, instance: StoredInstance, record: AnswerRecord) -> bool:
     with ledger.session() as session:
-        return ledger.record_answers(session, instance, [record])
+        return instance.id in ledger.record_answers(session, [Answered(instance, [record])])
 
 
 def state(ledger: Ledger, uid: str = "1.2.1") -> tuple[str, str | None]:

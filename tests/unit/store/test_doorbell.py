@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.store.answers import Answered
 from gateway.store.database import open_engine
 from gateway.store.doorbell import Doorbell, Doorbells, Work
 from gateway.store.entries import AnswerRecord, StoredInstance
@@ -112,7 +113,7 @@ def test_what_makes_work_rings_after_its_commit(ledger: Ledger, rung: list[Work]
 
 def record_and_fail(ledger: Ledger, image: StoredInstance, record: AnswerRecord) -> None:
     with ledger.session() as session:
-        ledger.record_answers(session, image, [record])
+        ledger.record_answers(session, [Answered(image, [record])])
         raise ZeroDivisionError
 
 

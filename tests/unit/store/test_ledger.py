@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from gateway.errors import Retry
 from gateway.records import Reason, State
-from gateway.store.answers import has_twin
+from gateway.store.answers import twins
 from gateway.store.database import open_engine
 from gateway.store.entries import AT_ONCE, Arrival
 from gateway.store.ledger import Ledger, now
@@ -85,8 +85,8 @@ def test_the_same_picture_under_the_same_uid_is_a_twin(ledger: Ledger, tmp_path:
     first, second = claim(ledger, "a")
     record_answer(ledger, first, answer(tmp_path))
     with ledger.session() as session:
-        assert has_twin(session.connection, second, "d")
-        assert not has_twin(session.connection, second, "other pixels")
+        assert twins(session.connection, [(first, "d"), (second, "d")]) == {second.id}
+        assert not twins(session.connection, [(second, "other pixels")])
         assert ledger.end(session, second, State.INELIGIBLE, Reason.PIXELS_UNCHANGED, "same picture")
         assert not ledger.end(session, second, State.INELIGIBLE, Reason.PIXELS_UNCHANGED, "same picture")
     assert ledger.queued() == 0
