@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+from collections.abc import Sequence
+
 from gateway.commands.console import out
 from gateway.commands.opening import open_settings
 from gateway.commands.options import Config, PortShare, Supervised
@@ -9,9 +13,18 @@ from gateway.commands.options import Config, PortShare, Supervised
 
 def serve(config: Config = None) -> None:
     """Run the whole gateway on this machine until SIGTERM."""
+    gc.disable()  # the supervisor looks for garbage once it has imported and forked
     from gateway.processes.supervise import Supervisor
 
-    Supervisor(open_settings(config), ["--config", str(config)] if config else []).run()
+    arguments = ["--config", str(config)] if config else []
+    Supervisor(open_settings(config), arguments, run=_run_command).run()
+
+
+def _run_command(arguments: Sequence[str]) -> None:
+    from gateway.commands.app import main
+
+    sys.argv = ["gateway", *arguments]
+    main()
 
 
 def migrate(config: Config = None) -> None:

@@ -27,6 +27,13 @@ from gateway.telemetry.events import Event
 from gateway.telemetry.log import flush_log, log_event, open_log
 from gateway.threads import release_vital
 
+_ROOTS = {"receive": "receiver", "work": "worker", "web": "website", "pull": "puller"}
+
+
+def module_of(name: str) -> str:
+    """Return the module of a role's composition root, by the name of its process (`work 0`)."""
+    return f"gateway.processes.{_ROOTS[name.partition(' ')[0]]}"
+
 
 class Role(Protocol):
     """A role as a composition root builds it."""
@@ -48,8 +55,9 @@ def receive(settings: Settings, *, supervised: bool = False, share: Sequence[int
 
 def work(settings: Settings, *, supervised: bool = False) -> None:
     """Answer and deliver until SIGTERM."""
-    lifetime = _begun(supervised=supervised)
+    gc.disable()
     hatched = [hatch("gateway.worker.sandboxes") for _ in range(sandbox_count(settings))]
+    lifetime = _begun(supervised=supervised)
     from gateway.processes.worker import build
 
     _run("work", partial(build, hatched=hatched), settings, lifetime)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -15,9 +16,11 @@ from functools import partial
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.files.folders import make_folder
 from gateway.files.lock import open_lock, try_lock
+from gateway.processes.forked import ForkedRole, Run, fork_roles
 from gateway.processes.lifetime import READY
 from gateway.processes.notify import READY as READY_STATE
 from gateway.processes.notify import STOPPING, WATCHDOG, notify
+from gateway.processes.roles import module_of
 from gateway.processes.shared_port import SharedPort
 from gateway.processes.waiting import open_database_once_there
 from gateway.settings import Settings
@@ -41,6 +44,8 @@ _BESIDE = {"pull": ("--by-schedule",)}  # options of a role's command that make 
 UNANSWERED_SECONDS = STARTING_SECONDS + HUNG_SECONDS  # a role that is silent for longer is systemd's to mend
 WRONG_CONFIGURATION = 2  # a role's exit status: one that has never served would not be mended by a restart
 
+RoleProcess = subprocess.Popen[str] | ForkedRole
+
 
 class Supervisor:
     """Runs the roles of one gateway on one machine.
@@ -51,14 +56,22 @@ class Supervisor:
         What the roles are started with beyond their name (`--config FILE`).
     command
         Starts a role, followed by its name.
+    run
+        Runs a command of a role in a process that was forked; None: no process is.
     """
 
     def __init__(
-        self, settings: Settings, arguments: Sequence[str], command: Sequence[str] = GATEWAY
+        self,
+        settings: Settings,
+        arguments: Sequence[str],
+        command: Sequence[str] = GATEWAY,
+        run: Run | None = None,
     ) -> None:
         self._settings = settings
         self._arguments = list(arguments)
         self._command = list(command)
+        self._run = run
+        self._forked: dict[str, ForkedRole] = {}  # that have no order yet
         self._needed = [
             *_numbered("receive", receiver_count(settings.scp)),
             *(f"work {number}" for number in range(settings.workers)),
@@ -72,7 +85,7 @@ class Supervisor:
         self._status = RoleStatusFile(settings.directory.role_status)
         self._stop = threading.Event()
         self._wrong = threading.Event()
-        self._children: dict[str, subprocess.Popen[str]] = {}
+        self._children: dict[str, RoleProcess] = {}
         self._told: dict[str, dict[str, str]] = {}  # by each role when it first served
         self._heard_at = dict.fromkeys(self._names, time.monotonic())
         self._telling = threading.Lock()
@@ -86,6 +99,10 @@ class Supervisor:
         ConfigurationError
             If a role cannot start, or another gateway runs on the same data directory.
         """
+        if self._run is not None:  # first of all: see `forked`
+            gc.freeze()
+            self._forked = fork_roles(self._names, module_of, self._run)
+        gc.enable()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         with self._settings.directory.writing():
@@ -196,7 +213,7 @@ class Supervisor:
         self._status.note(name, "dead", f"cannot be started: {reason}")
         log_event(Event.ROLE_NOT_STARTED, not_started=name, reason=reason, restart_in_seconds=delay)
 
-    def _spawn(self, name: str) -> subprocess.Popen[str] | None:
+    def _spawn(self, name: str) -> RoleProcess | None:
         """Start a process of the role; None once the gateway ends."""
         role, _, number = name.partition(" ")
         is_receiver = role == "receive"
@@ -205,18 +222,27 @@ class Supervisor:
                 return None
             self._status.note(name, "starting")
             share = self._port.arguments(int(number or 0)) if is_receiver else []
-            self._children[name] = child = subprocess.Popen(
-                [*self._command, role, *_BESIDE.get(role, ()), "--supervised", *share, *self._arguments],
-                stdin=subprocess.PIPE,  # the parent watchdog: the role ends when this end is gone
-                stdout=subprocess.PIPE,
-                text=True,
-                # the data directory is free again when the last role has ended
-                pass_fds=[*self._locks[1:], *(self._port.descriptors if is_receiver else ())],
-                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then drains the roles
+            arguments = [role, *_BESIDE.get(role, ()), "--supervised", *share, *self._arguments]
+            # the data directory is free again when the last role has ended
+            descriptors = [*self._locks[1:], *(self._port.descriptors if is_receiver else ())]
+            self._children[name] = child = self._forked.pop(name, None) or self._started(
+                arguments, descriptors
             )
+            if isinstance(child, ForkedRole):
+                child.order(arguments, descriptors)
         return child
 
-    def _wait_until_ready(self, name: str, child: subprocess.Popen[str]) -> bool:
+    def _started(self, arguments: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*self._command, *arguments],
+            stdin=subprocess.PIPE,  # the parent watchdog: the role ends when this end is gone
+            stdout=subprocess.PIPE,
+            text=True,
+            pass_fds=descriptors,
+            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then drains the roles
+        )
+
+    def _wait_until_ready(self, name: str, child: RoleProcess) -> bool:
         """Note what a role tells about itself once it serves, False if it ends before or hangs.
 
         With the last one that is needed, the gateway is ready: nobody waits for the web pages.
@@ -241,7 +267,7 @@ class Supervisor:
                 notify(READY_STATE)
         return True
 
-    def _outlive(self, name: str, child: subprocess.Popen[str]) -> int:
+    def _outlive(self, name: str, child: RoleProcess) -> int:
         """Return the role's exit status once it has ended, or has been ended because it hangs."""
         assert child.stdout is not None  # noqa: S101 - it is a pipe
         heard_at = time.monotonic()
@@ -255,7 +281,7 @@ class Supervisor:
                 self._end_hung(name, child, HUNG_SECONDS)
         return child.wait()
 
-    def _end_hung(self, name: str, child: subprocess.Popen[str], silent_seconds: float) -> None:
+    def _end_hung(self, name: str, child: RoleProcess, silent_seconds: float) -> None:
         log_event(Event.ROLE_HANGS, hangs=name, silent_seconds=silent_seconds)
         child.kill()
 
@@ -274,7 +300,7 @@ class Supervisor:
             _end([web], max(deadline, time.monotonic() + GRACE_SECONDS))
 
 
-def _end(children: list[subprocess.Popen[str]], deadline: float) -> None:
+def _end(children: list[RoleProcess], deadline: float) -> None:
     """End roles in order; kill one that has not ended in time: the next start resumes its work."""
     for child in children:
         child.terminate()
@@ -285,7 +311,7 @@ def _end(children: list[subprocess.Popen[str]], deadline: float) -> None:
             child.kill()
 
 
-def _close_pipes(child: subprocess.Popen[str]) -> None:
+def _close_pipes(child: RoleProcess) -> None:
     for pipe in filter(None, (child.stdin, child.stdout)):
         pipe.close()
 

@@ -10,6 +10,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -106,8 +107,12 @@ class Sandbox:
 
 
 def hatch(module: str) -> ProcessPoolExecutor:
-    """Start a process that imports a module beside what the caller does next, for `Sandbox(hatched=…)`."""
-    pool = _new_process()
+    """Start a process that imports a module beside what the caller does next, for `Sandbox(hatched=…)`.
+
+    It is a fork of a caller that has imported the module and has no thread yet.
+    """
+    is_ready = module in sys.modules and threading.active_count() == 1
+    pool = _new_process("fork" if is_ready else "spawn")
     pool.submit(_know, module)
     return pool
 
@@ -118,8 +123,8 @@ def _know(module: str) -> None:
     gc.enable()
 
 
-def _new_process() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_leave_signals_to_owner)
+def _new_process(method: str = "spawn") -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context(method), initializer=_leave_signals_to_owner)
 
 
 def _leave_signals_to_owner() -> None:

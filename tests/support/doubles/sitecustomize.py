@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 
 import_module("no_test_tools")
-_WORKS = bool({"work", "--multiprocessing-fork"} & set(sys.orig_argv))
+_WORKS = bool({"serve", "work", "--multiprocessing-fork"} & set(sys.orig_argv))
 
 for _name in os.environ["DOUBLES"].split():
     if _WORKS or _name in ("armed", "clock"):
