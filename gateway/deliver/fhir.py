@@ -110,9 +110,12 @@ class FhirServer(Destination):
 
 
 def _interactions(statement: Mapping[str, Any]) -> set[str]:
-    rest = [each for each in statement.get("rest") or () if isinstance(each, dict)]
-    found = [each for one in rest for each in one.get("interaction") or () if isinstance(each, dict)]
-    return {str(each.get("code")) for each in found}
+    rest = _objects(statement.get("rest"))
+    return {str(each.get("code")) for one in rest for each in _objects(one.get("interaction"))}
+
+
+def _objects(found: Any) -> list[Mapping[str, Any]]:
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 class _Server:
