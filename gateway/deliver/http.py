@@ -69,6 +69,12 @@ class Answer:
             return None
         return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
 
+    @property
+    def redirection(self) -> str:
+        """What to do about a redirect; empty where there is none."""
+        told = f"it redirects to {self.location}, and redirects are not followed; correct the url"
+        return told if self.location else ""
+
     def __str__(self) -> str:
         return f"{self.url}: {self.status} {self.reason}".rstrip()
 

@@ -217,9 +217,8 @@ def _judge(server: WebClient, delivery: PendingDelivery, answer: Answer) -> tupl
     if answer.status in PERHAPS_STORED:
         broken = Outcome(delivery, Verdict.LATER, str(answer), unsure=True)
         return _unless_there(server, broken, goes_on=False)
-    if answer.location:
-        told = f"{answer}: it redirects to {answer.location}, and redirects are not followed; correct the url"
-        return Outcome(delivery, Verdict.LATER, told), False
+    if answer.redirection:
+        return Outcome(delivery, Verdict.LATER, f"{answer}: {answer.redirection}"), False
     return Outcome(delivery, Verdict.AWAY, str(answer), retry_after=answer.retry_after_seconds), False
 
 

@@ -204,7 +204,7 @@ class WebSession:
             if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 return _Page(is_cut=True)
             if not answer.is_success:
-                raise Retry(f"{answer}")
+                raise Retry(_refusal(answer))
             file.seek(0)
             try:
                 data_sets = data_sets_of(file.read())
@@ -228,7 +228,7 @@ class WebSession:
             if answer.status == HTTPStatus.NOT_ACCEPTABLE:
                 answer = self._ask(path, {"Accept": _FILE}, download)
             if not answer.is_success:
-                raise Retry(str(answer))
+                raise Retry(_refusal(answer))
             file.flush()
             if not file.tell():
                 raise Retry(f"{answer.url}: the answer is empty")
@@ -267,6 +267,10 @@ class _AskedFor(ArrivedFile):
         super().check(header)
         if (header.study_instance_uid, header.sop_instance_uid) != self._asked:
             raise Refuse(Status.SOP_CLASS_MISMATCH, "the instance is another one than was asked for")
+
+
+def _refusal(answer: Answer) -> str:
+    return f"{answer}: {answer.redirection}" if answer.redirection else str(answer)
 
 
 def _values(data_set: DataSet, keyword: str) -> list[str]:

@@ -16,7 +16,10 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLSLossless, generate_uid
 
+from gateway.doctor.finding import Severity
+from gateway.doctor.sources import sources
 from gateway.pull.source import SourceAway
+from gateway.settings import Settings
 from tests.support.pulling import NOVEMBER, Here, puller_for
 from tests.support.sources import dx, encoded
 
@@ -48,6 +51,7 @@ class Server:
         self.give: Callable[[Dataset, str], Answer] = lambda image, _: part(encoded(image))
         self.page = 100
         self.headers: dict[str, str] = {}
+        self.source: dict[str, Any] = {}
         self.search: Callable[[str, dict[str, list[str]]], Answer | None] = lambda *_: None
 
     def answer(self, target: str, accept: str) -> Answer:
@@ -110,9 +114,9 @@ def asking(folder: Path, images: list[Dataset], **changes: Any) -> Iterator[tupl
     serving = threading.Thread(target=listening.serve_forever)
     serving.start()
     url = f"http://127.0.0.1:{listening.server_address[1]}/web"
-    source = {"name": "web", "kind": "dicomweb", "url": url, "first_retry_seconds": 0.001}
+    server.source = {"name": "web", "kind": "dicomweb", "url": url, "first_retry_seconds": 0.001} | changes
     try:
-        with puller_for(folder, source | changes) as here:
+        with puller_for(folder, server.source) as here:
             yield server, here
     finally:
         listening.shutdown()
@@ -250,6 +254,19 @@ def test_answers_that_are_compressed_unasked_are_read(tmp_path: Path) -> None:
         server.answer = compressed  # type: ignore[method-assign]
         assert here.pull() == ["complete"]
         assert [here.rows(each) for each in images] == [1]
+
+
+def test_a_redirect_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with asking(tmp_path, study()) as (server, here):
+        server.headers["Location"] = "https://elsewhere.example/dicom-web/studies"
+        server.search = lambda *_: (301, "", b"")
+        with pytest.raises(SourceAway, match=r"301 .*redirects to https://elsewhere.*; correct the url"):
+            here.puller.find(NOVEMBER)
+        settings = Settings(data_dir=tmp_path, sources=[server.source])
+        (finding,) = sources(settings)
+        assert (finding.verdict, finding.advice) == (
+            Severity.WRONG, "here: the url, as redirects are not followed",
+        )  # fmt: skip
 
 
 def test_a_server_says_for_how_long_it_is_left_alone(tmp_path: Path) -> None:
