@@ -23,6 +23,10 @@ class Unanswered(Retry):
         self.is_silent = is_silent
 
 
+class TooLarge(Unanswered):
+    """The answer is longer than any that is read."""
+
+
 class HungUp(Unanswered):
     """The peer closed the connection before it answered."""
 

@@ -14,17 +14,18 @@ import ssl
 import threading
 import zlib
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from time import monotonic
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlsplit
 
 from gateway.client.connection import Connection, Patience, Stopped
-from gateway.client.exchange import Interrupted, Unanswered, Unreached
+from gateway.client.exchange import Interrupted, TooLarge, Unanswered, Unreached
 from gateway.errors import ConfigurationError
 from gateway.peer_text import clean
 from gateway.settings import ClientTLS
@@ -67,6 +68,12 @@ class Answer:
         except (TypeError, ValueError, OverflowError):
             return None
         return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
+
+    @property
+    def redirection(self) -> str:
+        """What to do about a redirect; empty where there is none."""
+        told = f"it redirects to {self.location}, and redirects are not followed; correct the url"
+        return told if self.location else ""
 
     def __str__(self) -> str:
         return f"{self.url}: {self.status} {self.reason}".rstrip()
@@ -218,17 +225,14 @@ def _head(method: str, url: str, host: str, headers: Mapping[str, str]) -> bytes
 
 def _answer(connection: Connection, url: str, most_bytes: int, download: Download | None) -> Answer:
     incoming = _Incoming(connection, most_bytes)
-    response = HTTPResponse(cast(socket.socket, incoming))
     try:
-        response.begin()
+        response = _final_response(incoming)
         if download is not None and 200 <= response.status < 300:
             incoming.expect(download)
-        blocks = []
-        while block := response.read(_BLOCK_BYTES):
-            if incoming.download is None:
-                blocks.append(block)
-            else:
-                incoming.download.file.write(block)
+        content = io.BytesIO()
+        file = content if incoming.download is None else incoming.download.file
+        for block in _plain(response, incoming.limit):
+            file.write(block)
         if response.length:
             raise Unanswered(f"{url}: the answer ended {response.length} bytes early")
         return Answer(
@@ -236,7 +240,7 @@ def _answer(connection: Connection, url: str, most_bytes: int, download: Downloa
             response.status,
             clean(response.reason, 100),
             clean(response.getheader("Location", ""), 300),
-            _decoded(b"".join(blocks), response.getheader("Content-Encoding", ""), most_bytes),
+            content.getvalue(),
             clean(response.getheader("Content-Type", ""), 300),
             response.getheader("Retry-After", "").strip()[:_LONGEST_DATE],
             {name.lower(): value for name, value in response.getheaders()},
@@ -244,10 +248,45 @@ def _answer(connection: Connection, url: str, most_bytes: int, download: Downloa
     except RemoteDisconnected:
         raise ConnectionResetError("it closed the connection before it answered") from None
     except _TooMuchError:
-        raise Unanswered(f"{url}: an answer of more than {-(-incoming.limit >> 20)} MB") from None
+        raise TooLarge(f"{url}: an answer of more than {-(-incoming.limit >> 20)} MB") from None
     except (HTTPException, ValueError, zlib.error) as error:
         told = clean(str(error) or type(error).__name__, 100)
         raise Unanswered(f"{url}: the answer is not HTTP ({told})") from None
+
+
+def _final_response(incoming: _Incoming) -> HTTPResponse:
+    """Return the answer behind all interim ones, as 103 (RFC 9110 15.2); http.client skips 100 alone."""
+    while True:
+        response = HTTPResponse(cast(socket.socket, incoming))
+        response.begin()
+        if response.status >= HTTPStatus.OK or response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            return response
+        response.fp = None  # type: ignore[assignment]  # it would close what the next one reads from
+
+
+def _plain(response: HTTPResponse, most_bytes: int) -> Iterator[bytes]:
+    """Yield the content; a compression is undone, though none was offered."""
+    coding = response.getheader("Content-Encoding", "").strip().lower()
+    blocks = iter(lambda: response.read(_BLOCK_BYTES), b"")
+    if coding in ("", "identity"):
+        yield from blocks
+        return
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise ValueError(f"Content-Encoding {clean(coding, 40)}, though none was offered")
+    decompressor = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
+    size = 0
+    for block in blocks:
+        rest = block
+        while rest:
+            plain = decompressor.decompress(rest, _BLOCK_BYTES)
+            size += len(plain)
+            if size > most_bytes:
+                raise _TooMuchError
+            yield plain
+            rest = decompressor.unconsumed_tail
+    if size and not decompressor.eof:
+        raise ValueError("its compressed content is cut off")
+    yield decompressor.flush()
 
 
 class _TooMuchError(Exception):
@@ -278,6 +317,7 @@ class _Incoming(io.RawIOBase):
         self._connection = connection
         self._taken = 0
         self._end = float("inf")
+        self._reader: io.BufferedReader[Any] = io.BufferedReader(self)
         self.limit = most_bytes
         self.download: Download | None = None
 
@@ -286,8 +326,8 @@ class _Incoming(io.RawIOBase):
         self.download, self.limit = download, download.most_bytes
         self._end = monotonic() + download.seconds
 
-    def makefile(self, *_: Any) -> io.BufferedReader:
-        return io.BufferedReader(self)
+    def makefile(self, *_: Any) -> io.BufferedReader[Any]:
+        return self._reader
 
     def readable(self) -> bool:
         return True
@@ -303,19 +343,6 @@ class _Incoming(io.RawIOBase):
             raise _TooMuchError
         buffer[: len(taken)] = taken
         return len(taken)
-
-
-def _decoded(content: bytes, coding: str, most_bytes: int) -> bytes:
-    """Undo a compression, though none was offered."""
-    if coding.strip().lower() in ("", "identity") or not content:
-        return content
-    if coding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
-        raise ValueError(f"Content-Encoding {coding}, though none was offered")
-    decompressor = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
-    plain = decompressor.decompress(content, most_bytes)
-    if decompressor.unconsumed_tail:
-        raise _TooMuchError
-    return plain
 
 
 def _until(date: str) -> float:

@@ -304,7 +304,9 @@ class Attempt:
         failures = self._outbox.failures(self._name) + 1
         delay = max(at_least, delay_seconds(failures, self._rules))
         self._outbox.record_away(self._name, error, delay)
-        for delivery in tried:
+        first, *others = tried
+        self._outbox.record_failure(first, error, delay)  # behind the others: it may be what fails there
+        for delivery in others:
             self._outbox.record_failure(delivery, error)
         limit = now() - timedelta(hours=self._rules.give_up_after_hours)
         for delivery in self._outbox.overdue(self._name, limit):

@@ -110,9 +110,12 @@ class FhirServer(Destination):
 
 
 def _interactions(statement: Mapping[str, Any]) -> set[str]:
-    rest = [each for each in statement.get("rest") or () if isinstance(each, dict)]
-    found = [each for one in rest for each in one.get("interaction") or () if isinstance(each, dict)]
-    return {str(each.get("code")) for each in found}
+    rest = _objects(statement.get("rest"))
+    return {str(each.get("code")) for one in rest for each in _objects(one.get("interaction"))}
+
+
+def _objects(found: Any) -> list[Mapping[str, Any]]:
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 class _Server:
@@ -187,9 +190,8 @@ def _judge(
         return words.outcome(Verdict.AWAY, "nothing FHIR is there; correct the url"), False
     if answer.status in _NEVER or answer.status in _LATER:
         return words.about_the_bundle(answer.status, objection_in(answer.content)), True
-    if answer.location:
-        told = f"it redirects to {answer.location}, and redirects are not followed; correct the url"
-        return words.outcome(Verdict.AWAY, told), False
+    if answer.redirection:
+        return words.outcome(Verdict.AWAY, answer.redirection), False
     verdict = Verdict.LATER if answer.status in _BROKEN else Verdict.AWAY
     is_broken = verdict is Verdict.LATER
     return words.outcome(verdict, sentence_of(objection_in(answer.content)), unsure=is_broken), False

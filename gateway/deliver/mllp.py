@@ -25,6 +25,8 @@ MAX_ANSWER_BYTES = 64 * 1024
 """An acknowledgement takes some hundred bytes."""
 
 START, END, CARRIAGE_RETURN = b"\x0b", b"\x1c", b"\r"
+COMMITTED = b"\x06"
+"""A commit acknowledgement of Release 2, which says of the message itself nothing."""
 _BETWEEN_FRAMES = b"\r\n"  # what receivers send there, and nobody reads
 _BLOCK_BYTES = 4096
 _LAST_WORD_SECONDS = 1.0
@@ -146,15 +148,19 @@ class MllpConnection:
         return "; the receiver may have refused our certificate, or want one" if self._receiver.tls else ""
 
     def _frame(self) -> bytes:
-        """Return the content of the next frame; what comes before it is dropped."""
+        """Return the content of the next frame that may answer; what comes before it is dropped."""
         received = bytearray()
         while True:
             begun = received.find(START)
             ended = received.find(END, begun) if begun >= 0 else -1
             if ended >= 0:
-                self._left_over = bytes(received[ended + len(END) :])
                 begun = received.rfind(START, begun, ended)
-                return bytes(received[begun + len(START) : ended])
+                content = bytes(received[begun + len(START) : ended])
+                del received[: ended + len(END)]
+                if content == COMMITTED:
+                    continue
+                self._left_over = bytes(received)
+                return content
             if len(received) >= MAX_ANSWER_BYTES:
                 raise Malformed(f"it has more than {MAX_ANSWER_BYTES >> 10} kB")
             taken = self._connection.take(_BLOCK_BYTES)

@@ -85,7 +85,7 @@ class StowClient(Destination):
             yield outcome
             if not goes_on:
                 for left in pending[position + 1 :]:
-                    yield Outcome(left, Verdict.AWAY, outcome.error)
+                    yield Outcome(left, Verdict.AWAY, outcome.error, retry_after=outcome.retry_after)
                 return
 
     def examine(self, sop_classes: Mapping[str, str]) -> Iterator[Finding]:  # noqa: ARG002
@@ -217,10 +217,9 @@ def _judge(server: WebClient, delivery: PendingDelivery, answer: Answer) -> tupl
     if answer.status in PERHAPS_STORED:
         broken = Outcome(delivery, Verdict.LATER, str(answer), unsure=True)
         return _unless_there(server, broken, goes_on=False)
-    if answer.location:
-        told = f"{answer}: it redirects to {answer.location}, and redirects are not followed; correct the url"
-        return Outcome(delivery, Verdict.LATER, told), False
-    return Outcome(delivery, Verdict.AWAY, str(answer)), False
+    if answer.redirection:
+        return Outcome(delivery, Verdict.LATER, f"{answer}: {answer.redirection}"), False
+    return Outcome(delivery, Verdict.AWAY, str(answer), retry_after=answer.retry_after_seconds), False
 
 
 def _refused(

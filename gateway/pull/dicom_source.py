@@ -173,7 +173,7 @@ class DicomSession:
 
     def fetch(self, study_instance_uid: str, wanted: Sequence[FoundInstance], *, one_by_one: bool) -> str:
         """Fetch instances by C-GET or C-MOVE; see `Session`."""
-        self._storage.forget()
+        self._storage.expect(study_instance_uid)
         series = dict.fromkeys(each.series_instance_uid for each in wanted)
         requests = [identifier.retrieve_keys(study_instance_uid, uid) for uid in series]
         if one_by_one:

@@ -30,6 +30,7 @@ _ADVICE = {
     "401": "here: username and password, or bearer_token; there: this user's rights",
     "403": "here: username and password, or bearer_token; there: this user's rights",
     "404": "here: the url's path, as /dicom-web; there: is DICOMweb enabled?",
+    "redirects": "here: the url, as redirects are not followed",
     "a web page answered": "here: the url; it must lead to DICOMweb, as /dicom-web",
     "syntax not supported": "there: let {us} search and fetch; here: retrieve: move, if C-GET is refused",
     "not authorised": "there: allow {us} to search and to fetch",

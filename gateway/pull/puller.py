@@ -117,7 +117,7 @@ class Puller:
                     found |= {each.study_instance_uid: each for each in part.studies}
         except Retry as away:
             log_event(Event.SOURCE_AWAY, source=self.name, reason=str(away))
-            raise SourceAway(str(away)) from None
+            raise away if isinstance(away, SourceAway) else SourceAway(str(away)) from None
         return [each for each in found.values() if self._selection.refuse_study(each) is None]
 
     def find(
@@ -242,8 +242,8 @@ class Puller:
                 problem = self._fetch(session, pull, missing)
         except SourceAway as away:
             log_event(Event.SOURCE_AWAY, source=self.name, reason=str(away))
-            self._pulls.put_back(pull, str(away))
-            raise
+            self._pulls.put_back(pull, str(away), self._rules.first_retry_seconds)
+            raise  # that study may be what it fails at: the others come first
         except (NoRoom, Refuse) as full:
             self._pulls.put_back(pull, str(full), ROOM_SECONDS)
             raise NoRoom(str(full)) from None

@@ -17,7 +17,17 @@ from gateway.store.entries import FoundInstance
 
 
 class SourceAway(Retry):
-    """The source takes no requests now, for a reason that is no study's: it is asked again later."""
+    """The source takes no requests now, for a reason that is no study's: it is asked again later.
+
+    Attributes
+    ----------
+    retry_after
+        Seconds for which it asks to be left alone.
+    """
+
+    def __init__(self, problem: str, retry_after: float | None = None) -> None:
+        super().__init__(problem)
+        self.retry_after = retry_after
 
 
 class NoRoom(Retry):

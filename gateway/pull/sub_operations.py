@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from functools import partial
 
 from gateway.dicom.statuses import Refuse, Status
 from gateway.files.draft import Draft
 from gateway.receive.c_store import ArrivingDataSet, StoreRequest
 from gateway.receive.command import check_identity
-from gateway.receive.data_set import Identity
+from gateway.receive.data_set import Header, Identity
 from gateway.receive.incoming import Sender
 from gateway.receive.intake import Intake
 from gateway.requestor.message import (
@@ -45,10 +46,15 @@ class SubOperations:
     def __init__(self, intake: Intake, sender: Sender) -> None:
         self._intake = intake
         self._sender = sender
-        self.forget()
+        self._asked: set[str] = set()
+        self._forget()
 
-    def forget(self) -> None:
-        """Begin a study: what was refused before does not count."""
+    def expect(self, study_instance_uid: str) -> None:
+        """Begin a study: what was refused before does not count; what comes late of earlier ones is kept."""
+        self._asked.add(study_instance_uid)
+        self._forget()
+
+    def _forget(self) -> None:
         self.lacks_room = False
         self.refused = ""
 
@@ -62,7 +68,9 @@ class SubOperations:
         """Keep the object; return status and comment, as the listener answers."""
         assert isinstance(message.arriving, ArrivingDataSet)  # noqa: S101 - `begin` made it
         claimed = Identity(*_uids(message.command))
-        request = StoreRequest(self._sender, claimed, abstract_syntax, transfer_syntax_uid, message.arriving)
+        request = _AskedFor(
+            self._sender, claimed, abstract_syntax, transfer_syntax_uid, message.arriving, self._asked
+        )
         try:
             self._intake.keep(request)
         except Refuse as refusal:
@@ -74,6 +82,18 @@ class SubOperations:
     def _begin(self, abstract_syntax: str, transfer_syntax_uid: str, command: Command) -> Draft:
         identity = check_identity(*_uids(command), abstract_syntax)
         return self._intake.begin(self._sender, identity, transfer_syntax_uid)
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedFor(StoreRequest):
+    """A request that must be about a study that was asked for."""
+
+    studies: Set[str]
+
+    def check(self, header: Header) -> None:
+        StoreRequest.check(self, header)
+        if header.study_instance_uid not in self.studies:
+            raise Refuse(Status.SOP_CLASS_MISMATCH, "the image is of a study that was not asked for")
 
 
 def _uids(command: Command) -> tuple[str, str]:

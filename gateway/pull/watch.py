@@ -72,7 +72,7 @@ class Watch:
             self._rows.record_there(self._puller.name)
             return self._seconds_to_next()
         except SourceAway as away:
-            return self._seconds_away(str(away))
+            return self._seconds_away(away)
         except NoRoom:
             return ROOM_SECONDS
         except (Retry, OSError) as problem:
@@ -110,8 +110,8 @@ class Watch:
         until_due = (due - now()).total_seconds() if due is not None else LOOK_SECONDS
         return max(0.0, min(self._until_search(), until_due, LOOK_SECONDS))
 
-    def _seconds_away(self, error: str) -> float:
+    def _seconds_away(self, away: SourceAway) -> float:
         try:
-            return self._rows.record_away(self._puller.name, error)
+            return self._rows.record_away(self._puller.name, str(away), away.retry_after or 0.0)
         except Retry:
             return _BUSY_SECONDS

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from mmap import ACCESS_READ, mmap
@@ -19,7 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from pydicom.datadict import tag_for_keyword
 
-from gateway.client.exchange import Interrupted, Unanswered, Unreached
+from gateway.client.exchange import Interrupted, TooLarge, Unanswered, Unreached
 from gateway.client.http import Answer, Download, WebClient
 from gateway.client.web_data_set import DataSet, Unreadable, data_sets_of, texts
 from gateway.dicom.statuses import Refuse, Status
@@ -45,6 +46,7 @@ PAGE = 100
 MAX_STUDIES, MAX_SERIES, MAX_INSTANCES = 2000, 1000, 2000
 
 _MAX_PAGE_BYTES = 8 << 20
+_MORE = "299"  # of the header Warning: results remain (PS3.18 8.3.4.4)
 _JSON = {"Accept": "application/dicom+json"}
 _FILE = 'multipart/related; type="application/dicom"'
 _ABOUT_THE_SERVER = {
@@ -55,6 +57,15 @@ _ABOUT_THE_SERVER = {
     HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _AnswerT = TypeVar("_AnswerT", FoundStudy, FoundSeries, FoundInstance)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page of answers, or none where there are more than the server gives (413), or than are read."""
+
+    data_sets: Sequence[DataSet] = ()
+    says_more: bool = False
+    is_cut: bool = False
 
 
 class WebArchive:
@@ -167,30 +178,39 @@ class WebSession:
         while offset <= most:
             page = self._page(f"{path}?{urlencode([*stated, ('limit', PAGE), ('offset', offset)], safe=',')}")
             before = len(found)
-            for data_set in page:
+            for data_set in page.data_sets:
                 answer = read(partial(_values, data_set))
                 if answer is not None:
                     found.setdefault(_uid_of(answer), answer)
-            if not page or len(found) == before:
-                return found, False
-            offset += len(page)
+            if page.is_cut:
+                return found, True
+            if len(found) == before:
+                return found, page.says_more and bool(page.data_sets)
+            offset += len(page.data_sets)
         return found, True
 
-    def _page(self, path: str) -> list[DataSet]:
+    def _page(self, path: str) -> _Page:
+        """Ask for a page; `Retry` where the server cannot answer this question."""
         resource, _, query = path.partition("?")
         url = self._settings.url.rstrip("/")
         asked = Asked(f"{url}{resource}", query.encode())
         trail.queried(asked, peer=url, address=urlsplit(url).hostname)
         with TemporaryFile(dir=self._uploads) as file:
             download = Download(file, _MAX_PAGE_BYTES, 2 * self._settings.timeout_seconds)
-            answer = self._ask(path, _JSON, download)
+            try:
+                answer = self._ask(path, _JSON, download)
+            except TooLarge:
+                return _Page(is_cut=True)
+            if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                return _Page(is_cut=True)
             if not answer.is_success:
-                raise SourceAway(f"{answer}")
+                raise Retry(_refusal(answer))
             file.seek(0)
             try:
-                return data_sets_of(file.read())
+                data_sets = data_sets_of(file.read())
             except Unreadable as problem:
-                raise SourceAway(f"{answer.url}: {problem}") from None
+                raise Retry(f"{answer.url}: {problem}") from None
+            return _Page(data_sets, says_more=answer.headers.get("warning", "").startswith(_MORE))
 
     # --- instances
 
@@ -208,7 +228,7 @@ class WebSession:
             if answer.status == HTTPStatus.NOT_ACCEPTABLE:
                 answer = self._ask(path, {"Accept": _FILE}, download)
             if not answer.is_success:
-                raise Retry(str(answer))
+                raise Retry(_refusal(answer))
             file.flush()
             if not file.tell():
                 raise Retry(f"{answer.url}: the answer is empty")
@@ -227,12 +247,12 @@ class WebSession:
     def _ask(self, path: str, headers: Mapping[str, str], download: Download) -> Answer:
         try:
             answer = self._client.request("GET", path, headers, download=download)
-        except Interrupted:
+        except (Interrupted, TooLarge):
             raise
         except (Unreached, Unanswered) as problem:
             raise SourceAway(str(problem)) from None
         if answer.status in _ABOUT_THE_SERVER:
-            raise SourceAway(str(answer))
+            raise SourceAway(str(answer), answer.retry_after_seconds)
         return answer
 
 
@@ -247,6 +267,10 @@ class _AskedFor(ArrivedFile):
         super().check(header)
         if (header.study_instance_uid, header.sop_instance_uid) != self._asked:
             raise Refuse(Status.SOP_CLASS_MISMATCH, "the instance is another one than was asked for")
+
+
+def _refusal(answer: Answer) -> str:
+    return f"{answer}: {answer.redirection}" if answer.redirection else str(answer)
 
 
 def _values(data_set: DataSet, keyword: str) -> list[str]:

@@ -52,11 +52,12 @@ class SourceRows:
             values = {"searched": written, "failures": 0, "error": None, "retry_at": None}
             connection.execute(sa.update(sources).where(sources.c.name == name).values(values))
 
-    def record_away(self, name: str, error: str) -> float:
+    def record_away(self, name: str, error: str, at_least: float = 0.0) -> float:
         """Record that a source is away; return the seconds after which it is asked again."""
         with self._ledger.transaction() as connection:
             failures = self._row(connection, name).failures
-            seconds = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 20), LONGEST_RETRY_SECONDS)
+            doubled = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, 20), LONGEST_RETRY_SECONDS)
+            seconds = max(at_least, doubled)
             later = now() + timedelta(seconds=seconds)
             values = {"failures": failures + 1, "error": error, "retry_at": later}
             connection.execute(sa.update(sources).where(sources.c.name == name).values(values))

@@ -70,6 +70,8 @@ ACCEPTED = [
     Row("a frame without an end ahead", write(lambda i: [b"\x0bMSH|" + accepted(i)]), DELIVERED),
     Row("two at once", write(lambda i: [accepted(i) * 2]), DELIVERED),
     Row("hangs up behind it", write(lambda i: [accepted(i)], hang_up=True), DELIVERED),
+    Row("a commit ahead (Release 2)", write(lambda i: [framed(b"\x06"), accepted(i)]), DELIVERED),
+    Row("a commit ahead, at once", write(lambda i: [framed(b"\x06") + accepted(i)]), DELIVERED),
     Row("a byte order mark", write(lambda i: [framed("\ufeff".encode() + ack("AA", i))]), DELIVERED),
     Row("other separators", write(lambda i: [framed(ack("AA", i).replace(b"|", b"#"))]), DELIVERED),
 ]  # fmt: skip
@@ -104,6 +106,8 @@ UNANSWERED = [
 
 ENDLESS = [
     Row("says nothing", silence(), LATER, SLOW, SHORT, unsure=True, endless=True),
+    Row("a commit alone", silence(framed(b"\x06")), LATER, SLOW, SHORT, unsure=True, endless=True),
+    Row("commits for ever", drip(framed(b"\x06")), LATER, SLOW, SHORT, unsure=True, endless=True),
     Row("half an answer", silence(b"\x0bMSH|^~"), LATER, SLOW, SHORT, unsure=True, endless=True),
     Row("an answer without frame", silence(ack("AA", "1")), LATER, SLOW, SHORT, unsure=True, endless=True),
     Row("drips an answer", drip(b"x"), LATER, SLOW, SHORT, unsure=True, endless=True),

@@ -188,3 +188,29 @@ def test_a_search_without_end_is_broken_off(tmp_path: Path, behaviour: Behaviour
             found = questions.studies(NOVEMBER)
         assert found.is_cut
         assert len(found.studies) <= 2000
+
+
+def find_with_gaps(raw: Raw, request: Request) -> None:
+    """Answer once without an identifier, and once with an empty one, before the honest answers."""
+    raw.respond(request, PENDING)
+    raw.respond(request, PENDING, b"")
+    find(raw, request)
+
+
+def test_answers_without_an_identifier_count_as_none(tmp_path: Path) -> None:
+    images = study()
+    with asking(tmp_path, images, send_all, send_all, finds=find_with_gaps) as here:
+        assert here.pull() == ["complete"]
+
+
+def test_an_image_of_a_study_that_was_not_asked_for_is_refused(tmp_path: Path) -> None:
+    images, (other,) = study(), study(1)
+
+    def send_another_too(raw: Raw, request: Request) -> None:
+        raw.store(other)
+        assert raw.status_of_store() == 0xA900
+        send_all(raw, request)
+
+    with asking(tmp_path, images, send_another_too, send_another_too) as here:
+        assert here.pull() == ["complete"]
+        assert [here.rows(each) for each in (*images, other)] == [1, 1, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -15,17 +16,21 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLSLossless, generate_uid
 
+from gateway.doctor.finding import Severity
+from gateway.doctor.sources import sources
 from gateway.pull.source import SourceAway
+from gateway.settings import Settings
 from tests.support.pulling import NOVEMBER, Here, puller_for
 from tests.support.sources import dx, encoded
 
 Answer = tuple[int, str, bytes]
+JSON = "application/dicom+json"
 
 
-def study(images: int = 1) -> list[Dataset]:
+def study(images: int = 1, time: str = "101112") -> list[Dataset]:
     uid, series = generate_uid(prefix=None), generate_uid(prefix=None)
     return [
-        dx(StudyInstanceUID=uid, SeriesInstanceUID=series, StudyDate="20261103", StudyTime="101112")
+        dx(StudyInstanceUID=uid, SeriesInstanceUID=series, StudyDate="20261103", StudyTime=time)
         for _ in range(images)
     ]
 
@@ -45,10 +50,15 @@ class Server:
         self.accepted: list[str] = []
         self.give: Callable[[Dataset, str], Answer] = lambda image, _: part(encoded(image))
         self.page = 100
+        self.headers: dict[str, str] = {}
+        self.source: dict[str, Any] = {}
+        self.search: Callable[[str, dict[str, list[str]]], Answer | None] = lambda *_: None
 
     def answer(self, target: str, accept: str) -> Answer:
         path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
         words = path.strip("/").split("/")[1:]
+        if len(words) < 6 and (said := self.search(path, query)) is not None:
+            return said
         if len(words) == 6:
             self.accepted.append(accept)
             (image,) = [each for each in self.images if each.SOPInstanceUID == words[5]]
@@ -56,10 +66,13 @@ class Server:
         level = words[-1]
         keys = {"studies": "StudyInstanceUID", "series": "SeriesInstanceUID", "instances": "SOPInstanceUID"}
         wanted = [each for each in self.images if len(words) < 2 or each.StudyInstanceUID == words[1]]
+        if "StudyTime" in query:
+            first, last = query["StudyTime"][0].split("-")
+            wanted = [each for each in wanted if first <= each.StudyTime <= last]
         unique = {str(each[keys[level]].value): each for each in wanted}
         offset = int(query["offset"][0])
         found = list(unique.values())[offset : offset + self.page]
-        return 200, "application/dicom+json", json.dumps([described(each) for each in found]).encode()
+        return 200, JSON, as_json(found)
 
 
 def described(image: Dataset) -> dict[str, Any]:
@@ -75,8 +88,12 @@ def described(image: Dataset) -> dict[str, Any]:
     return {tag: {"vr": "UI", "Value": [str(value)]} for tag, value in tags.items()}
 
 
+def as_json(images: list[Dataset]) -> bytes:
+    return json.dumps([described(each) for each in images]).encode()
+
+
 @contextmanager
-def asking(folder: Path, images: list[Dataset]) -> Iterator[tuple[Server, Here]]:
+def asking(folder: Path, images: list[Dataset], **changes: Any) -> Iterator[tuple[Server, Here]]:
     server = Server(images)
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,6 +102,8 @@ def asking(folder: Path, images: list[Dataset]) -> Iterator[tuple[Server, Here]]
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
+            for name, value in server.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 
@@ -95,9 +114,9 @@ def asking(folder: Path, images: list[Dataset]) -> Iterator[tuple[Server, Here]]
     serving = threading.Thread(target=listening.serve_forever)
     serving.start()
     url = f"http://127.0.0.1:{listening.server_address[1]}/web"
-    source = {"name": "web", "kind": "dicomweb", "url": url, "first_retry_seconds": 0.001}
+    server.source = {"name": "web", "kind": "dicomweb", "url": url, "first_retry_seconds": 0.001} | changes
     try:
-        with puller_for(folder, source) as here:
+        with puller_for(folder, server.source) as here:
             yield server, here
     finally:
         listening.shutdown()
@@ -166,3 +185,94 @@ def test_a_status_of_the_server_counts_against_no_study(tmp_path: Path, status: 
         with pytest.raises(SourceAway, match=str(status)):
             here.go_on()
         assert here.view(images[0]).pull.attempts == 0
+
+
+@pytest.mark.parametrize("failure", [(404, "", b""), (500, "", b""), (200, JSON, b'[{"\xff')])
+def test_a_study_that_the_server_cannot_list_keeps_no_other_waiting(tmp_path: Path, failure: Answer) -> None:
+    images = study() + study() + study()
+    with asking(tmp_path, images) as (server, here):
+        spoilt = str(images[1].StudyInstanceUID)
+        server.search = lambda path, _: failure if spoilt in path else None
+        assert sorted(here.pull()) == ["complete", "complete", "partial"]
+        view = here.view(images[1])
+        assert (view.pull.state, view.pull.attempts) == ("partial", 1)
+        assert str(failure[0] if failure[0] >= 400 else "cannot be read") in (view.pull.detail or "")
+
+
+def test_a_study_at_which_the_server_says_that_it_is_away_lets_the_others_pass(tmp_path: Path) -> None:
+    """It may be true, and counts against no study; but the next to be asked for is another one."""
+    images = study() + study()
+    with asking(tmp_path, images, first_retry_seconds=3600) as (server, here):
+        spoilt = str(images[1].StudyInstanceUID)
+        server.search = lambda path, _: (503, "", b"") if spoilt in path else None
+        here.puller.find(NOVEMBER)
+        with pytest.raises(SourceAway):
+            here.go_on()
+        assert here.go_on() == ["complete"]
+        assert [here.rows(each) for each in images] == [1, 0]
+        assert here.view(images[1]).pull.attempts == 0
+
+
+@pytest.mark.parametrize("too_many", [(413, "", b""), (200, JSON, b"[" + b" " * (9 << 20) + b"]")])
+def test_more_answers_than_can_be_given_or_read_are_asked_for_in_shorter_periods(
+    tmp_path: Path, too_many: Answer
+) -> None:
+    images = [each for hour in range(0, 24, 3) for each in study(time=f"{hour:02}0000")]
+
+    def search(path: str, query: dict[str, list[str]]) -> Answer | None:
+        days = query.get("StudyDate", [""])[0].split("-")
+        is_wide = path.endswith("/studies") and (len(days) > 1 or "StudyTime" not in query)
+        return too_many if is_wide else None
+
+    with asking(tmp_path, images) as (server, here):
+        server.search = search
+        found, _ = here.puller.find(NOVEMBER)
+        assert found == len(images)
+
+
+def test_a_server_that_ignores_the_offset_and_says_that_it_has_more_is_asked_for_shorter_periods(
+    tmp_path: Path,
+) -> None:
+    images = [each for hour in range(0, 24, 3) for each in study(time=f"{hour:02}0000")]
+    with asking(tmp_path, images) as (server, here):
+        server.search, server.page = lambda _, query: query.update(offset=["0"]), 5
+        server.headers["Warning"] = '299 server "There are more results"'
+        found, _ = here.puller.find(NOVEMBER)
+        assert found == len(images)
+
+
+def test_answers_that_are_compressed_unasked_are_read(tmp_path: Path) -> None:
+    images = study()
+    with asking(tmp_path, images) as (server, here):
+        server.headers["Content-Encoding"] = "gzip"
+        answer = server.answer
+
+        def compressed(target: str, accept: str) -> Answer:
+            status, kind, body = answer(target, accept)
+            return status, kind, gzip.compress(body)
+
+        server.answer = compressed  # type: ignore[method-assign]
+        assert here.pull() == ["complete"]
+        assert [here.rows(each) for each in images] == [1]
+
+
+def test_a_redirect_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with asking(tmp_path, study()) as (server, here):
+        server.headers["Location"] = "https://elsewhere.example/dicom-web/studies"
+        server.search = lambda *_: (301, "", b"")
+        with pytest.raises(SourceAway, match=r"301 .*redirects to https://elsewhere.*; correct the url"):
+            here.puller.find(NOVEMBER)
+        settings = Settings(data_dir=tmp_path, sources=[server.source])
+        (finding,) = sources(settings)
+        assert (finding.verdict, finding.advice) == (
+            Severity.WRONG, "here: the url, as redirects are not followed",
+        )  # fmt: skip
+
+
+def test_a_server_says_for_how_long_it_is_left_alone(tmp_path: Path) -> None:
+    with asking(tmp_path, study()) as (server, here):
+        server.headers["Retry-After"] = "1234"
+        server.search = lambda *_: (429, "", b"")
+        with pytest.raises(SourceAway) as away:
+            here.puller.find(NOVEMBER)
+        assert away.value.retry_after == 1234

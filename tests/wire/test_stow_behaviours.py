@@ -102,6 +102,7 @@ NAMED = [
     Row("gzip", answer(200, gzip.compress(MODULE), "Content-Encoding: gzip"), DELIVERED),
     Row("HTTP/1.0", write(b"HTTP/1.0 200 OK\r\n\r\n" + MODULE), DELIVERED),
     Row("100 Continue before it", write(head(100), head(200) + MODULE), DELIVERED),
+    Row("102 and 103 before it", write(head(102) + head(103, "Link: </a>"), head(200) + MODULE), DELIVERED),
     Row("chunks of a byte", write(CHUNKED, BYTEWISE), DELIVERED),
 ]  # fmt: skip
 
@@ -183,6 +184,8 @@ ENDLESS = [
     Row("a head without a body", silence(head(200, "Content-Length: 9")), LATER, SLOW, SHORT, endless=True),
     Row("drips a body", drip(head(200, "Content-Length: 99999"), b" "), LATER, SLOW, SHORT, endless=True),
     Row("drips chunks", drip(CHUNKED, b"1\r\n \r\n"), LATER, SLOW, SHORT, endless=True),
+    Row("drips 103 Early Hints", drip(b"", head(103)), LATER, SLOW, SHORT, endless=True),
+    Row("floods 103 Early Hints", flood(b"", head(103) * 1000), LATER, LARGE, endless=True),
     Row("drips 100 Continue", drip(b"", head(100)), LATER, SLOW, SHORT, endless=True),
     Row("drips headers", drip(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), LATER, SLOW, SHORT, endless=True),
     Row("floods a body", flood(head(200), b" " * 65536), LATER, LARGE, endless=True),

@@ -20,6 +20,7 @@ from gateway.store.ledger import Ledger, now
 from gateway.store.outbox import Outbox
 from gateway.store.queries.images import Images
 from gateway.telemetry.audit import trail
+from tests.support.gateway_process import wait_for
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.sources import dx, encoded
 from tests.support.storage_peer import storage_peer
@@ -109,6 +110,34 @@ def test_a_destination_says_for_how_long_it_is_left_alone(ledger: Ledger, outbox
     assert deliveries(ledger) == [("stored", 1), ("pending", 1), ("pending", 1)]
     wait = outbox.next_due()["pacs"] - now()
     assert 590 < wait.total_seconds() <= 600
+
+
+class Stumbling(Unconfigured):
+    """Says that it is away whenever it comes to the first image, as behind a filter that answers 403."""
+
+    def deliver(
+        self,
+        pending: Sequence[PendingDelivery],
+        stopping: threading.Event | None = None,  # noqa: ARG002
+    ) -> Iterator[Outcome]:
+        is_away = False
+        for each in pending:
+            is_away |= each.sop_instance_uid == "2.25.1"
+            yield Outcome(each, Verdict.AWAY if is_away else Verdict.DELIVERED, "403")
+
+
+def test_a_result_at_which_a_destination_says_that_it_is_away_lets_the_others_pass(
+    ledger: Ledger, outbox: Outbox
+) -> None:
+    rules, stores = Delivery(first_retry_seconds=0.001, longest_retry_seconds=0.001), folders_in(ledger._kept)
+    for _ in range(2):
+        wait_for(lambda: outbox.has_due("pacs"))
+        claimed = outbox.claim("pacs", "worker", 100)
+        Attempt(
+            Stumbling("pacs"), rules, outbox, Commitments(ledger), stores, threading.Event()
+        ).run(claimed)  # fmt: skip
+        outbox.release("worker")
+    assert deliveries(ledger) == [("pending", 1), ("stored", 2), ("stored", 2)]
 
 
 class Quick(Unconfigured):

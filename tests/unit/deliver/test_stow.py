@@ -87,6 +87,12 @@ def test_a_failure_reason_means_what_a_c_store_status_does(
     assert [outcome.verdict for outcome in outcomes] == [verdict, DELIVERED], outcomes
 
 
+def test_a_server_says_for_how_long_it_is_left_alone(pending: list[PendingDelivery]) -> None:
+    with stow_server(plain(503, "Retry-After: 120")) as server:
+        outcomes = list(StowClient(destination(server.port)).deliver(pending))
+    assert [(each.verdict, each.retry_after) for each in outcomes] == [(AWAY, 120), (AWAY, 120)]
+
+
 def test_nobody_there_is_away(pending: list[PendingDelivery]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]

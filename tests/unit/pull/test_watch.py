@@ -102,6 +102,14 @@ def test_a_source_that_is_away_is_asked_ever_more_slowly_and_loses_no_study(watc
     assert watched.pulls.counts() == {"pacs": {"complete": 2}}
 
 
+def test_a_source_is_left_alone_for_as_long_as_it_asks(watched: Watched) -> None:
+    def busy(*_: str) -> None:
+        raise SourceAway("429", retry_after=1234)
+
+    watched.source.before = busy
+    assert watched.watch.look() == 1234
+
+
 def test_a_study_without_a_number_of_instances_is_looked_into_again_by_the_longer_windows(
     watched: Watched,
 ) -> None:
