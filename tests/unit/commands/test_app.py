@@ -142,7 +142,7 @@ def test_a_password_may_come_by_a_pipe_and_none_is_an_error() -> None:
     command = [sys.executable, "-m", "gateway", "hash-password"]
 
     def hashed(given: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - this Python
+        return subprocess.run(
             command, input=given, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
         )
 
