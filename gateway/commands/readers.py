@@ -41,8 +41,13 @@ def export(
 
 
 def hash_password() -> None:
-    """Ask for a password and print what `web.users` keeps in place of it."""
+    """Ask for a password, or read one from a pipe, and print what `web.users` keeps in place of it."""
     from gateway.web.security.passwords import hash_password as hashed
 
-    password = typer.prompt("Password", hide_input=True, confirmation_prompt=sys.stdin.isatty(), err=True)
+    if sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:  # a prompt would read the terminal behind the pipe
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise GatewayError("no password was given; type one, or send one line to the standard input")
     sys.stdout.write(f"{hashed(password)}\n")

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
+from pathlib import Path
 
 from gateway.configuration.problems import Problem, setting_names
 from gateway.configuration.yaml_file import Location
@@ -48,6 +49,7 @@ def faults(settings: Settings) -> Iterator[Problem]:
 
 def doubts(settings: Settings) -> Iterator[Problem]:
     """Yield the settings that work, perhaps not as intended."""
+    yield from _no_writing(settings)
     yield from _repeated(settings)
     yield from _proxies_as_peers(settings)
     yield from _idle_limits(settings)
@@ -111,15 +113,42 @@ def _impossible_titles(settings: Settings) -> Iterator[Problem]:
 
 
 def _no_folders(settings: Settings) -> Iterator[Problem]:
-    folders: list[tuple[Location, str]] = [(("data_dir",), str(settings.data_dir))]
-    folders += [
-        (("destinations", number, "path"), str(each.path))
-        for number, each in enumerate(settings.destinations)
-        if isinstance(each, FolderDestination)
-    ]
-    for key, path in folders:
-        if os.access(path, os.F_OK) and not os.access(f"{path}/.", os.F_OK):
-            yield Problem(key, f"{path} is a file; name a folder")
+    for key, path in _folders(settings):
+        there = _nearest(path)
+        if not there.is_dir():
+            yield Problem(key, f"{there} is a file; name a folder")
+
+
+def _no_writing(settings: Settings) -> Iterator[Problem]:
+    for key, path in _folders(settings):
+        there = _nearest(path)
+        if there.is_dir() and not os.access(there, os.W_OK | os.X_OK):
+            text = (
+                f"this user cannot write to {there}; run the gateway as one who can, or name another folder"
+            )
+            yield Problem(key, text)
+
+
+def own_folders(settings: Settings) -> Iterator[Problem]:
+    """Yield destinations within folders of the gateway, which deletes there what its rows do not name."""
+    own = settings.directory
+    reserved = {own.spool, own.results, own.uploads, own.run, own.audit, own.log.parent, own.root / "cache"}
+    for key, path in _folders(settings):
+        found = next((each for each in reserved if path.resolve().is_relative_to(each.resolve())), None)
+        if found:
+            yield Problem(key, f"{found} is the gateway's own folder; name another, as outbox")
+
+
+def _folders(settings: Settings) -> Iterator[tuple[Location, Path]]:
+    yield ("data_dir",), settings.data_dir
+    for number, each in enumerate(settings.destinations):
+        if isinstance(each, FolderDestination):
+            yield ("destinations", number, "path"), each.path
+
+
+def _nearest(path: Path) -> Path:
+    """Return the path, or what is there of the folders above it."""
+    return next(each for each in (path, *path.parents) if os.access(each, os.F_OK) or each == each.parent)
 
 
 def _no_results(settings: Settings) -> Iterator[Problem]:

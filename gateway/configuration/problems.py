@@ -100,6 +100,8 @@ def _key(found: ErrorDetails) -> Location:
 
 def _text(found: ErrorDetails, name: str) -> str:
     kind = found["type"]
+    if found["input"] is None and kind not in ("missing", "value_error"):
+        return "is empty; state a value, or remove the line"
     if kind == "string_pattern_mismatch" and name in _FORMS:
         return _FORMS[name]
     if kind == "string_too_short" and found["ctx"]["min_length"] == 1:

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from gateway.configuration.agreement import doubts, doubts_of_routes, faults
+from gateway.configuration.agreement import doubts, doubts_of_routes, faults, own_folders
 from gateway.configuration.problems import Problem, problem_across
+from gateway.configuration.texts import faulty_texts
 from gateway.configuration.valid import is_about, valid
 from gateway.configuration.yaml_file import Location, YamlFile, read_yaml
 from gateway.errors import ConfigurationError
@@ -100,13 +101,16 @@ def _read(named: Path | None) -> _Reading:
     ]
     environment, unreadable = _environment()
     problems += [Problem((name,), "must hold JSON") for name in unreadable]
-    settings, within = valid(_merged(_at_home(file.content, home), environment))
+    stated = _merged(_at_home(file.content, home), environment)
+    settings, within = valid(stated, faulty_texts(file.content))
     problems += within
     if not file.faults:  # or else the sections that others refer to may be missing
         faulty = [each.key for each in within]
         across = [problem_across(line) for line in problems_across(settings)]
         problems += [each for each in across if not is_about(each.key, faulty)]
-    return _Reading(file, _absolute(settings, home), list(dict.fromkeys(problems)))
+    settings = _absolute(settings, home)
+    problems += own_folders(settings)
+    return _Reading(file, settings, list(dict.fromkeys(problems)))
 
 
 def _home(file: Path) -> Path:

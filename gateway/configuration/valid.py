@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 from pydantic import ValidationError, model_validator
@@ -40,9 +41,11 @@ class _Stated(Settings):
         return self
 
 
-def valid(content: dict[str, Any]) -> tuple[Settings, list[Problem]]:
-    """Return the settings without faulty values, and the problems within sections."""
-    problems: list[Problem] = []
+def valid(content: dict[str, Any], faulty: Iterable[Problem] = ()) -> tuple[Settings, list[Problem]]:
+    """Return the settings without faulty values, and the problems within sections, `faulty` among them."""
+    problems = list(faulty)
+    for problem in problems:
+        content = _without(content, problem.key)
     while True:
         try:
             return _Stated(**content), problems

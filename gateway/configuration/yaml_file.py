@@ -75,7 +75,9 @@ def read_yaml(path: Path) -> YamlFile:
     except yaml.MarkedYAMLError as error:
         _add_sections(file, text)
         file.faults.extend([] if file.faults else [_fault(error, len(text.splitlines()))])
-    except (yaml.YAMLError, RecursionError) as error:
+    except RecursionError:
+        raise ConfigurationError(f"{path}: is not YAML: its lists are nested too deeply") from None
+    except yaml.YAMLError as error:
         raise ConfigurationError(f"{path}: is not YAML: {type(error).__name__}") from None
     return file
 

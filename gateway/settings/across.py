@@ -40,6 +40,9 @@ def _route_problems(settings: Settings) -> list[str]:
     names = [destination.name for destination in settings.destinations]
     repeated = sorted({name for name in names if names.count(name) > 1})
     problems = [f"destinations: the name {name!r} is used more than once" for name in repeated]
+    if "routes" not in settings.model_fields_set and not set(settings.routes[0].to) <= set(names):
+        told = f"the default leads to {settings.routes[0].to[0]!r}, and no destination has this name"
+        return [*problems, f"routes: must be stated; {told}"]
     for number, route in enumerate(settings.routes):
         unknown = sorted(set(route.to) - set(names))
         told = f"there are: {', '.join(names) or 'none'}"

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 AETitle = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")
 ]
 MAX_NAME = 64
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME)]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME),
+    AfterValidator(lambda name: _printable(name)),
+]
 Port = Annotated[int, Field(ge=0, le=65535)]
-Host = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Host = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(lambda host: _host(host))
+]
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("must be printable, on one line")
+    return name
+
+
+def _host(host: str) -> str:
+    """Return a host name or an address; a URL or HOST:PORT is neither."""
+    try:
+        ip_address(host)
+    except ValueError:
+        if re.search(r"[\s/@:\[\]?#,]", host):
+            raise ValueError("must be a host name or an address alone, as 10.1.2.3") from None
+    return host
 
 
 class Section(BaseModel):

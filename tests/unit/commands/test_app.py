@@ -15,6 +15,7 @@ from gateway import __version__
 from gateway.commands import app as command_line
 from gateway.commands.app import COMMANDS, CONFIG_COMMANDS, MODEL_COMMANDS, app, main
 from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet, Retry
+from gateway.web.security.passwords import is_password
 from tests.support.gateway_process import PATIENCE_SECONDS
 
 HEAVY = (
@@ -139,3 +140,18 @@ def _raising(error: GatewayError) -> Callable[[], None]:
         raise error
 
     return run
+
+
+def test_a_password_may_come_by_a_pipe_and_none_is_an_error() -> None:
+    command = [sys.executable, "-m", "gateway", "hash-password"]
+
+    def hashed(given: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, input=given, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        )
+
+    done = hashed("correct horse\r\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert is_password("correct horse", done.stdout.strip())
+    empty = hashed("")
+    assert (empty.returncode, "no password was given" in empty.stderr) == (1, True)

@@ -1,6 +1,7 @@
 """`gateway config check` lists the problems of all stages in one run: each with place, cause and remedy."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -84,6 +85,7 @@ worker: {sandboxes: many}
         ),
         ("web: {tls: {certificate: a, key: b}}", "web.tls.certificate: |does not exist; relative paths are"),
         ("data_dir: settings.yaml", "data_dir: |is a file; name a folder"),
+        ("data_dir: settings.yaml/x", "data_dir: |settings.yaml is a file; name a folder"),
         (
             "routes: [{calling_ae_title: 'SEVENTEENLETTERS*1', to: [outbox]}]",
             "routes.0.calling_ae_title: |it has more than 16 characters",
@@ -266,3 +268,61 @@ def test_settings_of_the_other_kind_of_model_are_doubtful(tmp_path: Path) -> Non
     assert warning.startswith("model.engine: has no effect with model.kind remote")
     _, (warning,) = checked(tmp_path, "model: {urls: ['http://a:1']}")
     assert warning.startswith("model.urls: has no effect with model.kind local")
+
+
+OWN_FOLDER = "is the gateway's own folder; name another"
+SERVER = '{name: a b, kind: stow, url: "http://h/x", username: u, password: "${PW}"}'
+NOT_MEANT = {
+    "web: {token: '${A_TOKEN_TOO_LONG}'}": "web.token: ${A_TOKEN_TOO_LONG} is not replaced; remove the line, "
+    "and set GATEWAY_WEB__TOKEN",
+    "data_dir: $HOME/x": "data_dir: $HOME is not replaced; remove the line, and set GATEWAY_DATA_DIR",
+    f"destinations: [{SERVER}]": "destinations.0.password: ${PW} is not replaced; remove the line, "
+    "and set GATEWAY_A_B_PASSWORD",
+    "audit: {files: true}\nscp: {peers: [{ae_title: '${TITLE}', host: h}]}": "scp.peers.0.ae_title: ${TITLE} "
+    "is not replaced; write the value itself",
+    'data_dir: "a\\0b"': "data_dir: must hold no NUL",
+    'data_dir: "\\ud800"': "data_dir: must hold no half of a surrogate pair",
+    "scp:": "scp: is empty; state a value, or remove the line",
+    "routes: ~": "routes: is empty; state a value, or remove the line",
+    "scp: {port: }": "scp.port: is empty; state a value, or remove the line",
+    "destinations: []": "routes: must be stated; the default leads to 'outbox', and no destination has this",
+    "destinations: [{name: outbox, kind: folder, path: results/x}]": OWN_FOLDER,
+    "store: {kind: folder, path: s}\ndestinations: [{name: outbox, kind: folder, path: s/spool}]": OWN_FOLDER,
+    "scp: {peers: [{ae_title: A, host: 'http://10.1.2.3'}]}": "scp.peers.0.host: must be a host name or an",
+    "scp: {peers: [{ae_title: A, host: '10.1.2.3:104'}]}": "scp.peers.0.host: must be a host name or an",
+    'destinations: [{name: "a\\nb", kind: folder, path: x}]': "destinations.0.name: must be printable",
+    "a: " + "[" * 2000 + "]" * 2000: "is not YAML: its lists are nested too deeply",
+}
+
+
+@pytest.mark.parametrize("text", NOT_MEANT)
+def test_texts_that_cannot_be_meant_are_told_before_anything_starts(tmp_path: Path, text: str) -> None:
+    errors, _ = checked(tmp_path, text)
+    found = [error for error in errors if NOT_MEANT[text] in error]
+    assert len(found) == 1, errors
+    with pytest.raises(ConfigurationError, match=re.escape(found[0])):
+        load_settings(tmp_path / "settings.yaml")
+
+
+@pytest.mark.parametrize(
+    "host", ["10.1.2.3", "::1", "fe80::1%eth0", "pacs.hospital.example", "pacs_1", "röntgen.example"]
+)
+def test_a_host_is_a_name_or_an_address(tmp_path: Path, host: str) -> None:
+    errors, _ = checked(tmp_path, f"scp: {{peers: [{{ae_title: A, host: '{host}'}}]}}")
+    assert errors == []
+
+
+def test_a_dollar_that_is_no_variable_stays(tmp_path: Path) -> None:
+    text = r"""routes: [{when: "matches(StationName, r'^ROOM[0-9]+$')", to: [outbox]}, {to: [outbox]}]"""
+    assert checked(tmp_path, text) == ([], [])
+
+
+def test_a_folder_that_this_user_cannot_write_is_doubted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def allowed(path: Path, mode: int) -> bool:
+        return Path(path).exists() and mode == os.F_OK
+
+    monkeypatch.setattr("gateway.configuration.agreement.os.access", allowed)
+    _, warnings = checked(tmp_path, f"data_dir: {tmp_path}/new/folder")
+    assert any(each.startswith(f"data_dir: this user cannot write to {tmp_path}") for each in warnings)
