@@ -3,7 +3,7 @@
 `python -m benchmarks.ledger_work` takes images through the ledger as roles do: received, claimed, answered
 with an SR and an SC, delivered. Rounds of both databases take turns, so that both meet the same machine. The
 difference is what PostgreSQL adds to an image; decoding, network and files are left out, and so are DBOS's
-workflows.
+workflows. Round trips are statements, BEGIN and COMMIT.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from time import process_time
-from typing import Annotated
+from typing import Annotated, Any
 
+import sqlalchemy as sa
 import typer
 
 from benchmarks.processes import processor_ms
@@ -40,10 +41,13 @@ class Gateway:
     ----------
     server
         Process ID of the database server; None where there is none.
+    together
+        Deliveries are recorded together, as those at a quick destination are; else each alone.
     """
 
-    def __init__(self, url: str, folder: Path, server: int | None) -> None:
+    def __init__(self, url: str, folder: Path, server: int | None, *, together: bool = False) -> None:
         self.engine = open_engine(url)
+        self._together = together
         self._folder = folder
         self._server = server
         self._images = 0
@@ -51,10 +55,13 @@ class Gateway:
         self._ledger = Ledger(self.engine, folder)
         self._outbox = Outbox(self._ledger)
         self._outbox.add_destination("out")
+        self._trips = 0
+        sa.event.listen(self.engine, "before_cursor_execute", self._count_statement)
+        sa.event.listen(self.engine, "commit", self._count_transaction)
 
     def round(self, batch: int) -> dict[str, float]:
         """Take one batch from C-STORE to delivery; return the processor time of an image in ms."""
-        before = self._server_ms()
+        before, trips = self._server_ms(), self._trips
         begun = process_time()
         for _ in range(batch):
             self._images += 1
@@ -62,7 +69,8 @@ class Gateway:
         self._answer(claim(self._ledger, f"batch-{self._images}", batch))
         self._deliver()
         client = 1000 * (process_time() - begun) / batch
-        return {"client": client, "server": (self._server_ms() - before) / batch}
+        server = (self._server_ms() - before) / batch
+        return {"client": client, "server": server, "trips": (self._trips - trips) / batch}
 
     def _answer(self, claimed: list[StoredInstance]) -> None:
         stages = dict.fromkeys((Stage.DECODE, Stage.INFER, Stage.ENCODE), 0.1)
@@ -78,10 +86,17 @@ class Gateway:
 
     def _deliver(self) -> None:
         while self._outbox.has_due("out"):
-            for delivery in self._outbox.claim("out", "worker", 100):
-                self._outbox.record_stored(delivery)
+            claimed = self._outbox.claim("out", "worker", 100)
+            for stored in [claimed] if self._together else [[each] for each in claimed]:
+                self._outbox.record_stored(*stored)
             self._outbox.failures("out")
             self._outbox.release("worker", "out")
+
+    def _count_statement(self, *_: Any) -> None:
+        self._trips += 1
+
+    def _count_transaction(self, _: sa.Connection) -> None:
+        self._trips += 2  # BEGIN and COMMIT
 
     def _server_ms(self) -> float:
         return float(sum(processor_ms(self._server).values())) if self._server else 0.0
@@ -90,6 +105,7 @@ class Gateway:
 def main(
     rounds: Annotated[int, typer.Option(help="Rounds of each database.")] = 40,
     batch: Annotated[int, typer.Option(help="Images of a round.")] = 4,
+    together: Annotated[bool, typer.Option("--together", help="As at a quick destination.")] = False,
 ) -> None:
     """Print the median round of each database."""
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as temporary:
@@ -98,8 +114,8 @@ def main(
         with PostgreSQL(root, data=root) as server:
             url = server.url.replace("postgresql://", "postgresql+psycopg://")
             gateways = {
-                "SQLite": Gateway(f"sqlite:///{root}/ledger.sqlite", root, None),
-                "PostgreSQL": Gateway(url, root, server.pid),
+                "SQLite": Gateway(f"sqlite:///{root}/ledger.sqlite", root, None, together=together),
+                "PostgreSQL": Gateway(url, root, server.pid, together=together),
             }
             spent: dict[str, list[dict[str, float]]] = {name: [] for name in gateways}
             for _ in range(WARM_UP + rounds):
@@ -111,7 +127,8 @@ def main(
         counted = each[WARM_UP:]
         client = median(one["client"] for one in counted)
         total = sum(one["server"] for one in counted) / rounds  # its clock ticks only every 10 ms
-        print(f"{name}: gateway {client:.1f} ms an image, server {total:.1f} ms")
+        trips = sum(one["trips"] for one in counted) / rounds
+        print(f"{name}: gateway {client:.1f} ms an image, server {total:.1f} ms; {trips:.1f} round trips")
 
 
 if __name__ == "__main__":
