@@ -11,7 +11,7 @@ SCALING      1, 2, 4, … workers and receivers, a command of its own  scaling.p
 UPGRADE      from the schema of 0.1.0, a command of its own         upgrade.py
 DURABILITY   the same gateway with and without fsync                 durability.py
 DELIVER      results to a PACS after an outage, beside dcmsend       delivery.py
-RESTART      start after kill -9 to the first answer                 restart.py
+RESTART      start after kill -9 to the first answer, memory         restart.py
 IDLE         processor time of a gateway without work                idle.py
 WEB          pages with 100,000 images, while images are received    web.py
 """

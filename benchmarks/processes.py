@@ -30,6 +30,16 @@ def each(before: Mapping[str, float], after: Mapping[str, float], images: int) -
     return {name: (after[name] - before.get(name, 0)) / images for name in after}
 
 
+def memory_mb(pid: int) -> float:
+    """Return the memory of a gateway's processes in MB; a page that several share counts once (PSS)."""
+    return sum(_pss_mb(process) for process in _tree(pid))
+
+
+def _pss_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("Pss:"))
+
+
 def _tree(pid: int) -> Iterator[int]:
     yield pid
     for children in Path(f"/proc/{pid}/task").glob("*/children"):

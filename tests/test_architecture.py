@@ -16,6 +16,7 @@ LAYERS: dict[str, set[str]] = {
     "records": set(),
     "errors": {"records"},
     "peer_text": set(),
+    "command_name": set(),
     "files": {"errors"},
     "threads": set(),
     "dicom": VALUES,
@@ -28,7 +29,7 @@ LAYERS: dict[str, set[str]] = {
     "telemetry": VALUES | {"settings", "files", "threads"},
     "tls": VALUES | {"settings", "telemetry"},
     "telemetry.audit": VALUES | RUNNING | {"dicom"},
-    "sandbox": VALUES,
+    "sandbox": VALUES | {"command_name"},
     "upper_layer": VALUES | RUNNING | {"dicom"},
     "store": VALUES | RUNNING | {"dicom"},
     "client": VALUES | RUNNING | {"upper_layer"},
@@ -48,7 +49,9 @@ LAYERS: dict[str, set[str]] = {
     | RUNNING
     | FINDINGS
     | {"configuration", "requestor", "store", "deliver", "pull", "remote", "worker"},
-    "processes": VALUES | RUNNING | {"store", "receive", "deliver", "pull", "worker", "web", "sandbox"},
+    "processes": VALUES
+    | RUNNING
+    | {"command_name", "store", "receive", "deliver", "pull", "worker", "web", "sandbox"},
     "training": CORE,
     "export": CORE | {"remote"},
     "commissioning": CORE | {"store", "worker"},

@@ -18,14 +18,16 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from importlib import import_module
 from subprocess import TimeoutExpired
 from typing import NoReturn
 
-from gateway.processes.command_name import show_command
+from gateway.command_name import show_command
+
+Prepare = Callable[[str], object]
+"""Does in a role's process what can be done before the order, given the role's name."""
 
 Run = Callable[[Sequence[str]], object]
-"""Runs the command of a role, given its arguments."""
+"""Runs the ordered command, given its arguments; its return, or `SystemExit`, is the end of the process."""
 
 LOOK_SECONDS = 0.05
 ORDER_BYTES = 1 << 16
@@ -65,9 +67,15 @@ class ForkedRole:
         """Return the exit status, negative after a signal; None while the process runs."""
         with self._waiting:
             if self.returncode is None:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-                self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+                self.returncode = self._exit_status()
             return self.returncode
+
+    def _exit_status(self) -> int | None:
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:  # SIGCHLD is ignored: it has ended, and nobody knows how
+            return 0
+        return os.waitstatus_to_exitcode(status) if pid else None
 
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit status once the process has ended; `TimeoutExpired` after `timeout` seconds."""
@@ -91,26 +99,19 @@ class ForkedRole:
             os.kill(self.pid, number)
 
 
-def fork_roles(names: Iterable[str], module_of: Callable[[str], str], run: Run) -> dict[str, ForkedRole]:
+def fork_roles(names: Iterable[str], prepare: Prepare, run: Run) -> dict[str, ForkedRole]:
     """Fork a process for each role, by its name; those for which there is no process or memory are left out.
 
-    The caller is single-threaded.
-
-    Parameters
-    ----------
-    module_of
-        Returns the module that a role's process imports before its order.
-    run
-        Runs the ordered command in the process; its return, or `SystemExit`, is the end of the process.
+    The caller has one thread.
     """
     forked: dict[str, ForkedRole] = {}
     with suppress(OSError):
         for name in names:
-            forked[name] = _forked(module_of(name), run, forked.values())
+            forked[name] = _forked(name, prepare, run, forked.values())
     return forked
 
 
-def _forked(module: str, run: Run, others: Iterable[ForkedRole]) -> ForkedRole:
+def _forked(name: str, prepare: Prepare, run: Run, others: Iterable[ForkedRole]) -> ForkedRole:
     ours, theirs = socket.socketpair()
     reading, writing = os.pipe()
     pid = os.fork()
@@ -120,13 +121,13 @@ def _forked(module: str, run: Run, others: Iterable[ForkedRole]) -> ForkedRole:
             other.stdout.close()
         ours.close()
         os.close(reading)
-        _become_role(module, run, theirs, writing)
+        _become_role(name, prepare, run, theirs, writing)
     theirs.close()
     os.close(writing)
     return ForkedRole(pid, ours, reading)
 
 
-def _become_role(module: str, run: Run, stdin: socket.socket, stdout: int) -> NoReturn:
+def _become_role(name: str, prepare: Prepare, run: Run, stdin: socket.socket, stdout: int) -> NoReturn:
     """Live the life of the forked process; its stack is the supervisor's, so that nothing is returned."""
     status = 1
     try:
@@ -134,7 +135,8 @@ def _become_role(module: str, run: Run, stdin: socket.socket, stdout: int) -> No
         os.dup2(stdin.fileno(), 0)
         os.dup2(stdout, 1)
         os.close(stdout)
-        import_module(module)
+        show_command(name.split())
+        prepare(name)
         arguments = _ordered(stdin)
         if arguments:
             show_command(arguments)

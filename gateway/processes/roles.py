@@ -9,7 +9,9 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from importlib import import_module
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -28,11 +30,15 @@ from gateway.telemetry.log import flush_log, log_event, open_log
 from gateway.threads import release_vital
 
 _ROOTS = {"receive": "receiver", "work": "worker", "web": "website", "pull": "puller"}
+_hatched: list[ProcessPoolExecutor] = []  # by `prepare`
 
 
-def module_of(name: str) -> str:
-    """Return the module of a role's composition root, by the name of its process (`work 0`)."""
-    return f"gateway.processes.{_ROOTS[name.partition(' ')[0]]}"
+def prepare(settings: Settings, name: str) -> None:
+    """Do in a forked process what its role needs in any case, by the role's name (`work 0`); open nothing."""
+    role = name.partition(" ")[0]
+    import_module(f"gateway.processes.{_ROOTS[role]}")
+    if role == "work":
+        _hatched.extend(_hatch(settings))
 
 
 class Role(Protocol):
@@ -55,12 +61,15 @@ def receive(settings: Settings, *, supervised: bool = False, share: Sequence[int
 
 def work(settings: Settings, *, supervised: bool = False) -> None:
     """Answer and deliver until SIGTERM."""
-    gc.disable()
-    hatched = [hatch("gateway.worker.sandboxes") for _ in range(sandbox_count(settings))]
     lifetime = _begun(supervised=supervised)
+    hatched = _hatched or _hatch(settings)
     from gateway.processes.worker import build
 
     _run("work", partial(build, hatched=hatched), settings, lifetime)
+
+
+def _hatch(settings: Settings) -> list[ProcessPoolExecutor]:
+    return [hatch("gateway.worker.sandboxes") for _ in range(sandbox_count(settings))]
 
 
 def web(settings: Settings, *, supervised: bool = False) -> None:

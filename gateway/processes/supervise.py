@@ -16,11 +16,11 @@ from functools import partial
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.files.folders import make_folder
 from gateway.files.lock import open_lock, try_lock
+from gateway.processes import roles
 from gateway.processes.forked import ForkedRole, Run, fork_roles
 from gateway.processes.lifetime import READY
 from gateway.processes.notify import READY as READY_STATE
 from gateway.processes.notify import STOPPING, WATCHDOG, notify
-from gateway.processes.roles import module_of
 from gateway.processes.shared_port import SharedPort
 from gateway.processes.waiting import open_database_once_there
 from gateway.settings import Settings
@@ -101,7 +101,7 @@ class Supervisor:
         """
         if self._run is not None:  # first of all: see `forked`
             gc.freeze()
-            self._forked = fork_roles(self._names, module_of, self._run)
+            self._forked = fork_roles(self._names, partial(roles.prepare, self._settings), self._run)
         gc.enable()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
@@ -131,8 +131,8 @@ class Supervisor:
 
     def _has_database(self) -> bool:
         """Wait until the database is there; False where the gateway is to end before."""
-        roles = {name.partition(" ")[0] for name in self._names}
-        opened = open_database_once_there(self._settings, sorted(roles), self._stop)
+        ports = {name.partition(" ")[0] for name in self._names}
+        opened = open_database_once_there(self._settings, sorted(ports), self._stop)
         if opened is None:
             return False
         opened[0].dispose()
@@ -312,8 +312,10 @@ def _end(children: list[RoleProcess], deadline: float) -> None:
 
 
 def _close_pipes(child: RoleProcess) -> None:
-    for pipe in filter(None, (child.stdin, child.stdout)):
-        pipe.close()
+    if child.stdin is not None:
+        child.stdin.close()
+    if child.stdout is not None:
+        child.stdout.close()
 
 
 def _numbered(role: str, count: int) -> list[str]:

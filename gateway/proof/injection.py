@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.proof.plan import ALL, ITSELF, RECEIVE, SERVE, WORK, Kill
+from gateway.settings import Settings
 
 ORDERS = "CXR_PROVE_ORDERS"
 """Environment variable: the folder of orders."""
@@ -142,19 +143,45 @@ def roles_of(supervisor: int) -> dict[int, str]:
 
 def arm() -> None:
     """Install points in this process, if it is a receiver, a worker or its sandbox under proof."""
-    is_sandbox = "--multiprocessing-fork" in sys.orig_argv
-    role = WORK if is_sandbox else next((w for w in (RECEIVE, WORK) if w in sys.orig_argv[:4]), None)
-    if ORDERS not in os.environ or role is None:
+    if ORDERS not in os.environ:
+        return
+    if "--multiprocessing-fork" in sys.orig_argv:
+        injection = Injection(Orders(Path(os.environ[ORDERS])), WORK)
+        os.fsync = injection.around("fsync", os.fsync)
+        _arm_sandbox(injection)
+    elif SERVE in sys.orig_argv[:4]:
+        arm_forked(_arm_role)
+    else:
+        _arm_role(next((w for w in (RECEIVE, WORK) if w in sys.orig_argv[:4]), ""))
+
+
+def arm_forked(arm_role: Callable[[str], None]) -> None:
+    """Let the processes that this supervisor forks call `arm_role` with their role."""
+    from gateway.processes import roles
+
+    prepare = roles.prepare
+
+    def prepare_armed(settings: Settings, name: str) -> None:
+        arm_role(name.partition(" ")[0])
+        prepare(settings, name)
+
+    roles.prepare = prepare_armed
+
+
+def _arm_role(role: str) -> None:
+    """Install the points of a role; a worker's are also its sandbox's, which may be a fork of it."""
+    if role not in (RECEIVE, WORK):
         return
     injection = Injection(Orders(Path(os.environ[ORDERS])), role)
     os.fsync = injection.around("fsync", os.fsync)
-    if is_sandbox:
-        _arm_sandbox(injection)
+    _arm_commits(injection)
+    if OVER_S3 in os.environ:
+        _arm_puts(injection)
+    if role == RECEIVE:
+        _arm_receiver(injection)
     else:
-        _arm_commits(injection)
-        if OVER_S3 in os.environ:
-            _arm_puts(injection)
-        {RECEIVE: _arm_receiver, WORK: _arm_worker}[role](injection)
+        _arm_worker(injection)
+        _arm_sandbox(injection)
 
 
 def _arm_commits(injection: Injection) -> None:

@@ -18,6 +18,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from gateway.command_name import show_command
 from gateway.errors import GatewayError, Retry
 
 Value = TypeVar("Value")
@@ -129,6 +130,7 @@ def _new_process(method: str = "spawn") -> ProcessPoolExecutor:
 
 def _leave_signals_to_owner() -> None:
     """Ignore signals to the process group, and end with the owner."""
+    show_command(["sandbox"])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_owner, daemon=True).start()

@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from gateway.proof.injection import ORDERS, Injection, Orders, _arm_commits, arm
-from gateway.proof.plan import WORK
+from gateway.proof.injection import ORDERS, Injection, Orders, _arm_commits, arm, arm_forked
+from gateway.proof.plan import SERVE, WORK
 
 arm()
 
@@ -34,6 +34,13 @@ def _arm_couriers(injection: Injection) -> None:
     fhir._post = injection.around("bundle", fhir._post)
 
 
-for _role, _arm in ((PULL, _arm_puller), (WORK, _arm_couriers)):
-    if _role in sys.orig_argv[:4]:
-        _arm(Injection(Orders(Path(os.environ[ORDERS])), _role))
+def _arm_more(role: str) -> None:
+    more = {PULL: _arm_puller, WORK: _arm_couriers}.get(role)
+    if more:
+        more(Injection(Orders(Path(os.environ[ORDERS])), role))
+
+
+if SERVE in sys.orig_argv[:4]:
+    arm_forked(_arm_more)
+else:
+    _arm_more(next((role for role in (PULL, WORK) if role in sys.orig_argv[:4]), ""))

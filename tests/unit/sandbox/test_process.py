@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -101,6 +102,26 @@ def test_signals_to_the_group_are_left_to_the_owner(spare: Sandbox) -> None:
 def test_why_it_does_not_start_is_told(error: Exception, told: type[Exception]) -> None:
     with pytest.raises(told, match=str(error)):
         Sandbox("tests", cannot_begin, error).ask(ENOUGH, abs, -1)
+
+
+FORKING = """
+import colorsys, os
+from gateway.sandbox.process import hatch
+
+STARTED = "'--multiprocessing-fork' in __import__('sys').orig_argv"
+processes = []
+for _ in range(2):
+    processes.append(hatch('colorsys'))
+    print(processes[-1].submit(eval, STARTED).result(), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_process_is_forked_where_its_module_is_known_and_no_thread_runs() -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=ENOUGH, check=True
+    ).stdout
+    assert told.split() == ["False", "True"]
 
 
 @pytest.mark.parametrize("ended", [False, True])
