@@ -242,8 +242,9 @@ class Puller:
                 problem = self._fetch(session, pull, missing)
         except SourceAway as away:
             log_event(Event.SOURCE_AWAY, source=self.name, reason=str(away))
-            self._pulls.put_back(pull, str(away), self._rules.first_retry_seconds)
-            raise  # that study may be what it fails at: the others come first
+            seconds = 0.0 if self._stopping.is_set() else self._rules.first_retry_seconds
+            self._pulls.put_back(pull, str(away), seconds)  # it may fail at that study: the others come first
+            raise
         except (NoRoom, Refuse) as full:
             self._pulls.put_back(pull, str(full), ROOM_SECONDS)
             raise NoRoom(str(full)) from None

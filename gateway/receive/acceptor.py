@@ -14,6 +14,7 @@ from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.dimse_primitives import C_ECHO, C_STORE, N_EVENT_REPORT
+from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
 from gateway.receive.association import peer_fields
 from gateway.receive.c_store import ArrivingDataSet, CStore
@@ -26,6 +27,7 @@ from gateway.upper_layer.endings import Ending
 from gateway.upper_layer.messages import Messages
 
 _SERVED = (C_ECHO, C_STORE, N_EVENT_REPORT)
+_SOP_CLASSES = {C_ECHO: Verification, N_EVENT_REPORT: StorageCommitmentPushModel}  # of C-STORE: `is_refused`
 
 
 class Acceptor(Association):
@@ -53,9 +55,8 @@ class Acceptor(Association):
         self.dimse.discard()
 
     def _serve_request(self, msg: Any, context_id: int) -> None:
-        if not (isinstance(msg, _SERVED) and msg.is_valid_request):
+        if kind := _not_served(msg):
             name = type(msg).__name__.replace("_", "-")
-            kind = "request without what it needs" if isinstance(msg, _SERVED) else "message"
             self.abort_because(f"the peer sent a {name} {kind} that is not served")
             return
         self._is_serving = True
@@ -109,6 +110,16 @@ class ArrivingMessages(Messages):
             _discard(message.data_set)
         else:
             super()._deliver(message)
+
+
+def _not_served(msg: Any) -> str:
+    """Return what kind of message cannot be served, empty of others: pynetdicom asks the SOP class alone."""
+    if not isinstance(msg, _SERVED):
+        return "message"
+    if not msg.is_valid_request:
+        return "request without what it needs"
+    served = _SOP_CLASSES.get(type(msg), msg.AffectedSOPClassUID)
+    return "" if msg.AffectedSOPClassUID == served else "request for another SOP class"
 
 
 def _discard(data_set: object) -> None:

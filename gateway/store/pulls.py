@@ -33,7 +33,7 @@ class PullState(StrEnum):
     """State of a study of a source."""
 
     FOUND = "found"  # to be looked into
-    ASKED = "asked"  # listed, and the source sends, or a process ended meanwhile
+    ASKED = "asked"  # listed by the source, which then sends; or a process ended meanwhile
     COMPLETE = "complete"  # every listed instance has a received row
     PARTIAL = "partial"  # some are missing; it is asked for again later
     GIVEN_UP = "given_up"  # some are missing, after all attempts
@@ -130,17 +130,18 @@ class Pulls:
                 due += [each.study_instance_uid for each in new]
                 for uid, row in known.items():
                     if _is_due_again(row, some[uid], listed_before, by_hand=by_hand):
-                        _find_again(connection, row.id, some[uid])
+                        at_once = by_hand or row.state != PullState.FOUND
+                        _find_again(connection, row.id, some[uid], at_once=at_once)
                         due.append(uid)
         return due
 
     # --- work
 
     def claim(self, source: str, study_instance_uid: str | None = None) -> Pull | None:
-        """Return the next study that is due; None where none is.
+        """Take the next study that is due in hand; return None where none is.
 
-        One that is `asked` was left by a process that ended: that counts as an attempt. Only whoever holds
-        the source's lock may call this.
+        It is `asked` from now on. One that already is was left by a process that ended: that counts as an
+        attempt. Only whoever holds the source's lock may call this.
         """
         for state in _OPEN:
             due = (pulls.c.source == source) & (pulls.c.state == state) & (pulls.c.not_before <= now())
@@ -155,10 +156,10 @@ class Pulls:
                 row = connection.execute(query).one_or_none()
                 if row is None:
                     continue
-                if state is PullState.ASKED:
-                    counted = sa.update(pulls).where(pulls.c.id == row.id)
-                    connection.execute(counted.values(attempts=pulls.c.attempts + 1))
-            return _pull(row, attempts=row.attempts + (state is PullState.ASKED))
+                attempts = row.attempts + (state is PullState.ASKED)
+                values = {"state": PullState.ASKED, "state_at": now(), "attempts": attempts}
+                connection.execute(sa.update(pulls).where(pulls.c.id == row.id).values(values))
+            return _pull(row, attempts=attempts)
         return None
 
     def next_due(self, source: str) -> datetime | None:
@@ -349,12 +350,16 @@ def _is_due_again(row: Any, told: FoundStudy, listed_before: datetime | None, *,
     return listed_before is not None and row.listed_at is not None and row.listed_at < listed_before
 
 
-def _find_again(connection: sa.Connection, pull_id: int, told: FoundStudy) -> None:
-    """Make a study due; the attempts of one that is just being asked for go on counting."""
+def _find_again(connection: sa.Connection, pull_id: int, told: FoundStudy, *, at_once: bool) -> None:
+    """Make a study due; the attempts of one that is just being asked for go on counting.
+
+    One that was found before and was put back waits for its time unless it is due `at_once`.
+    """
     this = pulls.c.id == pull_id
     fresh = {"state": PullState.FOUND, "state_at": now(), "attempts": 0, "not_before": AT_ONCE}
     connection.execute(sa.update(pulls).where(this).values(_as_told(told)))
-    connection.execute(sa.update(pulls).where(this, pulls.c.state != PullState.ASKED).values(fresh))
+    if at_once:
+        connection.execute(sa.update(pulls).where(this, pulls.c.state != PullState.ASKED).values(fresh))
 
 
 def _missing(connection: sa.Connection, pull_id: int) -> list[FoundInstance]:

@@ -47,15 +47,16 @@ def test_an_end_at_any_step_leaves_a_study_that_is_taken_up(tmp_path: Path, step
     assert_once(engine, 3)
 
 
+@pytest.mark.parametrize("step", ["series", "instances", "receive"])
 def test_a_study_that_ends_the_process_every_time_is_given_up_and_the_others_are_fetched(
-    tmp_path: Path,
+    tmp_path: Path, step: str
 ) -> None:
     engine = database_in(tmp_path)
     source = MemorySource(Ledger(engine, tmp_path), tmp_path, cohort(3))
     source.puller().find(QUERY)
 
     def end(at: str, study: str) -> None:
-        if (at, study) == ("receive", "1.2.2"):
+        if (at, study) == (step, "1.2.2"):
             raise Killed
 
     source.before = end

@@ -47,6 +47,16 @@ C_FIND_RQ = pdus.command_set(
     pdus.element(0x00000700, pdus.us(0)),
     pdus.element(0x00000800, pdus.us(pdus.DATA_SET)),
 )
+C_ECHO_RQ = pdus.c_echo_rq()
+VERIFICATION = pdus.element(0x00000002, pdus.uid(pdus.VERIFICATION.decode()))
+REPORT_RQ = pdus.command_set(
+    pdus.element(0x00000002, pdus.uid(DX)),
+    pdus.element(0x00000100, pdus.us(0x0100)),
+    pdus.element(0x00000110, pdus.us(1)),
+    pdus.element(0x00000800, pdus.us(pdus.NO_DATA_SET)),
+    pdus.element(0x00001000, pdus.uid("1.2.3")),
+    pdus.element(0x00001002, pdus.us(1)),
+)
 NO_MESSAGE_ID = pdus.c_store_rq(DX, UID).replace(
     pdus.element(0x00000110, pdus.us(1)), pdus.element(0x00000110, b"")
 )
@@ -91,6 +101,19 @@ WITHIN: dict[str, Within] = {
         repeat(command(b"", last=False), 5000), ["aborted 2/6", CLOSED], "empty fragments"
     ),
     "a C-FIND": Within([command(C_FIND_RQ), data(b"")], ["aborted 0/0", CLOSED], "C-FIND message"),
+    "a C-ECHO for a storage class": Within(
+        [command(C_ECHO_RQ.replace(VERIFICATION, pdus.element(2, pdus.uid(DX))))],
+        ["aborted 0/0", CLOSED],
+        "C-ECHO request for another SOP class",
+    ),
+    "a C-ECHO for a class that nobody knows": Within(
+        [command(C_ECHO_RQ.replace(VERIFICATION, pdus.element(2, pdus.uid("1.2.3"))))],
+        ["aborted 0/0", CLOSED],
+        "C-ECHO request for another SOP class",
+    ),
+    "an N-EVENT-REPORT for a storage class": Within(
+        [command(REPORT_RQ)], ["aborted 0/0", CLOSED], "N-EVENT-REPORT request for another SOP class"
+    ),
     "a C-STORE without Message ID": Within(
         [command(NO_MESSAGE_ID), data(DATA)], ["aborted 0/0", CLOSED], "C-STORE request without"
     ),

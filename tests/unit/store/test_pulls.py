@@ -117,3 +117,17 @@ def test_a_source_remembers_its_windows_and_its_absence(kept: Ledger) -> None:
     rows.record_searched("f", ["recent", "sweep"], noon)
     assert rows.of("f").searched == {"recent": noon, "sweep": noon}
     assert (rows.of("f").failures, rows.of("f").error) == (0, None)
+
+
+def test_a_study_that_was_put_back_waits_through_searches_until_a_person_asks(pulls: Pulls) -> None:
+    pulls.record_found("waits", [STUDY])
+    pulls.put_back(claimed(pulls, "waits"), "503", 3600)
+    pulls.record_found("waits", [STUDY])
+    assert pulls.claim("waits") is None
+    pulls.record_found("waits", [STUDY], by_hand=True)
+    assert pulls.claim("waits") is not None
+
+
+def test_a_study_that_is_left_before_it_is_listed_counts_an_attempt(pulls: Pulls) -> None:
+    pulls.record_found("left", [STUDY])
+    assert [claimed(pulls, "left").attempts for _ in range(3)] == [0, 1, 2]
