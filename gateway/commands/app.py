@@ -6,11 +6,13 @@ they run, so that `gateway --help` loads neither the model nor the store.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import typer
 
@@ -36,6 +38,8 @@ from gateway.errors import ConfigurationError, GatewayError
 
 FAILED, MISUSED = 1, 2
 """Exit statuses beside 0: the command could not do it; usage or settings are wrong."""
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+"""Errors of a disk or an output that takes no more: no bugs of the gateway."""
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serving.serve,
@@ -109,14 +113,27 @@ def options(
 
 def main() -> None:
     """Run the command; a problem with a known cause ends as one line and exit status 1 or 2."""
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # None where they are closed
     os.umask(os.umask(0o077) | 0o027)  # files are about patients: other users must not read them
     gc.enable()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except ConfigurationError as error:
         _fail(error, MISUSED)
     except GatewayError as error:
         _fail(error, FAILED)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        sys.stdout = _nowhere()  # or else Python writes at its end what did not fit
+        _fail(GatewayError(f"cannot write: {error.strerror}; make room, then try again"), FAILED)
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _fail(error: GatewayError, status: int) -> None:

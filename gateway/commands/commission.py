@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     from gateway.store.ledger import Ledger
 
 
+def site_name(stated: str) -> str:
+    """Return the name of the site, checked before any time is spent."""
+    from gateway.model.profile import MOST_SITE_CHARACTERS as MOST
+
+    if not stated.strip() or len(stated.strip()) > MOST or not stated.isprintable():
+        raise typer.BadParameter(f"must be 1 to {MOST} printable characters")
+    return stated.strip()
+
+
 def commission(
     normal: Annotated[
         str,
@@ -26,7 +36,7 @@ def commission(
             help="Normal chests: a folder, a file *.txt of SOP Instance UIDs, or the word feedback."
         ),
     ],
-    site: Annotated[str, typer.Option(help="The hospital's name, as results state it.")],
+    site: Annotated[str, typer.Option(callback=site_name, help="The hospital's name, as results state it.")],
     sick: Annotated[
         str | None, typer.Option(help="Chests with the finding, given in the same ways as normal ones.")
     ] = None,
@@ -69,6 +79,8 @@ def commission(
 
     target = folder or settings.data_dir / "profiles" / f"{datetime.now().astimezone():%Y-%m-%d}"
     check_free(target)
+    if report is not None:
+        check_writable(report)
     request = Request(
         site=site,
         model=settings.model.path,
@@ -95,6 +107,14 @@ def check_free(folder: Path) -> None:
     """Refuse a folder that exists, before any time is spent."""
     if folder.exists():
         raise GatewayError(f"{folder} exists: state another folder by --out")
+
+
+def check_writable(file: Path) -> None:
+    """Refuse a file that cannot be written, before any time is spent: a profile is not made twice."""
+    if file.is_dir():
+        raise GatewayError(f"{file} is a folder: state a file by --report")
+    if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
+        raise GatewayError(f"{file} cannot be written: state another file by --report")
 
 
 def write_report(made: Commissioned, sha256: str, model: Path | None, file: Path) -> None:

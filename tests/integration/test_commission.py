@@ -79,7 +79,7 @@ def test_a_profile_is_made_put_to_use_and_stated(site: Path, tmp_path: Path) -> 
     assert f"Site profile: St. Elsewhere, {card['made']}, SHA-256 {card['sha256']}".encode() in report
 
 
-@pytest.mark.parametrize("damage", ["too few", "both", "taken"])
+@pytest.mark.parametrize("damage", ["too few", "both", "taken", "no report"])
 def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
     site: Path, tmp_path: Path, damage: str
 ) -> None:
@@ -91,6 +91,8 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
         told = "19 normal chests to use: a site profile needs at least 20"
     elif damage == "both":
         options, told = ["--sick", site / "normal"], "is given as normal, and as sick under the name"
+    elif damage == "no report":
+        options, told = ["--report", tmp_path], "is a folder: state a file by --report"
     else:
         (tmp_path / "profile").mkdir()
         told = "state another folder by --out"

@@ -37,7 +37,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     (image,) = claim(site.ledger, "lateral")
     with site.ledger.session() as session:
         site.ledger.end(session, image, State.INELIGIBLE, Reason.LATERAL, "a lateral view")
-    add_answer(site, 3, dx(StudyInstanceUID="1.2.2"), study_instance_uid="1.2.2")
+    long = {"PatientName": "W" * 64, "PatientID": "I" * 64, "StudyInstanceUID": "1.2.2"}
+    add_answer(site, 3, dx(**long), study_instance_uid="1.2.2")
     PatientIndex(Patients(site.ledger), site.stores.received.fetch, wanted=True).sweep()
     with browsing(site) as browser, sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]).new_page()

@@ -155,3 +155,20 @@ def test_a_password_may_come_by_a_pipe_and_none_is_an_error() -> None:
     assert is_password("correct horse", done.stdout.strip())
     empty = hashed("")
     assert (empty.returncode, "no password was given" in empty.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("output", ["/dev/full", None], ids=["full", "closed"])
+def test_an_output_that_takes_nothing_is_no_bug(output: str | None) -> None:
+    command = f"exec {sys.executable} -m gateway version {f'> {output}' if output else '>&-'}"
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (1 if output else 0)
+    assert ("cannot write: No space left on device" in done.stderr) == bool(output)
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 65, "two\nlines"])
+def test_a_site_is_named_before_the_model_is_fitted(name: str) -> None:
+    done = CliRunner().invoke(app, ["commission", "nowhere", "--site", name], env={"COLUMNS": "140"})
+    assert (done.exit_code, "must be 1 to 64 printable characters" in done.output) == (2, True)
