@@ -18,9 +18,8 @@ from pydicom.dataset import Dataset
 from gateway.processes.website import site_of
 from gateway.results.reader_report import KIND
 from gateway.settings import Settings
-from gateway.store.entries import Agreement, PendingDelivery
+from gateway.store.entries import Agreement
 from gateway.store.opening import open_database
-from gateway.store.outbox import Outbox
 from gateway.store.reader_reports import due_reports
 from gateway.store.schema import reader_reports, results
 from gateway.worker import reader_reports as maker
@@ -54,20 +53,11 @@ def say(house: House, uid: str, verdict: Agreement, comment: str = "", reader: s
     feedback.record(uid, reader, verdict, comment, answer.id)
 
 
-def deliver(house: House, *names: str) -> list[PendingDelivery]:
-    outbox, sent = Outbox(house.ledger), []
-    for name in names:
-        for each in outbox.claim(name, "worker", 100):
-            outbox.record_stored(each)
-            sent.append(each)
-    return sent
-
-
 def answered(house: House, *names: str) -> tuple[str, Dataset]:
     """Receive and answer an image, deliver its results; return its UID and the gateway's own SR."""
     uid = house.receive(1)
     house.answer()
-    deliver(house, *names)
+    house.deliver(*names)
     own = house.image(uid).standing("sr")
     assert own is not None
     return uid, dcmread(own.path)
@@ -94,7 +84,7 @@ def test_a_readers_word_arrives_where_the_answer_has_arrived(house: House) -> No
     content = next(each for each in house.image(uid).results if each.kind == "sr").path.read_bytes()
     say(house, uid, Agreement.DISAGREE, "Infiltrat rechts basal")
     reports_of(house).make()
-    sent = deliver(house, "outbox", "archive")
+    sent = house.deliver("outbox", "archive")
     assert [(each.kind, each.destination) for each in sent] == [(KIND, "outbox"), (KIND, "archive")]
     made = dcmread(sent[0].path)
     (predecessor,) = made.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
@@ -123,7 +113,7 @@ def test_the_same_word_twice_is_one_object_and_another_word_revises_it(house: Ho
         say(house, uid, verdict)
         reports_of(house).make()
         reports_of(house).make()
-    first, second = (dcmread(each.path) for each in deliver(house, "outbox"))
+    first, second = (dcmread(each.path) for each in house.deliver("outbox"))
     (study,) = second.PredecessorDocumentsSequence
     named = [
         each.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for each in study.ReferencedSeriesSequence
@@ -154,7 +144,7 @@ def test_two_workers_at_once_make_one_object(house: House) -> None:
     one._make(due)
     other._make(due)
     assert kinds(house).count(KIND) == 1
-    assert len(deliver(house, "outbox")) == 1
+    assert len(house.deliver("outbox")) == 1
 
 
 def die_before_the_row(config: dict[str, Any]) -> None:
@@ -182,9 +172,9 @@ def test_a_kill_between_file_and_row_leaves_one_object(house: House) -> None:
     before = set(house.settings.directory.results.rglob("*.dcm"))
     reports_of(house).make()
     assert set(house.settings.directory.results.rglob("*.dcm")) == before
-    (sent,) = deliver(house, "outbox")
+    (sent,) = house.deliver("outbox")
     assert sent.path in before
-    assert deliver(house, "outbox") == []
+    assert house.deliver("outbox") == []
 
 
 def test_the_answer_of_a_rejected_image_gets_no_report(house: House) -> None:
@@ -215,7 +205,7 @@ def test_it_goes_where_the_answer_will_go_and_comes_back_as_the_gateways_own(hou
     uid, _ = answered(house, "outbox")  # the archive is still to get it
     say(house, uid, Agreement.UNSURE)
     reports_of(house).make()
-    sent = deliver(house, "archive")
+    sent = house.deliver("archive")
     assert sorted(each.kind for each in sent) == [KIND, "sc", "sr"]
     house.receive(3, dcmread(sent[-1].path))
     house.answer("back")
@@ -227,7 +217,7 @@ def test_the_page_offers_the_newest_report(house: House) -> None:
     for verdict in (Agreement.AGREE, Agreement.DISAGREE):
         say(house, uid, verdict)
         reports_of(house).make()
-    *_, last = deliver(house, "outbox")
+    *_, last = house.deliver("outbox")
     image = house.image(uid)
     newest = image.standing(KIND)
     assert newest is not None
@@ -247,6 +237,6 @@ def test_workers_of_several_machines_make_one_object_of_each_word(tmp_path: Path
             for done in [pool.submit(reports_of(house).make) for _ in range(4)]:
                 done.result()
         assert kinds(house).count(KIND) == 3
-        assert len(deliver(house, "outbox")) == 3
+        assert len(house.deliver("outbox")) == 3
         assert left_due(house) == 0
         house.engine.dispose()

@@ -11,12 +11,10 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from gateway.dicom.rejection_note import read_rejection_note
-from gateway.store.entries import PendingDelivery
 from gateway.store.outbox import Outbox
 from gateway.store.rejections import Rejection
 from gateway.worker.result_rejections import ResultRejections
 from tests.support.house import House
-from tests.support.key_objects import rejection
 from tests.support.worker import pipeline_in
 
 EXPECTED_WARNINGS = (
@@ -32,27 +30,13 @@ def house(tmp_path: Path) -> Iterator[House]:
     made.engine.dispose()
 
 
-def reject(house: House, number: int, *uids: str, code: str = "113001") -> None:
-    house.receive(number, rejection(*uids, code=code, SOPInstanceUID=f"1.2.{number}"))
-    house.answer(f"note {number}")
-
-
-def deliver(house: House, *names: str) -> list[PendingDelivery]:
-    outbox, sent = Outbox(house.ledger), []
-    for name in names:
-        for each in outbox.claim(name, "worker", 100):
-            outbox.record_stored(each)
-            sent.append(each)
-    return sent
-
-
 def test_results_are_rejected_where_they_were_delivered(house: House) -> None:
     uid = house.receive(1)
     house.answer()
-    sent = {each.sop_instance_uid for each in deliver(house, "outbox")}
+    sent = {each.sop_instance_uid for each in house.deliver("outbox")}
     assert len(sent) == 2
-    reject(house, 2, uid)
-    ((note),) = deliver(house, "outbox", "archive")
+    house.reject(2, uid)
+    ((note),) = house.deliver("outbox", "archive")
     assert (note.kind, note.destination) == ("ko", "outbox")
     assert set(read_rejection_note(note.path).sop_instance_uids) == sent
     assert read_rejection_note(note.path).code == "113001"
@@ -64,28 +48,28 @@ def test_what_was_never_sent_needs_no_note_and_the_setting_is_off_by_default(
 ) -> None:
     uid = house.receive(1)
     house.answer()
-    reject(house, 2, uid)
-    assert deliver(house, "outbox", "archive") == []
+    house.reject(2, uid)
+    assert house.deliver("outbox", "archive") == []
     (tmp_path / "other").mkdir()
     other = House(tmp_path / "other", {"to": ["outbox"]})
     other.receive(1)
     other.answer()
-    deliver(other, "outbox")
-    reject(other, 2, "1.2.1")
-    assert deliver(other, "outbox") == []
+    other.deliver("outbox")
+    other.reject(2, "1.2.1")
+    assert other.deliver("outbox") == []
     other.engine.dispose()
 
 
 def test_a_note_is_made_once(house: House) -> None:
     uid = house.receive(1)
     house.answer()
-    deliver(house, "outbox")
-    reject(house, 2, uid)
-    ((first),) = deliver(house, "outbox")
+    house.deliver("outbox")
+    house.reject(2, uid)
+    ((first),) = house.deliver("outbox")
     content = first.path.read_bytes()
     house.answer("note 2")  # the batch is begun anew
-    reject(house, 3, uid)
-    assert deliver(house, "outbox") == []
+    house.reject(3, uid)
+    assert house.deliver("outbox") == []
     assert first.path.read_bytes() == content
     house.receive(4, dcmread(first.path))  # as from a PACS that routes everything
     house.answer("back")
@@ -95,13 +79,13 @@ def test_a_note_is_made_once(house: House) -> None:
 def test_a_kill_between_file_and_row_leaves_one_note(house: House) -> None:
     uid = house.receive(1)
     house.answer()
-    deliver(house, "outbox")
+    house.deliver("outbox")
     own = ResultRejections(house.ledger, pipeline_in(house.settings, house.ledger)[1].results)
     given = Rejection("113001", "Rejected for Quality Reasons", "1.2.2", (uid,))
     ((lost),) = own.write(given)
     content = lost.result.path.read_bytes()
-    reject(house, 2, uid)
-    ((note),) = deliver(house, "outbox")
+    house.reject(2, uid)
+    ((note),) = house.deliver("outbox")
     assert note.path == lost.result.path
     assert note.path.read_bytes() == content
 
@@ -110,8 +94,8 @@ def test_what_is_in_hand_may_have_arrived_and_is_rejected_too(house: House) -> N
     uid = house.receive(1)
     house.answer()
     Outbox(house.ledger).claim("archive", "a worker that is killed", 10)
-    reject(house, 2, uid)
-    ((note),) = deliver(house, "outbox", "archive")
+    house.reject(2, uid)
+    ((note),) = house.deliver("outbox", "archive")
     assert (note.kind, note.destination) == ("ko", "archive")
 
 
@@ -119,9 +103,9 @@ def test_what_is_in_hand_may_have_arrived_and_is_rejected_too(house: House) -> N
 def test_the_note_is_valid(house: House, dicom3tools: Callable[[str], str], code: str) -> None:
     uid = house.receive(1)
     house.answer()
-    deliver(house, "outbox")
-    reject(house, 2, uid, code=code)
-    ((note),) = deliver(house, "outbox")
+    house.deliver("outbox")
+    house.reject(2, uid, code=code)
+    ((note),) = house.deliver("outbox")
     done = subprocess.run(
         [dicom3tools("dciodvfy"), "-new", note.path], capture_output=True, text=True, check=False
     )

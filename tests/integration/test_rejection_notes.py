@@ -13,7 +13,6 @@ from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.queries.images import Images
-from gateway.store.queries.views import ImageView
 from gateway.telemetry.audit import trail
 from gateway.worker.answerer import Answerer
 from gateway.worker.outcome import keep_notes
@@ -35,21 +34,6 @@ def house(tmp_path: Path) -> Iterator[House]:
     made.engine.dispose()
 
 
-def reject(house: House, number: int, *uids: str, **overrides: Any) -> ImageView:
-    """Receive a note that rejects these images, and let the worker work; return the note."""
-    note = rejection(*uids, **({"SOPInstanceUID": f"1.2.{number}"} | overrides))
-    house.receive(number, note)
-    house.answer(f"note {number}")
-    return house.image(f"1.2.{number}")
-
-
-def deliver(house: House, *, store: bool = True) -> None:
-    outbox = Outbox(house.ledger)
-    for each in outbox.claim("outbox", "worker", 100):
-        if store:
-            outbox.record_stored(each)
-
-
 def events(house: House, uid: str, name: str) -> list[dict[str, Any]]:
     return [dict(each.data) for each in house.image(uid).events if each.event == name]
 
@@ -58,9 +42,9 @@ def events(house: House, uid: str, name: str) -> list[dict[str, Any]]:
 def test_a_note_withdraws_the_answer_that_was_delivered(house: House, code: str) -> None:
     uid = house.receive(1)
     house.answer()
-    deliver(house)
+    house.deliver("outbox")
     assert house.image(uid).state == "delivered"
-    note = reject(house, 2, uid, code=code)
+    note = house.reject(2, uid, code=code)
     assert (note.state, note.reason) == ("ineligible", "rejection_note")
     assert note.detail == f"rejects 1 object: {TITLES[code]} ({code}, DCM)"
     image = house.image(uid)
@@ -73,7 +57,7 @@ def test_a_note_withdraws_the_answer_that_was_delivered(house: House, code: str)
 def test_the_audit_trail_has_the_withdrawal_with_its_patient(house: House) -> None:
     uid = house.receive(1, PatientID="P-4711")
     house.answer()
-    reject(house, 2, uid)
+    house.reject(2, uid)
     written = b"".join(path.read_bytes() for path in (house.folder / "audit").glob("*.log"))
     (line,) = [line for line in written.splitlines() if b'EventActionCode="U"' in line]
     assert b"1.2.1" in line
@@ -84,7 +68,7 @@ def test_the_audit_trail_has_the_withdrawal_with_its_patient(house: House) -> No
 def test_what_was_not_delivered_is_not_sent_any_more(house: House) -> None:
     uid = house.receive(1)
     house.answer()
-    reject(house, 2, uid)
+    house.reject(2, uid)
     assert {str(each.state) for each in house.image(uid).deliveries} == {"withdrawn"}
     assert Outbox(house.ledger).claim("outbox", "worker", 10) == []
     for command in (f"retry {uid}", "retry --failed", f"resend {uid}", f"resend {uid} --to archive"):
@@ -100,7 +84,7 @@ def test_what_is_in_hand_is_not_tried_again(house: House) -> None:
     house.answer()
     outbox = Outbox(house.ledger)
     first, second = outbox.claim("outbox", "worker", 10)
-    reject(house, 2, uid)
+    house.reject(2, uid)
     outbox.record_failure(first, "away")
     outbox.record_stored(second)  # too late: nobody knows of it but the destination
     assert {str(each.state) for each in house.image(uid).deliveries} == {"withdrawn"}
@@ -108,7 +92,7 @@ def test_what_is_in_hand_is_not_tried_again(house: House) -> None:
 
 
 def test_a_note_before_its_image_lets_no_answer_be_given(house: House) -> None:
-    reject(house, 2, "1.2.1")
+    house.reject(2, "1.2.1")
     uid = house.receive(1)
     house.answer()
     image = house.image(uid)
@@ -123,7 +107,7 @@ def test_a_note_that_comes_while_its_image_is_answered_lets_no_answer_be_recorde
         house.ledger.claim(connection, "a", 1)
     pipeline, stores = pipeline_in(house.settings, house.ledger)
     settled = pipeline.answer(house.ledger.begin_batch("a"))
-    reject(house, 2, uid)
+    house.reject(2, uid)
     assert house.image(uid).reason == "rejected"
     Answerer(house.ledger, pipeline, stores)._record(settled)
     image = house.image(uid)
@@ -149,9 +133,9 @@ def test_the_references_count_before_the_note_has_ended(house: House) -> None:
 def test_two_notes_and_a_repeated_batch_withdraw_once(house: House) -> None:
     uid = house.receive(1)
     house.answer()
-    reject(house, 2, uid)
+    house.reject(2, uid)
     house.answer("note 2")
-    reject(house, 3, uid, code="113037")
+    house.reject(3, uid, code="113037")
     assert len(events(house, uid, "withdrawn")) == 1
     assert house.image(uid).detail == SAID
 
@@ -159,7 +143,7 @@ def test_two_notes_and_a_repeated_batch_withdraw_once(house: House) -> None:
 def test_an_image_that_is_resent_stays_withdrawn(house: House) -> None:
     uid = house.receive(1)
     house.answer()
-    reject(house, 2, uid)
+    house.reject(2, uid)
     house.receive(1)  # the same bytes or others of the same picture
     house.receive(1, dx(SOPInstanceUID=uid, PatientID="P-2"))
     house.receive(1, dx(SOPInstanceUID=uid, WindowWidth=100))
@@ -172,7 +156,7 @@ def test_an_image_that_is_resent_stays_withdrawn(house: House) -> None:
 def test_a_note_on_unknown_and_unanswered_images_changes_none(house: House) -> None:
     hand = house.receive(1, BodyPartExamined="HAND", AnatomicRegionSequence=None)
     house.answer()
-    note = reject(house, 2, hand, "1.2.77", "1.2.78")
+    note = house.reject(2, hand, "1.2.77", "1.2.78")
     assert note.detail is not None
     assert note.detail.startswith("rejects 3 objects: ")
     assert house.image(hand).reason == "not_chest"
@@ -181,26 +165,26 @@ def test_a_note_on_unknown_and_unanswered_images_changes_none(house: House) -> N
 def test_other_key_objects_and_our_own_note_reject_nothing(house: House) -> None:
     uid = house.receive(1)
     house.answer()
-    teaching = reject(house, 2, uid, ConceptNameCodeSequence=[title("113004", meaning="For Teaching")])
-    private = reject(house, 3, uid, ConceptNameCodeSequence=[title("113001", "99LOCAL")])
-    bare = reject(house, 4, uid, ConceptNameCodeSequence=None)
+    teaching = house.reject(2, uid, ConceptNameCodeSequence=[title("113004", meaning="For Teaching")])
+    private = house.reject(3, uid, ConceptNameCodeSequence=[title("113001", "99LOCAL")])
+    bare = house.reject(4, uid, ConceptNameCodeSequence=None)
     assert {each.reason for each in (teaching, private, bare)} == {"not_radiograph"}
     marks = {"Manufacturer": "CXR Gateway", "SeriesDescription": "AI RESEARCH ONLY - NOT FOR DIAGNOSTIC USE"}
-    assert reject(house, 5, uid, **marks).reason == "own_result"
+    assert house.reject(5, uid, **marks).reason == "own_result"
     assert house.image(uid).state == "inferred"
 
 
 def test_evidence_counts_where_there_is_no_content(house: House) -> None:
     uid = house.receive(1)
     house.answer()
-    assert reject(house, 2, uid, ContentSequence=None).reason == "rejection_note"
+    assert house.reject(2, uid, ContentSequence=None).reason == "rejection_note"
     assert house.image(uid).reason == "rejected"
 
 
 def test_content_decides_what_a_note_is_about(house: House) -> None:
     uids = [house.receive(number) for number in (1, 3)]
     house.answer()
-    reject(house, 2, uids[0], CurrentRequestedProcedureEvidenceSequence=[evidence(uids)])
+    house.reject(2, uids[0], CurrentRequestedProcedureEvidenceSequence=[evidence(uids)])
     assert [house.image(uid).reason for uid in uids] == ["rejected", None]
 
 
@@ -218,7 +202,7 @@ def test_a_note_that_cannot_be_read_in_full_fails_and_withdraws_nothing(
 ) -> None:
     uid = house.receive(1)
     house.answer()
-    note = reject(house, 2, uid, **hostile)
+    note = house.reject(2, uid, **hostile)
     assert (note.state, note.reason) == ("failed", "undecodable")
     assert "rejection note" in (note.detail or "")
     assert house.image(uid).reason is None
@@ -228,7 +212,7 @@ def test_a_note_on_thousands_of_images_is_read(house: House) -> None:
     uid = house.receive(1)
     house.answer()
     others = [f"1.9.{number}" for number in range(MOST_REFERENCES - 1)]
-    assert reject(house, 2, *others, uid).reason == "rejection_note"
+    assert house.reject(2, *others, uid).reason == "rejection_note"
     assert house.image(uid).reason == "rejected"
 
 
@@ -268,7 +252,7 @@ def test_the_same_patient_in_another_spelling_is_no_other(house: House, header: 
 
 
 def test_another_ledger_on_the_same_database_sees_the_note(house: House) -> None:
-    reject(house, 2, "1.2.1")
+    house.reject(2, "1.2.1")
     engine = open_engine(house.settings.database_url)
     house.receive(1)
     with house.ledger.transaction() as connection:

@@ -7,17 +7,16 @@ import struct
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import pytest
 
 from gateway.deliver.c_store import StorageSCU
 from gateway.deliver.outcome import Outcome, Verdict
-from gateway.records import SC
 from gateway.settings import DicomDestination
 from gateway.store.entries import PendingDelivery
 from tests.support.gateway_process import PATIENCE_SECONDS
-from tests.support.sources import dx, encoded
+from tests.support.pending import pending_object
+from tests.support.sources import dx
 from tests.wire import pdus
 from tests.wire.acceptor import Acceptor, Link, Script, accepting, honest
 from tests.wire.pacs_scripts import (
@@ -227,15 +226,8 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, list[Pending
     """Two small objects, and two of which the first is large."""
     folder = tmp_path_factory.mktemp("objects")
     large = dx(DataSetTrailingPadding=bytes(LARGE_BYTES))
-    made = {}
-    for number, image in enumerate([dx(), dx(), large]):
-        path = folder / f"{number}.dcm"
-        path.write_bytes(encoded(image))
-        made[number] = PendingDelivery(
-            number, 1, "1.2", "1.2.3", "MODALITY", SC, str(image.SOPClassUID),
-            str(image.SOPInstanceUID), path, datetime.now(UTC), "pacs",
-        )  # fmt: skip
-    return {False: [made[0], made[1]], True: [made[2], made[1]]}
+    made = [pending_object(folder, number, image) for number, image in enumerate([dx(), dx(), large])]
+    return {False: made[:2], True: [made[2], made[1]]}
 
 
 def carry_out(row: Row, pending: list[PendingDelivery]) -> Run:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,12 @@ from pydicom import Dataset, dcmread
 from gateway.deliver.c_store import StorageSCU
 from gateway.deliver.outcome import Verdict
 from gateway.deliver.stow import StowClient
-from gateway.records import SC
 from gateway.requestor.send import send_files
 from gateway.settings import DicomDestination, StowDestination
 from gateway.store.entries import PendingDelivery
 from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc
 from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.pending import pending_object
 from tests.support.sources import dx, encoded
 
 
@@ -89,12 +88,7 @@ def test_results_by_stow_are_in_the_study_and_the_patient(
 def pending(tmp_path: Path) -> PendingDelivery:
     """An object that waits for delivery."""
     image = dx()
-    path = tmp_path / "result.dcm"
-    path.write_bytes(encoded(image))
-    return PendingDelivery(
-        1, 1, "1.2", str(image.StudyInstanceUID), "WARD", SC, str(image.SOPClassUID),
-        str(image.SOPInstanceUID), path, datetime.now(UTC), "pacs",
-    )  # fmt: skip
+    return pending_object(tmp_path, image=image, study_instance_uid=str(image.StudyInstanceUID))
 
 
 def test_what_is_delivered_again_is_stored_once(orthanc: Orthanc, pending: PendingDelivery) -> None:

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,11 @@ import pytest
 from gateway.deliver.c_store import StorageSCU
 from gateway.deliver.outcome import Verdict
 from gateway.errors import Retry
-from gateway.records import SC
 from gateway.requestor.storage_scu import DicomNode, echo
 from gateway.settings import ClientTLS, DicomDestination
-from gateway.store.entries import PendingDelivery
 from tests.support.certificates import Authority, Certificate
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
+from tests.support.pending import pending_object
 from tests.support.receiving import Receiver, receiving
 from tests.support.sources import dx, encoded
 
@@ -158,25 +156,19 @@ def _listens(port: int) -> bool:
 def test_to_storescp(
     storescp: Callable[[Certificate], int],
     tmp_path: Path,
-    image: Path,
     authority: Authority,
     gateway: Certificate,
     other: Certificate,
 ) -> None:
-    source = dx()
-    image.write_bytes(encoded(source))
     tls = ClientTLS.model_validate(gateway.files | {"ca": str(authority.ca)})
     node = DicomDestination(
         name="pacs", kind="dicom", ae_title="PACS", host="127.0.0.1", port=storescp(other), tls=tls
     )
-    delivery = PendingDelivery(
-        1, 1, "1.2", "1.2.3", "MODALITY", SC, str(source.SOPClassUID), str(source.SOPInstanceUID),
-        image, datetime.now(UTC), "pacs",
-    )  # fmt: skip
+    delivery = pending_object(tmp_path)
     (outcome,) = StorageSCU(node, "CXR_GATEWAY").deliver([delivery])
     assert outcome.verdict is Verdict.DELIVERED, outcome
     (stored,) = (tmp_path / "stored").iterdir()
-    assert source.SOPInstanceUID in stored.name
+    assert delivery.sop_instance_uid in stored.name
 
 
 def test_a_storescp_that_refuses_us_is_told(

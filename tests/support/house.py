@@ -10,11 +10,14 @@ from pydicom.dataset import Dataset
 
 from gateway.processes.worker import rejecters_of
 from gateway.settings import Settings
+from gateway.store.entries import PendingDelivery
 from gateway.store.opening import open_database
+from gateway.store.outbox import Outbox
 from gateway.store.queries.images import Images
 from gateway.store.queries.views import ImageView
 from gateway.worker.answerer import Answerer
 from tests.support.command_line import Done, run_command
+from tests.support.key_objects import rejection
 from tests.support.sources import dx
 from tests.support.worker import pipeline_in, receive
 
@@ -57,6 +60,21 @@ class House:
         pipeline, stores = pipeline_in(self.settings, self.ledger)
         rejecters = rejecters_of(self.settings, self.ledger, stores)
         Answerer(self.ledger, pipeline, stores, rejecters).answer(batch, lambda: None)
+
+    def reject(self, number: int, *uids: str, **header: Any) -> ImageView:
+        """Receive a rejection note on images, and carry it out; return the note."""
+        uid = f"1.2.{number}"
+        self.receive(number, rejection(*uids, **({"SOPInstanceUID": uid} | header)))
+        self.answer(f"note {number}")
+        return self.image(uid)
+
+    def deliver(self, *names: str, stored: bool = True) -> list[PendingDelivery]:
+        """Return what is due at destinations, and record it as stored."""
+        outbox = Outbox(self.ledger)
+        sent = [each for name in names for each in outbox.claim(name, "worker", 100)]
+        for each in sent if stored else ():
+            outbox.record_stored(each)
+        return sent
 
     def image(self, uid: str) -> ImageView:
         (version,) = Images(self.ledger).versions(uid)

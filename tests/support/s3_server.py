@@ -63,8 +63,8 @@ class S3Server:
 
     def settings(self, **changes: Any) -> S3Store:
         """Return settings for it."""
-        keys = {"access_key_id": "tests", "secret_access_key": "tests", "timeout_seconds": 60}
-        values = {"kind": "s3", "bucket": BUCKET, "endpoint": self.url} | keys | changes
+        keys = {"access_key_id": "tests", "secret_access_key": "tests"}
+        values = {"kind": "s3", "bucket": BUCKET, "endpoint": self.url, "timeout_seconds": 2} | keys | changes
         return S3Store.model_validate(values)
 
     def read(self, body: BinaryIO, size: int) -> bytes:

@@ -7,17 +7,16 @@ import gzip
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from gateway.deliver.outcome import Verdict
 from gateway.deliver.stow import StowClient
-from gateway.records import SC
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
-from tests.support.sources import dx, encoded
+from tests.support.pending import pending_object
+from tests.support.sources import dx
 from tests.wire.stow_server import (
     Script,
     as_json,
@@ -204,12 +203,7 @@ ROWS = NAMED + UNNAMED + REFUSED + ALREADY_THERE + LOST + ENDLESS
 @pytest.fixture(scope="module")
 def sent(tmp_path_factory: pytest.TempPathFactory) -> PendingDelivery:
     """One object that waits for delivery."""
-    image, path = dx(SOPInstanceUID=UID), tmp_path_factory.mktemp("results") / "1.dcm"
-    path.write_bytes(encoded(image))
-    return PendingDelivery(
-        1, 1, "1.2", "1.2.3", "MODALITY", SC, str(image.SOPClassUID), UID, path, datetime.now(UTC),
-        "web",
-    )  # fmt: skip
+    return pending_object(tmp_path_factory.mktemp("results"), image=dx(SOPInstanceUID=UID), destination="web")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])

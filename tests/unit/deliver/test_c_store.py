@@ -1,40 +1,26 @@
 """Delivery by C-STORE to a peer that takes, refuses, aborts or is not there."""
 
 import socket
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom.sop_class import Comprehensive3DSRStorage, Verification
 
 from gateway.deliver.c_store import StorageSCU, verdict_of
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.errors import Retry
-from gateway.records import SC
 from gateway.requestor.storage_scu import DicomNode, echo
 from gateway.settings import DicomDestination
 from gateway.store.entries import PendingDelivery
-from tests.support.sources import dx, encoded
+from tests.support.pending import pending_object
 from tests.support.storage_peer import StoragePeer, storage_peer
 
 
 @pytest.fixture
 def pending(tmp_path: Path) -> list[PendingDelivery]:
     """Three objects that wait for delivery."""
-    made = []
-    for number in (1, 2, 3):
-        image = dx()
-        path = tmp_path / f"{number}.dcm"
-        path.write_bytes(encoded(image, ExplicitVRLittleEndian))
-        uid = str(image.SOPInstanceUID)
-        made.append(
-            PendingDelivery(
-                number, 1, "1.2", "1.2.3", "MODALITY", SC, str(image.SOPClassUID), uid, path,
-                datetime.now(UTC), "pacs",
-            )
-        )  # fmt: skip
-    return made
+    return [pending_object(tmp_path, number) for number in (1, 2, 3)]
 
 
 def deliver(peer: StoragePeer, pending: list[PendingDelivery], ae_title: str = "PACS") -> list[Outcome]:

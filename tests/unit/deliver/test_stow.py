@@ -1,7 +1,6 @@
 """Delivery by STOW-RS to a server that takes, refuses, redirects, hangs up or is not there."""
 
 import socket
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,9 @@ import pytest
 
 from gateway.deliver.outcome import Verdict
 from gateway.deliver.stow import StowClient
-from gateway.records import SC
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
-from tests.support.sources import dx, encoded
+from tests.support.pending import pending_object
 from tests.wire.stow_server import STORES, Script, as_json, failed, say, stow_server, write
 
 DELIVERED, LATER, NEVER, AWAY = Verdict.DELIVERED, Verdict.LATER, Verdict.NEVER, Verdict.AWAY
@@ -21,18 +19,7 @@ DELIVERED, LATER, NEVER, AWAY = Verdict.DELIVERED, Verdict.LATER, Verdict.NEVER,
 @pytest.fixture
 def pending(tmp_path: Path) -> list[PendingDelivery]:
     """Two objects that wait for delivery."""
-    made = []
-    for number in (1, 2):
-        image = dx()
-        path = tmp_path / f"{number}.dcm"
-        path.write_bytes(encoded(image))
-        made.append(
-            PendingDelivery(
-                number, 1, "1.2", "1.2.3", "MODALITY", SC, str(image.SOPClassUID),
-                str(image.SOPInstanceUID), path, datetime.now(UTC), "web",
-            )
-        )  # fmt: skip
-    return made
+    return [pending_object(tmp_path, number, destination="web") for number in (1, 2)]
 
 
 def destination(port: int, **changes: Any) -> StowDestination:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,11 @@ from gateway.deliver.hl7 import MessageReceiver
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.deliver.stow import StowClient
 from gateway.errors import ConfigurationError
-from gateway.records import SC
 from gateway.settings import ClientTLS, DicomDestination, HL7Destination, StowDestination
 from gateway.store.entries import PendingDelivery
 from tests.support.certificates import Authority, Certificate
 from tests.support.messages import delivery_of, message
-from tests.support.sources import dx, encoded
+from tests.support.pending import pending_object
 from tests.support.storage_peer import storage_peer
 from tests.wire.mllp_server import mllp_server, say
 from tests.wire.stow_server import STORES, stow_server
@@ -40,14 +38,7 @@ def gateway(authority: Authority) -> Certificate:
 @pytest.fixture
 def pending(tmp_path: Path) -> list[PendingDelivery]:
     """One object that waits for delivery."""
-    image, path = dx(), tmp_path / "1.dcm"
-    path.write_bytes(encoded(image))
-    return [
-        PendingDelivery(
-            1, 1, "1.2", "1.2.3", "MODALITY", SC, str(image.SOPClassUID),
-            str(image.SOPInstanceUID), path, datetime.now(UTC), "pacs",
-        )
-    ]  # fmt: skip
+    return [pending_object(tmp_path)]
 
 
 def asking(shown: Certificate, authority: Authority) -> ssl.SSLContext:
