@@ -31,7 +31,7 @@ from gateway.receive.intake import Intake, errors_refuse_for_now
 
 GATHERED_BYTES = 1024 * 1024
 """Bytes that are hashed and written in one go: each call gives up the interpreter's lock and waits for it
-again, and a call for each PDU would be four times as many."""
+again, and a call for each PDU would be eight times as many."""
 
 
 class ArrivingDataSet(BytesIO):

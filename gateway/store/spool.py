@@ -55,7 +55,8 @@ class Spool:
         OSError
             If its subfolders cannot be made.
         """
-        problem = self.problem()
+        self._answering.check()
+        problem = self._marked()  # in this thread, which calls the folder next
         if problem:
             raise Retry(problem)
         if not self._is_prepared:

@@ -60,7 +60,7 @@ class ImageSandbox:
 
     def prepare(self, instance: StoredInstance) -> Future[NDArray[np.float32] | Settled]:
         """Queue the stages before the network."""
-        return self._queue.submit(self._ask, _prepare, instance)
+        return self._queue.submit(self._prepare, instance)
 
     def encode(self, instance: StoredInstance, predictions: Sequence[Prediction]) -> Future[Settled]:
         """Queue the stages after the network."""
@@ -71,6 +71,10 @@ class ImageSandbox:
         self._closing.set()
         self.process.close()
         self._queue.shutdown(cancel_futures=True)
+
+    def _prepare(self, instance: StoredInstance) -> NDArray[np.float32] | Settled:
+        prepared = self._ask(_prepare, instance)
+        return prepared if isinstance(prepared, Settled) else np.repeat(prepared[None], 3, axis=0)
 
     def _ask(
         self, work: Callable[..., Value], instance: StoredInstance, *arguments: object
@@ -124,7 +128,9 @@ def open_stages(settings: Settings, models: Sequence[ModelIdentity], results: Sh
 
 
 def _prepare(instance: StoredInstance) -> NDArray[np.float32] | Settled:
-    return _stages[0].prepare(instance)
+    """Return the model's input as one of its three equal channels: the others need not travel."""
+    prepared = _stages[0].prepare(instance)
+    return prepared if isinstance(prepared, Settled) else prepared[0]
 
 
 def _encode(instance: StoredInstance, predictions: Sequence[Prediction]) -> Settled:

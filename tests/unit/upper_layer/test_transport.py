@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import socket
 from collections.abc import Iterator
-from threading import Thread
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -80,6 +80,34 @@ def test_a_pdu_that_does_not_end_is_given_up(impatient: Connected, begun: bytes)
     impatient.peer.sendall(begun)
     with pytest.raises(TimeoutError):
         impatient.transport.read_pdu()
+
+
+def test_a_pdu_that_comes_byte_by_byte_is_given_up(connected: Connected) -> None:
+    over = Event()
+
+    def trickle() -> None:
+        connected.peer.sendall(b"\x04\0\0\1\0\0")
+        while not over.wait(PATIENCE_SECONDS / 20):
+            connected.peer.sendall(b"x")
+
+    trickling = Thread(target=trickle)
+    trickling.start()
+    try:
+        with pytest.raises(TimeoutError):
+            connected.transport.read_pdu()
+    finally:
+        over.set()
+        trickling.join()
+
+
+def test_reading_on_takes_what_has_come_and_waits_for_nothing(connected: Connected) -> None:
+    assert not connected.transport.read_on()
+    connected.peer.sendall(pdus.pdu(4, b"data"))
+    assert connected.transport.read_on()
+    connected.peer.close()
+    assert connected.transport.read_pdu() == (4, b"data")
+    assert not connected.transport.read_on()
+    assert connected.transport.read_pdu() is None
 
 
 def test_a_close_between_two_pdus_is_an_end_within_one_an_error(connected: Connected) -> None:

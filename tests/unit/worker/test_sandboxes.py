@@ -102,7 +102,7 @@ def image(ledger: Ledger, tmp_path: Path) -> StoredInstance:
 
 
 def asked(*ends: Exception, image: StoredInstance) -> Any:
-    return ImageSandbox(Unlucky(*ends)).prepare(image).result(PATIENCE_SECONDS)
+    return ImageSandbox(Unlucky(*ends)).encode(image, []).result(PATIENCE_SECONDS)
 
 
 def test_an_image_is_poison_once_it_has_ended_its_sandbox_repeatedly(image: StoredInstance) -> None:
