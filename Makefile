@@ -54,7 +54,7 @@ slow: $(TESTS) peers  ## run the tests that take up to a minute each: full disks
 fuzz: $(TESTS)  ## mutate files and network streams for FUZZ_SECONDS (3600); show that nothing breaks
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-prove: $(TESTS) peers  ## kill a gateway KILLS times (100), on SQLite and on PostgreSQL; show that nothing is lost
+prove: $(TESTS) peers  ## kill a gateway KILLS times (100): SQLite with a folder, PostgreSQL with a bucket; show that nothing is lost
 	$(BIN)/python -m tests.prove --images $(IMAGES) --kills $(KILLS)
 
 prove-cluster: $(TESTS) peers  ## as prove, for a cluster of hosts (root): FAULTS (60) of processes, hosts, cables, servers

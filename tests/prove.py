@@ -1,4 +1,4 @@
-"""`make prove`: the durability proof on SQLite, then on a PostgreSQL server of its own.
+"""`make prove`: the durability proof on SQLite with a folder, then on a PostgreSQL server with a bucket.
 
 That server is set up to lose what it has committed, and is killed, too.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.moto import MOTO_PYTHON
 from tests.support.postgresql import PostgreSQL
 
 DATABASE_KILLS = 8
@@ -31,13 +32,21 @@ def careless_postgresql(folder: Path) -> Iterator[str]:
         yield server.url
 
 
+def over_s3() -> list[str]:
+    """Return the options for images in a bucket, where its server is installed."""
+    if not MOTO_PYTHON.exists():
+        sys.stderr.write("not over a bucket: moto is missing; see tests/peers/install.sh\n")
+        return []
+    return ["--s3", f"{MOTO_PYTHON} -m moto.server -H {{host}} -p {{port}}"]
+
+
 def main(*arguments: str) -> int:
     """Run both, with the same further arguments."""
     statuses = [prove(*arguments)]
     try:
         with tempfile.TemporaryDirectory() as folder, careless_postgresql(Path(folder)) as url:
             killed = ("--database", url, "--database-kills", str(DATABASE_KILLS))
-            statuses.append(prove(*killed, *arguments))
+            statuses.append(prove(*killed, *over_s3(), *arguments))
     except pytest.skip.Exception as missing:
         sys.stderr.write(f"not on PostgreSQL: {missing}\n")
     return max(map(abs, statuses))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from functools import partial
 
+from gateway.files.answering import Answering
 from gateway.pull.kinds import open_source, selection_of
 from gateway.pull.puller import Puller
 from gateway.pull.turn import turn_at
@@ -28,7 +29,7 @@ def pullers_of(settings: Settings, ledger: Ledger, stopping: threading.Event) ->
         See `open_stores`.
     """
     received = open_stores(settings, ledger).received
-    capacity = Capacity(settings.scp, received, ledger)
+    capacity = Capacity(settings.scp, received, ledger, Answering(settings.directory.root))
     intake, pulls, selection = Intake(capacity, received, ledger), Pulls(ledger), selection_of(settings)
     return {
         each.name: Puller(

@@ -10,12 +10,15 @@ from time import sleep
 import sqlalchemy as sa
 
 from gateway.deliver.commitment_report import answer_report
+from gateway.errors import Retry
+from gateway.files.answering import Answering
 from gateway.processes.stores import open_role_stores
 from gateway.receive.all_hosts import PlacesOfAllHosts
 from gateway.receive.association import Admission
 from gateway.receive.c_store import CStore
 from gateway.receive.capacity import Capacity
 from gateway.receive.connections import Connections
+from gateway.receive.disk_waits import DiskWaits
 from gateway.receive.health import HealthPort
 from gateway.receive.hosts import Hosts
 from gateway.receive.in_flight import InFlight
@@ -81,9 +84,10 @@ def build(settings: Settings, _: sa.Engine, ledger: Ledger, *, share: Share) -> 
     """Build the role; the store may come later."""
     store = open_role_stores(settings, ledger).received
     all_hosts = places_of_all_hosts(settings, ledger, share)
-    scp = storage_scp(settings.scp, store, ledger, share, all_hosts)
+    data_dir = Answering(settings.directory.root)
+    scp = storage_scp(settings.scp, store, ledger, share, all_hosts, data_dir)
     recorder = RefusalRecorder(Refusals(ledger))
-    health = _health_port(settings.scp, Capacity(settings.scp, store, ledger), share)
+    health = _health_port(settings.scp, Capacity(settings.scp, store, ledger), data_dir, share)
     return Receiver(settings, scp, recorder, health, all_hosts)
 
 
@@ -95,12 +99,16 @@ def places_of_all_hosts(settings: Settings, ledger: Ledger, share: Share) -> Pla
     return PlacesOfAllHosts(settings.scp, Places(settings.scp, share), rows)
 
 
-def _health_port(settings: SCP, capacity: Capacity, share: Share) -> HealthPort | None:
+def _health_port(settings: SCP, capacity: Capacity, data_dir: Answering, share: Share) -> HealthPort | None:
     """Return the health port, which the first of several receivers has."""
     if settings.health_port is None or share.number:
         return None
 
     def problem() -> str | None:
+        try:
+            data_dir.check()
+        except Retry as hangs:
+            return str(hangs)
         return "less disk is free than scp.reject_below_disk_mb" if capacity.is_exhausted() else None
 
     return HealthPort(settings, problem)
@@ -112,9 +120,11 @@ def storage_scp(
     ledger: Ledger,
     share: Share = ALONE,
     all_hosts: PlacesOfAllHosts | None = None,
+    data_dir: Answering | None = None,
 ) -> StorageSCP:
     """Build the listener over a store and a ledger that are ready to be used."""
-    capacity = Capacity(settings, store, ledger)
+    capacity = Capacity(settings, store, ledger, data_dir)
+    disk_waits = DiskWaits(Answering(store.root), *filter(None, [data_dir]))
     refusals = RefusalReporter(
         Repeats(log_refusal, LINES_PER_ADDRESS), Repeats(audit_refusal, AUDITED_PER_ADDRESS)
     )
@@ -125,11 +135,12 @@ def storage_scp(
         settings,
         listen=partial(share.listen, settings),
         admission=Admission(settings, capacity, connections, places, hosts, refusals),
-        c_store=CStore(Intake(capacity, store, ledger)),
+        c_store=CStore(Intake(capacity, store, ledger), disk_waits),
         answer_report=partial(answer_report, commitments=Commitments(ledger)),
         connections=connections,
         hosts=hosts,
         in_flight=InFlight(),
+        disk_waits=disk_waits,
         memory=Memory(share.of(settings.max_memory_mb << 20)),
         refusals=refusals,
     )

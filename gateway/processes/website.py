@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from gateway.files.answering import Answering
 from gateway.receive.capacity import Capacity
 from gateway.receive.intake import Intake
 from gateway.settings import Settings
@@ -73,13 +74,15 @@ def site_of(settings: Settings, ledger: Ledger) -> Site:
         If the data directory cannot be written.
     """
     web, directory = settings.web, settings.directory
+    data_dir = Answering(directory.root)
     stores = open_stores(settings, ledger)
     pictures = Pictures(directory.viewer_cache, web.cache_mb << 20, stores.received.may_have)
     return Site(
         settings=settings,
+        data_dir=data_dir,
         ledger=ledger,
         stores=stores,
-        intake=Intake(Capacity(settings.scp, stores.received, ledger), stores.received, ledger),
+        intake=Intake(Capacity(settings.scp, stores.received, ledger, data_dir), stores.received, ledger),
         access=Access(web, directory.web_key, record_turned_away),
         display=Display(pictures, stores.received),
         sandbox=PredictionSandbox(settings),

@@ -9,6 +9,7 @@ Private name of pynetdicom used here: `Association._accepted_cx`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -26,6 +27,7 @@ from gateway.files.draft import Buffer, Draft
 from gateway.receive.association import peer_fields
 from gateway.receive.command import check_command
 from gateway.receive.data_set import Header, Identity
+from gateway.receive.disk_waits import DiskWaits
 from gateway.receive.incoming import Drafted, Sender
 from gateway.receive.intake import Intake, errors_refuse_for_now
 
@@ -44,6 +46,8 @@ class ArrivingDataSet(BytesIO):
     ----------
     begin
         Begins the draft, when the first bytes have come.
+    waiting
+        Returns a context for the time in which the disk is awaited.
 
     Attributes
     ----------
@@ -51,9 +55,14 @@ class ArrivingDataSet(BytesIO):
         True once the data set is kept or discarded.
     """
 
-    def __init__(self, begin: Callable[[], Draft]) -> None:
+    def __init__(
+        self,
+        begin: Callable[[], Draft],
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         super().__init__()
         self._begin = begin
+        self._waiting = waiting
         self._draft: Draft | None = None
         self._refusal: Refuse | None = None
         self._size = 0
@@ -72,7 +81,7 @@ class ArrivingDataSet(BytesIO):
 
     def _gather(self, fragment: Buffer) -> None:
         try:
-            with errors_refuse_for_now():
+            with self._waiting(), errors_refuse_for_now():
                 if self._draft is None:
                     self._draft = self._begin()
                     self._gathered = memoryview(bytearray(GATHERED_BYTES))
@@ -163,12 +172,14 @@ class StoreRequest:
 class CStore:
     """Answers C-STORE requests."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, disk_waits: DiskWaits) -> None:
         self._intake = intake
+        self._disk_waits = disk_waits
 
     def begin(self, assoc: Association, message: C_STORE_RQ) -> ArrivingDataSet:
         """Return where the data set of a request goes; its command set has been read."""
-        return ArrivingDataSet(partial(self._begin, assoc, message))
+        waiting = partial(self._disk_waits.waiting, assoc)
+        return ArrivingDataSet(partial(self._begin, assoc, message), waiting)
 
     def _begin(self, assoc: Association, message: C_STORE_RQ) -> Draft:
         context = assoc._accepted_cx[cast(int, message.context_id)]
@@ -179,7 +190,8 @@ class CStore:
         """Return the response to one request; a refusal or a bug leaves the association open."""
         request = StoreRequest.of(event)
         try:
-            self._intake.keep(request)
+            with self._disk_waits.waiting(event.assoc):
+                self._intake.keep(request)
         except Refuse as refusal:
             return _response(refusal.status, refusal.error_comment)
         finally:

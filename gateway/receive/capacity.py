@@ -10,6 +10,7 @@ from time import monotonic
 
 from gateway.dicom.statuses import Refuse, Status
 from gateway.errors import Retry
+from gateway.files.answering import Answering
 from gateway.settings import SCP
 from gateway.store.ledger import Ledger
 from gateway.store.objects import Objects
@@ -19,12 +20,21 @@ COUNT_LASTS_SECONDS = 1.0
 
 
 class Capacity:
-    """The limits `min_free_disk_mb`, `reject_below_disk_mb` and `max_queued_images`."""
+    """The limits `min_free_disk_mb`, `reject_below_disk_mb` and `max_queued_images`.
 
-    def __init__(self, settings: SCP, store: Objects, ledger: Ledger) -> None:
+    Parameters
+    ----------
+    data_dir
+        Where database, log and audit trail lie; None where nobody asks whether it answers.
+    """
+
+    def __init__(
+        self, settings: SCP, store: Objects, ledger: Ledger, data_dir: Answering | None = None
+    ) -> None:
         self._settings = settings
         self._store = store
         self._ledger = ledger
+        self._data_dir = data_dir
         self._lock = Lock()
         self._queued = 0
         self._counted_at = float("-inf")
@@ -44,8 +54,10 @@ class Capacity:
         Refuse
             OUT_OF_RESOURCES, if the disk is nearly full or too many images wait for their answer.
         Retry
-            If store or ledger are away.
+            If data directory, store or ledger are away.
         """
+        if self._data_dir is not None:
+            self._data_dir.check()
         if self._store.free_mb() < self._settings.min_free_disk_mb:
             raise Refuse(Status.OUT_OF_RESOURCES, "the disk is nearly full")
         if self._count() >= self._settings.max_queued_images:

@@ -24,8 +24,10 @@ from pynetdicom import evt
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from gateway.receive.acceptor import Acceptor
+from gateway.receive.association import peer_fields
 from gateway.receive.c_store import CStore
 from gateway.receive.connections import Connections
+from gateway.receive.disk_waits import DiskWaits
 from gateway.receive.hosts import plain
 from gateway.receive.memory import Memory
 from gateway.receive.proxy_header import Source, Untold, read_source
@@ -37,6 +39,7 @@ from gateway.upper_layer.messages import REST_SECONDS
 from gateway.upper_layer.transport import PDUSocket, shake_hands
 
 TOO_MANY = "too many connections without an association: this one, the oldest, was closed"
+DISK_HANGS = "the disk does not answer: the connection was closed, so that the peer sends again"
 NO_ROOM = "too many connections are open, and none of them could be closed for this one"
 
 COLLECT_SECONDS = 12.0
@@ -90,6 +93,7 @@ class Listener(ThreadedAssociationServer):
     connections: Connections
     is_next: Callable[[], bool]
     is_proxy: Callable[[str], bool]
+    disk_waits: DiskWaits
     refusals: RefusalReporter
     tls: ReloadingContext | None
     message_timeout: float
@@ -216,11 +220,22 @@ class Listener(ThreadedAssociationServer):
         )
 
     def service_actions(self) -> None:
-        """Report the counts of repeated refusals whose minute is over; free what associations have left."""
+        """Report the counts of repeated refusals whose minute is over; free what associations have left.
+
+        End the connections whose image waits for a disk that hangs.
+        """
+        for assoc in self.disk_waits.hung():
+            self._cut(cast(Acceptor, assoc))
         self.refusals.flush()
         if self._may_have_garbage and monotonic() - self._collected_at > COLLECT_SECONDS:
             self._may_have_garbage, self._collected_at = False, monotonic()
             gc.collect()
+
+    def _cut(self, assoc: Acceptor) -> None:
+        self.refusals.tell(Event.ASSOCIATION_ABORTED, DISK_HANGS, peer_fields(assoc))
+        connection = self.connections.of(assoc.dul.transport.socket)
+        if connection is not None:
+            connection.cut()
 
     def shutdown(self) -> None:
         """Take no more connections; associations go on."""

@@ -22,6 +22,7 @@ from gateway.receive.association import Admission, log_opened
 from gateway.receive.c_echo import answer_c_echo
 from gateway.receive.c_store import CStore
 from gateway.receive.connections import Connections
+from gateway.receive.disk_waits import DiskWaits
 from gateway.receive.hosts import Hosts
 from gateway.receive.in_flight import InFlight
 from gateway.receive.memory import Memory
@@ -61,8 +62,8 @@ class StorageSCP:
         The decision over each connection and association, and the record of those that are turned away.
     c_store, answer_report
         The services: Storage, and Storage Commitment reports (N-EVENT-REPORT).
-    in_flight, memory
-        The requests and bytes that are under way.
+    in_flight, memory, disk_waits
+        The requests and bytes that are under way, and the images that wait for the disk.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class StorageSCP:
         answer_report: AnswerReport,
         in_flight: InFlight,
         memory: Memory,
+        disk_waits: DiskWaits,
     ) -> None:
         self._settings = settings
         self._listen = listen
@@ -89,6 +91,7 @@ class StorageSCP:
         self._answer_report = answer_report
         self._in_flight = in_flight
         self._memory = memory
+        self._disk_waits = disk_waits
         self._ae = _application_entity(settings)
         self._listener: listener.Listener | None = None
 
@@ -164,6 +167,7 @@ class StorageSCP:
         listening.c_store = self._c_store
         listening.memory, listening.tls = self._memory, tls
         listening.connections, listening.refusals = self._connections, self._refusals
+        listening.disk_waits = self._disk_waits
         listening.is_next = self._admission.is_next
         listening.is_proxy = self._settings.is_proxy
         listening.message_timeout = _message_timeout(self._settings)

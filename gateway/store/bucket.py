@@ -36,6 +36,7 @@ ONE_PUT_BYTES = 64 << 20
 _PART_BYTES = 16 << 20
 _READ_BYTES = 1 << 20
 _SMALL_BYTES = 4096
+_PAGE = 1000  # objects
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two attempts
 _THERE_ALREADY = (exceptions.AlreadyExistsError, exceptions.PreconditionError, exceptions.NotModifiedError)
 _DENIED = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
@@ -170,9 +171,19 @@ class Bucket:
         self._until_answered(key, delete)
 
     def listed(self, part: str) -> Iterator[Found]:
-        """Yield the objects whose keys begin with this part, in the order of the server."""
+        """Yield the objects whose keys begin with this part, in the order of the server.
+
+        Raises
+        ------
+        Retry
+            Also where the list begins again and again, as a server's does that ignores how far it was read.
+        """
+        seen: set[str] = set()
         try:
-            for page in obstore.list(self._store, prefix=self._prefix + part, chunk_size=1000):
+            for page in obstore.list(self._store, prefix=self._prefix + part, chunk_size=_PAGE):
+                if page and page[0]["path"] in seen:
+                    raise Retry(f"{self.url(part)}: the list of objects repeats itself and has no end")
+                seen.update(each["path"] for each in page[:1])
                 for each in page:
                     yield _found(each, self._prefix)
         except exceptions.BaseError as error:

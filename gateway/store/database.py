@@ -8,13 +8,15 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import sqlalchemy as sa
 
 from gateway.store.turns import Turns
-from gateway.store.writer import Writer
+from gateway.store.writer import AWAY, Writer
 
+_DISK_FAILED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "BEGIN")
 
 
@@ -57,12 +59,27 @@ def open_engine(url: str, *, writable: bool = True) -> sa.Engine:
         parsed,
         pool_size=10,
         max_overflow=40,
-        pool_pre_ping=True,
         hide_parameters=True,  # they may name patients, and errors reach the log
         connect_args={"factory": Writer},
     )
     _let_writers_take_turns(engine)
+    _connect_anew_where_the_disk_is_another(engine)
     return engine
+
+
+def _connect_anew_where_the_disk_is_another(engine: sa.Engine) -> None:
+    """Use no connection whose file is no longer the one at its path, or whose disk failed under it."""
+
+    def check(writer: Writer, *_: Any) -> None:
+        if not writer.is_current():
+            raise sa.exc.DisconnectionError(AWAY)
+
+    def drop(context: sa.engine.ExceptionContext) -> None:
+        code = getattr(context.original_exception, "sqlite_errorcode", 0)
+        context.is_disconnect = context.is_disconnect or code & 0xFF in _DISK_FAILED
+
+    sa.event.listen(engine, "checkout", check)
+    sa.event.listen(engine, "handle_error", drop)
 
 
 def is_pooled(connection: sa.Connection) -> bool:
@@ -74,8 +91,10 @@ def _let_writers_take_turns(engine: sa.Engine) -> None:
     """Let one thread of this machine write at a time, those of a process in the order of asking."""
     turns = Turns(Path(f"{engine.url.database}-turn"))
 
+    gap = Event()
+
     def prepare(writer: Writer, _: Any) -> None:
-        writer.prepare(turns)
+        writer.prepare(turns, gap)
 
     def take(_: Any, cursor: Any, statement: str, *__: Any) -> None:
         if statement.lstrip()[:8].upper().startswith(_WRITES):

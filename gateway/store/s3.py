@@ -22,6 +22,7 @@ from gateway.store.marks import new_id
 from gateway.store.spool import REMEDY
 
 MARK = ".gateway-id"
+CLOCK = ".gateway-clock"
 CHECK_LASTS_SECONDS = 30.0
 """Seconds for which a store that was there is believed to be there."""
 AWAY_LASTS_SECONDS = 3.0
@@ -70,6 +71,7 @@ class S3Objects:
         self._lock = Lock()
         self._known: str | None = None  # the last answer of `problem`, until then
         self._known_until = float("-inf")
+        self._old_before = datetime.min.replace(tzinfo=UTC)  # by the server's clock, as `orphans` last found
 
     # --- the store
 
@@ -226,16 +228,24 @@ class S3Objects:
         hours = self._rules.orphan_hours
         if hours is None:
             return
-        before = datetime.now(UTC) - timedelta(hours=hours)
+        self._old_before = self._servers_time() - timedelta(hours=hours)
         for found in self._listed():
-            if found.modified < before:
+            if found.modified < self._old_before:
                 yield self._path(found.key)
 
     def is_orphan(self, path: Path) -> bool:
         """See `Objects`."""
         found = self._bucket.find(self._key(path))
-        age = timedelta(hours=self._rules.orphan_hours or 0)
-        return found is not None and found.modified < datetime.now(UTC) - age
+        return found is not None and found.modified < self._old_before
+
+    def _servers_time(self) -> datetime:
+        """Return the time by the clock that dates the objects: by another one, a new object may look old."""
+        key = f"{self._part}/{CLOCK}"
+        self._bucket.write_small(key, b"asked what time it is\n")
+        found = self._bucket.find(key)
+        if found is None:
+            raise Retry(f"{self._bucket.url(key)}: the server took it, and does not have it")
+        return min(found.modified, datetime.now(UTC))
 
     def tidy(self) -> None:
         """See `Objects`."""
@@ -254,7 +264,7 @@ class S3Objects:
 
     def _listed(self) -> Iterator[Found]:
         for found in self._bucket.listed(f"{self._part}/"):
-            if not found.key.endswith(f"/{MARK}"):
+            if not found.key.endswith((f"/{MARK}", f"/{CLOCK}")):
                 yield found
 
     # --- keys

@@ -15,7 +15,7 @@ STATEMENT_POOLING = "statement pooling mode"
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """A setting of a server by which it may lose what it has committed; fatal where a power cut suffices."""
+    """A setting of a server by which rows may be lost; fatal where that needs nothing unusual."""
 
     told: str
     advice: str
@@ -59,12 +59,19 @@ _RISKS = {
         "there: fsync = on in postgresql.conf, then reload",
         is_fatal=True,
     ),
+    "server_encoding": Risk(
+        "the database is not encoded in UTF-8: it cannot hold every text of an image",
+        "there: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and name that one",
+        is_fatal=True,
+    ),
     "full_page_writes": Risk(
         "full_page_writes is off at the server: a power cut may tear pages",
         "there: full_page_writes = on, unless the file system writes pages of 8 kB whole",
         is_fatal=False,
     ),
 }
+
+_RIGHT = {"server_encoding": "UTF8"}  # all others: on
 
 _STATE = """
 SELECT pg_is_in_recovery() AS is_standby,
@@ -80,12 +87,12 @@ SELECT pg_is_in_recovery() AS is_standby,
 
 
 def risks(engine: sa.Engine) -> list[Risk]:
-    """Return what is wrong with the server's durability; SQLite's is set by this gateway alone."""
+    """Return what is wrong with the server's settings; SQLite's is set by this gateway alone."""
     if engine.dialect.name != "postgresql":
         return []
     with engine.connect() as connection:
-        off = [name for name in _RISKS if connection.exec_driver_sql(f"SHOW {name}").scalar() == "off"]
-    return [_RISKS[name] for name in off]
+        found = {name: connection.exec_driver_sql(f"SHOW {name}").scalar() for name in _RISKS}
+    return [_RISKS[name] for name, value in found.items() if value != _RIGHT.get(name, "on")]
 
 
 def state_of(engine: sa.Engine) -> ServerState:

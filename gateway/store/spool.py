@@ -7,7 +7,6 @@ There is no lock in the folder: names are hashes and UIDs, and the first writer 
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -201,9 +200,8 @@ class Spool:
 
     def free_mb(self) -> int:
         """Return the free space of the file system in MiB; `Retry` where the folder is not there."""
-        self._answering.check()
         try:
-            return shutil.disk_usage(self.root).free // (1024 * 1024)
+            return self._answering.free_bytes() >> 20
         except OSError as error:
             raise Retry(f"{self.root}: {error.strerror}") from error
 

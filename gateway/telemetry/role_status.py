@@ -14,9 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway.files.atomic import replace_file
+from gateway.telemetry.line_queue import LineQueue
 
 DRAINING = "draining"
 """State of a role that ends once its work in hand is done."""
+
+WAIT_SECONDS = 1.0  # for the disk, once; then it counts as hanging until it is back
 
 SILENT_SECONDS = 12.0  # more than two pulses missed
 
@@ -42,22 +45,27 @@ class RoleStatusFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._roles: dict[str, RoleStatus] = {}
-        self._writing = threading.Lock()
+        self._noting = threading.Lock()
+        self._queue = LineQueue(self._write, lambda _: self._content(), "role status")
 
     def note(self, name: str, state: str, detail: str = "") -> None:
-        """Write the present status of a role."""
-        with self._writing, suppress(OSError):  # a full disk must not stop the supervisor
+        """Write the present status of a role; a disk that is full or hangs does not stop the supervisor."""
+        with self._noting:
             self._roles[name] = RoleStatus(state, time.time(), detail)
-            content = {
-                "supervisor": os.getpid(),
-                "roles": {name: asdict(each) for name, each in self._roles.items()},
-            }
-            replace_file(self._path, json.dumps(content).encode())
+            self._queue.put(self._content(), WAIT_SECONDS)
+
+    def _content(self) -> bytes:
+        roles = {name: asdict(each) for name, each in self._roles.items()}
+        return json.dumps({"supervisor": os.getpid(), "roles": roles}).encode()
+
+    def _write(self, content: bytes) -> None:
+        replace_file(self._path, content)
 
     def close(self) -> None:
         """Remove the file: no supervisor watches the roles any more."""
-        with suppress(OSError):
-            self._path.unlink(missing_ok=True)
+        if self._queue.close(WAIT_SECONDS):
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
 
 def read_role_status(path: Path) -> dict[str, RoleStatus]:

@@ -24,6 +24,7 @@ from gateway.web.api import (
     study_zip,
     worklist_csv,
 )
+from gateway.web.hung_disk import HungDisk
 from gateway.web.pages import (
     bulk,
     concordance_page,
@@ -83,6 +84,7 @@ def create_application(site: Site) -> FastAPI:
     app.add_exception_handler(Retry, _not_now)
     app.add_exception_handler(DataError, _unthinkable)
     app.add_middleware(Upload, most_bytes=site.settings.web.max_upload_mb << 20)
+    app.add_middleware(HungDisk, data_dir=site.data_dir)
     if not public:
         app.add_middleware(Guard, access=site.access)
     app.add_middleware(UnequivocalRequests)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from gateway.files.answering import Answering
 from gateway.receive.intake import Intake
 from gateway.settings import Settings
 from gateway.store.feedback import Feedback
@@ -52,9 +53,10 @@ class Remembered:
 
 @dataclass(frozen=True)
 class Site:
-    """The settings, and the parts of the store, each with its own questions."""
+    """The settings, whether the data directory answers, and the parts of the store with their questions."""
 
     settings: Settings
+    data_dir: Answering
     ledger: Ledger
     stores: Stores
     intake: Intake

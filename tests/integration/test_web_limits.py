@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import requests
 
 from gateway.errors import ConfigurationError
+from gateway.files import answering
+from gateway.files.answering import HANGS, Answering
 from gateway.store.entries import FoundStudy
 from gateway.store.pulls import Pulls
 from gateway.telemetry.role_status import RoleStatusFile
@@ -97,3 +100,30 @@ def test_a_port_that_is_taken_is_told_in_one_line(site: Site, browser: Browser) 
     object.__setattr__(site, "settings", site.settings.model_copy(update={"web": web}))
     with pytest.raises(ConfigurationError, match=r"web\.port: cannot listen"):
         WebServer(site)
+
+
+def test_while_the_data_directory_hangs_every_page_says_so_at_once(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = threading.Event()
+    look = Answering._look
+
+    def look_once_back(asked: Answering) -> None:
+        back.wait()
+        look(asked)
+
+    monkeypatch.setattr(answering, "ANSWER_SECONDS", 0)
+    monkeypatch.setattr(Answering, "_look", look_once_back)
+    monkeypatch.setattr(answering, "FRESH_SECONDS", -1)
+    try:
+        for path in ("/", "/api/instances"):
+            told = browser.get(path)
+            assert (told.status_code, told.headers["Retry-After"]) == (503, "5")
+            assert HANGS in told.json()["detail"]
+        assert HANGS in browser.get("/health/ready").json()["checks"]["disk"]["detail"]
+        assert browser.get("/health/live").status_code == 200
+    finally:
+        back.set()
+    monkeypatch.undo()
+    assert "disk" in browser.get("/health/ready").json()["checks"]
+    assert browser.get("/").status_code == 200

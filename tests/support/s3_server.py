@@ -22,6 +22,14 @@ from gateway.settings import S3Store
 BUCKET = "gateway"
 
 
+ENDS = "<IsTruncated>false</IsTruncated>"
+
+
+def utc_now() -> datetime:
+    """Return the server's time."""
+    return datetime.now(UTC)
+
+
 class Fault(Enum):
     """What happens to a request."""
 
@@ -40,7 +48,7 @@ class Kept:
     """An object."""
 
     content: bytes
-    modified: datetime = field(default_factory=lambda: datetime.now(UTC))
+    modified: datetime = field(default_factory=lambda: utc_now())
 
 
 class S3Server:
@@ -206,6 +214,4 @@ def _listing(server: S3Server, prefix: str) -> str:
         for key, kept in sorted(server.objects.items())
         if key.startswith(prefix)
     )
-    return (
-        f"<ListBucketResult><Name>{BUCKET}</Name><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"
-    )
+    return f"<ListBucketResult><Name>{BUCKET}</Name>{ENDS}{entries}</ListBucketResult>"

@@ -1,8 +1,9 @@
 """The trail itself: `audit-YYYYMMDD.log` in `DataDirectory.audit`, one file a day (UTC), one message a line.
 
 Callers use `viewed`, `exported` and the other functions at the end of this module, or hand one of them to a
-store session, which calls it after the commit. The functions never raise and wait for the local disk alone;
-before `open_trail` they do nothing. A `Forwarder` sends the files to a syslog collector.
+store session, which calls it after the commit. The functions never raise, and return within `WAIT_SECONDS`
+also on a disk that hangs, which gets the messages once it is back; before `open_trail` they do nothing.
+A `Forwarder` sends the files to a syslog collector.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import wraps
-from threading import Lock
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, NamedTuple, ParamSpec
 
 from gateway.errors import ConfigurationError
 from gateway.files.line_file import LineFile
@@ -23,11 +23,28 @@ from gateway.telemetry.audit.forward import Forwarder
 from gateway.telemetry.audit.message import Message, Source, xml_of
 from gateway.telemetry.audit.syslog import syslog_line
 from gateway.telemetry.events import Event
+from gateway.telemetry.line_queue import LineQueue
 from gateway.telemetry.log import log_bug, log_event
 
 FILES = "audit-*.log"
+WAIT_SECONDS = 2.0  # for the disk, once; then it counts as hanging until it is back
 
 _Arguments = ParamSpec("_Arguments")
+
+
+class _Entry(NamedTuple):
+    """One line of the trail; `name` is of the event."""
+
+    name: str
+    day: date
+    line: bytes
+
+    @classmethod
+    def of_dropped(cls, count: int) -> _Entry:
+        """Say in the log that messages are missing."""
+        reason = f"{count} messages were dropped while the disk hung"
+        log_event(Event.AUDIT_FAILED, audit_event="several", reason=reason)
+        return cls("several", datetime.now(UTC).date(), b"")
 
 
 class Trail:
@@ -46,7 +63,6 @@ class Trail:
         self._source = Source(rules.source_id or ae_title, rules.site_id, ae_title, host)
         self._keep_days = rules.keep_days
         self._folder = settings.directory.audit
-        self._lock = Lock()
         self._day: date | None = None
         self._file: LineFile
         self._forwarder = Forwarder(self._folder, rules.syslog) if rules.syslog else None
@@ -54,6 +70,7 @@ class Trail:
             self._file_of(datetime.now(UTC).date())
         except OSError as error:
             raise ConfigurationError(f"data_dir: {self._folder}: {error.strerror}") from None
+        self._queue = LineQueue(self._write, _Entry.of_dropped, "audit trail")
         if self._forwarder:
             self._forwarder.start()
 
@@ -67,18 +84,25 @@ class Trail:
         try:
             message = build(self._source, datetime.now(UTC), *args, **kwargs)
             line = syslog_line(message, xml_of(message, self._source), self._source.host)
-            with self._lock:
-                self._file_of(message.time.date()).append(line + b"\n")
-        except OSError as error:
-            log_event(Event.AUDIT_FAILED, audit_event=build.__name__, reason=error.strerror or str(error))
+            self._queue.put(_Entry(build.__name__, message.time.date(), line + b"\n"), WAIT_SECONDS)
         except Exception:
             log_bug(Event.AUDIT_FAILED, audit_event=build.__name__)
 
+    def _write(self, entry: _Entry) -> None:
+        try:
+            self._file_of(entry.day).append(entry.line)
+        except OSError as error:
+            log_event(Event.AUDIT_FAILED, audit_event=entry.name, reason=error.strerror or str(error))
+        except Exception:
+            log_bug(Event.AUDIT_FAILED, audit_event=entry.name)
+
     def close(self) -> None:
         """Send the remaining lines if the collector is there now; the files keep them for the next start."""
+        is_whole = self._queue.close(WAIT_SECONDS)
         if self._forwarder:
             self._forwarder.stop()
-        self._file.close()
+        if is_whole:
+            self._file.close()
 
     def _file_of(self, day: date) -> LineFile:
         if day != self._day:

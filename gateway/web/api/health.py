@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Retry
 from gateway.model.card import CARD_NAME, read_card
 from gateway.store.clock import now
 from gateway.store.missing_files import waiting
@@ -37,6 +38,7 @@ class Check:
 def routes(site: Site) -> APIRouter:
     """Return `/health/live` and `/health/ready`; both need no authentication and hold no patient data."""
     router = APIRouter(prefix="/health", tags=["operation"])
+    disk_threads = CapacityLimiter(4)  # their own: those of other requests may be lost to the disk
 
     @router.get("/live", summary="The web server answers")
     async def live() -> dict[str, str]:
@@ -47,8 +49,13 @@ def routes(site: Site) -> APIRouter:
         summary="Images that come now are received, answered and delivered",
         responses={503: {"description": "A check failed; `checks` has the details"}},
     )
-    def ready() -> Response:
-        findings = site.remembered.get("ready", 1.0, lambda: examine(site))
+    async def ready() -> Response:
+        try:
+            await to_thread.run_sync(site.data_dir.check, limiter=disk_threads)
+        except Retry as hangs:  # nothing else can be asked then
+            findings = [Check("disk", False, str(hangs))]
+        else:
+            findings = await to_thread.run_sync(site.remembered.get, "ready", 1.0, lambda: examine(site))
         fine = all(finding.ok for finding in findings)
         checks = {each.name: {"ok": each.ok, "detail": each.text} for each in findings}
         status = HTTPStatus.OK if fine else HTTPStatus.SERVICE_UNAVAILABLE

@@ -348,6 +348,19 @@ def test_a_pooler_of_statements_is_refused_with_the_remedy(server: PostgreSQL, t
         open_database(Settings(data_dir=tmp_path / "var", database=url))
 
 
+def test_a_database_that_cannot_hold_every_text_is_refused_with_the_remedy(
+    server: PostgreSQL, tmp_path: Path
+) -> None:
+    url = sa.make_url(server.url)
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    engine.dispose()
+    latin = url.set(database="latin").render_as_string(hide_password=False)
+    with pytest.raises(ConfigurationError, match="ENCODING 'UTF8'"):
+        open_database(Settings(data_dir=tmp_path / "var", database=latin))
+
+
 # --- clocks
 
 

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from base64 import b64decode
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.objects import Objects
 from gateway.store.orphans import sweep
 from gateway.store.stores import look_into_stores, open_stores
+from tests.support import s3_server as s3_server_module
 from tests.support.ledger_rows import received as row_of
 from tests.support.s3_server import Fault, S3Server, s3_server
 from tests.support.sources import dx, encoded
@@ -215,6 +216,29 @@ def test_old_objects_may_be_orphans_young_ones_not(server: S3Server, received: O
         received.publish(path)
     server.objects[key_of(old)].modified -= timedelta(hours=25)
     assert list(received.orphans()) == [old]
+
+
+def test_a_server_whose_clock_is_days_behind_loses_no_new_object(
+    server: S3Server, received: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = timedelta(days=3)
+    monkeypatch.setattr(s3_server_module, "utc_now", lambda: datetime.now(UTC) - days)
+    old, young = finished(received), finished(received)
+    for path in (old, young):
+        received.publish(path)
+    server.objects[key_of(old)].modified -= timedelta(hours=25)
+    assert list(received.orphans()) == [old]
+    assert (received.is_orphan(old), received.is_orphan(young)) == (True, False)
+
+
+def test_a_list_of_objects_without_an_end_is_given_up(
+    received: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received.publish(finished(received))
+    monkeypatch.setattr(s3_server_module, "ENDS", "<IsTruncated>true</IsTruncated>"
+                        "<NextContinuationToken>again</NextContinuationToken>")  # fmt: skip
+    with pytest.raises(Retry, match="repeats itself"):
+        list(received.orphans())
 
 
 def test_the_sweep_deletes_old_objects_without_a_row_and_no_others(

@@ -53,6 +53,45 @@ def test_a_log_that_cannot_be_synced_is_no_commit(ledger: Ledger, tmp_path: Path
     assert ledger.record_received(received(tmp_path)) is Arrival.RESENT  # the sender may send again
 
 
+def test_after_a_sync_that_failed_nothing_is_committed_behind_the_gap(
+    ledger: Ledger, tmp_path: Path, syncs: Syncs
+) -> None:
+    failures = [OSError(28, "No space left on device")]
+
+    def fail_once(_: int) -> None:
+        if failures:
+            raise failures.pop()
+
+    syncs(fail_once)
+    with ledger.look() as other:  # so that the log stays
+        assert other.execute(sa.text("SELECT count(*) FROM events")).scalar_one() == 0
+        with pytest.raises(Retry, match="No space left"):
+            ledger.record_received(received(tmp_path, 1))
+        assert _log(ledger).stat().st_size == 0, (
+            "the log begins anew; the database itself has the rows, synced"
+        )
+    assert ledger.record_received(received(tmp_path, 2)) is Arrival.NEW
+    assert ledger.queued() == 2
+
+
+def test_a_database_on_another_disk_is_opened_anew(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.record_received(received(tmp_path, 1))
+    file = Path(str(ledger._engine.url.database))
+    with ledger.transaction() as connection:
+        connection.exec_driver_sql("DELETE FROM events")
+        copy = file.with_name("copy")
+        with sqlite3.connect(file) as source, sqlite3.connect(copy) as target:
+            source.backup(target)
+        copy.replace(file)
+        for beside in ("-wal", "-shm"):
+            Path(f"{file}{beside}").unlink()
+        with pytest.raises(sqlite3.OperationalError, match="its disk was exchanged"):
+            connection.connection.dbapi_connection.commit()
+    ledger.record_received(received(tmp_path, 2))
+    with sqlite3.connect(file) as other:
+        assert other.execute("SELECT count(*) FROM instances").fetchone() == (2,)
+
+
 def test_others_write_while_the_disk_is_busy(ledger: Ledger, tmp_path: Path, syncs: Syncs) -> None:
     def write_elsewhere(_: int) -> None:
         syncs(lambda _: None)

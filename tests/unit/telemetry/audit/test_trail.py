@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from lxml import etree
 from structlog.testing import capture_logs
 
 from gateway.errors import ConfigurationError
+from gateway.files.line_file import LineFile
 from gateway.settings import Settings, Syslog
 from gateway.telemetry.audit import events, forward, trail
 from gateway.telemetry.audit.forward import Forwarder
@@ -256,3 +258,24 @@ def test_a_certificate_that_is_refused_is_named(
             (told, *_) = wait_for(lambda: [each for each in log if each["event"] == "audit_waiting"])
         assert not collector.messages
     assert any(each in told["reason"] for each in words.split("|")), told
+
+
+def test_nobody_waits_for_a_disk_that_hangs_and_it_gets_every_message_once_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = threading.Event()
+    append = LineFile.append
+
+    def append_once_back(file: LineFile, line: bytes) -> int:
+        back.wait()
+        return append(file, line)
+
+    monkeypatch.setattr(trail, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(LineFile, "append", append_once_back)
+    with open_trail(settings_of(tmp_path)):
+        for number in range(3):
+            view(number)
+        assert lines(tmp_path) == []
+        back.set()
+        wait_for(lambda: len(lines(tmp_path)) == 3)
+    assert viewers(lines(tmp_path)) == ["user 0", "user 1", "user 2"]

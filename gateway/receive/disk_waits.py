@@ -1,0 +1,56 @@
+"""The associations whose image waits for the disk: a disk that hangs ends their connections.
+
+A thread within a call of a hung file system can neither answer nor be stopped. Its peer would wait for as
+long as the disk; a closed connection tells it to send again. Called by `c_store` and `listener`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from time import monotonic
+
+from pynetdicom.association import Association
+
+from gateway.files.answering import ANSWER_SECONDS, Answering
+
+
+class DiskWaits:
+    """Knows for how long each image has waited.
+
+    Parameters
+    ----------
+    disks
+        The folders that an image needs.
+    """
+
+    def __init__(self, *disks: Answering) -> None:
+        self._disks = disks
+        self._since: dict[Association, float] = {}
+        self._lock = Lock()
+
+    @contextmanager
+    def waiting(self, assoc: Association) -> Iterator[None]:
+        """Note that an association waits for the disk, for the length of a block."""
+        with self._lock:
+            self._since[assoc] = monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._since.pop(assoc, None)
+
+    def hang(self) -> bool:
+        """Tell at once whether a folder has not answered for `ANSWER_SECONDS`."""
+        return any(each.is_hanging() for each in self._disks)
+
+    def hung(self) -> list[Association]:
+        """Return the associations that have waited too long for a disk that hangs; each is returned once."""
+        latest = monotonic() - ANSWER_SECONDS
+        with self._lock:
+            late = [assoc for assoc, since in self._since.items() if since < latest]
+        if not late or not self.hang():
+            return []
+        with self._lock:
+            return [assoc for assoc in late if self._since.pop(assoc, None) is not None]
