@@ -110,6 +110,9 @@ def test_a_study_older_than_the_schedule_looks_back_is_fetched_by_hand(ward: War
     ward.orthanc.upload(encoded(old[0]))
     ward.page.goto(f"{ward.url}/pulls")
     expect(ward.page.locator("main")).to_contain_text("Studies of the last 3 days are looked for by schedule")
+    for width in (390, 1280):
+        ward.page.set_viewport_size({"width": width, "height": 800})
+        assert ward.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
     for source in ("web", "pacs"):
         done = ward.gateway.command("pull", "--from", source, "--date", "2025-04-01..2025-04-01")
         assert done.returncode == 0, done.stderr

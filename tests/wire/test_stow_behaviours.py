@@ -121,6 +121,7 @@ UNNAMED = [
     Row("half of the JSON", answer(200, MODULE[:-5]), LATER, UNREAD),
     Row("nested without end", answer(200, b"[" * 500_000), LATER, UNREAD),
     Row("XML with entities", say(200, b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'), LATER, "document type"),
+    Row("half of gzip", answer(200, gzip.compress(MODULE)[:-9], "Content-Encoding: gzip"), LATER, "cut off"),
     Row("another coding", answer(200, b"...", "Content-Encoding: br"), LATER, "Content-Encoding br"),
     Row("empty, but a search finds it", answer(200), DELIVERED, search=FOUND),
     Row("empty, but its metadata are there", answer(200), DELIVERED, metadata=FOUND),

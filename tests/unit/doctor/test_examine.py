@@ -1,5 +1,6 @@
 """The doctor meets real peers: ones that answer, refuse, hang up, want other names, or are not there."""
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -146,6 +147,13 @@ def test_a_receiver_of_messages(tmp_path: Path) -> None:
     assert "nothing answers" in wrong(destinations(settings(tmp_path, destinations=[hl7(server.port)]))).told
 
 
+STATEMENT = json.loads(CAPABILITIES)
+
+
+def as_json(resource: dict[str, object]) -> bytes:
+    return json.dumps(resource).encode()
+
+
 @pytest.mark.parametrize(
     ("metadata", "verdict", "words"),
     [
@@ -154,6 +162,8 @@ def test_a_receiver_of_messages(tmp_path: Path) -> None:
         (Reply(200, b"<html>"), Severity.WRONG, "a web page or XML"),
         (Reply(200, CAPABILITIES.replace(b"4.0.1", b"5.0.0")), Severity.WRONG, "speaks FHIR 5.0.0"),
         (Reply(200, CAPABILITIES.replace(b"transaction", b"batch")), Severity.DOUBTFUL, "does not state"),
+        (Reply(200, as_json(STATEMENT | {"rest": 5})), Severity.DOUBTFUL, "does not state"),
+        (Reply(200, as_json(STATEMENT | {"rest": [{"interaction": True}]})), Severity.DOUBTFUL, "does not"),
     ],
 )
 def test_a_fhir_server(tmp_path: Path, metadata: Reply | None, verdict: Severity, words: str) -> None:
