@@ -18,7 +18,7 @@ _VARIABLE = re.compile(r"\$\{\w+\}|^\$[A-Za-z_]\w*(?=/|$)")
 
 def faulty_texts(content: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield the texts that cannot be meant, each with what to write instead; they may be secret."""
-    for key, text in _texts(content, (), ()):
+    for key, text in _texts(content, (), set()):
         if variable := _VARIABLE.search(text):
             yield Problem(key, f"{variable[0]} is not replaced; {_instead(content, key)}")
         elif "\0" in text:
@@ -39,17 +39,19 @@ def _instead(content: Mapping[str, Any], key: Location) -> str:
     return "write the value itself"
 
 
-def _texts(value: Any, key: Location, above: tuple[Any, ...]) -> Iterator[tuple[Location, str]]:
-    if any(each is value for each in above):  # an anchor within itself
-        return
+def _texts(value: Any, key: Location, seen: set[int]) -> Iterator[tuple[Location, str]]:
     if isinstance(value, str):
         yield key, value
-    elif isinstance(value, dict):
+        return
+    if id(value) in seen:  # repeated by an alias
+        return
+    seen.add(id(value))
+    if isinstance(value, dict):
         for name, each in value.items():
-            yield from _texts(each, (*key, str(name)), (*above, value))
+            yield from _texts(each, (*key, str(name)), seen)
     elif isinstance(value, list):
         for number, each in enumerate(value):
-            yield from _texts(each, (*key, number), (*above, value))
+            yield from _texts(each, (*key, number), seen)
 
 
 def _is_unicode(text: str) -> bool:

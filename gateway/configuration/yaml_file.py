@@ -89,7 +89,7 @@ def _add(file: YamlFile, text: str) -> None:
         kind = type(content).__name__
         raise ConfigurationError(f"{file.path}: must hold keys and values, as KEY: VALUE, not a {kind}")
     file.content.update({str(key): value for key, value in content.items()})
-    for key, line in _places(yaml.compose(text, yaml.SafeLoader), (), ()):
+    for key, line in _places(yaml.compose(text, yaml.SafeLoader), (), set()):
         if key in file.lines:
             file.repeated.append((key, line))
         else:
@@ -118,14 +118,16 @@ def _fault(error: yaml.MarkedYAMLError, last_line: int) -> str:
     return f"{line}{error.problem}{remedy and f'; {remedy}'}"
 
 
-def _places(node: Any, key: Location, above: tuple[Any, ...]) -> Iterator[tuple[Location, int]]:
-    if any(each is node for each in above):  # an anchor within itself
+def _places(node: Any, key: Location, seen: set[int]) -> Iterator[tuple[Location, int]]:
+    """Yield each key with its line; what aliases repeat is met once: aliases of aliases grow without end."""
+    if id(node) in seen:
         return
+    seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             yield (*key, str(name.value)), name.start_mark.line + 1
-            yield from _places(value, (*key, str(name.value)), (*above, node))
+            yield from _places(value, (*key, str(name.value)), seen)
     if isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             yield (*key, number), value.start_mark.line + 1
-            yield from _places(value, (*key, number), (*above, node))
+            yield from _places(value, (*key, number), seen)

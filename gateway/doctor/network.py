@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from time import monotonic
 
@@ -21,6 +24,7 @@ from gateway.tls import server_context
 
 PATIENCE_SECONDS = 5.0
 SLOW_NAME_SECONDS = 2.0
+MOST_BYTES = 10_000
 EXPIRES_SOON = timedelta(days=30)
 
 
@@ -69,12 +73,36 @@ def _foreign(where: str, problem: GatewayError, settings: Settings) -> Finding:
 
 
 def web(settings: Settings) -> Iterator[Finding]:
-    """Yield whether the port of the web application is free or in use."""
+    """Yield whether a gateway, another program or nothing listens on the port of the pages."""
     bind, port = settings.web.bind, settings.web.port
-    if _is_answered(bind, port):
-        yield good("web", f"something listens on {bind}:{port}")
-    else:
+    if not _is_answered(bind, port):
         yield _free("web", bind, port, "web.port")
+    elif settings.web.tls and settings.web.tls.ca:
+        yield good("web", f"something listens on {bind}:{port}; it asks for a certificate and is not asked")
+    elif _has_health(settings):
+        yield good("web", f"a gateway's pages answer on {bind}:{port}")
+    else:
+        advice = f"here: stop what uses port {port}, or change web.port"
+        yield wrong("web", f"{bind}:{port} is used, not by a gateway", advice)
+
+
+def _has_health(settings: Settings) -> bool:
+    """Tell whether `/health/live` is answered as a gateway does, ready or not."""
+    address = _reachable(settings.web.bind), settings.web.port
+    unverified = ssl._create_unverified_context()  # noqa: S323 - the name on the certificate is the pages'
+    connection = (
+        HTTPSConnection(*address, timeout=PATIENCE_SECONDS, context=unverified)
+        if settings.web.tls
+        else HTTPConnection(*address, timeout=PATIENCE_SECONDS)
+    )
+    try:
+        connection.request("GET", "/health/live")
+        told = json.loads(connection.getresponse().read(MOST_BYTES))
+        return isinstance(told, dict) and "status" in told
+    except (OSError, HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
 
 
 def peers(settings: Settings) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -310,6 +311,14 @@ def test_texts_that_cannot_be_meant_are_told_before_anything_starts(tmp_path: Pa
 def test_a_host_is_a_name_or_an_address(tmp_path: Path, host: str) -> None:
     errors, _ = checked(tmp_path, f"scp: {{peers: [{{ae_title: A, host: '{host}'}}]}}")
     assert errors == []
+
+
+def test_aliases_of_aliases_are_followed_once(tmp_path: Path) -> None:
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    for before, name in pairwise("abcdefgh"):
+        lines.append(f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]")
+    errors, _ = checked(tmp_path, "\n".join(lines))
+    assert [error.split(":")[0] for error in errors] == list("abcdefgh")
 
 
 def test_a_dollar_that_is_no_variable_stays(tmp_path: Path) -> None:

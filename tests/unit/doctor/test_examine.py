@@ -22,6 +22,7 @@ from gateway.settings import Settings
 from gateway.store.opening import open_database
 from tests.support.certificates import Authority
 from tests.support.free_ports import free_port
+from tests.support.site import browsing, site_in
 from tests.support.storage_peer import storage_peer
 from tests.wire import pdus
 from tests.wire.acceptor import Script, accepting
@@ -203,8 +204,15 @@ def test_the_port_is_free_or_somebody_elses(tmp_path: Path) -> None:
     with http_server(200) as port:
         used = wrong(listener(settings(tmp_path, scp={"port": port})))
         assert "not by this gateway" in used.told
+        used = wrong(web(settings(tmp_path, web={"port": port})))
+        assert "is used, not by a gateway" in used.told
+
+
+def test_the_pages_of_a_gateway_are_known_by_their_health(tmp_path: Path) -> None:
+    with browsing(site_in(tmp_path)) as browser:
+        port = int(browser.url.rpartition(":")[2])
         (found,) = web(settings(tmp_path, web={"port": port}))
-        assert "something listens" in found.told
+    assert (found.verdict, found.told) == (Severity.GOOD, f"a gateway's pages answer on 127.0.0.1:{port}")
 
 
 def test_a_dicom_node_on_the_port_is_asked_who_it_is(tmp_path: Path) -> None:
