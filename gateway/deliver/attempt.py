@@ -303,11 +303,11 @@ class Attempt:
         """
         failures = self._outbox.failures(self._name) + 1
         delay = max(at_least, delay_seconds(failures, self._rules))
-        self._outbox.record_away(self._name, error, delay)
         for number, delivery in enumerate(tried):
             is_first = number == 0 and delivery.state is DeliveryState.PENDING
-            # behind the others: it may be what fails there
+            # due with the others, and behind them: it may be what fails there
             self._outbox.record_failure(delivery, error, delay if is_first else 0)
+        self._outbox.record_away(self._name, error, delay)
         limit = now() - timedelta(hours=self._rules.give_up_after_hours)
         for delivery in self._outbox.overdue(self._name, limit):
             if self._is_too_old(delivery, max(failures, delivery.attempts)):
