@@ -100,7 +100,8 @@ def commission(
     if report is not None:
         write_report(made, sha256, settings.model.path, report)
     print_figures(made)
-    out.print(f"the profile is in {target}; put it to use by model.profile: {target}", soft_wrap=True)
+    there = target.resolve()  # settings have other relative paths than the shell
+    out.print(f"the profile is in {there}; put it to use by model.profile: {there}", soft_wrap=True)
 
 
 def check_free(folder: Path) -> None:
