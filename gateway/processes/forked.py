@@ -102,9 +102,11 @@ class ForkedRole:
 def fork_roles(names: Iterable[str], prepare: Prepare, run: Run) -> dict[str, ForkedRole]:
     """Fork a process for each role, by its name; those for which there is no process or memory are left out.
 
-    The caller has one thread.
+    None is forked where the caller has other threads: a fork inherits their locks, but not them.
     """
     forked: dict[str, ForkedRole] = {}
+    if threading.active_count() > 1:
+        return forked
     with suppress(OSError):
         for name in names:
             forked[name] = _forked(name, prepare, run, forked.values())

@@ -82,7 +82,7 @@ class Supervisor:
             *(["web"] if settings.web.enabled else []),
             *(["pull"] if pulls else []),
         ]
-        self._status = RoleStatusFile(settings.directory.role_status)
+        self._status: RoleStatusFile  # once the roles are forked: it has a thread
         self._stop = threading.Event()
         self._wrong = threading.Event()
         self._children: dict[str, RoleProcess] = {}
@@ -103,6 +103,7 @@ class Supervisor:
             gc.freeze()
             self._forked = fork_roles(self._names, partial(roles.prepare, self._settings), self._run)
         gc.enable()
+        self._status = RoleStatusFile(self._settings.directory.role_status)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         with self._settings.directory.writing():

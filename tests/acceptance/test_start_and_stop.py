@@ -3,10 +3,13 @@
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
+from gateway.files.data_directory import DataDirectory
+from gateway.telemetry.role_status import read_role_status
 from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.sources import dx, encoded
 
@@ -31,6 +34,18 @@ def test_a_role_that_has_served_is_back_at_once_however_often_it_dies(gateway: G
         assert gateway.role("receive") != died
     told = [(event["died"], event["restart_in_seconds"]) for event in gateway.events("role_died")]
     assert told == [("receive", 0.5)] * 3
+
+
+def test_the_first_process_of_each_role_is_forked_and_stays(tmp_path: Path) -> None:
+    with running(tmp_path, doubles=["instant"], web={"enabled": True, "port": 0}) as gateway:
+        wait_for(lambda: len(gateway.events("started")) == 3)
+        children = gateway.children()
+        programs = [Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0] for pid in children]
+        assert programs == ["gateway"] * 3  # as a fork shows itself; a command shows its Python
+        status = DataDirectory(gateway.data_dir).role_status
+        begun = time.time()
+        wait_for(lambda: all(role.heard_at > begun for role in read_role_status(status).values()))
+        assert gateway.children() == children
 
 
 def test_a_worker_whose_engine_is_openvino_never_loads_pytorch(tmp_path: Path) -> None:

@@ -97,3 +97,16 @@ print(forked['receive'].wait(), forked['work 0'].poll())
 def test_a_role_without_an_order_ends_with_its_supervisor() -> None:
     pids = supervise(WAIT, "print(*(role.pid for role in forked.values()))").split()
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+
+
+def test_nothing_is_forked_beside_other_threads() -> None:
+    told = supervise(
+        WAIT,
+        """
+import threading
+thread = threading.Thread(target=threading.Event().wait, daemon=True)
+thread.start()
+print(fork_roles(['receive'], prepared.append, run))
+""",
+    )
+    assert told == "{}\n"
