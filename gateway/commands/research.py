@@ -14,12 +14,18 @@ from gateway.commands.options import Config
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="CONFIG", help="As config/train.yaml.")],
     stage: Annotated[list[str] | None, typer.Option(help="Train this stage alone; may be repeated.")] = None,
+    limits_of: Annotated[
+        Path | None, typer.Option(help="A finished model: train nothing, set its limits of abstention anew.")
+    ] = None,
 ) -> None:
     """Train a model by a recipe; goes on where it was interrupted."""
+    if stage and limits_of:
+        raise typer.BadParameter("--limits-of trains no stage: leave --stage out")
+    from gateway.training.refusal import set_limits
     from gateway.training.train import train as run
 
     with staged() as progress:
-        folder = run(recipe, progress, stage or ())
+        folder = set_limits(recipe, limits_of, progress) if limits_of else run(recipe, progress, stage or ())
     made = "the stages are" if stage else "the model, its card, figures and plots are"
     out.print(f"{made} in {folder}", soft_wrap=True)
 

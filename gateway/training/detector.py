@@ -52,8 +52,12 @@ class DetectorFit:
         chests, groups = _joined(self._chests())
         negatives = torch.cat(list(self._negatives()))
         detector = fit_detector(chests, groups, negatives)
+        return detector, self.limits(detector)
+
+    def limits(self, detector: Detector) -> Abstention:
+        """Return the limits of a detector of this network, by the validation images."""
         limiting, limited = _joined(self._limiting())
-        return detector, limits(torch.from_numpy(detector.score(limiting.numpy())), limited)
+        return limits(torch.from_numpy(detector.score(limiting.numpy())), limited)
 
     def _chests(self) -> Iterator[Described]:
         rows = self.image_set.draw("train", PER_GROUP)

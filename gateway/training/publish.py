@@ -128,8 +128,10 @@ def _headlines(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 def _draw_losses(recipe: Recipe) -> None:
     reports = {stage.name: recipe.out / stage.name / "report.json" for stage in recipe.stages}
-    losses = {name: json.loads(path.read_text("utf-8"))["losses"] for name, path in reports.items()}
-    draw_losses({name: values for name, values in losses.items() if values}, recipe.out)
+    trained = {name: path for name, path in reports.items() if path.exists()}
+    losses = {name: json.loads(path.read_text("utf-8"))["losses"] for name, path in trained.items()}
+    if any(losses.values()):
+        draw_losses({name: values for name, values in losses.items() if values}, recipe.out)
 
 
 def _draw_examples(predictor: Predictor, images: list[LabelledImage], folder: Path) -> None:

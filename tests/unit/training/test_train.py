@@ -18,6 +18,7 @@ from gateway.model.predictor import SHIPPED, Predictor
 from gateway.training import stage
 from gateway.training.evaluation.evaluate import evaluate
 from gateway.training.outliers import fit_detector
+from gateway.training.refusal import set_limits
 from gateway.training.train import train
 
 Radiographs = Callable[[Path, int, int], None]
@@ -100,6 +101,26 @@ def test_a_training_leaves_a_model(recipe: Path, tmp_path: Path) -> None:
     assert card.metrics["other"]["accuracy"] == pytest.approx(measured["accuracy"]["value"], abs=1e-4)
     assert card.abstention is not None
     assert Predictor.open(out, EngineRules(device="cpu")).identity.name == "tiny"
+
+
+@pytest.mark.slow  # half a minute of processor time: every figure of a model
+def test_the_limits_of_a_finished_model_are_set_anew(recipe: Path) -> None:
+    lungs = {"weights": str(SHIPPED / "lungs.safetensors"), "region": "hull"}
+    out = set_limits(changed(recipe, lambda content: content.update(lungs=lungs)), SHIPPED, lambda *_: None)
+    shipped, card = read_card(SHIPPED / "model.yaml"), read_card(out / "model.yaml")
+    assert (card.name, card.version) == ("tiny", "1")
+    assert card.abstention != shipped.abstention
+    assert (card.weights, card.lungs) == (shipped.weights, shipped.lungs)
+    assert card.temperature == shipped.temperature
+    for name in ("model.safetensors", "lungs.safetensors", "reference.json"):
+        assert (out / name).read_bytes() == (SHIPPED / name).read_bytes()
+    assert card.metrics.keys() == {"other"}
+    assert Predictor.open(out, EngineRules(device="cpu")).card == card
+
+
+def test_limits_are_set_for_images_as_the_model_sees_them(recipe: Path) -> None:
+    with pytest.raises(ConfigurationError, match="lung network, margin or region is not the model's"):
+        set_limits(recipe, SHIPPED, lambda *_: None)
 
 
 def changed(recipe: Path, change: Callable[[dict[str, Any]], None]) -> Path:
