@@ -31,9 +31,9 @@ from gateway.receive.disk_waits import DiskWaits
 from gateway.receive.incoming import Drafted, Sender
 from gateway.receive.intake import Intake, errors_refuse_for_now
 
-GATHERED_BYTES = 1024 * 1024
+GATHERED_BYTES = 512 * 1024
 """Bytes that are hashed and written in one go: each call gives up the interpreter's lock and waits for it
-again, and a call for each PDU would be eight times as many."""
+again, and a call for each PDU would be four times as many."""
 
 
 class ArrivingDataSet(BytesIO):

@@ -33,8 +33,8 @@ MAX_PDU_BYTES = 1024 * 1024
 MAX_CONTROL_PDU_BYTES = 256 * 1024
 """Longest other PDU accepted, in bytes: 128 presentation contexts of 60 transfer syntaxes each."""
 
-READ_AHEAD_BYTES = 1024 * 1024
-"""Bytes read in one go from an associated peer: eight PDUs of the advertised Maximum Length."""
+READ_AHEAD_BYTES = 512 * 1024
+"""Bytes read in one go from an associated peer: four PDUs of the advertised Maximum Length."""
 
 MIN_BYTES_PER_SECOND = 1024
 """Least pace of a PDU or message beyond its timeout: slower than any modem."""
