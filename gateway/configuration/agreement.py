@@ -130,13 +130,20 @@ def _no_writing(settings: Settings) -> Iterator[Problem]:
 
 
 def own_folders(settings: Settings) -> Iterator[Problem]:
-    """Yield destinations within folders of the gateway, which deletes there what its rows do not name."""
+    """Yield destinations within folders of the gateway, which deletes there what its rows do not name.
+
+    Paths are compared as they are written: a question about one that hangs would hold up every command.
+    """
     own = settings.directory
     reserved = {own.spool, own.results, own.uploads, own.run, own.audit, own.log.parent, own.root / "cache"}
     for key, path in _folders(settings):
-        found = next((each for each in reserved if path.resolve().is_relative_to(each.resolve())), None)
+        found = next((each for each in reserved if _absolute(path).is_relative_to(_absolute(each))), None)
         if found:
             yield Problem(key, f"{found} is the gateway's own folder; name another, as outbox")
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` asks the file system
 
 
 def _folders(settings: Settings) -> Iterator[tuple[Location, Path]]:
