@@ -15,6 +15,12 @@ from pynetdicom.association import Association
 
 from gateway.files.answering import ANSWER_SECONDS, Answering
 
+DOUBTFUL_SECONDS = 5.0
+"""Seconds after which a wait is a reason to ask whether the disk answers."""
+
+LOST_SECONDS = DOUBTFUL_SECONDS + ANSWER_SECONDS
+"""Seconds after which a wait is lost where the disk hangs; who asked first has refused before."""
+
 
 class DiskWaits:
     """Knows for how long each image has waited.
@@ -47,10 +53,11 @@ class DiskWaits:
 
     def hung(self) -> list[Association]:
         """Return the associations that have waited too long for a disk that hangs; each is returned once."""
-        latest = monotonic() - ANSWER_SECONDS
+        now = monotonic()
         with self._lock:
-            late = [assoc for assoc, since in self._since.items() if since < latest]
-        if not late or not self.hang():
+            since = dict(self._since)
+        if not any(each < now - DOUBTFUL_SECONDS for each in since.values()) or not self.hang():
             return []
+        late = [assoc for assoc, each in since.items() if each < now - LOST_SECONDS]
         with self._lock:
             return [assoc for assoc in late if self._since.pop(assoc, None) is not None]

@@ -17,7 +17,8 @@ from tests.support.gateway_process import wait_for
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answering, "ANSWER_SECONDS", 0)
     monkeypatch.setattr(answering, "FRESH_SECONDS", 3600)
-    monkeypatch.setattr(disk_waits, "ANSWER_SECONDS", 0)
+    monkeypatch.setattr(disk_waits, "DOUBTFUL_SECONDS", 0)
+    monkeypatch.setattr(disk_waits, "LOST_SECONDS", 0)
 
 
 class Disk(Answering):
