@@ -71,7 +71,7 @@ class Answer:
 
     @property
     def redirection(self) -> str:
-        """What to do about a redirect; empty where there is none."""
+        """The sentence that tells of a redirect and its remedy; empty where the answer is none."""
         told = f"it redirects to {self.location}, and redirects are not followed; correct the url"
         return told if self.location else ""
 

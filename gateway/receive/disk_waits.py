@@ -47,16 +47,14 @@ class DiskWaits:
             with self._lock:
                 self._since.pop(assoc, None)
 
-    def hang(self) -> bool:
-        """Tell at once whether a folder has not answered for `ANSWER_SECONDS`."""
-        return any(each.is_hanging() for each in self._disks)
-
     def hung(self) -> list[Association]:
         """Return the associations that have waited too long for a disk that hangs; each is returned once."""
         now = monotonic()
         with self._lock:
             since = dict(self._since)
-        if not any(each < now - DOUBTFUL_SECONDS for each in since.values()) or not self.hang():
+        if not any(each < now - DOUBTFUL_SECONDS for each in since.values()):
+            return []
+        if not any(disk.is_hanging() for disk in self._disks):
             return []
         late = [assoc for assoc, each in since.items() if each < now - LOST_SECONDS]
         with self._lock:

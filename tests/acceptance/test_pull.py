@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import JPEGLSLossless, generate_uid
+from pydicom.uid import JPEGLSLossless
 
 from tests.support.gateway_process import GatewayProcess, running, wait_for
-from tests.support.sources import dx, encoded
+from tests.support.sources import encoded, study_of_today
 from tests.wire.archive import Archive, archive_of
-
-
-def study(images: int = 1) -> list[Dataset]:
-    """Return a study of today."""
-    now = datetime.now().astimezone()
-    shared = {
-        "StudyInstanceUID": generate_uid(prefix=None),
-        "SeriesInstanceUID": generate_uid(prefix=None),
-        "StudyDate": f"{now:%Y%m%d}",
-        "StudyTime": f"{now:%H%M%S}",
-    }
-    return [dx(**shared) for _ in range(images)]
 
 
 @dataclass
@@ -66,7 +53,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
 
 
 def test_the_role_pull_fetches_what_nobody_pushes_and_it_is_answered(hospital: Hospital) -> None:
-    images = study(2)
+    images = study_of_today(2)
     hospital.archive.images += images
     assert [hospital.ends(each) for each in images] == [[("delivered", None)]] * 2
     assert hospital.results_of(images[0]) == 4
@@ -75,7 +62,7 @@ def test_the_role_pull_fetches_what_nobody_pushes_and_it_is_answered(hospital: H
 
 
 def test_the_same_image_pushed_with_other_bytes_is_answered_once(hospital: Hospital, tmp_path: Path) -> None:
-    (image,) = study()
+    (image,) = study_of_today()
     hospital.archive.images.append(image)
     hospital.ends(image)
     file = tmp_path / "compressed.dcm"
@@ -87,7 +74,7 @@ def test_the_same_image_pushed_with_other_bytes_is_answered_once(hospital: Hospi
 
 
 def test_an_image_that_was_pushed_is_not_fetched(hospital: Hospital, tmp_path: Path) -> None:
-    (image,) = study()
+    (image,) = study_of_today()
     file = tmp_path / "image.dcm"
     file.write_bytes(encoded(image))
     hospital.gateway.send(file)
@@ -102,7 +89,7 @@ def test_an_image_that_was_pushed_is_not_fetched(hospital: Hospital, tmp_path: P
 
 @pytest.mark.slow
 def test_a_gateway_that_is_killed_while_it_fetches_has_each_image_once(hospital: Hospital) -> None:
-    images = [each for _ in range(30) for each in study()]
+    images = [each for _ in range(30) for each in study_of_today()]
     hospital.archive.images += images
     for few in (3, 9, 15, 21):
         wait_for(

@@ -6,34 +6,20 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
 
 from gateway.requestor.storage_scu import DicomNode
 from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc, running_orthanc
 from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 from tests.support.missing_peer import leave_out
-from tests.support.sources import dx, encoded
+from tests.support.sources import encoded, study_of_today
 
 TOKEN = "a token of some length"
-
-
-def study(images: int = 1, **attributes: str) -> list[Dataset]:
-    """Return a study of today unless a date is stated: a schedule looks back a few days, not for ever."""
-    now = datetime.now().astimezone()
-    shared = {
-        "StudyInstanceUID": generate_uid(prefix=None),
-        "SeriesInstanceUID": generate_uid(prefix=None),
-        "StudyDate": f"{now:%Y%m%d}",
-        "StudyTime": f"{now:%H%M%S}",
-    }
-    return [dx(**(shared | attributes)) for _ in range(images)]
 
 
 @dataclass
@@ -91,7 +77,7 @@ def ward(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_the_page_shows_what_the_schedule_fetched_and_what_it_left_there(ward: Ward) -> None:
-    chests, knee = study(2), study(BodyPartExamined="KNEE", SeriesDescription="Knee")
+    chests, knee = study_of_today(2), study_of_today(BodyPartExamined="KNEE", SeriesDescription="Knee")
     for image in (*chests, *knee):
         ward.orthanc.upload(encoded(image))
     complete = ward.row(chests, "pacs")
@@ -106,7 +92,7 @@ def test_the_page_shows_what_the_schedule_fetched_and_what_it_left_there(ward: W
 
 def test_a_study_older_than_the_schedule_looks_back_is_fetched_by_hand(ward: Ward) -> None:
     """The page says how far back the schedule looks, and the command that fetches the rest."""
-    old = study(StudyDate="20250401")
+    old = study_of_today(StudyDate="20250401")
     ward.orthanc.upload(encoded(old[0]))
     ward.page.goto(f"{ward.url}/pulls")
     expect(ward.page.locator("main")).to_contain_text("Studies of the last 3 days are looked for by schedule")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from io import BytesIO
 from typing import Any
 
@@ -150,3 +151,15 @@ def _image(pixels: NDArray[np.uint16]) -> dict[str, Any]:
         "PixelRepresentation": 0,
         "PixelData": pixels.tobytes(),
     }
+
+
+def study_of_today(images: int = 1, **attributes: str) -> list[Dataset]:
+    """Return a study of now unless its date is stated: a schedule looks back a few days, not for ever."""
+    now = datetime.now().astimezone()
+    shared = {
+        "StudyInstanceUID": generate_uid(prefix=None),
+        "SeriesInstanceUID": generate_uid(prefix=None),
+        "StudyDate": f"{now:%Y%m%d}",
+        "StudyTime": f"{now:%H%M%S}",
+    }
+    return [dx(**(shared | attributes)) for _ in range(images)]

@@ -114,6 +114,13 @@ def test_the_limits_of_a_finished_model_are_set_anew(recipe: Path) -> None:
     assert card.temperature == shipped.temperature
     for name in ("model.safetensors", "lungs.safetensors"):
         assert (out / name).read_bytes() == (SHIPPED / name).read_bytes()
+    its, ours = (json.loads((folder / "reference.json").read_text("utf-8")) for folder in (SHIPPED, out))
+    assert ours.keys() == its.keys()
+    for name, value in its.items():
+        if isinstance(value, str):
+            assert ours[name] == value
+        else:  # another number of threads adds up in another order
+            assert np.array(ours[name]) == pytest.approx(np.array(value), abs=1e-3)
     assert card.metrics.keys() == {"other"}
     assert Predictor.open(out, EngineRules(device="cpu")).card == card
 
