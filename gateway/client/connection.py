@@ -21,7 +21,7 @@ from time import monotonic
 from typing import TypeVar
 
 from gateway.upper_layer.endings import Malformed, unrecognised
-from gateway.upper_layer.transport import MAX_PDU_BYTES, SEND_BUFFER_BYTES
+from gateway.upper_layer.transport import MAX_PDU_BYTES, SEND_BUFFER_BYTES, acknowledge_at_once
 
 LEAST_BYTES_PER_SECOND = 4096
 """Least rate for one object as a whole: half the capacity of an ISDN channel."""
@@ -249,8 +249,8 @@ class Connection:
                 self._wait(events)
 
     def _wait(self, events: int) -> None:
-        if events & select.POLLIN:
-            self._acknowledge_at_once()
+        if events == select.POLLIN:
+            acknowledge_at_once(self._link)
         poll = select.poll()
         poll.register(self._link, events)
         unacknowledged = self._unacknowledged_bytes()
@@ -259,14 +259,6 @@ class Connection:
             if left != unacknowledged:  # a slow link carries away what was handed to the system
                 self.patience.go_on()
             unacknowledged = left
-
-    def _acknowledge_at_once(self) -> None:
-        """Have the next segment acknowledged as it comes (tcp(7): TCP_QUICKACK, which does not last).
-
-        A peer that writes an answer in pieces, as DCMTK does, sends the second one after the acknowledgement of
-        the first (RFC 896), which Linux delays by 40 ms.
-        """
-        self._link.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _unacknowledged_bytes(self) -> int:
         """Linux, tcp(7): SIOCOUTQ is TIOCOUTQ."""

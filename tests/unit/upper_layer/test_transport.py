@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import socket
 from collections.abc import Iterator
 from threading import Event, Thread
 from types import SimpleNamespace
@@ -13,6 +12,7 @@ import pytest
 
 from gateway.upper_layer.endings import INVALID_PARAMETER, UNRECOGNISED_PDU, Malformed
 from gateway.upper_layer.transport import MAX_CONTROL_PDU_BYTES, MAX_PDU_BYTES, PDUSocket
+from tests.support.sockets import acknowledges_at_once, connected_pair, converse
 from tests.wire import pdus
 
 PATIENCE_SECONDS = 60.0
@@ -23,7 +23,7 @@ class Connected:
     """A PDUSocket, its peer, and why it ended."""
 
     def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
-        self.near, self.peer = socket.socketpair()
+        self.near, self.peer = connected_pair()
         self.causes: list[str] = []
         self.events: queue.Queue[str] = queue.Queue()
         dul = SimpleNamespace(end=self.causes.append, event_queue=self.events)
@@ -63,6 +63,15 @@ def test_pdus_of_every_length_are_read_whole(connected: Connected) -> None:
     assert read == bodies
 
 
+def test_what_is_waited_for_is_acknowledged_at_once(connected: Connected) -> None:
+    converse(connected.near, connected.peer)
+    assert not acknowledges_at_once(connected.near), "else the test shows nothing"
+    connected.transport.bell.open()
+    connected.transport.wait(0)
+    connected.transport.bell.close()
+    assert acknowledges_at_once(connected.near)
+
+
 def test_a_peer_that_takes_nothing_is_given_up(impatient: Connected) -> None:
     impatient.transport.send(bytes(10_000_000))
     assert impatient.causes == [f"the peer took no data for {SHORT_SECONDS:g} s"]
@@ -82,19 +91,19 @@ def test_a_pdu_that_does_not_end_is_given_up(impatient: Connected, begun: bytes)
         impatient.transport.read_pdu()
 
 
-def test_a_pdu_that_comes_byte_by_byte_is_given_up(connected: Connected) -> None:
+def test_a_pdu_that_comes_byte_by_byte_is_given_up(impatient: Connected) -> None:
     over = Event()
 
     def trickle() -> None:
-        connected.peer.sendall(b"\x04\0\0\1\0\0")
-        while not over.wait(PATIENCE_SECONDS / 20):
-            connected.peer.sendall(b"x")
+        impatient.peer.sendall(b"\x04\0\0\1\0\0")
+        while not over.wait(SHORT_SECONDS / 20):
+            impatient.peer.sendall(b"x")
 
     trickling = Thread(target=trickle)
     trickling.start()
     try:
         with pytest.raises(TimeoutError):
-            connected.transport.read_pdu()
+            impatient.transport.read_pdu()
     finally:
         over.set()
         trickling.join()
