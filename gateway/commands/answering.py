@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -23,11 +24,12 @@ def predict(
     """Answer for files, one JSON line each on standard output."""
     from gateway.configuration.settings_file import load_settings
     from gateway.worker.pipeline import open_predictor
-    from gateway.worker.predict import find_files, predict_files, write_results
+    from gateway.worker.predict import MOST_PASSES, find_files, predict_files, write_results
 
     settings = load_settings(config)
     files = find_files(paths)
-    predictor = open_predictor(settings)
+    passes = min(len(os.sched_getaffinity(0)), MOST_PASSES)
+    predictor = open_predictor(settings, passes_at_once=passes)
     failed = False
     with counted("predicting", len(files)) as advance:
         for prediction in predict_files(files, predictor, settings, with_results=out_dir is not None):

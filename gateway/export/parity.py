@@ -27,7 +27,7 @@ BATCH = 8
 class FileEngine:
     """The networks of an export; see `NetworkEngine`."""
 
-    name, on_gpu, tolerance = "export", False, 0.001
+    name, on_gpu, passes_at_once, tolerance = "export", False, 1, 0.001
 
     def __init__(self, classifier: Run, lungs: Run | None, biases: Floats) -> None:
         self._classifier, self._lungs, self._biases = classifier, lungs, biases

@@ -43,13 +43,17 @@ class EngineRules:
     device
         `auto` (CUDA where available), `cpu`, `cuda` or `cuda:N`.
     threads
-        Processor threads of one forward pass; None: one for each core.
+        Processor threads; None: one for each core.
+    passes_at_once
+        Forward passes that OpenVINO runs at once, each by its share of the threads: more images in a second,
+        each of them later.
     """
 
     engine: Literal["auto", "torch", "openvino"] = "auto"
     precision: Precision = "auto"
     device: str = "auto"
     threads: int | None = None
+    passes_at_once: int = 1
 
 
 AUTOMATIC = EngineRules()
@@ -156,7 +160,9 @@ def open_openvino(model: Weighed, rules: EngineRules) -> OpenVinoEngine:
     from gateway.model.openvino_engine import OpenVinoEngine
 
     threads = rules.threads or len(os.sched_getaffinity(0))
-    return OpenVinoEngine(model.state, rules.precision, threads, model.lung_state)
+    return OpenVinoEngine(
+        model.state, rules.precision, threads, model.lung_state, passes_at_once=rules.passes_at_once
+    )
 
 
 def open_torch(model: Weighed, rules: EngineRules) -> TorchEngine:

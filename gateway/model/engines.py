@@ -38,6 +38,8 @@ class NetworkEngine(Protocol):
         Program, precision and device, as results state them: `OpenVINO float32`, `PyTorch float32 on CUDA`.
     on_gpu
         Whether it runs on a GPU, where large batches are faster.
+    passes_at_once
+        Passes that run at once without hindering each other.
     tolerance
         Largest difference of log-odds and scores from the reference answers.
     """
@@ -47,6 +49,9 @@ class NetworkEngine(Protocol):
 
     @property
     def on_gpu(self) -> bool: ...
+
+    @property
+    def passes_at_once(self) -> int: ...
 
     @property
     def tolerance(self) -> float: ...

@@ -31,9 +31,11 @@ class OpenVinoEngine:
     precision
         Of the classifier's convolutions; `auto`: bfloat16 where the processor computes in it, else float32.
     threads
-        Threads of one forward pass.
+        Threads of all passes together.
     lungs
         Weights of the lung network, checked by `check_lung_shapes`; None of a model without one.
+    passes_at_once
+        Most passes that run at once; they share the threads.
 
     Raises
     ------
@@ -43,15 +45,24 @@ class OpenVinoEngine:
 
     on_gpu = False
 
-    def __init__(self, state: State, precision: Precision, threads: int, lungs: State | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        precision: Precision,
+        threads: int,
+        lungs: State | None = None,
+        *,
+        passes_at_once: int = 1,
+    ) -> None:
         able = computes_bfloat16()
         if precision == "bfloat16" and not able:
             raise ConfigurationError(
                 "model.precision: this processor does not compute in bfloat16; write auto or float32"
             )
         used = "bfloat16" if able and precision != "float32" else "float32"
-        self._classifier = _Compiled(build_graph(state), used, threads)
-        self._lungs = None if lungs is None else _Compiled(build_lung_graph(lungs), "float32", threads)
+        self.passes_at_once = min(passes_at_once, threads)
+        self._classifier = _Compiled(build_graph(state), used, threads, self.passes_at_once)
+        self._lungs = lungs and _Compiled(build_lung_graph(lungs), "float32", threads, self.passes_at_once)
         self._biases = state["fc.bias"].astype(np.float32)
         self.name = f"OpenVINO {used}"
         self.tolerance = TOLERANCES[used]
@@ -63,25 +74,26 @@ class OpenVinoEngine:
 
     def mark_lungs(self, images: Floats) -> Floats:
         """Return the probability of lung; see `NetworkEngine`."""
-        if self._lungs is None:
+        if not self._lungs:
             raise ValueError("the model has no lung network")
         (probabilities,) = self._lungs.run(images)
         return probabilities
 
 
 class _Compiled:
-    """A compiled graph; threads that run it take turns."""
+    """A compiled graph; threads beyond those whose passes run at once wait for their turn."""
 
-    def __init__(self, graph: ov.Model, precision: str, threads: int) -> None:
+    def __init__(self, graph: ov.Model, precision: str, threads: int, passes: int) -> None:
         rules = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
+            "NUM_STREAMS": passes,
             "ENABLE_CPU_PINNING": False,  # else the threads of all workers share the same cores
         }
         self._compiled = core().compile_model(graph, "CPU", rules)
         self._requests: SimpleQueue[ov.InferRequest] = SimpleQueue()
-        self._requests.put(self._compiled.create_infer_request())
+        for _ in range(passes):
+            self._requests.put(self._compiled.create_infer_request())
 
     def run(self, images: Floats) -> list[Floats]:
         """Return the outputs in their order."""

@@ -97,6 +97,11 @@ class Predictor:
         return self._model.engine.on_gpu
 
     @property
+    def passes_at_once(self) -> int:
+        """Batches that may be predicted at once without hindering each other."""
+        return self._model.engine.passes_at_once
+
+    @property
     def problem(self) -> str | None:
         """Why the model cannot answer now, in one line; None where it can."""
         return None

@@ -29,6 +29,7 @@ class TorchEngine:
     """
 
     tolerance = 0.001
+    passes_at_once = 1
 
     def __init__(
         self, state: State, device: torch.device, threads: int | None, lungs: State | None = None

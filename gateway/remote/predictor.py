@@ -63,6 +63,11 @@ class RemotePredictor(Predictor):
         return True
 
     @property
+    def passes_at_once(self) -> int:
+        """One: the batch is shared among the servers."""
+        return 1
+
+    @property
     def problem(self) -> str | None:
         """Why no server answers; None where one is proven."""
         if any(replica.proven for replica in self._replicas):

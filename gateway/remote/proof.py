@@ -72,7 +72,7 @@ class RemoteModel(NamedTuple):
 class UnprovenEngine:
     """The networks at a server, whatever they are; see `NetworkEngine`. Only the proof asks them."""
 
-    on_gpu = True
+    on_gpu, passes_at_once = True, 1
 
     def __init__(self, model: RemoteModel, transport: Transport, name: str) -> None:
         self.name = name
@@ -114,7 +114,7 @@ class ProvenEngine:
     raise `Unlike`.
     """
 
-    on_gpu = True
+    on_gpu, passes_at_once = True, 1
 
     def __init__(self, model: RemoteModel, transport: Transport, proof: UnprovenEngine) -> None:
         self.name, self.tolerance = proof.name, proof.tolerance

@@ -175,7 +175,7 @@ def batch_size(settings: Settings, predictor: Predictor) -> int:
     return size if predictor.on_gpu else min(size, LARGEST_BATCH_ON_CPU)
 
 
-def open_predictor(settings: Settings) -> Predictor:
+def open_predictor(settings: Settings, passes_at_once: int = 1) -> Predictor:
     """Open the configured model; one at model servers is open while they are away."""
     model = settings.model
     if model.kind == "remote":
@@ -183,15 +183,15 @@ def open_predictor(settings: Settings) -> Predictor:
 
         return open_remote(model)
     return Predictor.open(
-        model.path, engine_rules(settings), threshold=model.threshold, profile=model.profile
+        model.path, engine_rules(settings, passes_at_once), threshold=model.threshold, profile=model.profile
     )
 
 
-def engine_rules(settings: Settings) -> EngineRules:
+def engine_rules(settings: Settings, passes_at_once: int = 1) -> EngineRules:
     """Return what chooses the engine; the workers of this machine share its cores."""
     model = settings.model
     share = max(1, len(os.sched_getaffinity(0)) // settings.workers)
-    return EngineRules(model.engine, model.precision, model.device, model.threads or share)
+    return EngineRules(model.engine, model.precision, model.device, model.threads or share, passes_at_once)
 
 
 def _results(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from threading import BoundedSemaphore
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from gateway.imaging.margins import Pixels
 from gateway.imaging.png_jpeg import MARK_BYTES, is_png_or_jpeg, read_png_or_jpeg
 from gateway.imaging.preprocess import over_whole_image, preprocess
 from gateway.imaging.softcopy import softcopy
-from gateway.model.predictor import Predictor
+from gateway.model.predictor import Predictor, Told
 from gateway.records import UNDETERMINED, Eligible, Lungs, Prediction, Reason, State
 from gateway.results.kinds import build_results
 from gateway.results.region import region_document
@@ -43,7 +44,10 @@ from gateway.worker.stages import (
 
 PICTURES = {".png", ".jpg", ".jpeg"}
 BATCH = 8
-BATCHES_AHEAD = 2  # decoded while the network runs
+MOST_PASSES = 8  # at once: each holds a batch of decoded images
+
+Given = TypeVar("Given")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +110,35 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
 def predict_files(
     files: Sequence[Path], predictor: Predictor, settings: Settings, *, with_results: bool = False
 ) -> Iterator[FilePrediction]:
-    """Answer for each file, in order; decoding overlaps inference.
+    """Answer for each file, in order; decoding overlaps inference, as do passes if the engine can.
 
     `with_results` also builds the SR and SC of DICOM files.
     """
     rules = eligibility_rules(settings, predictor.identity)
-    groups = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-    with ThreadPoolExecutor(BATCHES_AHEAD, "decode") as decoders:
-        ahead: deque[tuple[Sequence[Path], Future[list[Prepared | End]]]] = deque()
-        for group in groups:
-            ahead.append((group, decoders.submit(_prepare_all, group, rules)))
-            if len(ahead) > BATCHES_AHEAD:
-                yield from _answer(*_first(ahead), predictor, settings, with_results=with_results)
-        while ahead:
-            yield from _answer(*_first(ahead), predictor, settings, with_results=with_results)
+    network = BoundedSemaphore(predictor.passes_at_once)
+
+    def told(group: Sequence[Path]) -> _Batch:
+        images = [_prepare_even_with_bugs(file, rules) for file in group]
+        with network:
+            return _Batch(group, images, _infer(images, predictor))
+
+    groups = (files[start : start + BATCH] for start in range(0, len(files), BATCH))
+    with ThreadPoolExecutor(predictor.passes_at_once + 1, "predict") as pool:
+        for batch in _in_order(pool, told, groups, ahead=predictor.passes_at_once + 1):
+            yield from _answer(batch, predictor, settings, with_results=with_results)
+
+
+def _in_order(
+    pool: Executor, work: Callable[[Given], Value], given: Iterable[Given], ahead: int
+) -> Iterator[Value]:
+    """Yield `work` of each item in order, while the pool is at most `ahead` items further."""
+    begun: deque[Future[Value]] = deque()
+    for each in given:
+        begun.append(pool.submit(work, each))
+        if len(begun) > ahead:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
 
 
 def predict_file(
@@ -127,7 +146,8 @@ def predict_file(
 ) -> FilePrediction:
     """Answer for one file; a bug is raised, not told as the file's failure. `drawn` adds the drawing."""
     image = prepare_file(file, eligibility_rules(settings, predictor.identity))
-    (prediction,) = _answer([file], [image], predictor, settings, with_results=with_results, drawn=drawn)
+    batch = _Batch([file], [image], _infer([image], predictor))
+    (prediction,) = _answer(batch, predictor, settings, with_results=with_results, drawn=drawn)
     return prediction
 
 
@@ -137,17 +157,6 @@ def is_picture(file: Path) -> bool:
         return True
     with file.open("rb") as opened:
         return is_png_or_jpeg(opened.read(MARK_BYTES))
-
-
-def _first(
-    ahead: deque[tuple[Sequence[Path], Future[list[Prepared | End]]]],
-) -> tuple[Sequence[Path], list[Prepared | End]]:
-    group, future = ahead.popleft()
-    return group, future.result()
-
-
-def _prepare_all(files: Sequence[Path], rules: EligibilityRules) -> list[Prepared | End]:
-    return [_prepare_even_with_bugs(file, rules) for file in files]
 
 
 def _prepare_even_with_bugs(file: Path, rules: EligibilityRules) -> Prepared | End:
@@ -172,19 +181,24 @@ def prepare_file(file: Path, rules: EligibilityRules) -> Prepared | End:
         return End(State.FAILED, Reason.UNDECODABLE, str(error))
 
 
+class _Batch(NamedTuple):
+    """Files, what became of each before the model, and what the model tells of those that reached it."""
+
+    files: Sequence[Path]
+    images: Sequence[Prepared | End]
+    told: Sequence[Told]
+
+
+def _infer(images: Sequence[Prepared | End], predictor: Predictor) -> list[Told]:
+    return infer([image.tensor for image in images if isinstance(image, Prepared)], predictor)
+
+
 def _answer(
-    files: Sequence[Path],
-    images: Sequence[Prepared | End],
-    predictor: Predictor,
-    settings: Settings,
-    *,
-    with_results: bool,
-    drawn: bool = False,
+    batch: _Batch, predictor: Predictor, settings: Settings, *, with_results: bool, drawn: bool = False
 ) -> Iterator[FilePrediction]:
-    ready = [image for image in images if isinstance(image, Prepared)]
-    told = iter(infer([image.tensor for image in ready], predictor))
+    told = iter(batch.told)
     model = f"{predictor.identity.name} {predictor.identity.version}"
-    for file, image in zip(files, images, strict=True):
+    for file, image in zip(batch.files, batch.images, strict=True):
         if isinstance(image, End):
             yield _without_answer(file, image, model)
             continue

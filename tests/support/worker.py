@@ -63,6 +63,10 @@ class FakePredictor(Predictor):
     def on_gpu(self) -> bool:
         return False
 
+    @property
+    def passes_at_once(self) -> int:
+        return 1
+
     def predict(self, images: NDArray[np.float32]) -> list[Prediction]:
         self.passes.append(len(images))
         activation = np.zeros((7, 7), np.float32)

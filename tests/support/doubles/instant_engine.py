@@ -26,6 +26,7 @@ class OpenVinoEngine:
 
     name = "OpenVINO float32"
     on_gpu = False
+    passes_at_once = 1
     tolerance = math.inf  # of the proof by reference answers
 
     def __init__(self, *_: Any) -> None:

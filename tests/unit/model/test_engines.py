@@ -69,8 +69,10 @@ def test_openvino_computes_what_pytorch_computes(state: State, images: np.ndarra
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
-def test_threads_share_an_engine(state: State, images: np.ndarray) -> None:
-    engine = OpenVinoEngine(state, "float32", 1)
+@pytest.mark.parametrize("passes_at_once", [1, 2])
+def test_threads_share_an_engine(state: State, images: np.ndarray, passes_at_once: int) -> None:
+    engine = OpenVinoEngine(state, "float32", 2, passes_at_once=passes_at_once)
+    assert engine.passes_at_once == passes_at_once
     alone = [engine.run(images[[i]]).log_odds[0] for i in range(3)]
     order = [0, 1, 2] * 4
     with ThreadPoolExecutor(3) as callers:

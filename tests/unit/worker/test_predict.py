@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from gateway.errors import GatewayError
 from gateway.proof.images import chest_pixels
+from gateway.records import Prediction
 from gateway.worker import predict
 from gateway.worker.predict import find_files, predict_files, write_results
 from tests.support.sources import dx, encoded
@@ -64,6 +67,29 @@ def test_every_file_has_its_line_in_order(tmp_path: Path, monkeypatch: pytest.Mo
     assert [each.failed for each in predictions] == [False, True, False, False, False]
     assert [each.line["reason"] for each in predictions] == [None, "undecodable", None, "not_chest", None]
     assert predictor.passes == [1, 1, 1]
+
+
+class Meeting(FakePredictor):
+    """Answers no batch before another one is on its way, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._both = threading.Barrier(2, timeout=60)
+
+    @property
+    def passes_at_once(self) -> int:
+        return 2
+
+    def predict(self, images: NDArray[np.float32]) -> list[Prediction]:
+        self._both.wait()
+        return super().predict(images)
+
+
+def test_batches_overlap_where_the_engine_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict, "BATCH", 1)
+    files = [write_png(tmp_path, f"{number}.png") for number in range(4)]
+    predictions = predict_files(files, Meeting(), settings_in(tmp_path))
+    assert [each.line["file"] for each in predictions] == [str(file) for file in files]
 
 
 def test_results_are_written_below_their_study(tmp_path: Path) -> None:
