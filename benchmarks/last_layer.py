@@ -27,7 +27,7 @@ from gateway.model.network import build_network, load_into
 from gateway.model.predictor import SHIPPED, read_model
 from gateway.training.crops import cropper
 from gateway.training.detector_images import detector_rows
-from gateway.training.duplicates import first_copies
+from gateway.training.duplicates import without_copies
 from gateway.training.evaluation.figures import auc
 from gateway.training.pixels import load_pixels
 from gateway.training.recipe import Recipe, read_recipe
@@ -170,17 +170,14 @@ def gains(parts: dict[str, Described], new: dict[str, Floats], old: dict[str, Fl
 def pictures(recipe: Recipe) -> dict[str, Pictures]:
     """Return what the classifier sees of training, validation, external and unlabelled images."""
     cache, silent = recipe.out / "cache", lambda done, total, activity: None  # noqa: ARG005
-    samples = find_samples(recipe)
-    whole = load_pixels([sample.path for sample in samples], cache, silent)
-    kept, rng = np.flatnonzero(first_copies(whole)), np.random.default_rng(7)
-    single = [samples[i] for i in kept]
-    of = {part: kept[_drawn(single, part, rng)] for part in ("train", "validation", "external")}
+    samples, rng = without_copies(find_samples(recipe), cache, silent), np.random.default_rng(7)
     crop = cropper(recipe.lungs, torch.device("cpu"))
     found = {}
-    for part, rows in of.items():
-        listed = [samples[i] for i in rows]
+    for part in ("train", "validation", "external"):
+        listed = [samples[i] for i in _drawn(samples, part, rng)]
+        whole = load_pixels([sample.path for sample in listed], cache, silent)
         found[part] = _pictures(
-            kept_crops(crop, recipe.lungs, whole[rows], cache).pixels,
+            kept_crops(crop, recipe.lungs, whole, cache).pixels,
             [(s.source, s.label, s.patient) for s in listed],
         )
     sources = [(source, row) for source in recipe.detector for row in detector_rows(recipe, source)]

@@ -1,35 +1,53 @@
-"""Finds copies of one image under several file names by correlation of thumbnails. `train` calls it."""
+"""Leaves out copies of one picture under several file names. `train` calls it before it decodes the images.
+
+Whole pictures are compared, as they are stored. The margins that the classifier is not shown end elsewhere in
+another compression of one picture.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 28  # side of a thumbnail: 8 × 8 pixels averaged to one
-ALIKE = 0.998  # least correlation of two copies
+from gateway.training.pixels import Progress, load_thumbnails
+from gateway.training.samples import Sample
+
+ALIKE = 0.998  # least correlation of the thumbnails of two copies
 
 
-def first_copies(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return bool (n,): whether each image of uint8 (n, 224, 224) is the first of its copies.
+def without_copies(samples: list[Sample], cache: Path, progress: Progress) -> list[Sample]:
+    """Return the samples whose picture no earlier one shows; thumbnails are kept in the folder `cache`.
 
     Copies may differ in compression, size, brightness and contrast.
+
+    Raises
+    ------
+    ConfigurationError
+        A file is not a readable image; the first such file is named.
     """
-    thumbnails = _thumbnails(pixels)
-    first = np.ones(len(pixels), np.bool_)
-    for start in range(0, len(pixels), 1024):
-        block = thumbnails[start : start + 1024]
-        alike = block @ thumbnails[: start + len(block)].T >= ALIKE
+    first = _first_copies(load_thumbnails([sample.path for sample in samples], cache, progress))
+    kept = [sample for sample, is_first in zip(samples, first, strict=True) if is_first]
+    progress(len(kept), len(samples), "images kept after removing copies")
+    return kept
+
+
+def _first_copies(thumbnails: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return bool (n,): whether each thumbnail of float32 (n, side, side) is the first of its copies."""
+    rows = _centred(thumbnails)
+    first = np.ones(len(rows), np.bool_)
+    for start in range(0, len(rows), 1024):
+        block = rows[start : start + 1024]
+        alike = block @ rows[: start + len(block)].T >= ALIKE
         earlier = np.tril(alike, start - 1)
         first[start : start + len(block)] = ~earlier.any(axis=1)
     return first
 
 
-def _thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return one row of norm 1 and mean 0 for each image: products of rows are correlations."""
-    step = pixels.shape[1] // SIDE
-    rows = [
-        image.reshape(SIDE, step, SIDE, step).mean(axis=(1, 3), dtype=np.float32).ravel() for image in pixels
-    ]
-    centred = np.stack(rows) - np.stack(rows).mean(axis=1, keepdims=True)
+def _centred(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return one row of norm 1 and mean 0 for each thumbnail: products of rows are correlations."""
+    rows = thumbnails.reshape(len(thumbnails), -1)
+    centred = rows - rows.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     return np.asarray(centred / np.maximum(lengths, 1e-6), np.float32)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from gateway.errors import ConfigurationError
 from gateway.model.card import ModelCard
 from gateway.model.network import build_network, load_into
@@ -18,7 +16,7 @@ from gateway.model.weights import read_bytes
 from gateway.training.crops import Cropper, cropper
 from gateway.training.detector import DetectorFit
 from gateway.training.detector_images import load_detector_images
-from gateway.training.duplicates import first_copies
+from gateway.training.duplicates import without_copies
 from gateway.training.evaluation.plots import require_matplotlib
 from gateway.training.image_set import ImageSet
 from gateway.training.pixels import Progress, load_pixels
@@ -64,13 +62,11 @@ def set_limits(config: Path, model: Path, progress: Progress) -> Path:
 
 def _images(recipe: Recipe, crop: Cropper, progress: Progress) -> tuple[list[Sample], ImageSet]:
     """Return the recipe's samples without copies, and the validation images among them."""
-    samples = find_samples(recipe)
     cache = recipe.out / "cache"
-    whole = load_pixels([sample.path for sample in samples], cache, progress)
-    kept = np.flatnonzero(first_copies(whole))
-    rows = [i for i in kept if samples[i].part == "validation"]
-    pixels = kept_crops(crop, recipe.lungs, whole[rows], cache).pixels
-    return [samples[i] for i in kept], ImageSet([samples[i] for i in rows], pixels, whole[rows])
+    samples = without_copies(find_samples(recipe), cache, progress)
+    validation = [sample for sample in samples if sample.part == "validation"]
+    whole = load_pixels([sample.path for sample in validation], cache, progress)
+    return samples, ImageSet(validation, kept_crops(crop, recipe.lungs, whole, cache).pixels, whole)
 
 
 def _check_lungs(recipe: Recipe, card: ModelCard) -> None:

@@ -30,7 +30,7 @@ from gateway.training.average import mean_of, renormalise
 from gateway.training.batches import Batches
 from gateway.training.crops import Cropper, cropper
 from gateway.training.detector_images import detector_rows, load_detector_images
-from gateway.training.duplicates import first_copies
+from gateway.training.duplicates import without_copies
 from gateway.training.evaluation.dataset import find_labelled, load_input
 from gateway.training.evaluation.plots import require_matplotlib
 from gateway.training.finish import finish
@@ -85,14 +85,11 @@ class Training:
     def __init__(self, recipe: Recipe, samples: list[Sample], crop: Cropper, progress: Progress) -> None:
         self._recipe, self._crop, self._progress = recipe, crop, progress
         self._device, self._cache = find_device(recipe.device), recipe.out / "cache"
-        pixels = load_pixels([sample.path for sample in samples], self._cache, progress)
-        kept = np.flatnonzero(first_copies(pixels))
-        whole = pixels[kept]
-        cropped = kept_crops(crop, recipe.lungs, whole, self._cache)
-        self.image_set = ImageSet([samples[i] for i in kept], cropped.pixels, whole)
+        single = without_copies(samples, self._cache, progress)
+        whole = load_pixels([sample.path for sample in single], self._cache, progress)
+        self.image_set = ImageSet(single, kept_crops(crop, recipe.lungs, whole, self._cache).pixels, whole)
         self._labels = torch.tensor([sample.label for sample in self.image_set.samples], device=self._device)
         self._features = _compiled(recipe.compiled)
-        progress(len(kept), len(samples), "images kept after removing copies")
 
     def run(self, only: Sequence[str] = ()) -> None:
         """Train every unfinished stage, or those named in `only`."""

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from numpy.typing import NDArray
 from PIL import Image
 
 from gateway.errors import ConfigurationError
-from gateway.training.duplicates import first_copies
+from gateway.imaging.margins import inside_margins
+from gateway.training.duplicates import without_copies
 from gateway.training.pixels import load_pixels
 from gateway.training.recipe import Recipe, read_recipe
-from gateway.training.samples import check_split, find_samples
+from gateway.training.samples import Sample, check_split, find_samples
 
 Radiographs = Callable[[Path, int, int], None]
 STAGE = {"name": "s", "objective": "classify", "augmentation": "none", "samples": 1}
@@ -102,16 +104,34 @@ def test_pixels_are_decoded_once(tmp_path: Path, radiographs: Radiographs) -> No
     np.testing.assert_array_equal(first, again)
 
 
-def test_copies_are_found_whatever_was_done_to_them() -> None:
+def test_copies_are_found_whatever_was_done_to_them(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    coarse = (Image.fromarray(rng.integers(0, 255, (9, 9), np.uint8)) for _ in range(4))
-    one, two, three, four = (
-        np.asarray(image.resize((224, 224), Image.Resampling.BICUBIC)) for image in coarse
-    )
-    darker = (one * 0.7 + 10).astype(np.uint8)
+    one, two, three, four = (pattern(rng) for _ in range(4))
     noisy = np.clip(two + rng.normal(0, 4, two.shape), 0, 255).astype(np.uint8)
-    kept = first_copies(np.stack([one, two, three, darker, noisy, four]))
-    assert kept.tolist() == [True, True, True, False, False, True]
+    larger = np.asarray(Image.fromarray(three).resize((260, 300)))
+    pictures = {"1": one, "2": two, "3": three, "4 darker": (one * 0.7 + 10).astype(np.uint8)}
+    pictures |= {"5 noisy": noisy, "6 larger": larger, "7": four}
+    assert single(tmp_path, pictures) == ["1", "2", "3", "7"]
+
+
+def test_a_copy_is_found_whose_margins_are_a_little_brighter(tmp_path: Path) -> None:
+    inside = pattern(np.random.default_rng(0))
+    bordered, brighter = (np.pad(inside, ((30, 0), (0, 40)), constant_values=grey) for grey in (5, 6))
+    assert inside_margins(bordered) != inside_margins(brighter)
+    assert single(tmp_path, {"first": bordered, "second": brighter}) == ["first"]
+
+
+def pattern(rng: np.random.Generator) -> NDArray[np.uint8]:
+    coarse = Image.fromarray(rng.integers(0, 255, (9, 9), np.uint8))
+    return np.asarray(coarse.resize((224, 224), Image.Resampling.BICUBIC))
+
+
+def single(folder: Path, pictures: dict[str, NDArray[np.uint8]]) -> list[str]:
+    """Return the names of those of the pictures that are no copies, in order."""
+    for name, picture in pictures.items():
+        Image.fromarray(picture).save(folder / f"{name}.png")
+    samples = [Sample(folder / f"{name}.png", "made up", 0, name, "train") for name in pictures]
+    return [sample.patient for sample in without_copies(samples, folder / "cache", lambda *_: None)]
 
 
 @pytest.mark.parametrize(
