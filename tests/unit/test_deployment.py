@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,31 @@ def test_the_unit_names_what_the_installation_makes() -> None:
     assert stated["Environment"] == f"GATEWAY_CONFIG={config}"
     assert "cp deploy/cxr-gateway.service /etc/systemd/system/" in OPERATIONS
     assert int(stated["TimeoutStopSec"]) > Settings.model_construct().shutdown_seconds
+
+
+def test_commands_have_the_settings_and_secrets_of_the_service(tmp_path: Path) -> None:
+    secrets, program = tmp_path / "secrets", tmp_path / "gateway"
+    secrets.write_text(
+        "# NAME=VALUE\nGATEWAY_DATABASE=postgresql://u:a$b'c d@host/x\n\nGATEWAY_WEB__TOKEN=t=1"
+    )
+    program.write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$@" "$GATEWAY_CONFIG" "$GATEWAY_DATABASE" "$GATEWAY_WEB__TOKEN"'
+    )
+    program.chmod(0o755)
+    script = (ROOT / "deploy" / "gateway").read_text()
+    for there, here in {stated_file(): secrets, unit()["ExecStart"].split()[0]: program}.items():
+        assert there in script
+        script = script.replace(there, str(here))
+    command = ["sh", "-c", script, "gateway", "list", "two words"]
+    done = subprocess.run(command, env={"PATH": os.defpath}, capture_output=True, text=True, check=True)
+    config = unit()["Environment"].removeprefix("GATEWAY_CONFIG=")
+    assert done.stdout.splitlines() == ["list", "two words", config, "postgresql://u:a$b'c d@host/x", "t=1"]
+    assert "install -m 755 deploy/gateway /usr/local/bin/gateway" in OPERATIONS
+
+
+def stated_file() -> str:
+    """Return the file of secrets that the unit names."""
+    return unit()["EnvironmentFile"].removeprefix("-")
 
 
 def test_docker_run_publishes_the_ports_and_states_settings() -> None:
