@@ -1,4 +1,4 @@
-"""Folders that survive a power cut, and the files below a folder: every part that makes a folder asks here."""
+"""Folders that survive a power cut, and the files in a folder: every part that makes a folder asks here."""
 
 from __future__ import annotations
 
