@@ -69,7 +69,7 @@ class FilePrediction:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What people see of an answer.
+    """The picture of an answer for people.
 
     Attributes
     ----------
