@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import tomllib
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,33 @@ def test_the_image_copies_what_exists_and_runs_a_command() -> None:
     assert [source for source in sources if not (ROOT / source).exists()] == []
     (role,) = re.findall(r"GATEWAY_ROLE=(\w+)", DOCKERFILE)
     assert {role, "health"} <= COMMANDS.keys()
+
+
+def test_the_image_has_the_extras_that_it_is_built_with() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (default,) = re.findall(r"^ARG EXTRAS=(\S+)", DOCKERFILE, re.MULTILINE)
+    stated = re.findall(r"--build-arg EXTRAS=([\w,]+)", OPERATIONS)
+    assert stated
+    assert {name for each in (default, *stated) for name in each.split(",")} <= extras.keys()
+
+
+@pytest.mark.parametrize("role", ["serve", "receive", "work", "pull --by-schedule", "web"])
+def test_a_container_runs_a_role_and_asks_its_health(role: str, tmp_path: Path) -> None:
+    for program in ("gateway", "python"):
+        (tmp_path / program).write_text(f'#!/bin/sh\necho {program} "$#" "$1"\n')
+        (tmp_path / program).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.defpath}", "GATEWAY_ROLE": role}
+
+    def said(command: str) -> str:
+        done = subprocess.run(
+            ["sh", "-c", command], env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    (command,) = re.findall(r"^CMD (\[.+\])$", DOCKERFILE, re.MULTILINE)
+    assert said(json.loads(command)[2]) == f"gateway {len(role.split())} {role.split()[0]}"
+    (health,) = re.findall(r"^HEALTHCHECK .*\\\n    CMD ((?:.*\\\n)*.*)$", DOCKERFILE, re.MULTILINE)
+    assert said(health) == {"serve": "gateway 1 health", "web": "python 2 -c"}.get(role, "")
 
 
 def test_the_image_takes_no_cuda() -> None:
