@@ -20,20 +20,25 @@ RUN if [ -n "$TORCH_INDEX_URL" ]; then \
     fi
 COPY --chown=gateway gateway gateway
 COPY --chown=gateway config config
-RUN pip install --no-cache-dir -c constraints.txt '.[local]'
+# Extras of pyproject.toml: local runs the networks here, s3 keeps images in a bucket, grpc asks model servers.
+ARG EXTRAS=local
+RUN pip install --no-cache-dir -c constraints.txt ".[$EXTRAS]"
 
 USER gateway
 ENV GATEWAY_CONFIG=/app/config/gateway.yaml GATEWAY_DATA_DIR=/data PYTHONUNBUFFERED=1
 VOLUME /data
 EXPOSE 11112 8080
 
-# `serve` is everything; `web` alone, without the DICOM port, is what docs/space.md needs.
+# `serve` is everything; `web` alone, without the DICOM port, is what docs/space.md needs. `receive`, `work` and
+# `pull --by-schedule` are one role each.
 ENV GATEWAY_ROLE=serve
 
-# Every role sends its supervisor heartbeats: this holds with TLS, peers, any port, and without pages.
+# Every role sends its supervisor heartbeats: this holds with TLS, peers, any port, and without pages. A role alone
+# ends by itself where one of its threads has failed.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=120s \
-    CMD if [ "$GATEWAY_ROLE" = serve ]; then gateway health; else \
-            python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:${GATEWAY_WEB__PORT:-8080}/health/live')"; \
-        fi
+    CMD case "$GATEWAY_ROLE" in \
+            serve) gateway health ;; \
+            web) python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:${GATEWAY_WEB__PORT:-8080}/health/live')" ;; \
+        esac
 
-CMD ["sh", "-c", "exec gateway \"$GATEWAY_ROLE\""]
+CMD ["sh", "-c", "exec gateway $GATEWAY_ROLE"]

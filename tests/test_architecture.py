@@ -54,7 +54,7 @@ LAYERS: dict[str, set[str]] = {
     | {"command_name", "store", "receive", "deliver", "pull", "worker", "web", "sandbox"},
     "training": CORE,
     "export": CORE | {"remote"},
-    "commissioning": CORE | {"store", "worker"},
+    "commissioning": CORE | {"files", "store", "worker"},
     "proof": VALUES | RUNNING | {"dicom", "requestor", "store", "receive", "deliver", "worker", "processes"},
     "commands": CORE
     | RUNNING

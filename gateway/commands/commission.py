@@ -13,6 +13,7 @@ from gateway.commands.console import out, staged, warn
 from gateway.commands.opening import open_ledger, open_settings
 from gateway.commands.options import Config
 from gateway.errors import GatewayError
+from gateway.files.folders import existing
 
 if TYPE_CHECKING:
     from gateway.commissioning.commission import Commissioned
@@ -78,9 +79,9 @@ def commission(
             stores.received.fetch(path)
 
     target = folder or settings.data_dir / "profiles" / f"{datetime.now().astimezone():%Y-%m-%d}"
-    check_free(target)
+    check_free(target, existing(target.absolute().parent), "--out")
     if report is not None:
-        check_writable(report)
+        check_free(report, report.absolute().parent, "--report")
     request = Request(
         site=site,
         model=settings.model.path,
@@ -97,25 +98,19 @@ def commission(
     for each in made.left_out:
         warn(f"{each.name}: left out: {each.reason}", style="yellow")
     sha256 = made.write(target)
-    if report is not None:
-        write_report(made, sha256, settings.model.path, report)
     print_figures(made)
     there = target.resolve()  # settings have other relative paths than the shell
     out.print(f"the profile is in {there}; put it to use by model.profile: {there}", soft_wrap=True)
+    if report is not None:
+        write_report(made, sha256, settings.model.path, report)
 
 
-def check_free(folder: Path) -> None:
-    """Refuse a folder that exists, before any time is spent."""
-    if folder.exists():
-        raise GatewayError(f"{folder} exists: state another folder by --out")
-
-
-def check_writable(file: Path) -> None:
-    """Refuse a file that cannot be written, before any time is spent: a profile is not made twice."""
-    if file.is_dir():
-        raise GatewayError(f"{file} is a folder: state a file by --report")
-    if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
-        raise GatewayError(f"{file} cannot be written: state another file by --report")
+def check_free(path: Path, above: Path, option: str) -> None:
+    """Refuse a path that exists, or cannot be made in the folder `above`, before any time is spent."""
+    if path.exists():
+        raise GatewayError(f"{path} exists: state another one by {option}")
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise GatewayError(f"{path} cannot be written: state another one by {option}")
 
 
 def write_report(made: Commissioned, sha256: str, model: Path | None, file: Path) -> None:
@@ -124,10 +119,12 @@ def write_report(made: Commissioned, sha256: str, model: Path | None, file: Path
     from gateway.model.predictor import SHIPPED, read_model
 
     card, _ = read_model(SHIPPED if model is None else model)
+    page = report_page(made.card, sha256, card, made.evidence)
     try:
-        file.write_text(report_page(made.card, sha256, card, made.evidence), encoding="utf-8")
+        with file.open("x", encoding="utf-8") as written:
+            written.write(page)
     except OSError as error:
-        raise GatewayError(f"{file}: {error.strerror}") from None
+        raise GatewayError(f"the profile is made, and its page is not: {file}: {error.strerror}") from None
 
 
 def print_figures(made: Commissioned) -> None:

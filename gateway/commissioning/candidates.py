@@ -125,6 +125,10 @@ def as_inputs(candidates: Sequence[Candidate]) -> Floats:
 def _header(given: Given, rules: EligibilityRules) -> Header | str:
     """Return the header of an image, or why it is not used."""
     try:
+        given.path.open("rb").close()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    try:
         if is_picture(given.path):
             return Header(given)
         source = read_source(given.path)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from shutil import rmtree
 from typing import NamedTuple
 
 import numpy as np
@@ -42,6 +43,7 @@ from gateway.commissioning.fitting import Fitting
 from gateway.commissioning.given import Given
 from gateway.commissioning.signs import check_apart, check_far_out, check_order
 from gateway.errors import GatewayError
+from gateway.files.folders import leave_to_owner, make_folder
 from gateway.imaging.eligibility import EligibilityRules
 from gateway.model.abstention import reason_to_abstain
 from gateway.model.card import ModelCard, Weights
@@ -133,11 +135,21 @@ class Commissioned(NamedTuple):
         GatewayError
             The folder exists, or cannot be written.
         """
+        refused = f"{folder}: %s; state another folder by --out"
         try:
-            folder.mkdir(parents=True)
-            return write_profile(folder, self.card, self.statistics)
+            make_folder(folder.parent)
+            folder.mkdir()
+            leave_to_owner(folder)
         except OSError as error:
-            raise GatewayError(f"{folder}: {error.strerror}; state another folder by --out") from None
+            raise GatewayError(refused % error.strerror) from None
+        try:
+            sha256 = write_profile(folder, self.card, self.statistics)
+        except OSError as error:
+            rmtree(folder, ignore_errors=True)  # half a profile would take the name
+            raise GatewayError(refused % error.strerror) from None
+        for file in folder.iterdir():
+            leave_to_owner(file)
+        return sha256
 
 
 class _Site(NamedTuple):

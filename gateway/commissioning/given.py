@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import GatewayError, Missing
+from gateway.files.folders import files_below
 from gateway.store.ledger import Ledger
 from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
@@ -47,20 +48,37 @@ def given_images(
     Raises
     ------
     GatewayError
-        The source does not exist, or the gateway does not keep one of the images.
+        The source does not exist or cannot be read, or the gateway does not keep one of the images.
     """
     if source == FEEDBACK:
         ledger = open_ledger()
         return kept_images(ledger, fetch, judged_images(ledger, sick=sick))
     path = Path(source)
-    if path.is_dir():
-        return [Given(str(each), each) for each in sorted(path.rglob("*")) if each.is_file()]
+    if source and path.is_dir():
+        return [Given(str(each), each) for each in files_below(path)]
     if path.suffix == LIST_SUFFIX and path.is_file():
-        lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-        return kept_images(open_ledger(), fetch, [line for line in lines if line])
+        uids = listed_uids(path)
+        return kept_images(open_ledger(), fetch, uids)
     raise GatewayError(
         f"{source}: give a folder of images, a file *.txt with one SOP Instance UID a line, or {FEEDBACK}"
     )
+
+
+def listed_uids(file: Path) -> list[str]:
+    """Return the lines of a list that are not empty.
+
+    Raises
+    ------
+    GatewayError
+        The file cannot be read, or is no UTF-8 text.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise GatewayError(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise GatewayError(f"{file}: no UTF-8 text; save it as UTF-8, one SOP Instance UID a line") from None
+    return [line.strip() for line in lines if line.strip()]
 
 
 def kept_images(ledger: Ledger, fetch: Fetch, uids: list[str]) -> list[Given]:

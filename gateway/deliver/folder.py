@@ -19,7 +19,7 @@ from gateway.deliver.destination import AuditTarget, Destination
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.doctor.finding import Finding, good, wrong
 from gateway.files.atomic import begin_copy
-from gateway.files.folders import existing, make_folder, sync_folder
+from gateway.files.folders import existing, leave_to_owner, make_folder, sync_folder
 from gateway.settings import FolderDestination
 from gateway.store.entries import PendingDelivery
 
@@ -136,6 +136,7 @@ class _Copy:
         if self._path.is_file() and filecmp.cmp(self._path, self._delivery.path, shallow=False):
             return
         self.folder.mkdir(exist_ok=True)
+        leave_to_owner(self.folder)
         self._temporary.unlink(missing_ok=True)  # of a killed attempt; another that still writes has its own
         self._file = begin_copy(self._delivery.path, self._temporary)
 

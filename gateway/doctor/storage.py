@@ -7,16 +7,18 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from gateway.doctor.database_server import server
 from gateway.doctor.finding import Finding, doubtful, good, wrong
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Retry
+from gateway.files.answering import Answering
 from gateway.files.folders import existing
 from gateway.records import State
-from gateway.settings import S3Store, Settings
+from gateway.settings import FolderStore, S3Store, Settings
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import is_older
@@ -40,7 +42,10 @@ def disk(settings: Settings) -> Iterator[Finding]:
             "here: give this user the right to write there, or set data_dir",
         )
         return
-    yield _space(settings, there)
+    doing = "written" if there == settings.data_dir else "made"
+    told = f"{settings.data_dir} can be {doing}"
+    yield _space(settings, told, shutil.disk_usage(there).free)
+    yield from _space_of_images(settings)
     if milliseconds > SLOW_SYNC_MS:
         told = f"a sync takes {milliseconds:.0f} ms"
         yield doubtful("disk", told, "here: a faster disk for data_dir; each image waits for three syncs")
@@ -55,17 +60,16 @@ def _sync_ms(folder: Path) -> float:
     return 1000 * (time.perf_counter() - start)
 
 
-def nearly_full(settings: Settings) -> bool:
-    """Tell whether the disk is so full that the listener rejects associations."""
-    free = shutil.disk_usage(existing(settings.data_dir)).free
-    return free >> 20 < settings.scp.reject_below_disk_mb
+def _space_of_images(settings: Settings) -> Iterator[Finding]:
+    """Yield the finding on the disk of images that lie outside `data_dir`; where it is away, others tell."""
+    if isinstance(settings.store, FolderStore) and settings.store.path:
+        with suppress(Retry, OSError):
+            yield _space(settings, str(settings.store.path), Answering(settings.store.path).free_bytes())
 
 
-def _space(settings: Settings, there: Path) -> Finding:
-    free = shutil.disk_usage(there).free
-    doing = "written" if there == settings.data_dir else "made"
-    told = f"{settings.data_dir} can be {doing}, {free / 1e9:.1f} GB free"
-    if nearly_full(settings):
+def _space(settings: Settings, told: str, free: int) -> Finding:
+    told = f"{told}, {free / 1e9:.1f} GB free"
+    if free >> 20 < settings.scp.reject_below_disk_mb:
         advice = f"here: free some; below {settings.scp.reject_below_disk_mb} MB associations are rejected"
         return wrong("disk", told, f"{advice} (scp.reject_below_disk_mb)")
     limit = settings.scp.min_free_disk_mb

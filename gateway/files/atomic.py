@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.files.draft import GROUP_READS, Buffer, Draft
+from gateway.files.folders import leave_to_owner
 
 OWNER_READS = 0o600
 _NOT_BY_SYSTEM = {errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}  # for these two file systems
@@ -32,6 +33,7 @@ def replace_file(path: Path, content: bytes) -> None:
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     try:
         draft.write_bytes(content)
+        leave_to_owner(draft)
         draft.replace(path)
     except OSError:
         with suppress(OSError):

@@ -85,11 +85,6 @@ class DataDirectory:
         return self.run / "roles.json"
 
     @property
-    def web_key(self) -> Path:
-        """The key that signs browser sessions and seals searches for patients."""
-        return self.run / "web.key"
-
-    @property
     def export_key(self) -> Path:
         """The key that pseudonymises exported feedback."""
         return self.run / "export.key"

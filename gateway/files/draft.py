@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.files.folders import sync_folder
+from gateway.files.folders import leave_to_owner, sync_folder
 
 Buffer = bytes | bytearray | memoryview
 
@@ -50,6 +50,7 @@ class Draft:
         self._head_size = len(head)
         self._sha256 = hashlib.sha256()
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        leave_to_owner(self._path)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
         self._append(head)
 

@@ -1,9 +1,12 @@
-"""Folders that survive a power cut: every part that makes a folder makes it here."""
+"""Folders that survive a power cut, and the files in a folder: every part that makes a folder asks here."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
+
+from gateway.errors import GatewayError
 
 
 def make_folder(folder: Path) -> None:
@@ -17,12 +20,45 @@ def make_folder(folder: Path) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(exist_ok=True)
+        leave_to_owner(each)
         sync_folder(each.parent)
+
+
+def leave_to_owner(path: Path) -> None:
+    """Give what root has just made to the owner of its folder, as SQLite does.
+
+    Else a command that root runs begins the log or the audit file of a day, and the service cannot write it.
+    """
+    if os.geteuid():
+        return
+    with suppress(OSError):  # such as an NFS that takes root for nobody
+        folder = path.parent.stat()
+        if folder.st_uid:
+            os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
 
 
 def existing(folder: Path) -> Path:
     """Return the folder, or the nearest one above it that exists: an examination makes none."""
     return next((each for each in (folder, *folder.parents) if each.exists()), folder)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return every file in a folder and the folders in it, sorted; links to folders are not followed.
+
+    Raises
+    ------
+    GatewayError
+        If one of the folders cannot be read: its files would be missing, and nobody would know.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    try:
+        found = [Path(where, name) for where, _, names in os.walk(folder, onerror=refuse) for name in names]
+    except OSError as error:
+        raise GatewayError(f"{error.filename}: {error.strerror}; make it readable, or take it away") from None
+    return sorted(file for file in found if file.is_file())
 
 
 def sync_folder(folder: Path) -> None:

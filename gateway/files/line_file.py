@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from threading import Lock
 
-from gateway.files.folders import make_folder
+from gateway.files.folders import leave_to_owner, make_folder
 
 
 class LineFile:
@@ -46,6 +46,7 @@ class LineFile:
         make_folder(self.path.parent)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(self.path, flags, 0o640)
+        leave_to_owner(self.path)
         self._inode = os.fstat(self._descriptor).st_ino
 
     def _follow(self) -> None:

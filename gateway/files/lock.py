@@ -9,6 +9,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from gateway.files.folders import leave_to_owner
+
 
 def open_lock(path: Path) -> int:
     """Open a lock file, made where it is missing; return its descriptor, which no child inherits by itself.
@@ -18,7 +20,9 @@ def open_lock(path: Path) -> int:
     OSError
         If the file cannot be opened.
     """
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    leave_to_owner(path)
+    return descriptor
 
 
 def try_lock(descriptor: int) -> bool:

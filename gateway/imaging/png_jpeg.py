@@ -52,8 +52,11 @@ def read_png_or_jpeg(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Gre
 
 
 def _require_few_scans(data: bytes, image: Image.Image) -> None:
-    """Bound the number of scans from above: each scan of a progressive JPEG visits every block."""
-    if image.format == "JPEG" and data.count(b"\xff\xda") > MAX_SCANS:
+    """Bound the number of scans from above: each scan of a progressive JPEG visits every block.
+
+    A JPEG of several pictures (CIPA DC-007) is of another format for Pillow, and decoded likewise.
+    """
+    if image.format != "PNG" and data.count(b"\xff\xda") > MAX_SCANS:
         raise Reject(Reason.UNDECODABLE, f"The picture has more than {MAX_SCANS} scans.")
 
 

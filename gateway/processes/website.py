@@ -83,7 +83,7 @@ def site_of(settings: Settings, ledger: Ledger) -> Site:
         ledger=ledger,
         stores=stores,
         intake=Intake(Capacity(settings.scp, stores.received, ledger, data_dir), stores.received, ledger),
-        access=Access(web, directory.web_key, record_turned_away),
+        access=Access(web, settings.web_key, record_turned_away),
         display=Display(pictures, stores.received),
         sandbox=PredictionSandbox(settings),
         bodies=Bodies(directory.uploads, web.max_upload_mb, settings.scp.min_free_disk_mb),

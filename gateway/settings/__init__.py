@@ -171,6 +171,12 @@ class Settings(BaseSettings):
         folder = self.directory.run if isinstance(self.store, S3Store) else self.directory.kept
         return folder / "patient.key"
 
+    @property
+    def web_key(self) -> Path:
+        """Key that signs browser sessions and seals searches: where hosts share images, beside these."""
+        shares = isinstance(self.store, FolderStore) and self.store.path
+        return (self.directory.kept if shares else self.directory.run) / "web.key"
+
     @cached_property
     def database_url(self) -> str:
         """SQLAlchemy's URL of the ledger."""

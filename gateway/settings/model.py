@@ -28,7 +28,7 @@ class Model(Section):
     urls: tuple[ServerURL, ...] = ()
     """Model servers that hold the same models, as [http://gpu1:8000, http://gpu2:8000]; https is TLS."""
     protocol: Literal["http", "grpc"] = "http"
-    """How the protocol goes to `urls`: http, or grpc. For gRPC name the servers' gRPC ports, as
+    """Transport of the Open Inference Protocol: http, or grpc. For gRPC name the servers' gRPC ports, as
     [http://gpu1:8001], without a path; workers need the extra grpc: pip install 'cxr-gateway[grpc]'."""
     classifier_name: ServerModelName = "cxr-classifier"
     """Name of the classifier at the servers."""

@@ -58,9 +58,9 @@ class SCP(Section):
     message_timeout_seconds: float = Field(60, gt=0)
     """Seconds of silence within a message, and for one PDU as a whole, before the association is aborted."""
     min_free_disk_mb: int = Field(512, ge=0)
-    """Free space on data_dir in MB below which C-STORE is answered A700 (out of resources)."""
+    """Free space for images in MB below which C-STORE is answered A700 (out of resources)."""
     reject_below_disk_mb: int = Field(128, ge=0)
-    """Free space on data_dir in MB below which associations are rejected."""
+    """Free space for images in MB below which associations are rejected."""
     max_queued_images: int = Field(10_000, ge=1)
     """Images without an answer beyond which C-STORE is answered A700."""
     max_memory_mb: int = Field(192, ge=1)

@@ -33,7 +33,7 @@ class Schedule(Section):
 
 
 class SourceRules(Section):
-    """What holds for a source of any kind."""
+    """Settings that sources of every kind have."""
 
     schedule: Schedule | None = None
     """Search and fetch by schedule, as {recent_hours: 2, sweep_at: "02:00", quiet_hours: []}; {} takes the

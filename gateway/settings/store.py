@@ -47,7 +47,7 @@ class S3Store(Section):
     checksum: bool = True
     """Let the server compare the SHA-256 of what arrives. false for servers that do not know it."""
     confirm: Literal["head", "read"] = "head"
-    """How an object is confirmed before its sender is told: head asks for it, read reads it back."""
+    """Confirmation of an object before its sender is told: head asks for it, read reads it back."""
     timeout_seconds: float = Field(10, gt=0)
     """Seconds for one request, and for the attempts at one object together."""
     cache_mb: int = Field(2000, ge=100)

@@ -21,7 +21,7 @@ class User(Section):
     password: Annotated[str, StringConstraints(pattern=r"^scrypt\$\d+\$[0-9a-f]{32,}\$[0-9a-f]{64,}$")]
     """Hash that `gateway hash-password` prints."""
     roles: tuple[Role, ...] = ("reader", "administrator")
-    """What the user may do: viewer looks; reader also gives feedback, uploads and downloads; administrator
+    """Permissions: viewer looks; reader also gives feedback, uploads and downloads; administrator
     also retries and sends again."""
 
     @field_validator("roles", mode="before")

@@ -21,7 +21,7 @@ _COUNTER = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # counts on wh
 
 
 class _Look(NamedTuple):
-    """What the server's clock said when the counter stood there."""
+    """A time of the server's clock, and the counter of this machine at that moment."""
 
     time: datetime
     counter: float

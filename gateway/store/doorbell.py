@@ -14,6 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from gateway.files.folders import leave_to_owner
+
 LOOK_SECONDS = 5.0
 """Longest time for which a worker relies on the doorbell."""
 
@@ -88,6 +90,7 @@ def _open(path: Path) -> tuple[int, int]:
     try:
         with suppress(FileExistsError):
             os.mkfifo(path, 0o600)
+            leave_to_owner(path)
         both = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gateway.errors import ConfigurationError, DatabaseAway, GatewayError, NoGatewayYet
-from gateway.files.folders import make_folder
+from gateway.files.folders import leave_to_owner, make_folder
 from gateway.settings import S3Store, Settings
 from gateway.store.database import open_engine
 from gateway.store.database_errors import UNKNOWN_NAME, heals_by_itself
@@ -106,7 +106,8 @@ def _explained(settings: Settings, engine: sa.Engine) -> Iterator[None]:
 
 
 def hide_from_others(database: Path) -> None:
-    """Take from other users the right to read a database that an earlier version made without umask 027."""
+    """Leave the database to the owner of its folder alone; an earlier version made it without umask 027."""
     for file in database.parent.glob(f"{database.name}*"):
+        leave_to_owner(file)
         with suppress(OSError):  # another user's
             file.chmod(file.stat().st_mode & ~0o027)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.errors import Retry
 from gateway.files.atomic import replace_file
+from gateway.files.folders import make_folder
 
 _FULL_AFTER_CLEANING = 0.9
 _FORMER = "*.u16"
@@ -58,7 +59,7 @@ class Pictures:
         """Keep a picture; return None where it cannot be kept, or its file has gone meanwhile."""
         path = self._path(source, kind)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             replace_file(path, content)
         except OSError:
             return None

@@ -54,7 +54,7 @@ _SESSION = (
     " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, {local}),"
     f" set_config('lock_timeout', '{LOCK_WAIT_MS}', {{local}}), clock_timestamp()"
 )
-"""What an acknowledgement rests on.
+"""The settings of a session by which a commit is durable and no wait is endless.
 
 `local`, `remote_write` and `remote_apply` sync the server's own disk, too, and stay.
 """

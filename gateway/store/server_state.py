@@ -24,7 +24,7 @@ class Risk:
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What a server says of itself.
+    """A server's statements of itself.
 
     Attributes
     ----------

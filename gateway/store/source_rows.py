@@ -19,7 +19,7 @@ FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 5.0, 600.0
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """What is known of a source; `searched` has local times by the name of the window."""
+    """A source as last searched; `searched` has local times by the name of the window."""
 
     name: str
     failures: int

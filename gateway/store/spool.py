@@ -16,7 +16,7 @@ from gateway.errors import Missing, Retry
 from gateway.files.answering import Answering
 from gateway.files.atomic import create_once
 from gateway.files.draft import Buffer, Draft
-from gateway.files.folders import make_folder, sync_folder
+from gateway.files.folders import leave_to_owner, make_folder, sync_folder
 from gateway.store.ledger import Ledger
 from gateway.store.marks import Mark, mark_of
 
@@ -65,7 +65,9 @@ class Spool:
         """Make all subfolders now: none is born while an acknowledgement waits."""
         make_folder(self._incoming)
         for number in range(256):
-            (self.root / f"{number:02x}").mkdir(exist_ok=True)
+            subfolder = self.root / f"{number:02x}"
+            subfolder.mkdir(exist_ok=True)
+            leave_to_owner(subfolder)
         sync_folder(self.root)
         self.remove_leftovers()
         self._is_prepared = True

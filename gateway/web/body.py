@@ -19,6 +19,7 @@ from anyio import to_thread
 from starlette.requests import Request
 
 from gateway.errors import Retry
+from gateway.files.folders import make_folder
 
 WINDOW_BYTES = 1 << 20
 
@@ -76,7 +77,7 @@ class Bodies:
     """
 
     def __init__(self, folder: Path, most_mb: int, min_free_mb: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._folder = folder
         self._most_mb, self._min_free_mb = most_mb, min_free_mb
 

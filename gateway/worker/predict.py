@@ -16,6 +16,7 @@ from pydicom import Dataset
 
 from gateway.deliver.folder import study_folder
 from gateway.errors import GatewayError, Reject, Retry
+from gateway.files.folders import files_below
 from gateway.imaging.eligibility import EligibilityRules
 from gateway.imaging.margins import Pixels
 from gateway.imaging.png_jpeg import MARK_BYTES, is_png_or_jpeg, read_png_or_jpeg
@@ -72,7 +73,7 @@ class FilePrediction:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What people see of an answer.
+    """The picture of an answer for people.
 
     Attributes
     ----------
@@ -95,13 +96,13 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     Raises
     ------
     GatewayError
-        If a path does not exist or nothing is found.
+        If a path does not exist, a folder cannot be read, or nothing is found.
     """
     found: list[Path] = []
     for path in paths:
         if not path.exists():
             raise GatewayError(f"{path}: no such file or folder")
-        found += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        found += files_below(path) if path.is_dir() else [path]
     if not found:
         raise GatewayError(f"{', '.join(map(str, paths))}: no files there")
     return found

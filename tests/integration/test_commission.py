@@ -92,10 +92,10 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
     elif damage == "both":
         options, told = ["--sick", site / "normal"], "is given as normal, and as sick under the name"
     elif damage == "no report":
-        options, told = ["--report", tmp_path], "is a folder: state a file by --report"
+        options, told = ["--report", tmp_path], "exists: state another one by --report"
     else:
         (tmp_path / "profile").mkdir()
-        told = "state another folder by --out"
+        told = "exists: state another one by --out"
     done = commission(given, tmp_path, *options)
     assert done.returncode == 1
     assert told in done.stderr.splitlines()[-1]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import tomllib
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,33 @@ def test_the_image_copies_what_exists_and_runs_a_command() -> None:
     assert [source for source in sources if not (ROOT / source).exists()] == []
     (role,) = re.findall(r"GATEWAY_ROLE=(\w+)", DOCKERFILE)
     assert {role, "health"} <= COMMANDS.keys()
+
+
+def test_the_image_has_the_extras_that_it_is_built_with() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (default,) = re.findall(r"^ARG EXTRAS=(\S+)", DOCKERFILE, re.MULTILINE)
+    stated = re.findall(r"--build-arg EXTRAS=([\w,]+)", OPERATIONS)
+    assert stated
+    assert {name for each in (default, *stated) for name in each.split(",")} <= extras.keys()
+
+
+@pytest.mark.parametrize("role", ["serve", "receive", "work", "pull --by-schedule", "web"])
+def test_a_container_runs_a_role_and_asks_its_health(role: str, tmp_path: Path) -> None:
+    for program in ("gateway", "python"):
+        (tmp_path / program).write_text(f'#!/bin/sh\necho {program} "$#" "$1"\n')
+        (tmp_path / program).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.defpath}", "GATEWAY_ROLE": role}
+
+    def said(command: str) -> str:
+        done = subprocess.run(
+            ["sh", "-c", command], env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    (command,) = re.findall(r"^CMD (\[.+\])$", DOCKERFILE, re.MULTILINE)
+    assert said(json.loads(command)[2]) == f"gateway {len(role.split())} {role.split()[0]}"
+    (health,) = re.findall(r"^HEALTHCHECK .*\\\n    CMD ((?:.*\\\n)*.*)$", DOCKERFILE, re.MULTILINE)
+    assert said(health) == {"serve": "gateway 1 health", "web": "python 2 -c"}.get(role, "")
 
 
 def test_the_image_takes_no_cuda() -> None:
@@ -152,6 +181,31 @@ def test_the_unit_names_what_the_installation_makes() -> None:
     assert stated["Environment"] == f"GATEWAY_CONFIG={config}"
     assert "cp deploy/cxr-gateway.service /etc/systemd/system/" in OPERATIONS
     assert int(stated["TimeoutStopSec"]) > Settings.model_construct().shutdown_seconds
+
+
+def test_commands_have_the_settings_and_secrets_of_the_service(tmp_path: Path) -> None:
+    secrets, program = tmp_path / "secrets", tmp_path / "gateway"
+    secrets.write_text(
+        "# NAME=VALUE\nGATEWAY_DATABASE=postgresql://u:a$b'c d@host/x\n\nGATEWAY_WEB__TOKEN=t=1"
+    )
+    program.write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$@" "$GATEWAY_CONFIG" "$GATEWAY_DATABASE" "$GATEWAY_WEB__TOKEN"'
+    )
+    program.chmod(0o755)
+    script = (ROOT / "deploy" / "gateway").read_text()
+    for there, here in {stated_file(): secrets, unit()["ExecStart"].split()[0]: program}.items():
+        assert there in script
+        script = script.replace(there, str(here))
+    command = ["sh", "-c", script, "gateway", "list", "two words"]
+    done = subprocess.run(command, env={"PATH": os.defpath}, capture_output=True, text=True, check=True)
+    config = unit()["Environment"].removeprefix("GATEWAY_CONFIG=")
+    assert done.stdout.splitlines() == ["list", "two words", config, "postgresql://u:a$b'c d@host/x", "t=1"]
+    assert "install -m 755 deploy/gateway /usr/local/bin/gateway" in OPERATIONS
+
+
+def stated_file() -> str:
+    """Return the file of secrets that the unit names."""
+    return unit()["EnvironmentFile"].removeprefix("-")
 
 
 def test_docker_run_publishes_the_ports_and_states_settings() -> None:

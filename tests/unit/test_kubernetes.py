@@ -15,7 +15,7 @@ import yaml
 from gateway.commands.app import COMMANDS
 from gateway.configuration.problems import setting_names
 from gateway.configuration.settings_file import check_settings, load_settings
-from gateway.settings import Settings
+from gateway.settings import FolderStore, Settings
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 VERSION = "1.37.0"
@@ -30,7 +30,7 @@ OBJECTS = [
 each_object = pytest.mark.parametrize(
     "manifest", OBJECTS, ids=lambda each: f"{each['kind']}-{each['metadata']['name']}"
 )
-RUNNING = [each for each in OBJECTS if each["kind"] in ("Deployment", "Job")]
+RUNNING = [each for each in OBJECTS if each["kind"] in ("StatefulSet", "Job")]
 
 
 def of_kind(kind: str) -> dict[str, Any]:
@@ -40,6 +40,11 @@ def of_kind(kind: str) -> dict[str, Any]:
 def container_of(running: dict[str, Any]) -> dict[str, Any]:
     (container,) = running["spec"]["template"]["spec"]["containers"]
     return dict(container)
+
+
+def own_volumes(running: dict[str, Any]) -> set[str]:
+    """Return the volumes that each pod has for itself, for as long as its number exists."""
+    return {each["metadata"]["name"] for each in running["spec"].get("volumeClaimTemplates", ())}
 
 
 @pytest.fixture
@@ -79,18 +84,33 @@ def test_containers_run_a_command_without_rights(running: dict[str, Any]) -> Non
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert {mount["name"] for mount in container["volumeMounts"]} == {each["name"] for each in pod["volumes"]}
+    volumes = {each["name"] for each in pod["volumes"]} | own_volumes(running)
+    assert {mount["name"] for mount in container["volumeMounts"]} == volumes
     assert "memory" in container["resources"]["limits"]
     assert not pod["automountServiceAccountToken"]
 
 
-def test_every_deployment_survives_the_loss_of_a_node() -> None:
-    deployments = of_kind("Deployment")
-    assert deployments.pop("pull")["strategy"] == {"type": "Recreate"}  # never two, which would search twice
-    assert deployments.keys() == {"receive", "work", "web"} == of_kind("PodDisruptionBudget").keys()
-    assert all(each["replicas"] >= 2 for each in deployments.values())
+def test_every_role_survives_the_loss_of_a_node() -> None:
+    roles = of_kind("StatefulSet")
+    assert roles.pop("pull")["replicas"] == 1  # never two, which would search twice
+    assert roles.keys() == {"receive", "work", "web"} == of_kind("PodDisruptionBudget").keys()
+    assert all(each["replicas"] >= 2 for each in roles.values())
     for name, budget in of_kind("PodDisruptionBudget").items():
-        assert budget["selector"] == deployments[name]["selector"]
+        assert budget["selector"] == roles[name]["selector"]
+
+
+def test_pods_share_the_images_and_never_the_data_directory(settings: Settings) -> None:
+    assert isinstance(settings.store, FolderStore)
+    for running in RUNNING:
+        mounted = {each["mountPath"]: each["name"] for each in container_of(running)["volumeMounts"]}
+        claims = {
+            each["persistentVolumeClaim"]["claimName"]
+            for each in running["spec"]["template"]["spec"]["volumes"]
+            if "persistentVolumeClaim" in each
+        }
+        assert claims == {mounted[str(settings.store.path)]} == of_kind("PersistentVolumeClaim").keys()
+        if running["kind"] == "StatefulSet":  # its log, audit trail and locks outlive a pod
+            assert own_volumes(running) == {mounted[str(settings.data_dir)]}
 
 
 def test_ports_and_folders_are_those_of_the_settings(settings: Settings) -> None:
@@ -113,9 +133,9 @@ def test_ports_and_folders_are_those_of_the_settings(settings: Settings) -> None
 
 
 def test_pods_have_time_to_drain(settings: Settings) -> None:
-    for name, deployment in of_kind("Deployment").items():
-        pod = deployment["template"]["spec"]
-        before = container_of({"spec": deployment}).get("lifecycle", {}).get("preStop")
+    for name, role in of_kind("StatefulSet").items():
+        pod = role["template"]["spec"]
+        before = container_of({"spec": role}).get("lifecycle", {}).get("preStop")
         pause = int(before["exec"]["command"][1]) if before else 0
         drains = pause + settings.scp.drain_notice_seconds + settings.shutdown_seconds
         assert pod["terminationGracePeriodSeconds"] > drains, name
@@ -165,7 +185,7 @@ def test_kustomize_builds_every_object_in_one_namespace(built: list[dict[str, An
 
 def test_pods_use_the_settings_and_secrets_that_kustomize_makes(built: list[dict[str, Any]]) -> None:
     names = {(each["kind"], each["metadata"]["name"]) for each in built}
-    for pod in [each["spec"]["template"]["spec"] for each in built if each["kind"] in ("Deployment", "Job")]:
+    for pod in [each["spec"]["template"]["spec"] for each in built if each["kind"] in ("StatefulSet", "Job")]:
         (container,) = pod["containers"]
         assert container["image"] == "registry.example/cxr-gateway:0.2.0"
         assert [("Secret", each["secretRef"]["name"]) in names for each in container["envFrom"]] == [True]
@@ -174,7 +194,7 @@ def test_pods_use_the_settings_and_secrets_that_kustomize_makes(built: list[dict
 
 
 def test_every_service_budget_and_monitor_finds_what_it_is_for(built: list[dict[str, Any]]) -> None:
-    pods = [each["spec"]["template"]["metadata"]["labels"] for each in built if each["kind"] == "Deployment"]
+    pods = [each["spec"]["template"]["metadata"]["labels"] for each in built if each["kind"] == "StatefulSet"]
     for kind in ("Service", "PodDisruptionBudget"):
         for each in built:
             if each["kind"] == kind:

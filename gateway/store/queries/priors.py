@@ -60,7 +60,7 @@ class PriorRow(ImageRow):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the gateway knows of a patient.
+    """A patient's images: the one that is shown, and those of other studies.
 
     Attributes
     ----------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,6 +16,7 @@ from gateway.model.card import CARD_NAME, read_card
 from gateway.store.clock import now
 from gateway.store.missing_files import waiting
 from gateway.telemetry.role_status import read_role_status
+from gateway.web.disks import disks
 from gateway.web.pages.words import duration
 from gateway.web.site import Site
 from gateway.worker.answering import PROBLEM
@@ -84,8 +84,10 @@ def _roles(site: Site) -> Iterator[Check]:
 
 
 def _disk(site: Site) -> Iterator[Check]:
-    free = shutil.disk_usage(site.settings.data_dir).free >> 20
-    yield Check("disk", free >= site.settings.scp.min_free_disk_mb, f"{free} MB free")
+    found = disks(site)
+    free = min(disk.free for disk in found.values()) >> 20
+    told = ", ".join(f"{disk.free >> 20} MB free for {name}" for name, disk in found.items())
+    yield Check("disk", free >= site.settings.scp.min_free_disk_mb, told)
 
 
 def _folders(site: Site) -> Iterator[Check]:

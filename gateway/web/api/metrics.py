@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -27,6 +26,7 @@ from gateway.store.missing_files import waiting
 from gateway.store.pulls import Pulls, PullState
 from gateway.store.timings import BUCKETS, last_folded, tallies_since
 from gateway.telemetry.role_status import read_role_status
+from gateway.web.disks import disks
 from gateway.web.site import Site
 
 
@@ -145,9 +145,13 @@ class LedgerCollector(Collector):
         for store in self._site.stores:
             stores.add_metric([store.root.name], 0 if store.problem() else 1)
         yield stores
-        disk = shutil.disk_usage(self._site.settings.data_dir)
-        yield GaugeMetricFamily("gateway_disk_free_bytes", "Free space for the data directory", disk.free)
-        yield GaugeMetricFamily("gateway_disk_size_bytes", "Size of its file system", disk.total)
+        free = GaugeMetricFamily("gateway_disk_free_bytes", "Free space of a disk", labels=["disk"])
+        size = GaugeMetricFamily("gateway_disk_size_bytes", "Size of a disk", labels=["disk"])
+        for name, disk in disks(self._site).items():
+            free.add_metric([name], disk.free)
+            size.add_metric([name], disk.total)
+        yield free
+        yield size
         roles = GaugeMetricFamily("gateway_role_up", "1 while a role of this machine serves", labels=["role"])
         for name, role in read_role_status(self._site.settings.directory.role_status).items():
             roles.add_metric([name], 1 if role.state == "serving" else 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from email.message import Message
 from email.parser import BytesHeaderParser
+from email.utils import collapse_rfc2231_value
 from typing import NamedTuple
 
 from gateway.web.body import Body
@@ -36,23 +37,24 @@ class Part(NamedTuple):
     def field(self) -> tuple[str, str]:
         """Return the names of form field and file (RFC 7578 4.2), empty where absent."""
         headers = BytesHeaderParser().parsebytes(self.head)
-        name = headers.get_param("name", "", "Content-Disposition")
-        return str(name), headers.get_filename("")
+        disposition = "Content-Disposition"
+        return _parameter(headers, "name", disposition), _parameter(headers, "filename", disposition).strip()
 
 
 def boundary_of(content_type: str) -> str | None:
     """Return the boundary of a body of DICOM files, empty where absent, None for another media type."""
     header = _header(content_type)
-    root = header.get_param("type", "")
-    if header.get_content_type() != "multipart/related" or str(root).lower() != "application/dicom":
+    root = _parameter(header, "type")
+    if header.get_content_type() != "multipart/related" or root.lower() != "application/dicom":
         return None
-    return header.get_boundary("")
+    return _parameter(header, "boundary").rstrip()
 
 
 def form_boundary_of(content_type: str) -> str | None:
     """Return the boundary of a form with files, or None for another media type."""
     header = _header(content_type)
-    return header.get_boundary("") if header.get_content_type() == "multipart/form-data" else None
+    is_form = header.get_content_type() == "multipart/form-data"
+    return _parameter(header, "boundary").rstrip() if is_form else None
 
 
 def parts_of(body: Body, boundary: str) -> list[Part]:
@@ -108,6 +110,14 @@ def _after_first(body: Body, delimiter: bytes) -> int:
 
 
 _BARE_LF = "the delimiter's line ends in LF alone; multipart bodies need CR LF (RFC 2046 5.1.1)"
+
+
+def _parameter(headers: Message, name: str, header: str = "Content-Type") -> str:
+    """Return a parameter, empty where absent or where its pieces (RFC 2231) make no text."""
+    try:
+        return collapse_rfc2231_value(headers.get_param(name, "", header))
+    except (TypeError, ValueError):
+        return ""
 
 
 def _header(content_type: str) -> Message:

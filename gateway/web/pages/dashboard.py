@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +14,7 @@ from gateway.records import Stage, State
 from gateway.store.clock import now
 from gateway.store.queries.statistics import DAY
 from gateway.telemetry.role_status import read_role_status
+from gateway.web.disks import disks
 from gateway.web.pages import plots
 from gateway.web.pages.templates import page
 from gateway.web.site import Site
@@ -43,14 +43,13 @@ def routes(site: Site) -> APIRouter:
 def survey(site: Site) -> dict[str, Any]:
     """Return everything that the page shows."""
     waiting, oldest = site.traffic.queue()
-    disk = shutil.disk_usage(site.settings.data_dir)
     answered = [seconds for _, seconds in site.statistics.seconds(Stage.ANSWER)]
     return {
         "states": site.images.states(),
         "all_states": list(State),
         "waiting": waiting,
         "oldest": (now() - oldest).total_seconds() if oldest else None,
-        "disk": {"free": disk.free, "total": disk.total, "used": (disk.total - disk.free) / disk.total},
+        "disk": max(disks(site).values(), key=lambda disk: disk.used),
         "latency": {name: percentile(answered, part) for name, part in (("p50", 0.5), ("p95", 0.95))},
         "last_received": site.traffic.last_received(),
         "judgement": judge_first_answers(site.settings, site.ledger),

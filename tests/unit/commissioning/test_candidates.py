@@ -41,6 +41,7 @@ def test_laterals_other_parts_and_second_images_of_a_patient_are_left_out(tmp_pa
         write(tmp_path, "knee", BodyPartExamined="KNEE"),
         Given("notes.md", tmp_path / "notes.md"),
         picture(tmp_path, "picture.png", 1),
+        Given("gone.png", tmp_path / "gone.png"),
     ]
     usable, left_out = examine_headers(given, RULES)
     assert [each.given.name for each in usable] == ["first chest", "other hospital", "picture.png"]
@@ -49,6 +50,7 @@ def test_laterals_other_parts_and_second_images_of_a_patient_are_left_out(tmp_pa
         "side": "lateral",
         "knee": "not chest",
         "notes.md": "no DICOM, PNG or JPEG file",
+        "gone.png": "cannot be read: No such file or directory",
     }
     assert usable[0].scanner.endswith("X1")
 

@@ -85,3 +85,21 @@ def test_a_source_that_is_none_is_refused(tmp_path: Path) -> None:
     for source in (tmp_path / "none", tmp_path / "none.txt"):
         with pytest.raises(GatewayError, match="give a folder of images"):
             given_images(str(source), no_ledger, fetched)
+
+
+def test_a_list_that_is_no_text_and_no_source_are_one_line_each(tmp_path: Path) -> None:
+    names = tmp_path / "normal.txt"
+    names.write_text("1.2.3", encoding="utf-16")
+    with pytest.raises(GatewayError, match=r"normal\.txt: no UTF-8 text; save it as UTF-8"):
+        given_images(str(names), no_ledger, fetched)
+    with pytest.raises(
+        GatewayError, match=r"give a folder of images"
+    ):  # not the folder that happens to be here
+        given_images("", no_ledger, fetched)
+
+
+def test_a_list_of_another_editor_has_no_mark_in_its_first_uid(site: Site, tmp_path: Path) -> None:
+    uid = str(add_image(site, 1, dx()).sop_instance_uid)
+    names = tmp_path / "normal.txt"
+    names.write_text(f"{uid}\r\n", encoding="utf-8-sig")
+    assert [each.name for each in given_images(str(names), lambda: site.ledger, fetched)] == [uid]

@@ -287,6 +287,16 @@ def test_disk_and_database(tmp_path: Path) -> None:
     assert "A700" in full.advice
 
 
+def test_the_disk_of_images_is_examined_where_they_lie_elsewhere(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    found = disk(settings(tmp_path, store={"path": images}, scp={"min_free_disk_mb": 10**9}))
+    assert str(images) in [each.told for each in found if "GB free" in each.told][1]
+    images.rmdir()
+    away = disk(settings(tmp_path, store={"path": images}))
+    assert len([each for each in away if "GB free" in each.told]) == 1
+
+
 def test_a_database_that_does_not_answer(tmp_path: Path) -> None:
     away = settings(tmp_path, database=f"postgresql://gateway:x@127.0.0.1:{free_port()}/gateway")
     assert "refused" in wrong(database(away)).told

@@ -1,11 +1,20 @@
-"""The name of every folder that is made is on disk."""
+"""The name of every folder that is made is on disk, and every file below a folder is found."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from gateway.files.folders import make_folder
+from gateway.errors import GatewayError
+from gateway.files.atomic import replace_file
+from gateway.files.folders import files_below, make_folder
+from gateway.files.line_file import LineFile
+from gateway.files.lock import open_lock
+from gateway.store.doorbell import Doorbell, Work
+from gateway.store.key_file import key_in
+
+SERVICE = 61234
+"""User and group of a service; no name is needed."""
 
 
 def test_every_folder_that_gets_a_new_name_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,3 +30,36 @@ def test_every_folder_that_gets_a_new_name_is_synced(tmp_path: Path, monkeypatch
     make_folder(tmp_path / "a" / "b" / "c")
     assert synced == [tmp_path, tmp_path / "a", tmp_path / "a" / "b"]
     assert (tmp_path / "a" / "b" / "c").is_dir()
+
+
+def test_files_are_found_in_every_folder_and_links_to_folders_are_not_followed(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b")
+    (tmp_path / "a" / "b" / "2").touch()
+    (tmp_path / "a" / "1").touch()
+    (tmp_path / "a" / "circle").symlink_to(tmp_path / "a")
+    (tmp_path / "a" / "itself").symlink_to("itself")
+    assert files_below(tmp_path) == [tmp_path / "a" / "1", tmp_path / "a" / "b" / "2"]
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(GatewayError, match="away: No such file or directory; make it readable"):
+        files_below(tmp_path / "away")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files of others")
+def test_what_root_makes_belongs_to_the_owner_of_the_data_directory(tmp_path: Path) -> None:
+    os.chown(tmp_path, SERVICE, SERVICE)
+    LineFile(tmp_path / "log" / "gateway.jsonl").close()
+    os.close(open_lock(tmp_path / "writers.lock"))
+    key_in(tmp_path / "run" / "export.key")
+    Doorbell(tmp_path / "run", "1", Work.ANSWERS)
+    replace_file(tmp_path / "run" / "roles.json", b"{}")
+    made = list(tmp_path.rglob("*"))
+    assert {each.name for each in made} >= {
+        "log",
+        "gateway.jsonl",
+        "writers.lock",
+        "export.key",
+        "roles.json",
+    }
+    assert {(each.stat().st_uid, each.stat().st_gid) for each in made} == {(SERVICE, SERVICE)}

@@ -79,6 +79,18 @@ def _claim(width: int, height: int) -> bytes:
 
 
 PROGRESSIVE = encode(Image.fromarray(GREY), "JPEG", progressive=True)
+
+
+def _of_two(picture: bytes, scans: int) -> bytes:
+    """Return a JPEG file with the index of two pictures (CIPA DC-007), the first with further scans."""
+    image = Image.fromarray(GREY)
+    two = encode(image, "MPO", save_all=True, append_images=[image])
+    begin = two.index(b"MPF\0") - 4
+    (length,) = struct.unpack_from(">H", two, begin + 2)
+    last = picture[picture.rfind(b"\xff\xda") : -2]
+    return picture[:2] + two[begin : begin + 2 + length] + picture[2:-2] + last * scans + picture[-2:]
+
+
 BAD = {
     "empty": b"",
     "text": b"<html></html>",
@@ -86,6 +98,7 @@ BAD = {
     "another kind": encode(Image.fromarray(GREY), "BMP"),
     "more scans than a picture needs": PROGRESSIVE[:-2]
     + PROGRESSIVE[PROGRESSIVE.rfind(b"\xff\xda") : -2] * 99,
+    "more scans in a file of two pictures": _of_two(PROGRESSIVE, 99),
 }
 
 
