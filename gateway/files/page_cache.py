@@ -1,7 +1,7 @@
 """Takes a file out of the system's page cache: the next file gets its pages.
 
-Each image would otherwise take new pages until the memory is full. A virtual machine asks its host for each of
-them, which takes longer than all else that is done with the bytes.
+Each image would otherwise take new pages until the memory is full. A virtual machine may have to ask its host
+for each of them, which takes longer than all else that is done with the bytes.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class ArrivingDataSet(BytesIO):
         self._size += len(fragment)
         with self._lock:
             if self._refusal is None and not self.has_ended:
-                if self._count + len(fragment) > len(self._gathered):
+                if self._draft is None or self._count + len(fragment) > GATHERED_BYTES:
                     self._make_room(fragment)
                 else:
                     self._gather(fragment)
@@ -88,7 +88,7 @@ class ArrivingDataSet(BytesIO):
         self._count = end
 
     def _make_room(self, fragment: Buffer) -> None:
-        """Write the gathered bytes into the draft, which the first fragment begins; then take the fragment."""
+        """Write the gathered bytes into the draft, which the first fragment begins; take the fragment."""
         try:
             with self._waiting(), errors_refuse_for_now():
                 if self._draft is None:
