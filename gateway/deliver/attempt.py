@@ -17,6 +17,7 @@ from gateway.client.connection import LEAST_BYTES_PER_SECOND
 from gateway.deliver.destination import Destination
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.errors import Missing, Retry
+from gateway.files.page_cache import leave_page_cache
 from gateway.peer_text import clean
 from gateway.records import DICOM
 from gateway.requestor.storage_scu import Unsupported
@@ -258,6 +259,8 @@ class Attempt:
                 self._settle(Outcome(delivery, Verdict.DELIVERED))
         finally:
             self._recorded_at = monotonic()
+        for delivery in delivered:
+            leave_page_cache(delivery.path)
 
     def _audit_later(self, delivery: PendingDelivery) -> AuditEntry:
         return partial(self._audit, delivery)

@@ -76,22 +76,29 @@ class ArrivingDataSet(BytesIO):
         self._size += len(fragment)
         with self._lock:
             if self._refusal is None and not self.has_ended:
-                self._gather(fragment)
+                if self._draft is None or self._count + len(fragment) > GATHERED_BYTES:
+                    self._make_room(fragment)
+                else:
+                    self._gather(fragment)
         return len(fragment)
 
     def _gather(self, fragment: Buffer) -> None:
+        end = self._count + len(fragment)
+        self._gathered[self._count : end] = fragment
+        self._count = end
+
+    def _make_room(self, fragment: Buffer) -> None:
+        """Write the gathered bytes into the draft, which the first fragment begins; take the fragment."""
         try:
             with self._waiting(), errors_refuse_for_now():
                 if self._draft is None:
                     self._draft = self._begin()
                     self._gathered = memoryview(bytearray(GATHERED_BYTES))
-                if self._count + len(fragment) > GATHERED_BYTES:
-                    self._append(self._draft)
+                self._append(self._draft)
                 if len(fragment) > GATHERED_BYTES:
                     self._draft.write(fragment)
                     return
-                self._gathered[self._count : self._count + len(fragment)] = fragment
-                self._count += len(fragment)
+                self._gather(fragment)
         except Refuse as refusal:
             self._refusal = refusal
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 BLOCK_BYTES = 32 << 20
 """Larger blocks are returned at once: images of more than 16 million pixels are rare."""
 
-KEPT_BYTES = 64 << 20
-"""Free memory at the end of the heap beyond it is returned."""
+KEPT_BYTES = 256 << 20
+"""Free memory at the end of the heap beyond it is returned: images of a few batches come and go together."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of the GNU C library
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.errors import ConfigurationError, Retry
+from gateway.files.page_cache import leave_page_cache
 from gateway.records import ModelIdentity, Prediction, Reason, State
 from gateway.sandbox.heap import keep_freed_memory
 from gateway.sandbox.memory_limit import limit_memory
@@ -130,8 +131,14 @@ def open_stages(settings: Settings, models: Sequence[ModelIdentity], results: Sh
 def _prepare(instance: StoredInstance) -> NDArray[np.float32] | Settled:
     """Return the model's input as one of its three equal channels: the others need not travel."""
     prepared = _stages[0].prepare(instance)
-    return prepared if isinstance(prepared, Settled) else prepared[0]
+    return _settled(prepared) if isinstance(prepared, Settled) else prepared[0]
 
 
 def _encode(instance: StoredInstance, predictions: Sequence[Prediction]) -> Settled:
-    return _stages[0].encode(instance, predictions)
+    return _settled(_stages[0].encode(instance, predictions))
+
+
+def _settled(settled: Settled) -> Settled:
+    """Return what became of an image; its file is done with."""
+    leave_page_cache(settled.instance.path)
+    return settled

@@ -3,14 +3,21 @@
 import zlib
 
 import pytest
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+)
+from pynetdicom.dsutils import create_file_meta, encode_file_meta
 
 from gateway.dicom.octets import MAX_INFLATED_BYTES
 from gateway.dicom.statuses import Refuse, Status
-from gateway.receive.data_set import Header
+from gateway.receive.data_set import Header, Identity
 from gateway.receive.incoming import Sender
 from gateway.receive.intake import examine
-from gateway.receive.part_10 import ArrivedFile, read_file_meta
+from gateway.receive.part_10 import ArrivedFile, file_head, read_file_meta
+from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from tests.support.sources import dx, encoded
 
 
@@ -47,6 +54,21 @@ def test_a_whole_file_is_read() -> None:
     meta = read_file_meta(memoryview(encoded(source)))
     assert (meta.sop_class_uid, meta.sop_instance_uid) == (source.SOPClassUID, source.SOPInstanceUID)
     assert examined(memoryview(encoded(source))).sop_instance_uid == source.SOPInstanceUID
+
+
+@pytest.mark.parametrize("title", ["MODALITY", "ODD", ""])
+@pytest.mark.parametrize("uid", ["1.2.3", "1.2.34"])
+def test_the_head_of_a_file_is_that_of_pydicoms_writer(uid: str, title: str) -> None:
+    meta = create_file_meta(
+        sop_class_uid=ComputedRadiographyImageStorage,
+        sop_instance_uid=UID(uid),
+        transfer_syntax=ExplicitVRLittleEndian,
+        implementation_uid=UID(IMPLEMENTATION_CLASS_UID),
+        implementation_version=IMPLEMENTATION_VERSION_NAME,
+    )
+    meta.SourceApplicationEntityTitle = title
+    head = file_head(Identity(ComputedRadiographyImageStorage, uid), ExplicitVRLittleEndian, title)
+    assert head == bytes(128) + b"DICM" + encode_file_meta(meta)
 
 
 def test_a_bomb_is_not_inflated_whatever_length_is_told() -> None:

@@ -21,6 +21,7 @@ from gateway.worker.sandboxes import DEATHS, ImageSandbox, ImageSandboxes, open_
 from gateway.worker.stages import End
 from tests.support.gateway_process import PATIENCE_SECONDS
 from tests.support.ledger_rows import claim
+from tests.support.page_cache import is_in_page_cache
 from tests.support.worker import FakePredictor, receive, settings_in
 
 
@@ -60,7 +61,9 @@ def test_an_image_is_prepared_and_encoded_in_another_process(
     instance = received(ledger, tmp_path)
     tensor = prepare(sandbox, instance)
     assert tensor.shape == (3, 224, 224)
+    assert is_in_page_cache(instance.path)
     assert encode(sandbox, instance, tensor) == 2
+    assert not is_in_page_cache(instance.path)  # its pages serve the next image
     assert sandbox.process.pid not in (0, os.getpid())
 
 
