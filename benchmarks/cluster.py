@@ -1,20 +1,19 @@
 """CLUSTER: what several hosts cost, and what limits them first.
 
-`python -m benchmarks.cluster` measures a gateway with SQLite, then with PostgreSQL and HAProxy, 1 and 2
-receivers and workers: throughput, processor time of each process, and what the database does for an image.
-With `--fastest` a model that answers at once takes the network's place and memory the disk's: what is then
-busiest is the first bottleneck. All run on this machine's cores, with the senders.
+`python -m benchmarks.cluster` measures a gateway with SQLite, then with PostgreSQL and with HAProxy as in
+`deploy/haproxy.cfg`, 1 and 2 receivers and workers: throughput, processor time of each process, and what the
+database does for an image. With `--fastest` a model that answers at once takes the network's place and memory
+the disk's: what is then busiest is the first bottleneck. All run on this machine's cores, with the senders.
 """
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,9 +25,8 @@ from rich.table import Table
 
 from benchmarks.processes import each, processor_ms
 from benchmarks.scaling import pair, send
-from gateway.requestor.storage_scu import DicomNode
-from tests.support.free_ports import free_port
-from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.peers.haproxy import OWN_ADDRESS, balancing
+from tests.support.gateway_process import GatewayProcess, running
 from tests.support.postgresql import PostgreSQL
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, not a guessable file
@@ -37,20 +35,6 @@ WARM_UP = 4  # images of each worker
 _TOTALS = """
     SELECT xact_commit, tup_inserted + tup_updated + tup_deleted, pg_current_wal_lsn() - '0/0'
     FROM pg_stat_database WHERE datname = current_database()
-"""
-_HAPROXY = """\
-global
-    maxconn 200
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 400s
-    timeout server 400s
-frontend dicom
-    bind 127.0.0.1:{port}
-    default_backend receivers
-backend receivers
-    server receiver 127.0.0.1:{receiver}
 """
 
 
@@ -104,11 +88,14 @@ def _row(
         if kind == "PostgreSQL":
             server = stack.enter_context(PostgreSQL(root, data=root))
             settings["database"] = server.url
+            settings["scp"]["trusted_proxies"] = [OWN_ADDRESS]
             servers["PostgreSQL"] = server.pid
         gateway = stack.enter_context(running(root, doubles=doubles, **settings))
         node = gateway.node
         if servers:
-            node, servers["HAProxy"] = stack.enter_context(_balanced(root, gateway))
+            haproxy = stack.enter_context(balancing((node.host, node.port), check_seconds=2))
+            node = replace(node, host=haproxy.address[0], port=haproxy.address[1])
+            servers["HAProxy"] = haproxy.pid
         send(root, node, workers, WARM_UP * workers)
         processor, database = _processor(gateway, servers), _totals(settings)
         start, acknowledged, ended = send(root, node, senders, images)
@@ -119,21 +106,6 @@ def _row(
         gateway.stop()
     shutil.rmtree(root)
     return Row(kind, *count, images / (acknowledged - start), images / (ended - start), spent, did)
-
-
-@contextmanager
-def _balanced(root: Path, gateway: GatewayProcess) -> Iterator[tuple[DicomNode, int]]:
-    """Run HAProxy before a gateway; yield its node and process ID."""
-    port, file = free_port(), root / "haproxy.cfg"
-    file.write_text(_HAPROXY.format(port=port, receiver=gateway.node.port))
-    process = subprocess.Popen(["haproxy", "-db", "-f", str(file)])
-    node = DicomNode(gateway.node.ae_title, "127.0.0.1", port, gateway.node.calling_ae_title)
-    try:
-        wait_for(lambda: f" 0100007F:{port:04X} " in Path("/proc/net/tcp").read_text())
-        yield node, process.pid
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _processor(gateway: GatewayProcess, servers: dict[str, int]) -> dict[str, float]:
