@@ -32,6 +32,7 @@ from tests.support.postgresql import PostgreSQL
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, not a guessable file
 PAIRS = "1:1,2:1,1:2,2:2"
 WARM_UP = 4  # images of each worker
+BEHIND_HAPROXY = {"trusted_proxies": [OWN_ADDRESS], "peers": [{"ae_title": "BENCHMARK", "host": "127.0.0.1"}]}
 _TOTALS = """
     SELECT xact_commit, tup_inserted + tup_updated + tup_deleted, pg_current_wal_lsn() - '0/0'
     FROM pg_stat_database WHERE datname = current_database()
@@ -88,7 +89,7 @@ def _row(
         if kind == "PostgreSQL":
             server = stack.enter_context(PostgreSQL(root, data=root))
             settings["database"] = server.url
-            settings["scp"]["trusted_proxies"] = [OWN_ADDRESS]
+            settings["scp"] |= BEHIND_HAPROXY
             servers["PostgreSQL"] = server.pid
         gateway = stack.enter_context(running(root, doubles=doubles, **settings))
         node = gateway.node
