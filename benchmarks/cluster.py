@@ -1,21 +1,22 @@
 """CLUSTER: what several hosts cost, and what limits them first.
 
-`python -m benchmarks.cluster` measures a gateway with SQLite, then with PostgreSQL and HAProxy, 1 and 2
-receivers and workers: throughput, processor time of each process, and what the database does for an image.
-With `--fastest` a model that answers at once takes the network's place and memory the disk's: what is then
-busiest is the first bottleneck. All run on this machine's cores, with the senders.
+`python -m benchmarks.cluster` measures a gateway with SQLite, then with PostgreSQL and with HAProxy as in
+`deploy/haproxy.cfg`, 1 and 2 receivers and workers: throughput, processor time of each process, and what the
+database does for an image. With `--fastest` a model that answers at once takes the network's place and memory
+the disk's: what is then busiest is the first bottleneck. All gateways run on this machine's cores, with the
+senders, and take turns, so that each meets the same machine.
 """
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean
 from typing import Annotated, Any
 
 import psycopg
@@ -26,37 +27,32 @@ from rich.table import Table
 
 from benchmarks.processes import each, processor_ms
 from benchmarks.scaling import pair, send
-from gateway.requestor.storage_scu import DicomNode
-from tests.support.free_ports import free_port
-from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.peers.haproxy import OWN_ADDRESS, balancing
+from tests.support.gateway_process import GatewayProcess, running
 from tests.support.postgresql import PostgreSQL
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, not a guessable file
 PAIRS = "1:1,2:1,1:2,2:2"
 WARM_UP = 4  # images of each worker
+BEHIND_HAPROXY = {"trusted_proxies": [OWN_ADDRESS], "peers": [{"ae_title": "BENCHMARK", "host": "127.0.0.1"}]}
 _TOTALS = """
     SELECT xact_commit, tup_inserted + tup_updated + tup_deleted, pg_current_wal_lsn() - '0/0'
     FROM pg_stat_database WHERE datname = current_database()
 """
-_HAPROXY = """\
-global
-    maxconn 200
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 400s
-    timeout server 400s
-frontend dicom
-    bind 127.0.0.1:{port}
-    default_backend receivers
-backend receivers
-    server receiver 127.0.0.1:{receiver}
-"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What each gateway is sent."""
+
+    senders: int
+    images: int
+    turns: int
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One run.
+    """One gateway, the mean of its turns.
 
     Attributes
     ----------
@@ -77,63 +73,76 @@ class Row:
     database: tuple[float, ...]
 
 
-def measure(
-    root: Path, counts: Sequence[tuple[int, int]], senders: int, images: int, doubles: Sequence[str]
-) -> list[Row]:
-    """Measure one receiver and worker with SQLite, then each pair with PostgreSQL behind HAProxy."""
-    rows = [_row(root / "sqlite", "SQLite", (1, 1), senders, images, doubles)]
-    return rows + [
-        _row(root / f"{receivers}-{workers}", "PostgreSQL", (receivers, workers), senders, images, doubles)
-        for receivers, workers in counts
-    ]
+class Site:
+    """One of the gateways, until the stack ends; it counts what its turns took."""
 
-
-def _row(
-    root: Path, kind: str, count: tuple[int, int], senders: int, images: int, doubles: Sequence[str]
-) -> Row:
-    root.mkdir()
-    receivers, workers = count
-    settings: dict[str, Any] = {
-        "scp": {"processes": receivers, "max_memory_mb": 1024},
-        "workers": workers,
-        "destinations": [{"name": "out", "kind": "folder", "path": str(root / "out")}],
-        "routes": [{"calling_ae_title": "*", "to": ["out"]}],
-    }
-    with ExitStack() as stack:
-        servers: dict[str, int] = {}
+    def __init__(
+        self, stack: ExitStack, root: Path, kind: str, count: tuple[int, int], doubles: Sequence[str]
+    ) -> None:
+        root.mkdir()
+        self.root, self.kind, self.count = root, kind, count
+        receivers, workers = count
+        scp: dict[str, Any] = {"processes": receivers, "max_memory_mb": 1024}
+        self._settings: dict[str, Any] = {
+            "scp": scp,
+            "workers": workers,
+            "destinations": [{"name": "out", "kind": "folder", "path": str(root / "out")}],
+            "routes": [{"calling_ae_title": "*", "to": ["out"]}],
+        }
+        self._servers: dict[str, int] = {}
         if kind == "PostgreSQL":
+            scp |= BEHIND_HAPROXY
             server = stack.enter_context(PostgreSQL(root, data=root))
-            settings["database"] = server.url
-            servers["PostgreSQL"] = server.pid
-        gateway = stack.enter_context(running(root, doubles=doubles, **settings))
-        node = gateway.node
-        if servers:
-            node, servers["HAProxy"] = stack.enter_context(_balanced(root, gateway))
-        send(root, node, workers, WARM_UP * workers)
-        processor, database = _processor(gateway, servers), _totals(settings)
-        start, acknowledged, ended = send(root, node, senders, images)
-        spent = each(processor, _processor(gateway, servers), images)
+            self._settings["database"] = server.url
+            self._servers["PostgreSQL"] = server.pid
+        self._gateway = stack.enter_context(running(root, doubles=doubles, **self._settings))
+        stack.callback(self._gateway.stop)
+        self._node = self._gateway.node
+        if self._servers:
+            haproxy = stack.enter_context(balancing((self._node.host, self._node.port), check_seconds=2))
+            self._node = replace(self._node, host=haproxy.address[0], port=haproxy.address[1])
+            self._servers["HAProxy"] = haproxy.pid
+        self._turns: list[Row] = []
+        send(root, self._node, workers, WARM_UP * workers)
+
+    def take_turn(self, senders: int, images: int) -> None:
+        """Send images and wait for their answers."""
+        processor, database = _processor(self._gateway, self._servers), _totals(self._settings)
+        start, acknowledged, ended = send(self.root, self._node, senders, images)
+        spent = each(processor, _processor(self._gateway, self._servers), images)
         did = tuple(
-            (after - before) / images for before, after in zip(database, _totals(settings), strict=True)
+            (after - before) / images for before, after in zip(database, _totals(self._settings), strict=True)
         )
-        gateway.stop()
-    shutil.rmtree(root)
-    return Row(kind, *count, images / (acknowledged - start), images / (ended - start), spent, did)
+        rates = images / (acknowledged - start), images / (ended - start)
+        self._turns.append(Row(self.kind, *self.count, *rates, spent, did))
+        shutil.rmtree(self.root / "out")
+
+    def row(self) -> Row:
+        """Return the mean of the turns."""
+        names = set().union(*(turn.processor for turn in self._turns))
+        return Row(
+            self.kind,
+            *self.count,
+            mean(turn.acknowledged for turn in self._turns),
+            mean(turn.answered for turn in self._turns),
+            {name: mean(turn.processor.get(name, 0.0) for turn in self._turns) for name in names},
+            tuple(map(mean, zip(*(turn.database for turn in self._turns), strict=True))),
+        )
 
 
-@contextmanager
-def _balanced(root: Path, gateway: GatewayProcess) -> Iterator[tuple[DicomNode, int]]:
-    """Run HAProxy before a gateway; yield its node and process ID."""
-    port, file = free_port(), root / "haproxy.cfg"
-    file.write_text(_HAPROXY.format(port=port, receiver=gateway.node.port))
-    process = subprocess.Popen(["haproxy", "-db", "-f", str(file)])
-    node = DicomNode(gateway.node.ae_title, "127.0.0.1", port, gateway.node.calling_ae_title)
-    try:
-        wait_for(lambda: f" 0100007F:{port:04X} " in Path("/proc/net/tcp").read_text())
-        yield node, process.pid
-    finally:
-        process.terminate()
-        process.wait()
+def measure(
+    root: Path, counts: Sequence[tuple[int, int]], plan: Plan, doubles: Sequence[str]
+) -> Iterator[Row]:
+    """Measure one receiver and worker with SQLite, and each pair with PostgreSQL behind HAProxy, in turns."""
+    with ExitStack() as stack:
+        sites = [Site(stack, root / "sqlite", "SQLite", (1, 1), doubles)]
+        for receivers, workers in counts:
+            folder = root / f"{receivers}-{workers}"
+            sites.append(Site(stack, folder, "PostgreSQL", (receivers, workers), doubles))
+        for number in range(plan.turns):
+            for site in sites[:: 1 if number % 2 else -1]:
+                site.take_turn(plan.senders, plan.images)
+        yield from (site.row() for site in sites)
 
 
 def _processor(gateway: GatewayProcess, servers: dict[str, int]) -> dict[str, float]:
@@ -156,8 +165,9 @@ def _totals(settings: dict[str, Any]) -> tuple[float, ...]:
 def main(
     fastest: Annotated[bool, typer.Option("--fastest", help="An instant model, and memory as disk.")] = False,
     senders: Annotated[int, typer.Option(help="Senders at full speed.")] = 4,
-    images: Annotated[int, typer.Option(help="Images of each run.")] = 120,
-    pairs: Annotated[str, typer.Option(help="Receivers and workers of each run.")] = PAIRS,
+    images: Annotated[int, typer.Option(help="Images of each turn.")] = 24,
+    turns: Annotated[int, typer.Option(help="Turns of each gateway.")] = 5,
+    pairs: Annotated[str, typer.Option(help="Receivers and workers of each gateway.")] = PAIRS,
     folder: Annotated[Path | None, typer.Option(help="Measure on this disk.")] = None,
 ) -> None:
     """Print the table."""
@@ -165,7 +175,7 @@ def main(
     with tempfile.TemporaryDirectory(dir=MEMORY if fastest else folder, prefix="benchmarks-") as temporary:
         root = Path(temporary)
         root.chmod(0o711)  # the database server is another user
-        rows = measure(root, counts, senders, images, ["instant"] if fastest else [])
+        rows = list(measure(root, counts, Plan(senders, images, turns), ["instant"] if fastest else []))
     table = Table("database", "receivers", "workers", "acknowledged/s", "answered/s", box=box.SIMPLE)
     for heading in ("ms of processor an image", "in all", "transactions, rows, kB of log an image"):
         table.add_column(heading)

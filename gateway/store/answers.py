@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.records import SR
+from gateway.records import SR, Description
 from gateway.store.entries import (
     AT_ONCE,
     AnswerRecord,
@@ -36,10 +36,11 @@ def supersede(connection: sa.Connection, instance_id: int) -> None:
 
 
 class Answered(NamedTuple):
-    """An image with its answers, one of each model; the first one is shown."""
+    """An image with its answers, one of each model; the first one is shown, with the description."""
 
     image: StoredInstance
     given: Sequence[AnswerRecord]
+    description: Description | None = None
 
 
 class _New(NamedTuple):
@@ -67,15 +68,15 @@ def record(session: Session, answered: Sequence[Answered], relative: Callable[[P
     ids = _record_answers(connection, answered)
     made = [
         _New(image, ids[image.id][place], result)
-        for image, given in answered
+        for image, given, _ in answered
         for place, answer in enumerate(given)
         for result in answer.results
     ]
     registered = _register(connection, made, relative)
-    for image, given in answered:
+    for image, given, _ in answered:
         for answer in given:
             _tell(session, image, answer, registered)
-    return {image.id: ids[image.id][0] for image, _ in answered}
+    return {image.id: ids[image.id][0] for image, *_ in answered}
 
 
 def _record_answers(connection: sa.Connection, answered: Sequence[Answered]) -> dict[int, list[int]]:
@@ -83,7 +84,7 @@ def _record_answers(connection: sa.Connection, answered: Sequence[Answered]) -> 
     numbers: dict[tuple[int, int], int] = {}
     new: list[tuple[int, int]] = []
     rows = []
-    for image, given in answered:
+    for image, given, _ in answered:
         for place, answer in enumerate(given):
             standing = _stand_again(connection, image.id, answer) if image.was_answered else None
             if standing is not None:
@@ -93,7 +94,9 @@ def _record_answers(connection: sa.Connection, answered: Sequence[Answered]) -> 
             rows.append({"instance_id": image.id, "created_at": now()} | _model(answer) | _content(answer))
     if rows:
         numbers |= zip(new, connection.scalars(_INSERT_ANSWERS, rows), strict=True)
-    return {image.id: [numbers[image.id, place] for place in range(len(given))] for image, given in answered}
+    return {
+        image.id: [numbers[image.id, place] for place in range(len(given))] for image, given, _ in answered
+    }
 
 
 def _register(

@@ -24,6 +24,7 @@ from gateway.store.clock_setback import clear_future_times
 from gateway.store.database import is_pooled
 from gateway.store.database_errors import errors_are_for_later, told_by
 from gateway.store.deletions import wait_for_deletions
+from gateway.store.descriptions import record_descriptions
 from gateway.store.doorbell import Bell, Work
 from gateway.store.entries import (
     AT_ONCE,
@@ -223,20 +224,8 @@ class Ledger:
 
     def claim(self, connection: sa.Connection, batch: str, limit: int) -> int:
         """Mark up to `limit` images, oldest first, as this batch's; return how many."""
-        free = (
-            sa.select(instances.c.id)
-            .where(
-                instances.c.state == State.RECEIVED,
-                instances.c.batch.is_(None),
-                sa.or_(instances.c.not_before.is_(None), instances.c.not_before <= now()),
-            )
-            .order_by(instances.c.id)
-            .limit(limit)
-        )
-        if self._engine.dialect.name == "postgresql":
-            free = free.with_for_update(skip_locked=True)
-        claimed = sa.update(instances).where(instances.c.id.in_(free)).values(batch=batch)
-        return len(connection.scalars(claimed.returning(instances.c.id)).all())
+        these = {"claimed_by": batch, "time": now(), "most": limit}
+        return len(connection.scalars(_CLAIM, these).all())
 
     def next_due(self) -> datetime | None:
         """Return when an image can next be claimed, without a write lock; None where none waits.
@@ -255,10 +244,8 @@ class Ledger:
 
     def begin_batch(self, batch: str) -> list[StoredInstance]:
         """Return the batch's images that have no answer yet, one attempt counted on each."""
-        mine = (instances.c.batch == batch) & (instances.c.state == State.RECEIVED)
-        begun = sa.update(instances).where(mine).values(attempts=instances.c.attempts + 1)
         with self.statement() as connection:
-            rows = sorted(connection.execute(begun.returning(*_STORED)), key=attrgetter("id"))
+            rows = sorted(connection.execute(_BEGIN, {"held_by": batch}), key=attrgetter("id"))
         with self.look() as connection:  # SQLite's other writers do not wait for the reading
             reports = standing_reports(connection, [row.id for row in rows if row.was_answered])
             uids = {row.sop_instance_uid for row in rows}
@@ -353,19 +340,19 @@ class Ledger:
         its answers is left out, and nothing of it is changed.
         """
         connection = session.connection
-        left = _leave_received_together(connection, [image for image, _ in answered])
+        left = _leave_received_together(connection, [image for image, *_ in answered])
         new = [each for each in answered if each.image.id in left]
-        for image, _ in new:
+        for image, *_ in new:
             if image.was_answered:
                 supersede(connection, image.id)
         shown = answers_of.record(session, new, self.relative)
-        for image, given in new:
+        for image, given, _ in new:
             self._tell_routes(session, image, given)
-        if new:
-            connection.execute(_SHOW, [_shown(each, shown[each.image.id]) for each in new])
+        columns = {each.image.id: _shown(each, shown[each.image.id]) for each in new}
+        record_descriptions(connection, {each.image.id: each.description for each in new}, columns)
         again = [
             image.id
-            for image, given in new
+            for image, given, _ in new
             if image.was_answered or not any(each.is_routed for each in given)
         ]
         if again:
@@ -403,26 +390,47 @@ class Ledger:
         self, connection: sa.Connection, sop_instance_uids: set[str]
     ) -> dict[str, list[tuple[int, AnsweredVersion]]]:
         """Return the data sets under these UIDs that have an answer and a file, by UID."""
-        query = sa.select(
-            instances.c.id,
-            instances.c.sop_instance_uid,
-            instances.c.path,
-            answers.c.software_version.label("software"),
-        ).join_from(instances, answers, answers.c.id == instances.c.answer_id)
-        query = query.where(
-            instances.c.sop_instance_uid.in_(sop_instance_uids), instances.c.file_deleted_at.is_(None)
-        )
         found: dict[str, list[tuple[int, AnsweredVersion]]] = {}
-        for row in connection.execute(query):
+        for row in connection.execute(_ANSWERED, {"uids": list(sop_instance_uids)}):
             version = AnsweredVersion(self.absolute(row.path), row.software)
             found.setdefault(row.sop_instance_uid, []).append((row.id, version))
         return found
 
 
-_THIS = instances.c.id == sa.bindparam("image")
-_SHOW = sa.update(instances).where(_THIS)
+# built once: to build a statement takes longer than to execute it, and other writers wait meanwhile
+_FREE = (
+    sa.select(instances.c.id)
+    .where(
+        instances.c.state == State.RECEIVED,
+        instances.c.batch.is_(None),
+        sa.or_(instances.c.not_before.is_(None), instances.c.not_before <= sa.bindparam("time")),
+    )
+    .order_by(instances.c.id)
+    .limit(sa.bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_CLAIM = (
+    sa.update(instances)
+    .where(instances.c.id.in_(_FREE))
+    .values(batch=sa.bindparam("claimed_by"))
+    .returning(instances.c.id)
+)
 _HELD = (instances.c.state == State.RECEIVED) & (instances.c.batch == sa.bindparam("held_by"))
-_LEAVE = sa.update(instances).where(_THIS, _HELD)  # built once, as other writers wait meanwhile
+_BEGIN = sa.update(instances).where(_HELD).values(attempts=instances.c.attempts + 1).returning(*_STORED)
+_ANSWERED = (
+    sa.select(
+        instances.c.id,
+        instances.c.sop_instance_uid,
+        instances.c.path,
+        answers.c.software_version.label("software"),
+    )
+    .join_from(instances, answers, answers.c.id == instances.c.answer_id)
+    .where(
+        instances.c.sop_instance_uid.in_(sa.bindparam("uids", expanding=True)),
+        instances.c.file_deleted_at.is_(None),
+    )
+)
+_LEAVE = sa.update(instances).where(instances.c.id == sa.bindparam("image"), _HELD)
 _LEAVE_TOGETHER = (
     sa.update(instances)
     .where(instances.c.id.in_(sa.bindparam("images", expanding=True)), _HELD)
@@ -445,4 +453,4 @@ def _leave_received_together(connection: sa.Connection, images: Sequence[StoredI
 
 def _shown(answered: Answered, answer_id: int) -> dict[str, Any]:
     first = answered.given[0]
-    return {"image": answered.image.id, "answer_id": answer_id, "label": first.label, "score": first.score}
+    return {"answer_id": answer_id, "label": first.label, "score": first.score}

@@ -187,9 +187,8 @@ class Outbox:
 
     def failures(self, name: str) -> int:
         """Return how often in a row the destination was not reached."""
-        query = sa.select(destinations.c.failures).where(destinations.c.name == name)
         with self._ledger.look() as connection:
-            return connection.scalars(query).first() or 0
+            return connection.scalars(_FAILURES, {"at": name}).first() or 0
 
     def record_away(self, name: str, error: str, delay_seconds: float) -> None:
         """The destination was not reached: nothing is claimed for it before the delay is over."""
@@ -276,6 +275,7 @@ _CLAIM = (
     .values(worker_id=sa.bindparam("worker"))
     .returning(deliveries.c.id)
 )
+_FAILURES = sa.select(destinations.c.failures).where(destinations.c.name == sa.bindparam("at"))
 
 
 @cache

@@ -39,8 +39,6 @@ def record_outcomes(outcomes: Sequence[Settled], ledger: Ledger, session: Sessio
             given = _rejection(settled.instance, settled.note)
             withdraw(session, given, partial(_audit, ledger, given))
     session.time(*map(_seconds, new))
-    described = {each.instance.id: each.description for each in new if each.description}
-    record_descriptions(session.connection, described)
 
 
 def _seconds(settled: Settled) -> dict[Stage, float]:
@@ -80,6 +78,8 @@ def _record(outcomes: Sequence[Settled], ledger: Ledger, session: Session) -> li
         if end and ledger.end(session, image, end.state, end.reason, end.detail):
             recorded.add(image.id)
     new = [settled for settled in outcomes if settled.instance.id in recorded]
+    ended = {settled.instance.id: settled.description for settled in new if settled.instance.id in ends}
+    record_descriptions(session.connection, ended)
     for settled in new:
         _tell_of_patient(settled, session)
     return new
@@ -97,7 +97,7 @@ def _decided(outcomes: Sequence[Settled], session: Session) -> tuple[dict[int, E
         elif image.sop_instance_uid in why:
             ends[image.id] = rejected_by(why[image.sop_instance_uid])
         else:
-            answered[image.id] = Answered(image, outcome)
+            answered[image.id] = Answered(image, outcome, settled.description)
     for number in _twins(answered.values(), session):
         ends[number] = UNCHANGED
         del answered[number]

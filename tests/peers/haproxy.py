@@ -29,6 +29,7 @@ class HAProxy:
 
     address: Address
     stats: Path
+    pid: int
 
     def status(self, server: str) -> str:
         """Return UP or DOWN, as HAProxy sees a server."""
@@ -56,7 +57,9 @@ class HAProxy:
 
 
 @contextmanager
-def balancing(*receivers: Address, server_options: str = "", health: Sequence[int] = ()) -> Iterator[HAProxy]:
+def balancing(
+    *receivers: Address, server_options: str = "", health: Sequence[int] = (), check_seconds: float = 0.2
+) -> Iterator[HAProxy]:
     """Run the shipped configuration before these receivers, until the block ends; servers are host1, host2, …
 
     Parameters
@@ -65,22 +68,23 @@ def balancing(*receivers: Address, server_options: str = "", health: Sequence[in
         Added to the line of each server.
     health
         The health port of each receiver; without them HAProxy checks that it can connect.
+    check_seconds
+        Interval of the health checks.
     """
     if not Path(PROGRAM).exists():
         leave_out("haproxy is missing: apt-get install haproxy")
     with socket.create_server(("127.0.0.1", 0)) as front, tempfile.TemporaryDirectory() as folder:
-        running = HAProxy(front.getsockname()[:2], Path(folder) / "stats")
-        text = _configuration(front.fileno(), running.stats, receivers, server_options, health)
-        file = Path(folder) / "haproxy.cfg"
-        file.write_text(text)
+        stats, file = Path(folder) / "stats", Path(folder) / "haproxy.cfg"
+        text = _configuration(front.fileno(), stats, receivers, server_options, health)
+        file.write_text(_replaced(text, "inter 2s", f"inter {1000 * check_seconds:.0f}ms"))
         with (Path(folder) / "log").open("wb") as log:
             process = subprocess.Popen(
                 [PROGRAM, "-f", str(file), "-db"], pass_fds=[front.fileno()], stdout=log, stderr=log
             )
             try:
-                wait_for(lambda: running.stats.exists() or process.poll() is not None)
+                wait_for(lambda: stats.exists() or process.poll() is not None)
                 assert process.poll() is None, (Path(folder) / "log").read_text()
-                yield running
+                yield HAProxy(front.getsockname()[:2], stats, process.pid)
             finally:
                 process.terminate()
                 process.wait(PATIENCE_SECONDS)
@@ -94,7 +98,6 @@ def _configuration(
     assert servers == 2, "the shipped configuration has other servers than this replaces"
     text = _replaced(text, "bind 0.0.0.0:104", f"bind fd@{front}")
     text = _replaced(text, "    maxconn 2000", f"    maxconn 2000\n    stats socket {stats} mode 600")
-    text = _replaced(text, "inter 2s", "inter 200ms")
     text = _replaced(text, " check port 8081", " check")
     if not health:
         text = _replaced(text, "    option httpchk GET /health/ready\n", "")

@@ -8,8 +8,11 @@ from pathlib import Path
 _HEAD = """\
 global
     maxconn 200
+    maxpipes 200
+    tune.pipesize 262144
 defaults
     mode tcp
+    option splice-request
     timeout connect 3s
     timeout client 400s
     timeout server 400s

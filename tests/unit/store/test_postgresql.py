@@ -14,8 +14,10 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from gateway.errors import ConfigurationError, Retry
+from gateway.records import Description
 from gateway.settings import Settings
 from gateway.store import clock
+from gateway.store.answers import Answered
 from gateway.store.database import open_engine
 from gateway.store.database_errors import BUG_CLASSES, LATER_ALL_THE_SAME, is_for_later
 from gateway.store.entries import Arrival
@@ -25,7 +27,7 @@ from gateway.store.opening import open_database
 from gateway.store.outbox import Outbox
 from gateway.store.postgresql import Connection
 from gateway.store.queries.images import Images
-from gateway.store.schema import answers
+from gateway.store.schema import answers, instances
 from tests.support.commit_thief import CommitThief, Theft
 from tests.support.gateway_process import wait_for
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
@@ -395,6 +397,30 @@ def test_between_two_looks_the_ledgers_clock_counts_on(monkeypatch: pytest.Monke
     assert clock.now() == noon + timedelta(seconds=7)
     monkeypatch.setattr(clock, "counter", lambda: 101.0 + clock.FRESH_SECONDS)
     assert clock.is_old()
+
+
+# --- rows of a batch
+
+
+def test_the_answers_of_a_batch_are_shown_with_their_descriptions(ledger: Ledger, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        ledger.record_received(received(tmp_path, number))
+    descriptions = [Description("Thorax", "Maker", 0.5, 0.25), Description("", "Maker", None, None), None]
+    answered = [
+        Answered(image, [answer(tmp_path, "pacs", uid=f"2.25.{image.id}")], description)
+        for image, description in zip(claim(ledger, "batch"), descriptions, strict=True)
+    ]
+    with ledger.session() as session:
+        ledger.record_answers(session, answered)
+    columns = ("label", "study_description", "scanner", "brightness", "contrast")
+    query = sa.select(*(instances.c[name] for name in columns)).order_by(instances.c.id)
+    with ledger.look() as connection:
+        rows = [tuple(row) for row in connection.execute(query)]
+    assert rows == [
+        ("Pneumonia", "Thorax", "Maker", 0.5, 0.25),
+        ("Pneumonia", "", "Maker", None, None),
+        ("Pneumonia", None, None, None, None),
+    ]
 
 
 # --- two couriers at once
