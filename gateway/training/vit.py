@@ -73,7 +73,7 @@ class _Embeddings(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         patches = self.projection(images)
-        grid = self.position_embeddings[:, 1:].unflatten(1, (GRID, GRID)).permute(0, 3, 1, 2)
+        grid = self.position_embeddings[:, 1:].reshape(1, GRID, GRID, WIDTH).permute(0, 3, 1, 2)
         grid = interpolate(grid, size=patches.shape[-2:], mode="bicubic")
         tokens = (patches + grid).flatten(2).transpose(1, 2)
         first = (self.cls_token + self.position_embeddings[:, :1]).expand(len(images), -1, -1)
