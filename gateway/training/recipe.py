@@ -16,7 +16,7 @@ from gateway.errors import ConfigurationError
 from gateway.model.card import TrainingData, problems_of
 
 Class = Literal["Normal", "Pneumonia"]
-Network = Literal["resnet50", "efficientnet-lite2"]
+Network = Literal["resnet50", "efficientnet-lite2", "vit-s14"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 
@@ -179,7 +179,7 @@ class TrainingStage(_Frozen):
         `members`, whose normalisations are estimated anew over `samples` views), or `segment` (mark the
         lungs; in a `LungRecipe` alone).
     network
-        `resnet50`, which alone can ship, or `efficientnet-lite2`, a teacher.
+        `resnet50`, which alone can ship, or a teacher: `efficientnet-lite2`, `vit-s14`.
     start
         Stage, or file of weights, to start from; null: random initialisation.
     teachers

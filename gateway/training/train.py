@@ -47,6 +47,7 @@ from gateway.training.shown import Mixed, kept_crops
 from gateway.training.stage import StageRun, Stored
 from gateway.training.trunk import features
 from gateway.training.validation import scores_of, summary, validate, validate_external
+from gateway.training.vit import Vit, load_vit
 
 
 def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
@@ -275,6 +276,9 @@ def _load(network: nn.Module, path: Path) -> None:
     if isinstance(network, Lite):
         load_lite(network, state, path)
         return
+    if isinstance(network, Vit):
+        load_vit(network, state, path)
+        return
     of_network = {name: array for name, array in state.items() if not name.startswith(DETECTOR)}
     if is_inflated(of_network):
         last = {name: t.numpy() for name, t in network.state_dict().items() if name.startswith("fc.")}
@@ -284,7 +288,8 @@ def _load(network: nn.Module, path: Path) -> None:
 
 
 def _untrained(of: str) -> nn.Module:
-    return Lite() if of == "efficientnet-lite2" else build_network()
+    others = {"efficientnet-lite2": Lite, "vit-s14": Vit}
+    return others.get(of, build_network)()
 
 
 def _region(stage: TrainingStage) -> Cut:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gateway.training.lite import Lite
+from gateway.training.vit import Vit
 
 
 def features(network: nn.Module, images: Tensor) -> Tensor:
@@ -17,7 +18,7 @@ def features(network: nn.Module, images: Tensor) -> Tensor:
     """
     net = cast(Any, network)
     x = images.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-    if isinstance(network, Lite):
+    if isinstance(network, Lite | Vit):
         return network.pooled(x)
     x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
     return cast(Tensor, net.layer4(net.layer3(net.layer2(net.layer1(x)))).mean(dim=(2, 3)))

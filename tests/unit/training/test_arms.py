@@ -18,6 +18,7 @@ from gateway.training.recipe import Augmentation, LungStep, Recipe, TrainingStag
 from gateway.training.scores import Scored, read_scores, write_scores
 from gateway.training.shown import Mixed, kept_crops
 from gateway.training.trunk import features
+from gateway.training.vit import GRID, Vit, load_vit
 
 NOTHING = Augmentation(rotation=0, zoom=(1, 1), aspect=0, shift=0, flip=0)
 SOURCES = [
@@ -117,3 +118,29 @@ def test_efficientnet_lite2_keeps_its_own_last_layer() -> None:
     assert torch.equal(features(second, images), features(first.eval(), images))
     with pytest.raises(ConfigurationError, match="weights is not an EfficientNet-Lite2"):
         load_lite(second, {"conv1.weight": np.zeros((1, 1))}, "weights")
+
+
+def test_a_vision_transformer_keeps_its_own_last_layer_and_takes_any_number_of_patches() -> None:
+    first, second = Vit(), Vit()
+    torch.nn.init.normal_(first.embeddings.position_embeddings)
+    state = {
+        name: tensor.numpy() for name, tensor in first.state_dict().items() if not name.startswith("fc.")
+    }
+    own = second.fc.weight.clone()
+    load_vit(second, state, "weights")
+    assert torch.equal(second.fc.weight, own)
+    images = torch.rand(1, 1, 28, 45)
+    assert features(second.eval(), images).shape == (1, 768)
+    assert torch.equal(features(second, images), features(first.eval(), images))
+    with pytest.raises(ConfigurationError, match="weights is not a ViT-S/14"):
+        load_vit(second, {"conv1.weight": np.zeros((1, 1))}, "weights")
+
+
+def test_the_positions_of_a_vision_transformer_are_where_its_patches_are() -> None:
+    network = Vit().eval()
+    torch.nn.init.zeros_(network.embeddings.projection.weight)
+    network.embeddings.projection.bias.data.zero_()
+    rows = torch.linspace(0, 1, GRID)[:, None].expand(GRID, GRID).flatten()
+    network.embeddings.position_embeddings.data[0, 1:, 0] = rows
+    tokens = network.embeddings(torch.zeros(1, 3, 28, 42))[0, :, 0].detach()
+    assert tokens.tolist() == pytest.approx([0, 0.25, 0.25, 0.25, 0.75, 0.75, 0.75], abs=0.03)
