@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from gateway.settings import Settings
 ARMED = Path(__file__).parent / "armed"
 PORTS = range(20_000, 32_000)  # below ephemeral ports: the port stays free while the gateway is down
 STOP_SECONDS = 90
+LOOK_SECONDS = 0.1
 NO_DATABASE = 2  # exit status of a gateway that starts without its database
 
 
@@ -61,6 +63,7 @@ class Serving:
 
     def start(self) -> None:
         """Start the gateway; return before it is ready."""
+        self._times_ready_before = self._times_ready()
         with self._stderr.open("ab") as stderr:
             self._process = subprocess.Popen(self._command, stderr=stderr, env=self._environment)
 
@@ -85,10 +88,25 @@ class Serving:
             raise GatewayError(f"the gateway ended by itself with status {status}: see {self._stderr}")
 
     def stop(self) -> Sequence[str]:
-        """Stop the gateway with SIGTERM; return a sentence where it ends with an error."""
+        """Stop the gateway with SIGTERM; return a sentence where it ends with an error.
+
+        A gateway that was started a moment ago is waited for: until it listens, the signal ends it like any
+        other program.
+        """
+        self._wait_until_ready()
         self._process.terminate()
         status = self._process.wait(STOP_SECONDS)
         return [f"the gateway ended with status {status}"] if status else []
+
+    def _wait_until_ready(self) -> None:
+        until = time.monotonic() + STOP_SECONDS
+        while self._times_ready() == self._times_ready_before:
+            if self._process.poll() is not None or time.monotonic() > until:
+                return
+            time.sleep(LOOK_SECONDS)
+
+    def _times_ready(self) -> int:
+        return self._log.read_text().count('"event": "ready"') if self._log.exists() else 0
 
     def end(self) -> None:
         """Kill all remaining processes."""
