@@ -83,6 +83,26 @@ def measure(settings: Settings, effort: Effort) -> Models:
     return Models(answering, _in_own_process(settings.model_copy(update={"model": by_torch}), effort))
 
 
+def sustained(settings: Settings, images: int) -> float:
+    """Return the images per second of the engine that answers, over so many chests in batches of 4.
+
+    A process of its own runs it; its start does not count.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_sustained, settings, images).result()
+
+
+def _sustained(settings: Settings, images: int) -> float:
+    predictor = open_predictor(settings)
+    batch = reference_images()
+    predictor.predict(batch)
+    passes = images // len(batch)
+    begun = time.perf_counter()
+    for _ in range(passes):
+        predictor.predict(batch)
+    return passes * len(batch) / (time.perf_counter() - begun)
+
+
 def _figures(bare: BareModel, yardstick: BareModel) -> list[Figure]:
     """Return the figures of an engine; beside another one, each with its ratio."""
 
