@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.training.evaluation.figures import auc
+from gateway.training.evaluation.figures import auc_between
 from gateway.training.scores import Scored, read_scores
 from gateway.training.validation import BORROWED, STRANGE
 
@@ -65,8 +65,8 @@ def rows(name: str, scored: list[Scored], of_children: str) -> Iterator[str]:
         strange = _of(of, "unlabelled", UNLABELLED, "")
         threshold = np.quantile(sick, 1 - SENSITIVITY)
         figures = (
-            _area(normal, sick),
-            _area(strange, sick),
+            auc_between(normal, sick),
+            auc_between(strange, sick),
             (normal < threshold).mean(),
             (strange >= threshold).mean(),
             (normal < 0.5).mean(),
@@ -83,11 +83,6 @@ def children(changes: dict[str, dict[str, float]]) -> str:
     strange = changes.get(STRANGE, {})
     figures = [float(borrowed), *(strange.get(key, np.nan) for key in ("auc", "specificity", "sensitivity"))]
     return "   " + "  ".join(f"{figure:.3f}" for figure in figures)
-
-
-def _area(negative: Odds, positive: Odds) -> float:
-    labels = np.repeat([0, 1], [len(negative), len(positive)])
-    return auc(labels, np.concatenate([negative, positive]))
 
 
 def _of(scored: list[Scored], part: str, sources: tuple[str, ...], label: str) -> Odds:

@@ -23,7 +23,7 @@ from benchmarks.compare_arms import NORMALS, SICK
 from gateway.model.torch_engine import find_device
 from gateway.training.augmentation import Augmenter
 from gateway.training.crops import cropper
-from gateway.training.evaluation.figures import auc
+from gateway.training.evaluation.figures import auc, auc_between
 from gateway.training.recipe import Recipe, read_recipe
 from gateway.training.samples import find_samples
 from gateway.training.train import Training, _load, _untrained
@@ -61,7 +61,7 @@ class Probed:
             normal, sick, strange = (line(measured[of]) for of in ("normal", "sick", "strange"))
             kids = measured["labels"].cpu().numpy()
             borrowed = np.mean([auc(kids, line(measured[look])) for look in BORROWED])
-            figures = (_area(normal, sick), _area(strange, sick), float(borrowed))
+            figures = (auc_between(normal, sick), auc_between(strange, sick), float(borrowed))
             print(f"{name:<24} {pull:<6g} " + "  ".join(f"{each:.3f}" for each in figures), flush=True)
 
     def _measured(self, network: nn.Module, size: int) -> dict[str, Tensor]:
@@ -119,11 +119,6 @@ def _fit(
     cast(Any, optimiser).step(loss)
     fixed = line.detach()
     return lambda x: ((x - mean) / spread @ fixed[1:] + fixed[0]).cpu().numpy()
-
-
-def _area(negative: NDArray[np.float64], positive: NDArray[np.float64]) -> float:
-    labels = np.repeat([0, 1], [len(negative), len(positive)])
-    return auc(labels, np.concatenate([negative, positive]))
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ from gateway.model.predictor import SHIPPED, read_model
 from gateway.training.crops import cropper
 from gateway.training.detector_images import detector_rows
 from gateway.training.duplicates import without_copies
-from gateway.training.evaluation.figures import auc
+from gateway.training.evaluation.figures import auc, auc_between
 from gateway.training.pixels import load_pixels
 from gateway.training.recipe import Recipe, read_recipe
 from gateway.training.samples import Sample, find_samples
@@ -98,7 +98,10 @@ def row(parts: dict[str, Described], before: Line, head: Head | None) -> str:
         apart = fit(_groups(train, OTHERS), head, before)
     odds, old = (on_others(parts, line) for line in (whole, before))
     unknown = on_others(parts, apart)
-    first, second = _area(odds["strange"], odds["sick"]), _area(unknown["normal"], unknown["sick"])
+    first, second = (
+        auc_between(odds["strange"], odds["sick"]),
+        auc_between(unknown["normal"], unknown["sick"]),
+    )
     found = np.quantile(odds["sick"], 1 - SENSITIVITY)
     figures = (
         first,
@@ -160,8 +163,8 @@ def gains(parts: dict[str, Described], new: dict[str, Floats], old: dict[str, Fl
         for _ in range(RESAMPLES):
             a, b = _resample(negative, rng), _resample(positive, rng)
             drawn.append(
-                _area(new["strange"][half][a], new["sick"][b])
-                - _area(old["strange"][half][a], old["sick"][b])
+                auc_between(new["strange"][half][a], new["sick"][b])
+                - auc_between(old["strange"][half][a], old["sick"][b])
             )
         told.append("[{:+.3f}, {:+.3f}]".format(*np.quantile(drawn, (0.025, 0.975))))
     return " ".join(told)
@@ -242,11 +245,6 @@ def _groups(train: Described, left_out: tuple[str, ...]) -> Groups:
     of = train.pictures
     kept = ~np.isin(of.sources, left_out)
     return Groups(train.views[PLAIN][kept], of.labels[kept], group(of.sources[kept], of.labels[kept]))
-
-
-def _area(negative: Floats, positive: Floats) -> float:
-    labels = np.repeat([0, 1], [len(negative), len(positive)])
-    return auc(labels, np.concatenate([negative, positive]))
 
 
 def _by_patient(patients: NDArray[np.str_]) -> list[NDArray[np.intp]]:

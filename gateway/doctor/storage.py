@@ -18,7 +18,7 @@ from gateway.errors import GatewayError, Retry
 from gateway.files.answering import Answering
 from gateway.files.folders import existing
 from gateway.records import State
-from gateway.settings import FolderStore, S3Store, Settings
+from gateway.settings import S3Store, Settings
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import is_older
@@ -62,9 +62,9 @@ def _sync_ms(folder: Path) -> float:
 
 def _space_of_images(settings: Settings) -> Iterator[Finding]:
     """Yield the finding on the disk of images that lie outside `data_dir`; where it is away, others tell."""
-    if isinstance(settings.store, FolderStore) and settings.store.path:
+    if folder := settings.images_elsewhere:
         with suppress(Retry, OSError):
-            yield _space(settings, str(settings.store.path), Answering(settings.store.path).free_bytes())
+            yield _space(settings, str(folder), Answering(folder).free_bytes())
 
 
 def _space(settings: Settings, told: str, free: int) -> Finding:

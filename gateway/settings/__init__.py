@@ -174,8 +174,12 @@ class Settings(BaseSettings):
     @property
     def web_key(self) -> Path:
         """Key that signs browser sessions and seals searches: where hosts share images, beside these."""
-        shares = isinstance(self.store, FolderStore) and self.store.path
-        return (self.directory.kept if shares else self.directory.run) / "web.key"
+        return (self.images_elsewhere or self.directory.run) / "web.key"
+
+    @property
+    def images_elsewhere(self) -> Path | None:
+        """Folder of the images where they lie outside of `data_dir`; None elsewhere, and with a bucket."""
+        return self.store.path if isinstance(self.store, FolderStore) else None
 
     @cached_property
     def database_url(self) -> str:

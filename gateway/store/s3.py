@@ -34,7 +34,7 @@ _LONGEST_HEAD = 1 << 16  # bytes; a longer one is damage
 
 
 class S3Rules(NamedTuple):
-    """How a store is used; see `S3Store`."""
+    """Rules for the use of a store; see `S3Store`."""
 
     conditional_put: bool = True
     reads_back: bool = False

@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.settings import FolderStore, Settings
 from gateway.web.site import Site
 
 
@@ -31,13 +30,10 @@ def disks(site: Site) -> dict[str, Disk]:
     The data directory must have answered: `Site.data_dir`.
     """
     found = {"data_dir": _disk(site.settings.data_dir)}
-    if _lie_elsewhere(site.settings) and not site.stores.received.problem():
-        found["images"] = _disk(site.settings.directory.kept)
+    folder = site.settings.images_elsewhere
+    if folder and not site.stores.received.problem():
+        found["images"] = _disk(folder)
     return found
-
-
-def _lie_elsewhere(settings: Settings) -> bool:
-    return isinstance(settings.store, FolderStore) and settings.store.path is not None
 
 
 def _disk(folder: Path) -> Disk:

@@ -38,7 +38,7 @@ _LEAST_FIRST = (
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How a list is shown.
+    """Presentation of a list.
 
     Attributes
     ----------

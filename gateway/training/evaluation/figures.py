@@ -63,6 +63,12 @@ def specificity_at(sensitivity: float) -> Figure:
     return of
 
 
+def auc_between(negative: Scores, positive: Scores) -> float:
+    """Return `auc` of scores without the finding and scores with it."""
+    labels = np.repeat([0, 1], [len(negative), len(positive)])
+    return auc(labels, np.concatenate([negative, positive]))
+
+
 def auc(labels: Labels, scores: Scores) -> float:
     """Return the area under the ROC curve, ties counted half; NaN where a class is missing."""
     positive = labels == 1
