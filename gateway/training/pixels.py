@@ -77,7 +77,7 @@ def _load(paths: Sequence[Path], form: _Form, cache: Path, progress: Progress) -
     key = hashlib.sha256(f"{form.words}\n{names}".encode()).hexdigest()
     kept = cache / f"{key[:16]}.npy"
     if kept.exists():
-        return np.asarray(np.load(kept, mmap_mode="r"))
+        return np.asarray(np.load(kept, mmap_mode="c"))  # torch takes no read-only array
     pixels = np.empty((len(paths), form.side, form.side), form.type)
     with ThreadPoolExecutor() as pool:
         for i, image in enumerate(pool.map(form.decode, paths)):

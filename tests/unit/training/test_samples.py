@@ -102,6 +102,7 @@ def test_pixels_are_decoded_once(tmp_path: Path, radiographs: Radiographs) -> No
     assert decoded == [(done, 3, "images decoded") for done in (1, 2, 3)]
     assert first.shape == (3, 224, 224)
     np.testing.assert_array_equal(first, again)
+    assert again.flags.writeable  # as torch demands
 
 
 def test_copies_are_found_whatever_was_done_to_them(tmp_path: Path) -> None:
