@@ -17,6 +17,7 @@ from benchmarks.figure import Effort, Figure, Yardstick
 from benchmarks.ledger_rows import DESTINATIONS, fill
 from gateway.records import State
 from gateway.settings import Retention
+from gateway.store import claims
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Pictures
@@ -87,7 +88,7 @@ def _operations(ledger: Ledger, folder: Path, images: int) -> dict[str, Operatio
 
     def claim() -> None:
         with suppress(_UndoneError), ledger.transaction() as connection:
-            assert ledger.claim(connection, "batch", BATCH) == BATCH
+            assert claims.claim(connection, "batch", BATCH) == BATCH
             raise _UndoneError
 
     def deliver() -> None:

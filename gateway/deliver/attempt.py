@@ -22,9 +22,9 @@ from gateway.peer_text import clean
 from gateway.records import DICOM
 from gateway.requestor.storage_scu import Unsupported
 from gateway.settings import Delivery
+from gateway.store.clock import now
 from gateway.store.commitments import Commitments
 from gateway.store.entries import DeliveryState, PendingDelivery
-from gateway.store.ledger import now
 from gateway.store.objects import Stores
 from gateway.store.outbox import Outbox
 from gateway.store.session import AuditEntry

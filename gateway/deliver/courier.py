@@ -13,8 +13,8 @@ from time import monotonic
 
 from gateway.deliver.attempt import InHand
 from gateway.deliver.shift import Shift
+from gateway.store.clock import now
 from gateway.store.entries import PendingDelivery
-from gateway.store.ledger import now
 from gateway.store.outbox import Outbox
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event

@@ -11,7 +11,7 @@ from datetime import datetime
 from time import monotonic
 
 from gateway.deliver.courier import Courier
-from gateway.store.ledger import now
+from gateway.store.clock import now
 from gateway.store.outbox import Outbox
 
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.records import SR, Description
+from gateway.store.clock import now
 from gateway.store.entries import (
     AT_ONCE,
     AnswerRecord,
@@ -25,7 +26,7 @@ from gateway.store.entries import (
     named,
 )
 from gateway.store.schema import answers, deliveries, instances, results
-from gateway.store.session import IDENTITY, Session, now
+from gateway.store.session import IDENTITY, Session
 from gateway.telemetry.events import Event
 
 

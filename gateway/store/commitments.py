@@ -9,8 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.store.clock import now
 from gateway.store.entries import DeliveryState, PendingDelivery
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox, change, what
 from gateway.store.outcome import hold, update_state
 from gateway.store.schema import deliveries

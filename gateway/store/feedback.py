@@ -8,8 +8,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from gateway.errors import GatewayError
+from gateway.store.clock import now
 from gateway.store.entries import Agreement, ImageIdentity
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.schema import answers, feedback, instances, reader_reports
 from gateway.store.session import IDENTITY
 from gateway.telemetry.events import Event

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from gateway.errors import Missing
 from gateway.records import Reason, State
+from gateway.store.clock import now
 from gateway.store.entries import DeliveryState, ImageIdentity, StoredInstance
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.objects import Objects, Stores
 from gateway.store.outcome import hold as hold_state
 from gateway.store.outcome import update_state

@@ -11,9 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.records import WITHDRAWALS, Stage
+from gateway.store.clock import now
 from gateway.store.doorbell import Work
 from gateway.store.entries import AT_ONCE, DeliveryState, PendingDelivery, named
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.outcome import HELD_IMAGES, hold, update_state, update_states
 from gateway.store.schema import answers, deliveries, destinations, instances, results
 from gateway.store.session import AuditEntry

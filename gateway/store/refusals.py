@@ -17,7 +17,8 @@ import sqlalchemy as sa
 
 from gateway.errors import Retry
 from gateway.peer_text import clean
-from gateway.store.ledger import Ledger, now
+from gateway.store.clock import now
+from gateway.store.ledger import Ledger
 from gateway.store.place import Place, newest_behind
 from gateway.store.schema import refusals
 from gateway.telemetry.events import Event

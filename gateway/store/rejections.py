@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.records import Reason, State
+from gateway.store.clock import now
 from gateway.store.entries import DeliveryState, ImageIdentity
 from gateway.store.schema import deliveries, instances, rejections, results
-from gateway.store.session import IDENTITY, AuditEntry, Session, now
+from gateway.store.session import IDENTITY, AuditEntry, Session
 from gateway.telemetry.events import Event
 
 AT_ONCE = 500  # references in one statement

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 
 from gateway.errors import GatewayError
 from gateway.records import OWN_NOTE, WITHDRAWALS, Reason, State
+from gateway.store.clock import now
 from gateway.store.entries import AT_ONCE, DeliveryState, ImageIdentity, Router
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.rejections import is_not_rejected
 from gateway.store.schema import answers, deliveries, destinations, instances, results
 from gateway.store.session import IDENTITY, Session

@@ -20,9 +20,10 @@ import sqlalchemy as sa
 
 from gateway.records import Reason, State
 from gateway.settings import Retention
+from gateway.store.clock import now
 from gateway.store.deletions import hold_deletions
 from gateway.store.entries import ImageIdentity
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.objects import Objects, Stores
 from gateway.store.orphans import sweep
 from gateway.store.patients import forget_patient

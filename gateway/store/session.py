@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.records import Stage
-from gateway.store.clock import now as now
+from gateway.store.clock import now
 from gateway.store.database_errors import errors_are_for_later
 from gateway.store.doorbell import Bell, Work
 from gateway.store.entries import ImageIdentity

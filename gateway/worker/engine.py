@@ -27,12 +27,14 @@ from dbos import DBOS, SetWorkflowID, _sys_db_postgres, _workflow_commands
 from gateway.deliver.couriers import Couriers
 from gateway.errors import Retry
 from gateway.settings import Settings
+from gateway.store.clock import now
 from gateway.store.doorbell import Doorbell, Work
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.migrate import one_at_a_time
 from gateway.store.objects import Stores
 from gateway.store.outbox import Outbox
 from gateway.store.retention import Cleaner
+from gateway.store.workers import Workers
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 from gateway.worker.answerer import RETRY_SECONDS, Answerer
@@ -104,6 +106,7 @@ class Engine:
         self._settings = settings
         self._database = database
         self._ledger = ledger
+        self._workers = Workers(ledger)
         self._outbox = outbox
         self._pipeline = pipeline
         self._stores = stores
@@ -169,7 +172,7 @@ class Engine:
         self._couriers.stop()
         self._tasks.join()
         with suppress(Retry):  # the ledger is away: it is heard that this worker is silent
-            self._ledger.beat(self._worker_id, life())
+            self._workers.beat(self._worker_id, life())
         DBOS.destroy(workflow_completion_timeout_sec=round(self._settings.shutdown_seconds))
         self._couriers.join(deadline)
 
@@ -187,8 +190,7 @@ class Engine:
             self._stores.check()
             self._pipeline.check()
             batch = f"{self._worker_id}:{uuid.uuid4()}"
-            with self._ledger.statement() as connection:
-                count = self._ledger.claim(connection, batch, self._pipeline.batch_size)
+            count = self._ledger.claim(batch, self._pipeline.batch_size)
             if count:
                 self._begin(batch)
         return None
@@ -232,7 +234,7 @@ class Engine:
 
     def _repair(self) -> None:
         """Take up what others, or DBOS, have left."""
-        for worker_id in self._ledger.silent_workers(SILENT_SECONDS):
+        for worker_id in self._workers.silent(SILENT_SECONDS):
             self._take_over(worker_id)
         self._resume_lost()
         self._free_orphans()
@@ -259,7 +261,7 @@ class Engine:
             os._exit(1)  # this worker was silent for so long that its work was given to another
         problem = self._pipeline.problem
         answering = self._pipeline.answering | ({PROBLEM: problem} if problem else {})
-        if self._ledger.beat(self._worker_id, life(), answering):
+        if self._workers.beat(self._worker_id, life(), answering):
             log_event(Event.CLOCK_SET_BACK, worker_id=self._worker_id)
 
     def _take_over(self, worker_id: str) -> None:
@@ -271,7 +273,7 @@ class Engine:
         left = _workflows(executor_id=worker_id, status="PENDING")
         DBOS.resume_workflows(left)
         self._outbox.release(worker_id, interrupted=True)
-        self._ledger.forget_worker(worker_id)
+        self._workers.forget(worker_id)
         log_event(Event.TAKEN_OVER, worker_id=worker_id, workflows=len(left))
 
     def _resume_lost(self) -> None:

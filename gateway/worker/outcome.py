@@ -11,9 +11,10 @@ from functools import partial
 from gateway.dicom.rejection_note import RejectionNote
 from gateway.records import Stage
 from gateway.store.answers import Answered, answered_twins, twins
+from gateway.store.clock import now
 from gateway.store.descriptions import record_descriptions
 from gateway.store.entries import StoredInstance
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.rejections import Rejection, keep_rejections, rejected, told, withdraw
 from gateway.store.session import AuditEntry, Session
 from gateway.telemetry.audit import trail

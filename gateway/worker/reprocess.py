@@ -11,6 +11,7 @@ from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.queries.views import ImageView
 from gateway.store.requeue import Requeue
+from gateway.store.workers import Workers
 from gateway.worker.answering import PROBLEM, answering_of, configuration_hash
 from gateway.worker.worker_id import SILENT_SECONDS
 
@@ -38,7 +39,7 @@ def reprocess(settings: Settings, ledger: Ledger, versions: Sequence[ImageView],
     wanted = answering_of(settings, model)
     if image.reason == Reason.REJECTED:
         raise GatewayError(f"{uid}: {image.detail}; it gets no answer any more")
-    workers = ledger.answering(SILENT_SECONDS)
+    workers = Workers(ledger).answering(SILENT_SECONDS)
     for worker in workers:
         if {name: value for name, value in worker.items() if name != PROBLEM} != wanted:
             raise GatewayError(

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from gateway.errors import Retry
+from gateway.store.clock import now
 from gateway.store.database_errors import errors_are_for_later
 from gateway.store.doorbell import LOOK_SECONDS, Doorbell
-from gateway.store.ledger import now
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 from gateway.threads import Vital

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from gateway.files.folders import make_folder
 from gateway.files.lock import open_lock, try_lock
-from gateway.store.ledger import Ledger, now
+from gateway.store.clock import now
+from gateway.store.ledger import Ledger
 from gateway.store.schema import workers
 
 SILENT_SECONDS = 60.0  # a worker that has not been heard of for so long has ended

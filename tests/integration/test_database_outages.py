@@ -111,14 +111,12 @@ def test_an_image_waits_for_its_answer_however_often_it_was_tried(
     database.trouble("answers", code)
     for attempt in range(ATTEMPTS_TOGETHER + 2):
         database.run("UPDATE instances SET not_before = NULL")
-        with ledger.transaction() as connection:
-            assert ledger.claim(connection, f"batch {attempt}", 10) == 1
+        assert ledger.claim(f"batch {attempt}", 10) == 1
         answerer.answer(f"batch {attempt}", lambda: None)
         assert state(ledger) == ("received", None)
     database.mend("answers")
     database.run("UPDATE instances SET not_before = NULL")
-    with ledger.transaction() as connection:
-        ledger.claim(connection, "last", 10)
+    ledger.claim("last", 10)
     answerer.answer("last", lambda: None)
     assert state(ledger) == ("inferred", None)
 

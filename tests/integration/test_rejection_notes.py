@@ -103,8 +103,7 @@ def test_a_note_before_its_image_lets_no_answer_be_given(house: House) -> None:
 def test_a_note_that_comes_while_its_image_is_answered_lets_no_answer_be_recorded(house: House) -> None:
     """The image is through the network when a second worker ends the note."""
     uid = house.receive(1)
-    with house.ledger.transaction() as connection:
-        house.ledger.claim(connection, "a", 1)
+    house.ledger.claim("a", 1)
     pipeline, stores = pipeline_in(house.settings, house.ledger)
     settled = pipeline.answer(house.ledger.begin_batch("a"))
     house.reject(2, uid)
@@ -118,8 +117,7 @@ def test_the_references_count_before_the_note_has_ended(house: House) -> None:
     """As after a kill between the two transactions of a note: the image's answer is not recorded."""
     note = rejection("1.2.1", SOPInstanceUID="1.2.2")
     house.receive(2, note)
-    with house.ledger.transaction() as connection:
-        house.ledger.claim(connection, "note", 1)
+    house.ledger.claim("note", 1)
     pipeline, stores = pipeline_in(house.settings, house.ledger)
     keep_notes(pipeline.answer(house.ledger.begin_batch("note")), house.ledger)
     uid = house.receive(1)
@@ -255,7 +253,6 @@ def test_another_ledger_on_the_same_database_sees_the_note(house: House) -> None
     house.reject(2, "1.2.1")
     engine = open_engine(house.settings.database_url)
     house.receive(1)
-    with house.ledger.transaction() as connection:
-        house.ledger.claim(connection, "a", 1)
+    house.ledger.claim("a", 1)
     assert [each.rejected for each in Ledger(engine, house.folder).begin_batch("a")] == [SAID]
     engine.dispose()

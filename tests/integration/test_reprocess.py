@@ -12,6 +12,7 @@ from gateway.errors import GatewayError
 from gateway.records import ModelIdentity, State
 from gateway.settings import Settings
 from gateway.store.schema import answers, instances
+from gateway.store.workers import Workers
 from gateway.web.api.health import STAND_IN, engines_of
 from gateway.web.site import Site
 from gateway.worker.answering import answering_of, configuration_hash
@@ -47,7 +48,7 @@ def state(site: Site, uid: str) -> str:
 
 def test_the_same_answer_is_not_given_twice(site: Site) -> None:
     uid, present = answered(site)
-    site.ledger.beat("here-1", "life", present)
+    Workers(site.ledger).beat("here-1", "life", present)
     assert ask(site, uid) == "has its answer by this model, configuration and revision; nothing to do"
     assert state(site, uid) == State.DELIVERED
 
@@ -69,14 +70,14 @@ def test_whatever_may_change_an_answer_lets_it_be_given_again(
     site: Site, differently: dict[str, Any]
 ) -> None:
     uid, present = answered(site, **differently)
-    site.ledger.beat("here-1", "life", present)
+    Workers(site.ledger).beat("here-1", "life", present)
     assert ask(site, uid) == "is answered again"
     assert state(site, uid) == State.RECEIVED
 
 
 def test_a_worker_with_other_settings_is_named_and_nothing_is_begun(site: Site) -> None:
     uid, present = answered(site)
-    site.ledger.beat("here-1", "life", present | {"threshold": 0.9, "software_version": "0.1.0+old"})
+    Workers(site.ledger).beat("here-1", "life", present | {"threshold": 0.9, "software_version": "0.1.0+old"})
     with pytest.raises(GatewayError) as refused:
         ask(site, uid)
     assert str(refused.value) == (
@@ -89,15 +90,15 @@ def test_a_worker_with_other_settings_is_named_and_nothing_is_begun(site: Site) 
 
 def test_without_a_worker_it_says_so(site: Site) -> None:
     uid, present = answered(site, threshold=0.123)
-    site.ledger.beat("here-1", "life", present)
-    site.ledger.beat("here-1", "life")  # it stops
+    Workers(site.ledger).beat("here-1", "life", present)
+    Workers(site.ledger).beat("here-1", "life")  # it stops
     assert ask(site, uid) == "is answered again once a worker runs"
 
 
 def test_health_names_the_engines_of_the_workers(site: Site) -> None:
     _, present = answered(site)
     assert engines_of(site) == ""
-    site.ledger.beat("here-1", "life", present | {"engine": "OpenVINO float32"})
+    Workers(site.ledger).beat("here-1", "life", present | {"engine": "OpenVINO float32"})
     assert engines_of(site) == " by OpenVINO float32"
-    site.ledger.beat("here-1", "life", present | {"engine": STAND_IN})
+    Workers(site.ledger).beat("here-1", "life", present | {"engine": STAND_IN})
     assert engines_of(site) == " by PyTorch float32 in the place of OpenVINO: see gateway doctor"

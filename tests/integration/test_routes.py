@@ -11,6 +11,7 @@ import pytest
 
 from gateway.store.ledger import Ledger
 from gateway.store.schema import instances
+from gateway.store.workers import Workers
 from tests.support.house import House
 from tests.support.sources import with_raw
 
@@ -174,7 +175,7 @@ def test_the_ledger_is_not_locked_while_headers_are_read(
     def reading(*arguments: Any) -> Any:
         if not arrived:
             arrived.append("meanwhile")
-            other.beat("meanwhile")
+            Workers(other).beat("meanwhile")
         return read(*arguments)
 
     monkeypatch.setattr(attributes, "_read", reading)

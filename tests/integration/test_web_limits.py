@@ -15,6 +15,7 @@ from gateway.files import answering
 from gateway.files.answering import HANGS, Answering
 from gateway.store.entries import FoundStudy
 from gateway.store.pulls import Pulls
+from gateway.store.workers import Workers
 from gateway.telemetry.role_status import RoleStatusFile
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
@@ -62,7 +63,7 @@ def test_ready_is_told_by_what_really_runs(site: Site, browser: Browser) -> None
     assert not before.json()["checks"]["workers"]["ok"]
     with site.ledger.transaction() as connection:
         connection.exec_driver_sql("DELETE FROM workers")
-    site.ledger.beat("here-1")
+    Workers(site.ledger).beat("here-1")
     site.remembered.__init__()  # type: ignore[misc]
     assert browser.get("/health/ready").status_code == 200
     RoleStatusFile(site.settings.directory.role_status).note("receive", "dead", "exit status 1")

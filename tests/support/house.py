@@ -55,8 +55,7 @@ class House:
         return uid
 
     def answer(self, batch: str = "a") -> None:
-        with self.ledger.transaction() as connection:
-            self.ledger.claim(connection, batch, 100)
+        self.ledger.claim(batch, 100)
         pipeline, stores = pipeline_in(self.settings, self.ledger)
         rejecters = rejecters_of(self.settings, self.ledger, stores)
         Answerer(self.ledger, pipeline, stores, rejecters).answer(batch, lambda: None)

@@ -33,8 +33,7 @@ def received(tmp_path: Path, number: int = 1, **changes: Any) -> Received:
 
 
 def claim(ledger: Ledger, batch: str, limit: int = 10) -> list[StoredInstance]:
-    with ledger.statement() as connection:
-        ledger.claim(connection, batch, limit)
+    ledger.claim(batch, limit)
     return ledger.begin_batch(batch)
 
 

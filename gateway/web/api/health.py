@@ -15,6 +15,7 @@ from gateway.errors import GatewayError, Retry
 from gateway.model.card import CARD_NAME, read_card
 from gateway.store.clock import now
 from gateway.store.missing_files import waiting
+from gateway.store.workers import Workers
 from gateway.telemetry.role_status import read_role_status
 from gateway.web.disks import disks
 from gateway.web.pages.words import duration
@@ -102,7 +103,11 @@ def _folders(site: Site) -> Iterator[Check]:
 
 def _model(site: Site) -> Iterator[Check]:
     card = site.remembered.get("card", 60.0, lambda: model_of(site))
-    told = [worker[PROBLEM] for worker in site.ledger.answering(SILENT_WORKER_SECONDS) if PROBLEM in worker]
+    told = [
+        worker[PROBLEM]
+        for worker in Workers(site.ledger).answering(SILENT_WORKER_SECONDS)
+        if PROBLEM in worker
+    ]
     text = f"; images wait, since {told[0]}" if told else engines_of(site)
     yield Check("model", not told, card + text)
 
@@ -123,7 +128,7 @@ def engines_of(site: Site) -> str:
 
     PyTorch on a processor, though the settings do not ask for it, stands in for OpenVINO.
     """
-    used = {str(worker.get("engine")) for worker in site.ledger.answering(SILENT_WORKER_SECONDS)}
+    used = {str(worker.get("engine")) for worker in Workers(site.ledger).answering(SILENT_WORKER_SECONDS)}
     words = ", ".join(sorted(used))
     if STAND_IN in used and site.settings.model.engine != "torch":
         words += " in the place of OpenVINO: see gateway doctor"

@@ -5,10 +5,10 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import gateway.store.ledger
+import gateway.store.clock
 
 _FILE = Path(os.environ["TEST_CLOCK"])
-_now, _time = gateway.store.ledger.now, time.time
+_now, _time = gateway.store.clock.now, time.time
 
 
 def _seconds_off() -> float:
@@ -20,5 +20,5 @@ def now() -> datetime:
     return _now() + timedelta(seconds=_seconds_off())
 
 
-gateway.store.ledger.now = now
+gateway.store.clock.now = now
 time.time = lambda: _time() + _seconds_off()

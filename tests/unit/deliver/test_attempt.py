@@ -14,9 +14,10 @@ from gateway.deliver.destinations import Unconfigured, open_destinations
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.records import Reason, State
 from gateway.settings import Delivery, Settings
+from gateway.store.clock import now
 from gateway.store.commitments import Commitments
 from gateway.store.entries import PendingDelivery
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.queries.images import Images
 from gateway.telemetry.audit import trail

@@ -18,8 +18,9 @@ from gateway.deliver.folder import ResultsFolder
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.processes.couriers import couriers_of
 from gateway.settings import Settings
+from gateway.store.clock import now
 from gateway.store.entries import AT_ONCE, PendingDelivery
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.queries.images import Images
 from gateway.store.requeue import Requeue

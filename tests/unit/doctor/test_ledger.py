@@ -9,7 +9,7 @@ from gateway.doctor.finding import Severity
 from gateway.doctor.processes import processes
 from gateway.doctor.storage import database
 from gateway.settings import Settings
-from gateway.store.ledger import now
+from gateway.store.clock import now
 from gateway.store.opening import open_database
 from gateway.store.outbox import Outbox
 from gateway.telemetry.role_status import RoleStatusFile

@@ -8,10 +8,12 @@ import sqlalchemy as sa
 from gateway.errors import Retry
 from gateway.records import Reason, State
 from gateway.store.answers import twins
+from gateway.store.clock import now
 from gateway.store.database import open_engine
 from gateway.store.entries import AT_ONCE, Arrival
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.queries.images import Images
+from gateway.store.workers import Workers
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 
 
@@ -104,9 +106,9 @@ def test_a_locked_database_is_for_later(ledger: Ledger, tmp_path: Path) -> None:
 
 
 def test_silent_workers_are_found(ledger: Ledger) -> None:
-    ledger.beat("here-1")
-    ledger.beat("here-1")
-    assert ledger.silent_workers(60) == []
-    assert ledger.silent_workers(-1) == ["here-1"]
-    ledger.forget_worker("here-1")
-    assert ledger.silent_workers(-1) == []
+    Workers(ledger).beat("here-1")
+    Workers(ledger).beat("here-1")
+    assert Workers(ledger).silent(60) == []
+    assert Workers(ledger).silent(-1) == ["here-1"]
+    Workers(ledger).forget("here-1")
+    assert Workers(ledger).silent(-1) == []

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from gateway.records import Reason, State
+from gateway.store.clock import now
 from gateway.store.commitments import Commitments, Report
 from gateway.store.entries import DeliveryState, PendingDelivery
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.queries.images import Images
 from gateway.store.queries.views import DeliveryView

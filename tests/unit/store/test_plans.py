@@ -11,9 +11,10 @@ import pytest
 
 from gateway.records import HL7_V2, HL7_WITHDRAWAL, Patient, State
 from gateway.settings import Retention
+from gateway.store.clock import now
 from gateway.store.commitments import Commitments
 from gateway.store.entries import ImageIdentity, StoredResult
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.orphans import _without_row
 from gateway.store.outbox import Outbox
 from gateway.store.patients import Patients

@@ -18,6 +18,7 @@ from gateway.records import Description
 from gateway.settings import Settings
 from gateway.store import clock
 from gateway.store.answers import Answered
+from gateway.store.arrivals import Receipt, record_receipts
 from gateway.store.database import open_engine
 from gateway.store.database_errors import BUG_CLASSES, LATER_ALL_THE_SAME, is_for_later
 from gateway.store.entries import Arrival
@@ -28,6 +29,7 @@ from gateway.store.outbox import Outbox
 from gateway.store.postgresql import Connection
 from gateway.store.queries.images import Images
 from gateway.store.schema import answers, instances
+from gateway.store.workers import Workers
 from tests.support.commit_thief import CommitThief, Theft
 from tests.support.gateway_process import wait_for
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
@@ -114,17 +116,11 @@ def test_an_image_whose_commit_never_reached_the_server_is_not_acknowledged(
 def test_images_that_share_a_lost_commit_are_each_acknowledged(thief: CommitThief, tmp_path: Path) -> None:
     with ledger_at(through(thief), tmp_path) as ledger:
         ledger.record_received(received(tmp_path, 2))
-        receipts = [received(tmp_path, number) for number in (1, 2, 3)]
+        receipts = [Receipt(received(tmp_path, number), 0, None) for number in (1, 2, 3)]
         with thief.steals(Theft.ANSWER), ledger.session() as session:
-            arrivals = [ledger._record_receipt(session, _receipt(each)) for each in receipts]
+            arrivals = record_receipts(session, receipts, ledger.relative)
         assert arrivals == [Arrival.NEW, Arrival.RESENT, Arrival.NEW]
         assert ledger.queued() == 3
-
-
-def _receipt(image: object) -> object:
-    from gateway.store.ledger import _Receipt
-
-    return _Receipt(image, 0, None)  # type: ignore[arg-type]
 
 
 def test_an_answer_whose_commit_was_not_answered_is_recorded_once(thief: CommitThief, tmp_path: Path) -> None:
@@ -374,7 +370,7 @@ def test_machines_whose_clocks_differ_agree_by_the_servers(tmp_path: Path) -> No
             connection.exec_driver_sql(
                 "INSERT INTO workers (worker_id, beat_at) VALUES ('elsewhere-1', clock_timestamp())"
             )
-        assert ledger.silent_workers(60) == []
+        assert Workers(ledger).silent(60) == []
         ledger.record_received(received(tmp_path))
         claim(ledger, "batch")
         ledger.release("batch", 100)
@@ -383,7 +379,7 @@ def test_machines_whose_clocks_differ_agree_by_the_servers(tmp_path: Path) -> No
                 "SELECT not_before - clock_timestamp() FROM instances"
             ).scalar()
         assert timedelta(seconds=50) < waits <= timedelta(seconds=100)
-        assert not ledger.beat("here-1")
+        assert not Workers(ledger).beat("here-1")
         assert claim(ledger, "too early") == []
 
 

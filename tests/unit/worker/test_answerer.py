@@ -41,8 +41,7 @@ class Failing(Pipeline):
 
 
 def claim(ledger: Ledger, batch: str) -> None:
-    with ledger.transaction() as connection:
-        assert ledger.claim(connection, batch, 10)
+    assert ledger.claim(batch, 10)
 
 
 def attempts(ledger: Ledger, **values: int) -> list[int]:

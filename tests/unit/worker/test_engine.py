@@ -14,12 +14,14 @@ from dbos import DBOS
 from structlog.testing import capture_logs
 
 from gateway.processes.couriers import couriers_of
+from gateway.store.clock import now
 from gateway.store.database import open_engine
 from gateway.store.doorbell import Doorbells
-from gateway.store.ledger import Ledger, now
+from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Pictures
 from gateway.store.retention import Cleaner
+from gateway.store.workers import Workers
 from gateway.worker import engine as engines
 from gateway.worker import tasks
 from gateway.worker.answerer import Answerer
@@ -110,8 +112,7 @@ def test_a_batch_that_was_claimed_and_not_begun_is_released_by_the_next_start(
     """The worker was killed between the claim and the workflow."""
     monkeypatch.setattr(engines, "RETRY_SECONDS", 0.0)
     receive(ledger, tmp_path)
-    with ledger.transaction() as connection:
-        assert ledger.claim(connection, f"{WORKER}:never begun", 1)
+    assert ledger.claim(f"{WORKER}:never begun", 1)
     with running(ledger, tmp_path):
         until_delivered(ledger)
 
@@ -123,8 +124,7 @@ def test_images_whose_workflow_ended_without_them_are_released(
     execute(ledger, "UPDATE destinations SET name = name")  # the database is there
     engine._stopping.set()
     receive(ledger, tmp_path)
-    with ledger.transaction() as connection:
-        assert ledger.claim(connection, f"{WORKER}:ended", 1)
+    assert ledger.claim(f"{WORKER}:ended", 1)
     engine._free_orphans()
     assert ledger.open_batches() == [f"{WORKER}:ended"]  # its workflow may be about to begin
     engine._free_orphans()
@@ -154,7 +154,7 @@ def test_a_workflow_whose_end_could_not_be_written_is_run_again(
 def test_what_a_silent_worker_has_begun_is_taken_over(engine: Engine, ledger: Ledger, tmp_path: Path) -> None:
     receive(ledger, tmp_path)
     until_delivered(ledger)
-    ledger.beat("lost-1", "a life")
+    Workers(ledger).beat("lost-1", "a life")
     execute(ledger, "UPDATE workflow_status SET executor_id = 'lost-1', status = 'PENDING', output = NULL")
     assert len(DBOS.list_workflows(executor_id="lost-1", status="PENDING")) == 1
     with capture_logs() as log:

@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.errors import Retry
+from gateway.store.clock import now
 from gateway.store.doorbell import Doorbell, Doorbells, Work
-from gateway.store.ledger import now
 from gateway.worker import tasks as module
 from gateway.worker.tasks import Tasks
 from tests.support.gateway_process import PATIENCE_SECONDS
