@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from gateway.pull.puller import Puller
     from gateway.pull.query import Query
     from gateway.settings import Settings
+    from gateway.store.entries import PullView
     from gateway.store.ledger import Ledger
-    from gateway.store.pulls import PullView
 
 _LISTED = 100
 
@@ -133,7 +133,8 @@ def _list_only(puller: Puller, query: Query | None, *, as_json: bool) -> None:
 
 
 def _fetch(puller: Puller, ledger: Ledger, query: Query | None, *, as_json: bool) -> None:
-    from gateway.store.pulls import Pull, Pulls, PullState
+    from gateway.store.entries import Pull, PullState
+    from gateway.store.pulls import Pulls
 
     uids: list[str] | None = None
     if query is not None:
@@ -165,7 +166,8 @@ def _print_views(
     ledger: Ledger, source: str | None, show: str | None, state: str | None, limit: int, *, as_json: bool
 ) -> None:
     from gateway.settings.across import did_you_mean
-    from gateway.store.pulls import Pulls, PullState
+    from gateway.store.entries import PullState
+    from gateway.store.pulls import Pulls
 
     if state is not None and state not in list(PullState):
         states = [str(each) for each in PullState]

@@ -17,7 +17,8 @@ from gateway.doctor.advice import advice_for
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import ConfigurationError, Retry
 from gateway.records import DICOM
-from gateway.requestor.association import Association, Ended, Interrupted
+from gateway.requestor.association import Association
+from gateway.requestor.endings import Ended, Interrupted
 from gateway.requestor.part_10 import Content, Unreadable, content_of
 from gateway.requestor.storage_scu import NotNow, Unsupported, associate, context_for, node_of, store, verify
 from gateway.settings import DicomDestination

@@ -16,7 +16,7 @@ from cryptography import x509
 from gateway.deliver.destinations import open_destinations
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import ConfigurationError, GatewayError, Retry
-from gateway.requestor.association import Rejected
+from gateway.requestor.endings import Rejected
 from gateway.requestor.negotiation import BUSY, CALLED_NOT_RECOGNISED
 from gateway.requestor.storage_scu import DicomNode, Unsupported, echo
 from gateway.settings import Peer, Settings

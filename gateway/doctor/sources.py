@@ -8,8 +8,9 @@ from gateway.doctor.finding import Finding, doubtful, good
 from gateway.errors import GatewayError
 from gateway.pull.examination import examine_source
 from gateway.settings import DicomSource, Settings
+from gateway.store.entries import PullState
 from gateway.store.opening import look_into_database
-from gateway.store.pulls import Pulls, PullState
+from gateway.store.pulls import Pulls
 from gateway.store.source_rows import SourceRows
 
 

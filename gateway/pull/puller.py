@@ -22,8 +22,8 @@ from gateway.pull.source import NoRoom, Session, Source, SourceAway
 from gateway.receive.capacity import Capacity
 from gateway.records import Reason
 from gateway.settings import SourceRules
-from gateway.store.entries import FoundInstance, FoundStudy
-from gateway.store.pulls import Pull, Pulls, PullState
+from gateway.store.entries import FoundInstance, FoundStudy, Pull, PullState
+from gateway.store.pulls import Pulls
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 

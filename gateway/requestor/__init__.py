@@ -4,6 +4,7 @@
 `gateway echo` verify nodes.
 
 association.py         one association and its operations, each answered or ended within a time limit
+endings.py             how an association ends early, in words
 query_association.py   an association for C-FIND, C-GET and C-MOVE: many responses to one request
 negotiation.py         A-ASSOCIATE-RQ and the answers to it
 message.py             DIMSE messages as bytes, in both directions

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from gateway.client.connection import Connection, NotConnected, Stopped
-from gateway.errors import Retry
+from gateway.requestor.endings import Ended, Interrupted, NotTakenError, Rejected, ended_by
 from gateway.requestor.message import (
-    AFFECTED_SOP_INSTANCE_UID,
     COMMAND_DATA_SET_TYPE,
     COMMAND_FIELD,
     DATA_SET,
@@ -29,6 +28,7 @@ from gateway.requestor.message import (
     Message,
     MessageReader,
     command_set,
+    mismatch,
     pdus_of,
 )
 from gateway.requestor.negotiation import (
@@ -47,7 +47,6 @@ from gateway.requestor.negotiation import (
     pdu,
     rejection_in,
 )
-from gateway.tls import problem_of
 from gateway.upper_layer.endings import Malformed
 
 MAXIMUM_PDU_SIZE = 128 * 1024
@@ -55,22 +54,6 @@ MAX_CONTEXTS = 128  # PS3.8 9.3.2.2: context IDs are odd and one byte wide
 
 _RELEASE_SECONDS = 3.0  # nothing depends on the answer
 _MAX_UNASKED = 8  # messages that come while we send
-
-
-class Ended(Retry):
-    """The association is over; the message names the node and what ended it."""
-
-
-class Interrupted(Ended):
-    """The gateway itself ended it, because it stops."""
-
-
-class Rejected(Ended):
-    """The node rejected the association; `why` is source and reason of PS3.8 Table 9-21."""
-
-    def __init__(self, told: str, why: tuple[int, int]) -> None:
-        super().__init__(told)
-        self.why = why
 
 
 Report = Callable[[Message], dict[int, int | str]]
@@ -252,27 +235,12 @@ class Association:
         """Turn what ends the association into a sentence about the node; nothing more goes over it then."""
         try:
             yield
-        except Ended:
+        except BaseException as problem:
             self.abort()
-            raise
-        except Malformed as problem:
-            self.abort()
-            raise Ended(f"{self._node}: {problem}") from None
-        except Stopped as problem:
-            self.abort()
-            raise Interrupted(f"{self._node}: {problem}") from None
-        except _NotTakenError as problem:
-            self.abort()
-            raise Ended(f"{self._node}: the peer does not take the data: {problem}") from None
-        except TimeoutError:
-            self.abort()
-            raise Ended(f"{self._node}: {silent} within {self._patience.seconds:g} s") from None
-        except OSError as error:
-            self.abort()
-            told = problem_of(error) if _is_of_tls(error) else f"{closed} ({_cause(error)})"
-            raise Ended(f"{self._node}: {told}") from None
-        except BaseException:
-            self.abort()
+            if isinstance(problem, Malformed | Stopped | OSError):
+                raise ended_by(
+                    problem, self._node, closed=closed, silent=silent, seconds=self._patience.seconds
+                ) from None
             raise
 
     # --- messages
@@ -286,7 +254,7 @@ class Association:
             with suppress(OSError):  # perhaps the node has said why it takes no more
                 self._look()
             if not self._inbox:
-                raise _NotTakenError(str(error)) if isinstance(error, TimeoutError) else error from None
+                raise NotTakenError(str(error)) if isinstance(error, TimeoutError) else error from None
             self.is_open = False
 
     def _look(self) -> None:
@@ -321,27 +289,10 @@ class Association:
         return message.command
 
     def _check_response(self, message: Message, context_id: int, request: Mapping[int, int | str]) -> None:
-        if wrong := self._mismatch(message, context_id, request):
+        if wrong := mismatch(message, context_id, self._message_id, request):
             raise Malformed(f"the peer answered another message than ours: {wrong}")
         if message.command.number(STATUS) is None:
             raise Malformed("the peer answered without a status")
-
-    def _mismatch(self, message: Message, context_id: int, request: Mapping[int, int | str]) -> str:
-        """Return what shows that a message is no response to the request; empty where it is one."""
-        command = message.command
-        field = command.number(COMMAND_FIELD)
-        expected = int(request[COMMAND_FIELD]) | RESPONSE
-        if field != expected:
-            return f"Command Field {'absent' if field is None else f'0x{field:04X}'}, not 0x{expected:04X}"
-        answered = command.number(MESSAGE_ID_RESPONDED_TO)
-        if answered != self._message_id:
-            return f"Message ID {answered}, not {self._message_id}"
-        if message.context_id != context_id:
-            return f"presentation context {message.context_id}, not {context_id}"
-        instance = command.text(AFFECTED_SOP_INSTANCE_UID)
-        if instance and instance != request.get(AFFECTED_SOP_INSTANCE_UID, instance):
-            return f"SOP Instance UID {instance}"
-        return ""
 
     def _answer_report(self, message: Message) -> None:
         if self._report is None or _field(message) != N_EVENT_REPORT:
@@ -360,19 +311,5 @@ class Association:
             self._connection.send(pdus)
 
 
-class _NotTakenError(TimeoutError):
-    """Patience ended while we sent."""
-
-
 def _field(message: Message) -> int | None:
     return message.command.number(COMMAND_FIELD)
-
-
-def _is_of_tls(error: OSError) -> bool:
-    return isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
-
-
-def _cause(error: OSError) -> str:
-    if isinstance(error, ssl.SSLEOFError):
-        return "closed"
-    return (error.strerror or str(error)).lower()

@@ -184,6 +184,24 @@ class MessageReader:
         return message
 
 
+def mismatch(message: Message, context_id: int, message_id: int, request: Mapping[int, int | str]) -> str:
+    """Return why a message is no response to a request (PS3.7 9.1.1.1.2); empty where it is one."""
+    command = message.command
+    field = command.number(COMMAND_FIELD)
+    expected = int(request[COMMAND_FIELD]) | RESPONSE
+    if field != expected:
+        return f"Command Field {'absent' if field is None else f'0x{field:04X}'}, not 0x{expected:04X}"
+    answered = command.number(MESSAGE_ID_RESPONDED_TO)
+    if answered != message_id:
+        return f"Message ID {answered}, not {message_id}"
+    if message.context_id != context_id:
+        return f"presentation context {message.context_id}, not {context_id}"
+    instance = command.text(AFFECTED_SOP_INSTANCE_UID)
+    if instance and instance != request.get(AFFECTED_SOP_INSTANCE_UID, instance):
+        return f"SOP Instance UID {instance}"
+    return ""
+
+
 def _fragment_bytes(longest_pdu: int) -> int:
     """Return how much of a message fits into one PDU: an even number, if there is room for two."""
     room = longest_pdu - 6

@@ -12,7 +12,8 @@ from time import monotonic
 from typing import Protocol
 
 from gateway.client.connection import Connection
-from gateway.requestor.association import Association, Ended
+from gateway.requestor.association import Association
+from gateway.requestor.endings import Ended
 from gateway.requestor.message import (
     AFFECTED_SOP_CLASS_UID,
     AFFECTED_SOP_INSTANCE_UID,

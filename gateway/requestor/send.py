@@ -9,7 +9,8 @@ from pathlib import Path
 from pydicom.errors import InvalidDicomError
 
 from gateway.dicom.statuses import is_success
-from gateway.requestor.association import MAX_CONTEXTS, Association, Ended
+from gateway.requestor.association import MAX_CONTEXTS, Association
+from gateway.requestor.endings import Ended
 from gateway.requestor.part_10 import Content, Unreadable, content_of
 from gateway.requestor.storage_scu import DicomNode, NotNow, Unsupported, associate, store
 

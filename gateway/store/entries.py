@@ -232,6 +232,48 @@ class FoundInstance:
     sop_class_uid: str = ""
 
 
+class PullState(StrEnum):
+    """State of a study of a source."""
+
+    FOUND = "found"  # to be looked into
+    ASKED = "asked"  # listed by the source, which then sends; or a process ended meanwhile
+    COMPLETE = "complete"  # every listed instance has a received row
+    PARTIAL = "partial"  # some are missing; it is asked for again later
+    GIVEN_UP = "given_up"  # some are missing, after all attempts
+    NOT_WANTED = "not_wanted"  # nothing in it is due an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """A study of a source. `detail` says why it is not complete; `attempts` have failed so far."""
+
+    id: int
+    source: str
+    study_instance_uid: str
+    study_date: str
+    modalities: tuple[str, ...]
+    told: int | None
+    state: PullState
+    state_at: datetime
+    attempts: int
+    not_before: datetime
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PullView:
+    """A study with what was listed of it: how many instances, and those that have no row.
+
+    `found_at` and `listed_at` are when a search first found it, and when its source last listed it.
+    """
+
+    pull: Pull
+    listed: int
+    missing: tuple[str, ...]
+    found_at: datetime | None = None
+    listed_at: datetime | None = None
+
+
 class Router(Protocol):
     """Decides where results go."""
 

@@ -8,17 +8,14 @@ done. The puller and `gateway pull` call it; each method commits before it retur
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.store import origin
 from gateway.store.clock import now
-from gateway.store.entries import AT_ONCE, FoundInstance, FoundStudy
+from gateway.store.entries import AT_ONCE, FoundInstance, FoundStudy, Pull, PullState, PullView
+from gateway.store.found_studies import due_at_once, record_found
 from gateway.store.ledger import Ledger
 from gateway.store.place import Place, newest_behind
 from gateway.store.schema import instances, pull_instances, pulls
@@ -27,48 +24,6 @@ LONGEST_RETRY_SECONDS = 6 * 3600.0
 """Longest wait between two attempts to fetch a study."""
 
 _ROWS_AT_ONCE = 500  # of a statement
-
-
-class PullState(StrEnum):
-    """State of a study of a source."""
-
-    FOUND = "found"  # to be looked into
-    ASKED = "asked"  # listed by the source, which then sends; or a process ended meanwhile
-    COMPLETE = "complete"  # every listed instance has a received row
-    PARTIAL = "partial"  # some are missing; it is asked for again later
-    GIVEN_UP = "given_up"  # some are missing, after all attempts
-    NOT_WANTED = "not_wanted"  # nothing in it is due an answer
-
-
-@dataclass(frozen=True, slots=True)
-class Pull:
-    """A study of a source. `detail` says why it is not complete; `attempts` have failed so far."""
-
-    id: int
-    source: str
-    study_instance_uid: str
-    study_date: str
-    modalities: tuple[str, ...]
-    told: int | None
-    state: PullState
-    state_at: datetime
-    attempts: int
-    not_before: datetime
-    detail: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PullView:
-    """A study with what was listed of it: how many instances, and those that have no row.
-
-    `found_at` and `listed_at` are when a search first found it, and when its source last listed it.
-    """
-
-    pull: Pull
-    listed: int
-    missing: tuple[str, ...]
-    found_at: datetime | None = None
-    listed_at: datetime | None = None
 
 
 _COLUMNS = (
@@ -124,15 +79,7 @@ class Pulls:
         for start in range(0, len(found), _ROWS_AT_ONCE):
             some = {each.study_instance_uid: each for each in found[start : start + _ROWS_AT_ONCE]}
             with self._ledger.transaction() as connection:
-                known = _known(connection, source, some)
-                new = [each for uid, each in some.items() if uid not in known]
-                _insert(connection, source, new)
-                due += [each.study_instance_uid for each in new]
-                for uid, row in known.items():
-                    if _is_due_again(row, some[uid], listed_before, by_hand=by_hand):
-                        at_once = by_hand or row.state != PullState.FOUND
-                        _find_again(connection, row.id, some[uid], at_once=at_once)
-                        due.append(uid)
+                due += record_found(connection, source, some, listed_before, by_hand=by_hand)
         return due
 
     # --- work
@@ -147,9 +94,7 @@ class Pulls:
             due = (pulls.c.source == source) & (pulls.c.state == state) & (pulls.c.not_before <= now())
             if study_instance_uid is not None:
                 due &= pulls.c.study_instance_uid == study_instance_uid
-            last_first = (
-                state is PullState.FOUND
-            )  # what was found last is wanted first, before an old backlog
+            last_first = state is PullState.FOUND  # a new study is wanted before an old backlog
             order = [each.desc() if last_first else each for each in (pulls.c.not_before, pulls.c.id)]
             query = sa.select(*_COLUMNS).where(due).order_by(*order).limit(1)
             with self._ledger.transaction() as connection:
@@ -240,12 +185,9 @@ class Pulls:
     def ask_again(self, source: str, study_instance_uid: str) -> bool:
         """Make a study due at once; False of one that is unknown, or is just being asked for."""
         this = (pulls.c.source == source) & (pulls.c.study_instance_uid == study_instance_uid)
-        fresh = {"state": PullState.FOUND, "state_at": now(), "attempts": 0, "not_before": AT_ONCE}
-        again = (
-            sa.update(pulls).where(this, pulls.c.state != PullState.ASKED).values(fresh | {"detail": None})
-        )
+        again = sa.update(pulls).where(this, pulls.c.state != PullState.ASKED)
         with self._ledger.transaction() as connection:
-            return connection.execute(again.values(fresh | {"detail": None})).rowcount > 0
+            return connection.execute(again.values(due_at_once() | {"detail": None})).rowcount > 0
 
     def _change(self, connection: sa.Connection, pull: Pull, state: PullState, **values: Any) -> Pull:
         """Change a study; if a search has heard of another one meanwhile, it is looked into again."""
@@ -300,68 +242,6 @@ class Pulls:
                 yield PullView(_pull(row), count, missing, row.found_at, row.listed_at)
 
 
-def _known(
-    connection: sa.Connection, source: str, told: Sequence[str] | dict[str, FoundStudy]
-) -> dict[str, Any]:
-    columns = (*_COLUMNS, pulls.c.listed_at)
-    query = sa.select(*columns).where(pulls.c.source == source, pulls.c.study_instance_uid.in_(list(told)))
-    return {row.study_instance_uid: row for row in connection.execute(query)}
-
-
-def _insert(connection: sa.Connection, source: str, new: Sequence[FoundStudy]) -> None:
-    """Insert studies; another process may have found them meanwhile."""
-    if not new:
-        return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    rows = [
-        _as_told(each)
-        | {
-            "source": source,
-            "study_instance_uid": each.study_instance_uid,
-            "state": PullState.FOUND,
-            "state_at": now(),
-            "found_at": now(),
-            "not_before": AT_ONCE,
-        }
-        for each in new
-    ]
-    connection.execute(
-        insert(pulls).on_conflict_do_nothing(index_elements=["source", "study_instance_uid"]), rows
-    )
-
-
-def _as_told(study: FoundStudy) -> dict[str, Any]:
-    return {
-        "study_date": study.study_date,
-        "modalities": list(study.modalities),
-        "told": study.instances,
-    }
-
-
-def _is_due_again(row: Any, told: FoundStudy, listed_before: datetime | None, *, by_hand: bool) -> bool:
-    if row.state in (PullState.FOUND, PullState.ASKED):
-        return True
-    if (tuple(row.modalities), row.told) != (told.modalities, told.instances):
-        return True
-    if by_hand and row.state != PullState.COMPLETE:
-        return True
-    if row.state not in (PullState.COMPLETE, PullState.NOT_WANTED) or told.instances is not None:
-        return False
-    return listed_before is not None and row.listed_at is not None and row.listed_at < listed_before
-
-
-def _find_again(connection: sa.Connection, pull_id: int, told: FoundStudy, *, at_once: bool) -> None:
-    """Make a study due; the attempts of one that is just being asked for go on counting.
-
-    One that was found before and was put back waits for its time unless it is due `at_once`.
-    """
-    this = pulls.c.id == pull_id
-    fresh = {"state": PullState.FOUND, "state_at": now(), "attempts": 0, "not_before": AT_ONCE}
-    connection.execute(sa.update(pulls).where(this).values(_as_told(told)))
-    if at_once:
-        connection.execute(sa.update(pulls).where(this, pulls.c.state != PullState.ASKED).values(fresh))
-
-
 def _missing(connection: sa.Connection, pull_id: int) -> list[FoundInstance]:
     columns = (
         pull_instances.c.sop_instance_uid,
@@ -377,6 +257,3 @@ def _missing(connection: sa.Connection, pull_id: int) -> list[FoundInstance]:
 def _pull(row: Any, **changes: Any) -> Pull:
     values = {column.name: getattr(row, column.name) for column in _COLUMNS} | changes
     return Pull(**values | {"state": PullState(row.state), "modalities": tuple(row.modalities)})
-
-
-assert origin.ASKED == PullState.ASKED  # noqa: S101 - two modules, one word

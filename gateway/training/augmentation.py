@@ -14,7 +14,7 @@ from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 from gateway.training.evaluation.appearance import match_spectrum, match_tones
 from gateway.training.evaluation.shifts import neighbourhood
-from gateway.training.recipe import Augmentation
+from gateway.training.recipe.stages import Augmentation
 
 Change = Callable[[Tensor], Tensor]
 

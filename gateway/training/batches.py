@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from gateway.errors import ConfigurationError
-from gateway.training.recipe import DataSource
+from gateway.training.recipe.sources import DataSource
 from gateway.training.samples import CLASSES, Sample
 
 

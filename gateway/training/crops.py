@@ -18,7 +18,7 @@ from gateway.model.lungs import find_lungs, lung_input, show
 from gateway.model.network import load_into
 from gateway.model.weights import check_lung_shapes, decode_weights, read_bytes
 from gateway.records import WholeImage
-from gateway.training.recipe import LungStep
+from gateway.training.recipe.stages import LungStep
 
 BATCH = 256
 

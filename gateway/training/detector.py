@@ -24,7 +24,7 @@ from gateway.training.evaluation.measure import Progress
 from gateway.training.image_set import ImageSet
 from gateway.training.negatives import NEGATIVES, make_negatives
 from gateway.training.outliers import fit_detector, limits
-from gateway.training.recipe import Augmentation
+from gateway.training.recipe.stages import Augmentation
 from gateway.training.samples import Part
 
 PER_GROUP = 500  # training images of each source and class for fitting the detector

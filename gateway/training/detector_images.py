@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from gateway.training.crops import Cropped, Cropper
 from gateway.training.pixels import Progress, load_pixels
-from gateway.training.recipe import DetectorSource, Recipe
+from gateway.training.recipe import Recipe
+from gateway.training.recipe.sources import DetectorSource
 from gateway.training.samples import Part
 from gateway.training.tables import Row, place_of, read_table
 

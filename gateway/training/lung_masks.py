@@ -18,7 +18,8 @@ from PIL import Image
 
 from gateway.errors import ConfigurationError
 from gateway.training.pixels import Progress, read_grey
-from gateway.training.recipe import DetectorSource, LungRecipe, MaskSource
+from gateway.training.recipe import LungRecipe
+from gateway.training.recipe.sources import DetectorSource, MaskSource
 from gateway.training.samples import SUFFIXES, image_files
 from gateway.training.tables import place_of, read_table
 

@@ -16,7 +16,7 @@ from torch.nn.functional import (
 )
 
 from gateway.training.augmentation import Augmenter
-from gateway.training.recipe import TrainingStage
+from gateway.training.recipe.stages import TrainingStage
 
 Features = Callable[..., Tensor]
 Teacher = tuple[nn.Module, int]  # a trained network and the side of its training images, in pixels

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.errors import ConfigurationError
-from gateway.training.recipe import DataSource, Recipe
+from gateway.training.recipe import Recipe
+from gateway.training.recipe.sources import DataSource
 from gateway.training.tables import first_column, place_of, read_table
 
 Part = Literal["train", "validation", "heldout", "external"]

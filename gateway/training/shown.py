@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from gateway.training.crops import Cropped, Cropper
-from gateway.training.recipe import LungStep
+from gateway.training.recipe.stages import LungStep
 
 
 class Mixed:

@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 
 from gateway.training.objectives import Objective
 from gateway.training.pixels import Progress
-from gateway.training.recipe import TrainingStage
+from gateway.training.recipe.stages import TrainingStage
 
 SAVE_EVERY = 60.0  # seconds
 

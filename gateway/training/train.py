@@ -40,7 +40,8 @@ from gateway.training.lite import Lite, load_lite
 from gateway.training.lung_training import train_lungs
 from gateway.training.objectives import Classify, Contrast, Distil, Features, Objective
 from gateway.training.pixels import Progress, load_pixels
-from gateway.training.recipe import LungRecipe, Recipe, TrainingStage, is_file, read_recipe
+from gateway.training.recipe import LungRecipe, Recipe, read_recipe
+from gateway.training.recipe.stages import TrainingStage, is_file
 from gateway.training.samples import Part, Sample, check_split, find_samples
 from gateway.training.scores import Scored, write_scores
 from gateway.training.shown import Mixed, kept_crops

@@ -18,7 +18,7 @@ from pynetdicom.dsutils import decode
 from gateway.pull.query import Query
 from gateway.pull.source import SourceAway
 from gateway.settings import Settings
-from gateway.store.pulls import PullState
+from gateway.store.entries import PullState
 from gateway.store.queries.images import Images
 from gateway.telemetry.audit import trail
 from gateway.telemetry.audit.syslog import BOM

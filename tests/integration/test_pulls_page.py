@@ -10,8 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.settings import DicomSource, Schedule
-from gateway.store.entries import FoundInstance, FoundStudy
-from gateway.store.pulls import PullState
+from gateway.store.entries import FoundInstance, FoundStudy, PullState
 from gateway.store.source_rows import SourceRows
 from gateway.web.pages import pulls_page
 from gateway.web.site import Site

@@ -10,8 +10,8 @@ from datetime import date
 from pathlib import Path
 
 from gateway.pull.query import Period, Query
+from gateway.store.entries import Pull
 from gateway.store.ledger import Ledger
-from gateway.store.pulls import Pull
 from tests.support.archive_in_memory import MemorySource
 from tests.support.database import database_in
 

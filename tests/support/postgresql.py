@@ -16,12 +16,27 @@ from typing import Self
 
 import psycopg
 
+from gateway.settings import Settings
+from gateway.store.database import open_engine
+from gateway.store.ledger import Ledger
+from gateway.store.migrate import upgrade
 from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.missing_peer import leave_out
 
 DEBIAN = Path("/usr/lib/postgresql")
 FAKETIME = "/usr/$LIB/faketime/libfaketime.so.1"  # the loader replaces $LIB
+
+
+@contextmanager
+def ledger_at(url: str, folder: Path) -> Iterator[Ledger]:
+    """Open an empty ledger."""
+    engine = open_engine(Settings(data_dir=folder, database=url).database_url)
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE instances CASCADE")
+    yield Ledger(engine, folder)
+    engine.dispose()
 
 
 class PostgreSQL:

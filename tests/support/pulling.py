@@ -16,8 +16,9 @@ from gateway.processes.pullers import pullers_of
 from gateway.pull.puller import Puller
 from gateway.pull.query import Period, Query
 from gateway.settings import Settings
+from gateway.store.entries import PullView
 from gateway.store.ledger import Ledger
-from gateway.store.pulls import Pulls, PullView
+from gateway.store.pulls import Pulls
 from gateway.store.queries.images import Images
 from tests.support.database import database_in
 

@@ -21,9 +21,9 @@ from prometheus_client.registry import Collector
 from gateway import __version__
 from gateway.records import Stage, State
 from gateway.store.clock import now
-from gateway.store.entries import DeliveryState
+from gateway.store.entries import DeliveryState, PullState
 from gateway.store.missing_files import waiting
-from gateway.store.pulls import Pulls, PullState
+from gateway.store.pulls import Pulls
 from gateway.store.timings import BUCKETS, last_folded, tallies_since
 from gateway.telemetry.role_status import read_role_status
 from gateway.web.disks import disks

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from gateway.store.entries import PullState
 from gateway.store.place import Place
-from gateway.store.pulls import PullState
 from gateway.store.source_rows import SourceRows
 from gateway.web.pages.by_time import Behind, pages
 from gateway.web.pages.templates import page

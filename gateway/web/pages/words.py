@@ -7,8 +7,7 @@ from datetime import datetime
 from gateway.deliver.routing import Verdict
 from gateway.records import Reason, State
 from gateway.store.clock import now
-from gateway.store.entries import DeliveryState
-from gateway.store.pulls import PullState
+from gateway.store.entries import DeliveryState, PullState
 from gateway.store.queries.views import ImageRow
 
 STATES = {

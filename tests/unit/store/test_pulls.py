@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.store.database import open_engine
-from gateway.store.entries import FoundInstance, FoundStudy
+from gateway.store.entries import FoundInstance, FoundStudy, Pull, PullState
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
-from gateway.store.pulls import Pull, Pulls, PullState
+from gateway.store.pulls import Pulls
 from gateway.store.queries.images import Images
 from gateway.store.source_rows import SourceRows
 from tests.support.database import database_in

@@ -14,7 +14,8 @@ from gateway.training.augmentation import Augmenter
 from gateway.training.crops import Cropped
 from gateway.training.lite import Lite, load_lite
 from gateway.training.objectives import Distil
-from gateway.training.recipe import Augmentation, LungStep, Recipe, TrainingStage
+from gateway.training.recipe import Recipe
+from gateway.training.recipe.stages import Augmentation, LungStep, TrainingStage
 from gateway.training.scores import Scored, read_scores, write_scores
 from gateway.training.shown import Mixed, kept_crops
 from gateway.training.trunk import features

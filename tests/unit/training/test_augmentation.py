@@ -8,7 +8,8 @@ from torch import Generator, Tensor
 from gateway.training.augmentation import Augmenter
 from gateway.training.evaluation.shifts import SHIFTS
 from gateway.training.negatives import NEGATIVES, make_negatives
-from gateway.training.recipe import Augmentation, Recipe, read_recipe
+from gateway.training.recipe import Recipe, read_recipe
+from gateway.training.recipe.stages import Augmentation
 
 CONFIG = Path(__file__).parents[3] / "config" / "train.yaml"
 NOTHING = Augmentation(rotation=0, zoom=(1, 1), aspect=0, shift=0, flip=0)

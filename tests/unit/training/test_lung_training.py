@@ -15,7 +15,8 @@ from gateway.model.lungs import show
 from gateway.records import Box, Lungs
 from gateway.training import crops
 from gateway.training.crops import LungCropper, cropper, read_lung_network, whole_images
-from gateway.training.recipe import LungRecipe, LungStep, read_recipe
+from gateway.training.recipe import LungRecipe, read_recipe
+from gateway.training.recipe.stages import LungStep
 from gateway.training.train import train
 
 SILENT: Callable[..., None] = lambda *_: None  # noqa: E731

@@ -1,0 +1,161 @@
+"""The stages of a recipe: objective, teachers, augmentation, and the networks to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gateway.training.recipe.part import Fraction, Frozen
+
+Network = Literal["resnet50", "efficientnet-lite2", "vit-s14"]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Augmentation(Frozen):
+    """Ranges of the random changes made to each training image; 0 leaves one out.
+
+    Attributes
+    ----------
+    rotation, shear
+        Degrees, either way; greatest slant.
+    zoom
+        Least and greatest side of the window cut out, as a share of the image's.
+    aspect, shift
+        Greatest change of the window's aspect ratio (logarithm), and of its centre (share of the side).
+    warp
+        Greatest smooth displacement, as a share of half the side.
+    spectrum, tones
+        Probability of taking another image's power at each spatial frequency; its grey values.
+    flip, frame, local_contrast, resolution, cutout
+        Probability of: mirroring; replacing the margins; normalising contrast locally; weakening or
+        strengthening fine detail; blanking a rectangle.
+    gamma, contrast, brightness, noise
+        Greatest change of each: logarithm, logarithm, grey range, standard deviation in the grey range.
+    mixup
+        Parameter of the beta distribution by which pairs of images are blended.
+    """
+
+    rotation: float = 20.0
+    zoom: tuple[float, float] = (0.55, 1.1)
+    aspect: float = 0.2
+    shift: float = 0.15
+    shear: float = 0.0
+    warp: float = 0.0
+    spectrum: Fraction = 0.0
+    tones: Fraction = 0.0
+    flip: Fraction = 0.5
+    frame: Fraction = 0.0
+    local_contrast: Fraction = 0.0
+    resolution: Fraction = 0.0
+    cutout: Fraction = 0.0
+    gamma: float = 0.0
+    contrast: float = 0.0
+    brightness: float = 0.0
+    noise: float = 0.0
+    mixup: float = 0.0
+
+
+class Teacher(Frozen):
+    """A network to imitate.
+
+    Attributes
+    ----------
+    weights
+        Stage, or file of weights.
+    size
+        Side of its images in pixels.
+    sources
+        Names of the sources on whose images it is imitated; empty: all.
+    """
+
+    weights: str
+    size: Positive
+    sources: tuple[str, ...] = ()
+
+
+class LungStep(Frozen):
+    """A trained lung network, and what is shown of an image; as in the model's card.
+
+    Attributes
+    ----------
+    weights
+        File of its weights; `lungs.yaml` beside it is copied with it.
+    margin
+        Share of the lungs' height and width that the box has more on each side.
+    region
+        `box`, or `hull`: all outside the convex hull of the lungs black.
+    """
+
+    weights: Path
+    margin: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    region: Literal["box", "hull"] = "box"
+
+
+class TrainingStage(Frozen):
+    """One training run.
+
+    Attributes
+    ----------
+    objective
+        `contrast` (self-supervised: two views of an image agree, MoCo v3), `classify`, `distil` (imitate
+        the mean of `teachers` on the same view), `average` (no training: the mean of the weights of
+        `members`, whose normalisations are estimated anew over `samples` views), or `segment` (mark the
+        lungs; in a `LungRecipe` alone).
+    network
+        `resnet50`, which alone can ship, or a teacher: `efficientnet-lite2`, `vit-s14`.
+    start
+        Stage, or file of weights, to start from; null: random initialisation.
+    teachers
+        Networks that `distil` imitates.
+    members
+        Stages, or files of weights, that `average` averages; they should have the same `start`.
+    seed
+        Added to the recipe's seed; stages that differ only in it differ only by chance.
+    sources
+        Names of the sources; empty: all.
+    size
+        Side of the images in pixels.
+    hull
+        Share of the views in which all outside the convex hull of the lungs is black. Beyond a half the stage
+        is validated on such images.
+    samples
+        Total number of images; with `seconds`, the stage ends at whichever comes first.
+    rate, warm_up, weight_decay
+        Peak of the cosine learning rate, its warm-up as a share of the stage, L2 decay of the weights.
+    average
+        Decay of the exponential moving average of the weights, per step.
+    """
+
+    name: str
+    objective: Literal["contrast", "classify", "distil", "average", "segment"]
+    network: Network = "resnet50"
+    start: str | None = None
+    teachers: tuple[Teacher, ...] = ()
+    members: tuple[str, ...] = ()
+    seed: int = 0
+    sources: tuple[str, ...] = ()
+    augmentation: str
+    size: Positive = 224
+    hull: Fraction = 0.0
+    batch: Positive = 256
+    samples: Positive
+    seconds: float | None = None
+    optimiser: Literal["sgd", "adam"] = "sgd"
+    rate: float = 0.1
+    warm_up: Fraction = 0.05
+    weight_decay: float = 5e-4
+    smoothing: Fraction = 0.05
+    average: Fraction = 0.99
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The stages and files whose weights this stage needs."""
+        start = (self.start,) if self.start else ()
+        return *start, *(teacher.weights for teacher in self.teachers), *self.members
+
+
+def is_file(name: str) -> bool:
+    """Tell whether `name` is the path of a weights file, not the name of a stage."""
+    return "." in name
