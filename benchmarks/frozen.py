@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,13 +20,15 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from benchmarks.compare_arms import NORMALS, SICK
+from benchmarks.last_layer_fit import minimise
 from gateway.model.torch_engine import find_device
 from gateway.training.augmentation import Augmenter
 from gateway.training.crops import cropper
 from gateway.training.evaluation.figures import auc, auc_between
+from gateway.training.networks import load_weights, untrained
 from gateway.training.recipe import Recipe, read_recipe
 from gateway.training.samples import find_samples
-from gateway.training.train import Training, _load, _untrained
+from gateway.training.train import Training
 from gateway.training.trunk import features
 from gateway.training.validation import BORROWED, other_class
 
@@ -41,7 +43,7 @@ class Probed:
     def __init__(self, recipe: Recipe) -> None:
         crop = cropper(recipe.lungs, find_device(recipe.device))
         self._training = Training(recipe, find_samples(recipe), crop, lambda *_: None)
-        self._samples, self._pixels = self._training.image_set.samples, self._training._hulls
+        self._samples, self._pixels = self._training.image_set.samples, self._training.hulls
         self._generator = Generator(self._pixels.device).manual_seed(0)
         self._ranges = recipe.augmentations["box"]
 
@@ -71,7 +73,7 @@ class Probed:
         labels = np.array([self._samples[i].label for i in kids], np.int64)
         shown = self._shown(kids)
         others = shown[torch.from_numpy(other_class(np.array(["kermany"] * len(kids)), labels))]
-        strange = self._training._unlabelled[1]["hull"][:, None].float() / 255
+        strange = self._training.unlabelled[1]["hull"][:, None].float() / 255
         found = {name: _pooled(network, change(shown, others), size) for name, change in BORROWED.items()}
         found |= {"strange": _pooled(network, strange, size), "labels": torch.from_numpy(labels)}
         return found | {
@@ -107,16 +109,12 @@ def _fit(
     share, target = (torch.from_numpy(each).to(x) for each in (shares, labels * 0.95 + 0.025))
     line = torch.zeros(x.shape[1] + 1, dtype=x.dtype, device=x.device, requires_grad=True)
     z = (x - mean) / spread
-    optimiser = torch.optim.LBFGS([line], max_iter=200, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
-        optimiser.zero_grad()
         fits = binary_cross_entropy_with_logits(z @ line[1:] + line[0], target, share, reduction="sum")
-        total = fits + pull * line[1:].square().sum() / 2
-        cast(Any, total).backward()
-        return total
+        return fits + pull * line[1:].square().sum() / 2
 
-    cast(Any, optimiser).step(loss)
+    minimise(loss, [line], steps=200)
     fixed = line.detach()
     return lambda x: ((x - mean) / spread @ fixed[1:] + fixed[0]).cpu().numpy()
 
@@ -126,8 +124,8 @@ def main() -> None:
     probed = Probed(cast(Recipe, read_recipe(Path(sys.argv[1]))))
     for asked in sys.argv[2:]:
         of, size, file = asked.split("=")
-        network = _untrained(of)
-        _load(network, Path(file))
+        network = untrained(of)
+        load_weights(network, Path(file))
         probed.rows(f"{of}, {Path(file).stem}", network.to(probed._pixels.device).eval(), int(size))
 
 

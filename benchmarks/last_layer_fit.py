@@ -105,7 +105,7 @@ def fit(of: Groups, head: Head, start: Line) -> Line:
         total = total + head.pull * (line - first).square().sum()
         return total + head.between * (apart @ line).square().mean()
 
-    _minimise(loss, [line, bias])
+    minimise(loss, [line, bias], steps=100)
     fitted = (line / scale).detach()
     new = Line(fitted.numpy(), float(bias.detach() - middle @ fitted))
     share = head.shipped
@@ -119,8 +119,9 @@ def _greatest(losses: Tensor, weights: Tensor, sharpness: float) -> Tensor:
     return torch.logsumexp(sharpness * losses + weights.log(), 0) / sharpness
 
 
-def _minimise(loss: Callable[[], Tensor], parameters: list[Tensor]) -> None:
-    optimiser = torch.optim.LBFGS(parameters, max_iter=100, line_search_fn="strong_wolfe")
+def minimise(loss: Callable[[], Tensor], parameters: list[Tensor], steps: int) -> None:
+    """Change the parameters until the loss is least, in at most so many steps of L-BFGS."""
+    optimiser = torch.optim.LBFGS(parameters, max_iter=steps, line_search_fn="strong_wolfe")
 
     def step() -> Tensor:
         optimiser.zero_grad()

@@ -17,7 +17,7 @@ from gateway.client.http import Answer, WebClient
 from gateway.deliver.access_token import AccessToken
 from gateway.deliver.destination import AuditTarget, Destination
 from gateway.deliver.fhir_answer import Unreadable, objection_in, resource_in, sentence_of, statuses_in
-from gateway.deliver.outcome import SUPERSEDED, Outcome, Verdict
+from gateway.deliver.outcome import SUPERSEDED, Outcome, Verdict, each_by_itself
 from gateway.deliver.redaction import redacted
 from gateway.doctor.advice import advice_for
 from gateway.doctor.finding import Finding, doubtful, good, wrong
@@ -67,13 +67,7 @@ class FhirServer(Destination):
     ) -> Iterator[Outcome]:
         """Send each Bundle in a request of its own."""
         server = _Server(self._settings, stopping)
-        for position, delivery in enumerate(pending):
-            outcome, goes_on = _deliver(server, delivery)
-            yield outcome
-            if not goes_on:
-                for left in pending[position + 1 :]:
-                    yield Outcome(left, Verdict.AWAY, outcome.error, retry_after=outcome.retry_after)
-                return
+        yield from each_by_itself(pending, lambda delivery: _deliver(server, delivery))
 
     def examine(self, sop_classes: Mapping[str, str]) -> Iterator[Finding]:  # noqa: ARG002
         """Get a token where one is needed, and read the CapabilityStatement; nothing is stored."""

@@ -14,7 +14,7 @@ from gateway.client.exchange import HungUp, Interrupted, Unanswered, Unreached
 from gateway.deliver.acknowledgement import Acknowledgement, Malformed, Message
 from gateway.deliver.destination import AuditTarget, Destination
 from gateway.deliver.mllp import MllpConnection, Receiver
-from gateway.deliver.outcome import SUPERSEDED, Outcome, Verdict
+from gateway.deliver.outcome import SUPERSEDED, Outcome, Verdict, each_by_itself
 from gateway.deliver.redaction import redacted
 from gateway.doctor.advice import advice_for
 from gateway.doctor.finding import Finding, good, wrong
@@ -50,13 +50,7 @@ class MessageReceiver(Destination):
         """Send one message after the other; each waits for the acknowledgement of the one before."""
         line = _Line(self._receiver, stopping)
         try:
-            for position, delivery in enumerate(pending):
-                outcome, goes_on = self._deliver(line, delivery)
-                yield outcome
-                if not goes_on:
-                    for left in pending[position + 1 :]:
-                        yield Outcome(left, Verdict.AWAY, outcome.error)
-                    return
+            yield from each_by_itself(pending, lambda delivery: self._deliver(line, delivery))
         finally:
             line.hang_up()
 

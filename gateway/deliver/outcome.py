@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,3 +49,22 @@ class Outcome:
     def __post_init__(self) -> None:
         if self.error is not None:
             object.__setattr__(self, "error", clean(self.error))
+
+
+def each_by_itself(
+    pending: Sequence[PendingDelivery], deliver: Callable[[PendingDelivery], tuple[Outcome, bool]]
+) -> Iterator[Outcome]:
+    """Deliver one result after the other; yield the outcome of each.
+
+    Parameters
+    ----------
+    deliver
+        Returns the outcome of one, and whether the next one is to be tried; else the others are `AWAY`.
+    """
+    for position, delivery in enumerate(pending):
+        outcome, goes_on = deliver(delivery)
+        yield outcome
+        if not goes_on:
+            for left in pending[position + 1 :]:
+                yield Outcome(left, Verdict.AWAY, outcome.error, retry_after=outcome.retry_after)
+            return

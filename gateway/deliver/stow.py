@@ -22,7 +22,7 @@ from gateway.client.http import Answer, WebClient
 from gateway.client.web_data_set import Unreadable, data_sets_of, items, number, texts
 from gateway.deliver.c_store import verdict_of
 from gateway.deliver.destination import AuditTarget, Destination
-from gateway.deliver.outcome import Outcome, Verdict
+from gateway.deliver.outcome import Outcome, Verdict, each_by_itself
 from gateway.doctor.advice import advice_for
 from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.records import DICOM
@@ -80,13 +80,7 @@ class StowClient(Destination):
     ) -> Iterator[Outcome]:
         """Send each result in a request of its own."""
         server = WebClient(self._settings, stopping)
-        for position, delivery in enumerate(pending):
-            outcome, goes_on = _deliver(server, delivery)
-            yield outcome
-            if not goes_on:
-                for left in pending[position + 1 :]:
-                    yield Outcome(left, Verdict.AWAY, outcome.error, retry_after=outcome.retry_after)
-                return
+        yield from each_by_itself(pending, lambda delivery: _deliver(server, delivery))
 
     def examine(self, sop_classes: Mapping[str, str]) -> Iterator[Finding]:  # noqa: ARG002
         """Search for one study (QIDO-RS): that shows address, trust and credentials, and stores nothing."""

@@ -20,11 +20,8 @@ from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
 from gateway.errors import ConfigurationError
-from gateway.model.abstention import PREFIX as DETECTOR
 from gateway.model.lungs import Cut
-from gateway.model.network import build_network, load_into
 from gateway.model.torch_engine import find_device
-from gateway.model.weights import check_shapes, decode_weights, read_bytes
 from gateway.training.augmentation import Augmenter
 from gateway.training.average import mean_of, renormalise
 from gateway.training.batches import Batches
@@ -35,9 +32,8 @@ from gateway.training.evaluation.dataset import find_labelled, load_input
 from gateway.training.evaluation.plots import require_matplotlib
 from gateway.training.finish import finish
 from gateway.training.image_set import ImageSet
-from gateway.training.inflated import is_inflated, slice_of
-from gateway.training.lite import Lite, load_lite
 from gateway.training.lung_training import train_lungs
+from gateway.training.networks import load_weights, untrained
 from gateway.training.objectives import Classify, Contrast, Distil, Features, Objective
 from gateway.training.pixels import Progress, load_pixels
 from gateway.training.recipe import LungRecipe, Recipe, read_recipe
@@ -48,7 +44,6 @@ from gateway.training.shown import Mixed, kept_crops
 from gateway.training.stage import StageRun, Stored
 from gateway.training.trunk import features
 from gateway.training.validation import scores_of, summary, validate, validate_external
-from gateway.training.vit import Vit, load_vit
 
 
 def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
@@ -103,7 +98,7 @@ class Training:
     def trained(self, name: str) -> nn.Module:
         """Return the network of a finished stage, or of a weights file, in evaluation mode."""
         of = next((stage.network for stage in self._recipe.stages if stage.name == name), "resnet50")
-        network = _untrained(of)
+        network = untrained(of)
         self._load(network, name)
         return self._placed(network).eval().requires_grad_(requires_grad=False)
 
@@ -143,7 +138,7 @@ class Training:
 
     def _validate(self, network: nn.Module, stage: TrainingStage) -> dict[str, Any]:
         samples, pixels = self._part("validation", _region(stage))
-        strange = self._unlabelled[1][_region(stage)]
+        strange = self.unlabelled[1][_region(stage)]
         with self._half_precision():
             return validate(network, samples, pixels, stage.size, features, strange)
 
@@ -154,7 +149,7 @@ class Training:
 
     def _scores(self, network: nn.Module, size: int) -> Iterator[Scored]:
         """Yield the score of every validation, external and unlabelled image, by box and by hull."""
-        rows, of_region = self._unlabelled
+        rows, of_region = self.unlabelled
         for region in self._regions:
             parts = [("unlabelled", rows, of_region[region])]
             for part in ("validation", "external"):
@@ -174,7 +169,7 @@ class Training:
         return [self.image_set.samples[i] for i in rows], self._stored(region)[rows]
 
     def _stored(self, region: Cut) -> Tensor:
-        return self._hulls if region == "hull" else self._boxes
+        return self.hulls if region == "hull" else self._boxes
 
     @property
     def _regions(self) -> tuple[Cut, ...]:
@@ -186,12 +181,12 @@ class Training:
         return torch.from_numpy(self._crops("box", self.image_set.whole)).to(self._device)
 
     @cached_property
-    def _hulls(self) -> Tensor:
+    def hulls(self) -> Tensor:
         """The images of `_boxes`, all outside the hull of the lungs black."""
         return torch.from_numpy(self._crops("hull", self.image_set.whole)).to(self._device)
 
     @cached_property
-    def _unlabelled(self) -> tuple[list[tuple[str, str, str]], dict[Cut, Tensor]]:
+    def unlabelled(self) -> tuple[list[tuple[str, str, str]], dict[Cut, Tensor]]:
         """Source, no label, and name of the frontal chests among the detector's images; and their pixels."""
         sources = [
             (source, row) for source in self._recipe.detector for row in detector_rows(self._recipe, source)
@@ -209,7 +204,7 @@ class Training:
     def _shown(self, stage: TrainingStage, generator: Generator) -> Stored:
         if not stage.hull:
             return self._boxes
-        return Mixed(self._boxes, self._hulls, stage.hull, generator)
+        return Mixed(self._boxes, self.hulls, stage.hull, generator)
 
     def _targets(self, stage: TrainingStage) -> Tensor:
         """Return what the objective compares its output with; see `Objective.loss`."""
@@ -235,7 +230,7 @@ class Training:
 
     def _start(self, stage: TrainingStage) -> nn.Module:
         torch.manual_seed(self._recipe.seed + stage.seed)
-        network = _untrained(stage.network)
+        network = untrained(stage.network)
         if stage.start:
             self._load(network, stage.start)
         return self._placed(network)
@@ -244,7 +239,7 @@ class Training:
         return cast(nn.Module, cast(Any, network).to(self._device, memory_format=torch.channels_last))
 
     def _load(self, network: nn.Module, name: str) -> None:
-        _load(network, Path(name) if is_file(name) else self._folder(name) / "weights.safetensors")
+        load_weights(network, Path(name) if is_file(name) else self._folder(name) / "weights.safetensors")
 
     def _drawn_from(self, stage: TrainingStage) -> tuple[Any, ...]:
         wanted = stage.sources or [source.name for source in self._recipe.sources]
@@ -260,7 +255,7 @@ def _check_later_files(recipe: Recipe, samples: list[Sample], progress: Progress
     others = {(name, "resnet50") for stage in recipe.stages for name in stage.weights if name != stage.start}
     for name, of in sorted(starts | others):
         if is_file(name):
-            _load(_untrained(of), Path(name))
+            load_weights(untrained(of), Path(name))
     for source in recipe.detector:
         detector_rows(recipe, source)
     test = recipe.test
@@ -269,28 +264,6 @@ def _check_later_files(recipe: Recipe, samples: list[Sample], progress: Progress
     for i, image in enumerate(images):
         load_input(image.path)
         progress(i + 1, len(images), "test images tried")
-
-
-def _load(network: nn.Module, path: Path) -> None:
-    """Load a weights file; the network keeps its own last layer beside weights of an inflated network."""
-    state = decode_weights(path, read_bytes(path)[0])
-    if isinstance(network, Lite):
-        load_lite(network, state, path)
-        return
-    if isinstance(network, Vit):
-        load_vit(network, state, path)
-        return
-    of_network = {name: array for name, array in state.items() if not name.startswith(DETECTOR)}
-    if is_inflated(of_network):
-        last = {name: t.numpy() for name, t in network.state_dict().items() if name.startswith("fc.")}
-        of_network = slice_of(of_network) | last
-    check_shapes(of_network, path)
-    load_into(network, of_network)
-
-
-def _untrained(of: str) -> nn.Module:
-    others = {"efficientnet-lite2": Lite, "vit-s14": Vit}
-    return others.get(of, build_network)()
 
 
 def _region(stage: TrainingStage) -> Cut:

@@ -107,34 +107,29 @@ def test_scores_are_read_as_written(tmp_path: Path) -> None:
     assert read_scores(tmp_path / "scores.csv") == scored
 
 
-def test_efficientnet_lite2_keeps_its_own_last_layer() -> None:
-    first, second = Lite(), Lite()
-    state = {name: tensor.numpy() for name, tensor in first.state_dict().items()}
-    of_imagenet = {"_fc.weight": np.zeros((1000, 1280)), "_fc.bias": np.zeros(1000)}
+@pytest.mark.parametrize(
+    ("build", "load", "last", "shape", "pooled", "named"),
+    [
+        (Lite, load_lite, {"_fc.weight": np.zeros((1000, 1280))}, (33, 40), 1280, "an EfficientNet-Lite2"),
+        (Vit, load_vit, {}, (28, 45), 768, "a ViT-S/14"),
+    ],
+    ids=["EfficientNet-Lite2", "ViT-S/14"],
+)
+def test_a_teacher_keeps_its_own_last_layer_and_takes_images_of_any_size(
+    build: Any, load: Any, last: dict[str, Any], shape: tuple[int, int], pooled: int, named: str
+) -> None:
+    first, second = build(), build()
+    for parameter in first.parameters():
+        torch.nn.init.normal_(parameter, std=0.02)
+    state = {name: array.numpy() for name, array in first.state_dict().items() if not name.startswith("fc.")}
     own = second.fc.weight.clone()
-    load_lite(second, {n: a for n, a in state.items() if not n.startswith("fc.")} | of_imagenet, "weights")
+    load(second, state | last, "weights")
     assert torch.equal(second.fc.weight, own)
-    images = torch.zeros(1, 1, 33, 40)
-    assert features(second.eval(), images).shape == (1, 1280)
+    images = torch.rand(1, 1, *shape)
+    assert features(second.eval(), images).shape == (1, pooled)
     assert torch.equal(features(second, images), features(first.eval(), images))
-    with pytest.raises(ConfigurationError, match="weights is not an EfficientNet-Lite2"):
-        load_lite(second, {"conv1.weight": np.zeros((1, 1))}, "weights")
-
-
-def test_a_vision_transformer_keeps_its_own_last_layer_and_takes_any_number_of_patches() -> None:
-    first, second = Vit(), Vit()
-    torch.nn.init.normal_(first.embeddings.position_embeddings)
-    state = {
-        name: tensor.numpy() for name, tensor in first.state_dict().items() if not name.startswith("fc.")
-    }
-    own = second.fc.weight.clone()
-    load_vit(second, state, "weights")
-    assert torch.equal(second.fc.weight, own)
-    images = torch.rand(1, 1, 28, 45)
-    assert features(second.eval(), images).shape == (1, 768)
-    assert torch.equal(features(second, images), features(first.eval(), images))
-    with pytest.raises(ConfigurationError, match="weights is not a ViT-S/14"):
-        load_vit(second, {"conv1.weight": np.zeros((1, 1))}, "weights")
+    with pytest.raises(ConfigurationError, match=f"weights is not {named}"):
+        load(second, {"conv1.weight": np.zeros((1, 1))}, "weights")
 
 
 def test_the_positions_of_a_vision_transformer_are_where_its_patches_are() -> None:
