@@ -25,7 +25,7 @@ from gateway.store.entries import StoredInstance
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 from gateway.worker.answering import answering_of
-from gateway.worker.ends import End, Settled
+from gateway.worker.stages import End, Settled
 
 LARGEST_BATCH_ON_CPU = 4  # more gains nothing there, and the first of a batch waits for its last
 

@@ -31,10 +31,17 @@ from gateway.results.source_header import source_header
 from gateway.settings import Settings
 from gateway.worker.describe import describe
 from gateway.worker.encode import result_rules
-from gateway.worker.ends import OUT_OF_MEMORY, End
 from gateway.worker.pipeline import infer
-from gateway.worker.source_file import read_source
-from gateway.worker.stages import Prepared, answer_for, eligibility_rules, prepare, region_of
+from gateway.worker.stages import (
+    OUT_OF_MEMORY,
+    End,
+    Prepared,
+    answer_for,
+    eligibility_rules,
+    prepare,
+    read_source,
+    region_of,
+)
 
 PICTURES = {".png", ".jpg", ".jpeg"}
 BATCH = 8

@@ -6,11 +6,12 @@ the network gets the model's input, and the results are built where the pixels a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from gateway.deliver.routing import unclear_routes
-from gateway.dicom.rejection_note import RejectionNote, rejects
+from gateway.dicom.part_10 import read_file
+from gateway.dicom.rejection_note import RejectionNote, UnreadableNote, read_rejection_note, rejects
+from gateway.dicom.unreadable import Fault, Unreadable
 from gateway.errors import Reject, Retry
 from gateway.imaging.decode import decode
 from gateway.imaging.eligibility import EligibilityRules, eligibility
@@ -48,14 +51,16 @@ from gateway.results.source_header import SourceHeader, source_header
 from gateway.rules.attributes import header_of, of_image
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, StoredInstance
+from gateway.telemetry.events import Event
+from gateway.telemetry.log import log_bug
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.describe import describe
 from gateway.worker.encode import Encoder, predecessors, record_of, reports_by_model
-from gateway.worker.ends import OUT_OF_MEMORY, UNCHANGED, End, Settled, bug, rejected_by
 from gateway.worker.patient import patient_changes
 from gateway.worker.pseudonym import pseudonym_of
 from gateway.worker.revision import SOFTWARE_VERSION
-from gateway.worker.source_file import note_in_words, read_note, read_source
+
+_NO_PART_10 = "not a DICOM file, as there is no preamble (PS3.10 7.1); dcmconv gives one to a bare data set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,56 @@ class Prepared:
     tensor: NDArray[np.float32]
     steps: tuple[str, ...]
     eligible: Eligible
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """No answer will come."""
+
+    state: State
+    reason: Reason
+    detail: str
+
+
+UNCHANGED = End(
+    State.INELIGIBLE,
+    Reason.PIXELS_UNCHANGED,
+    "sent again with another header; the same picture under this UID has its answer",
+)
+
+
+def patient_changed(attributes: Sequence[str]) -> End:
+    """Return the end of an image that came again with the same picture and another patient."""
+    detail = f"the same picture came again with another {', '.join(attributes)}; its results name the former"
+    return End(State.INELIGIBLE, Reason.PATIENT_CHANGED, detail)
+
+
+def rejected_by(why: str) -> End:
+    """Return the end of an image that a rejection note names."""
+    return End(State.INELIGIBLE, Reason.REJECTED, why)
+
+
+OUT_OF_MEMORY = End(
+    State.FAILED,
+    Reason.TOO_LARGE,
+    "decoding it needs more memory than this process may use (select.max_megapixels)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Outcome of one image: the answer of each model or the reason for none, and the time of each stage.
+
+    `note` is what a rejection note says; `patient` are the attributes of the patient that differ from those
+    of the answered data set under the same UID.
+    """
+
+    instance: StoredInstance
+    outcome: tuple[AnswerRecord, ...] | End
+    description: Description | None = None
+    seconds: Mapping[Stage, float] = field(default_factory=dict)
+    note: RejectionNote | None = None
+    patient: tuple[str, ...] = ()
 
 
 def prepare(source: Dataset, rules: EligibilityRules) -> Prepared | End:
@@ -267,3 +322,50 @@ def _answered_by_other_software(instance: StoredInstance, digest: str) -> bool:
             if pixel_digest(decode(read_source(earlier.path))) == digest:
                 return True
     return False
+
+
+def read_source(path: Path) -> Dataset:
+    """Read a Part 10 file.
+
+    Raises
+    ------
+    Reject
+        If it is not DICOM.
+    Retry
+        If the disk does not give it now.
+    """
+    try:
+        return read_file(path)
+    except Unreadable as problem:
+        detail = f"the data set cannot be read: {problem.reason}"
+        raise Reject(
+            Reason.UNDECODABLE, _NO_PART_10 if problem.fault is Fault.NO_PREAMBLE else detail
+        ) from None
+    except OSError as error:
+        raise Retry(f"{path}: {error.strerror or error}") from error
+
+
+def read_note(path: Path) -> RejectionNote:
+    """Read a rejection note.
+
+    Raises
+    ------
+    Reject
+        If it cannot be read in full.
+    """
+    try:
+        return read_rejection_note(path)
+    except (UnreadableNote, Unreadable) as problem:
+        raise Reject(Reason.UNDECODABLE, str(problem)) from None
+
+
+def note_in_words(note: RejectionNote) -> str:
+    """Return what a rejection note says."""
+    count = len(note.sop_instance_uids)
+    return f"rejects {count} object{'' if count == 1 else 's'}: {note.title} ({note.code}, DCM)"
+
+
+def bug(instance: StoredInstance) -> End:
+    """Log the exception that is being handled; return the end of the image that met it."""
+    log_bug(Event.BUG, sop_instance_uid=instance.sop_instance_uid)
+    return End(State.FAILED, Reason.INTERNAL_ERROR, "a bug in the gateway: its log has the traceback")

@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 from gateway.records import GreyImage
 from gateway.store.ledger import Ledger
 from gateway.worker import stages
-from gateway.worker.ends import End, Settled
 from gateway.worker.pipeline import Pipeline
+from gateway.worker.stages import End, Settled
 from tests.support.ledger_rows import claim
 from tests.support.sources import dx
 from tests.support.worker import pipeline_in, receive, settings_in
