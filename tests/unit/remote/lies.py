@@ -4,9 +4,15 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from typing import Any
 
 import numpy as np
+import pytest
+
+from gateway.remote.predictor import RemotePredictor
+from tests.unit.remote.remote_model import images, local, outcomes
 
 
 def changes(**values: Any) -> Any:
@@ -32,3 +38,21 @@ def turns(call: Any, answer: Any, outputs: dict[str, Any]) -> bool:
 def other_model(call: Any, answer: Any, outputs: dict[str, Any]) -> bool:
     outputs.update({name: values + np.float32(0.01) for name, values in outputs.items()})
     return False
+
+
+def lies_once_proven(server: Any, predictor: RemotePredictor, lie: Any) -> None:
+    """Check that a proven server that lies gives no answer, and answers again once it is honest."""
+    told = itertools.count()
+
+    def spoil(call: Any, answer: Any, outputs: dict[str, Any]) -> Any:
+        is_proof = len(next(iter(outputs.values()))) == 4
+        return False if is_proof else next(told) >= 0 and lie(call, answer, outputs)
+
+    server.spoil = spoil
+    begun = time.monotonic()
+    assert outcomes(predictor.predict_each(images(2))) == ["Retry"] * 2
+    assert next(told)
+    assert time.monotonic() - begun < 60
+    server.spoil = None
+    found = predictor.predict(images(2))
+    assert [each.score for each in found] == pytest.approx(local(images(2)), abs=1e-6)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import socket
 import threading
 import time
@@ -26,7 +25,7 @@ from tests.support.certificates import Authority
 from tests.support.free_ports import free_port
 from tests.support.grpc_model_server import GrpcModelServer, field, serving_grpc
 from tests.support.model_server import FakeNetworks, serving
-from tests.unit.remote.lies import changes, cuts, other_model, reshapes, turns
+from tests.unit.remote.lies import changes, cuts, lies_once_proven, other_model, reshapes, turns
 from tests.unit.remote.remote_model import images, local, outcomes, predictor_of
 
 over_grpc = functools.partial(predictor_of, transport=GrpcTransport)
@@ -216,20 +215,7 @@ LIES_FROM_THE_START = {name: lie for name, lie in LIES.items() if lie not in SEE
 def test_a_lie_is_never_an_answer(server: GrpcModelServer, lie: Any) -> None:
     predictor = over_grpc(server.url, seconds=5 if lie is silent else 60)
     predictor.check()
-    calm = itertools.count()
-
-    def spoil(call: Any, answer: dict[str, Any], outputs: dict[str, Any]) -> Any:
-        proof = len(next(iter(outputs.values()))) == 4
-        return False if proof else next(calm) >= 0 and lie(call, answer, outputs)
-
-    server.spoil = spoil
-    begun = time.monotonic()
-    assert outcomes(predictor.predict_each(images(2))) == ["Retry"] * 2
-    assert next(calm)
-    assert time.monotonic() - begun < 60
-    server.spoil = None
-    found = predictor.predict(images(2))
-    assert [each.score for each in found] == pytest.approx(local(images(2)), abs=1e-6)
+    lies_once_proven(server, predictor, lie)
 
 
 @pytest.mark.parametrize("lie", LIES_FROM_THE_START.values(), ids=LIES_FROM_THE_START)

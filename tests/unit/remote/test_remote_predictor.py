@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from gateway.remote.suspects import STRIKES
 from tests.support.certificates import Authority
 from tests.support.free_ports import free_port
 from tests.support.model_server import FakeNetworks, Handler, ModelServer, serving
-from tests.unit.remote.lies import changes, cuts, other_model, reshapes, turns
+from tests.unit.remote.lies import changes, cuts, lies_once_proven, other_model, reshapes, turns
 from tests.unit.remote.remote_model import images, local, outcomes, predictor_of
 
 
@@ -301,20 +300,7 @@ LIES_FROM_THE_START = {name: lie for name, lie in LIES.items() if lie not in SEE
 def test_a_lie_is_never_an_answer(server: ModelServer, lie: Any) -> None:
     predictor = predictor_of(server.url, seconds=5 if lie is slow else 60)
     predictor.check()
-    calm = itertools.count()
-
-    def spoil(handler: Handler, answer: Any, outputs: dict[str, Any]) -> bool:
-        proof = len(next(iter(outputs.values()))) == 4
-        return False if proof else bool(next(calm) >= 0 and lie(handler, answer, outputs))
-
-    server.spoil = spoil
-    begun = time.monotonic()
-    assert outcomes(predictor.predict_each(images(2))) == ["Retry"] * 2
-    assert next(calm)
-    assert time.monotonic() - begun < 60
-    server.spoil = None
-    found = predictor.predict(images(2))
-    assert [each.score for each in found] == pytest.approx(local(images(2)), abs=1e-6)
+    lies_once_proven(server, predictor, lie)
 
 
 @pytest.mark.parametrize("lie", LIES_FROM_THE_START.values(), ids=LIES_FROM_THE_START)
