@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from gateway.records import State
 from gateway.store.answers import standing_reports
 from gateway.store.clock import now
+from gateway.store.database import UTCDateTime
 from gateway.store.entries import AT_ONCE, AnsweredVersion, StoredInstance
 from gateway.store.rejections import rejected
 from gateway.store.schema import answers, instances
@@ -32,14 +33,8 @@ def claim(connection: sa.Connection, batch: str, limit: int) -> int:
 
 def next_due(connection: sa.Connection) -> datetime | None:
     """Return when an image can next be claimed: `AT_ONCE` where one waits already; None where none does."""
-    waits = (instances.c.state == State.RECEIVED) & instances.c.batch.is_(None)
-    due = sa.or_(instances.c.not_before.is_(None), instances.c.not_before <= now())
-    if connection.scalars(sa.select(instances.c.id).where(waits, due).limit(1)).first() is not None:
-        return AT_ONCE
-    next_time: datetime | None = connection.scalar(
-        sa.select(sa.func.min(instances.c.not_before)).where(waits)
-    )
-    return next_time
+    due: datetime | None = connection.scalar(_NEXT_DUE, {"time": now()})
+    return due
 
 
 def begin(connection: sa.Connection, batch: str) -> list[sa.Row[Any]]:
@@ -106,13 +101,17 @@ _STORED = (
     instances.c.pulled_from,
 )
 # built once: to build a statement takes longer than to execute it, and other writers wait meanwhile
+_WAITS = (instances.c.state == State.RECEIVED) & instances.c.batch.is_(None)
+_IS_DUE = sa.or_(instances.c.not_before.is_(None), instances.c.not_before <= sa.bindparam("time"))
+_NEXT_DUE = sa.select(
+    sa.case(
+        (sa.exists().where(_WAITS, _IS_DUE), sa.literal(AT_ONCE, UTCDateTime)),
+        else_=sa.select(sa.func.min(instances.c.not_before)).where(_WAITS).scalar_subquery(),
+    )
+)
 _FREE = (
     sa.select(instances.c.id)
-    .where(
-        instances.c.state == State.RECEIVED,
-        instances.c.batch.is_(None),
-        sa.or_(instances.c.not_before.is_(None), instances.c.not_before <= sa.bindparam("time")),
-    )
+    .where(_WAITS, _IS_DUE)
     .order_by(instances.c.id)
     .limit(sa.bindparam("most"))
     .with_for_update(skip_locked=True)
