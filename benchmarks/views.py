@@ -31,7 +31,7 @@ from gateway.training.shown import kept_crops
 
 RESAMPLES = 2000
 LEAST_ERRORS = 1.96  # half the width of an interval, in standard errors
-CHILDREN = "kermany"
+CHILDREN, EVERY = "kermany", 2  # every second of the validation children of `last_layer`
 
 Floats = NDArray[np.float64]
 
@@ -157,8 +157,8 @@ def groups(recipe: Recipe) -> dict[str, Pictures]:
         "unlabelled": of["unlabelled"],
         "normal": _rows(external, external.labels == 0),
         "sick": _rows(external, (external.labels == 1) & np.isin(external.sources, SICK)),
-        "well": _rows(children, kept & (children.labels == 0)),
-        "ill": _rows(children, kept & (children.labels == 1)),
+        "well": _rows(children, np.flatnonzero(kept & (children.labels == 0))[::EVERY]),
+        "ill": _rows(children, np.flatnonzero(kept & (children.labels == 1))[::EVERY]),
     }
 
 
@@ -210,7 +210,7 @@ def _log_odds(engine: OpenVinoEngine, batches: Iterable[Tensor]) -> Floats:
     return np.concatenate([engine.run(images).log_odds for images in inputs]).astype(np.float64)
 
 
-def _rows(of: Pictures, kept: NDArray[np.bool_]) -> Pictures:
+def _rows(of: Pictures, kept: NDArray[np.bool_] | NDArray[np.intp]) -> Pictures:
     return Pictures(*(each[kept] for each in of))
 
 
