@@ -26,7 +26,8 @@ from gateway.model.openvino_engine import OpenVinoEngine
 from gateway.model.predictor import SHIPPED, read_model
 from gateway.training.crops import cropper
 from gateway.training.evaluation.shifts import Shift, gamma, window
-from gateway.training.recipe import LungStep, Recipe, read_recipe
+from gateway.training.recipe import Recipe, read_recipe
+from gateway.training.recipe.stages import LungStep
 from gateway.training.shown import kept_crops
 
 RESAMPLES = 2000
