@@ -9,7 +9,7 @@ from gateway.imaging.eligibility import EligibilityRules
 from gateway.results.kinds import build_results
 from gateway.results.result import AnsweredImage, Result, ResultRules
 from gateway.results.source_header import source_header
-from gateway.worker.stages import End, prepare, read_source
+from gateway.worker.image import End, prepare, read_source
 from tests.support.answers import answer
 
 
