@@ -23,7 +23,7 @@ def predict(
 ) -> None:
     """Answer for files, one JSON line each on standard output."""
     from gateway.configuration.settings_file import load_settings
-    from gateway.worker.pipeline import open_predictor
+    from gateway.worker.inference import open_predictor
     from gateway.worker.predict import MOST_PASSES, find_files, predict_files, write_results
 
     settings = load_settings(config)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import GatewayError
+
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 def make_folder(folder: Path) -> None:
@@ -68,3 +72,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def study_folder(study_instance_uid: str) -> str:
+    """Return the UID, or its hash where it is no UID and could lead elsewhere (`..`)."""
+    if _UID.fullmatch(study_instance_uid):
+        return study_instance_uid
+    return hashlib.sha256(study_instance_uid.encode()).hexdigest()

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from gateway.deliver.folder import study_folder
 from gateway.errors import GatewayError, Reject, Retry
-from gateway.files.folders import files_below
+from gateway.files.folders import files_below, study_folder
 from gateway.imaging.eligibility import EligibilityRules
 from gateway.imaging.margins import Pixels
 from gateway.imaging.png_jpeg import MARK_BYTES, is_png_or_jpeg, read_png_or_jpeg
@@ -29,12 +28,13 @@ from gateway.results.region import region_document
 from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import source_header
 from gateway.settings import Settings
+from gateway.worker.answering import result_rules
 from gateway.worker.describe import describe
 from gateway.worker.encode import result_rules
 from gateway.worker.ends import OUT_OF_MEMORY, End
-from gateway.worker.pipeline import infer
+from gateway.worker.image import Prepared, answer_for, eligibility_rules, prepare, region_of
+from gateway.worker.inference import infer
 from gateway.worker.source_file import read_source
-from gateway.worker.stages import Prepared, answer_for, eligibility_rules, prepare, region_of
 
 PICTURES = {".png", ".jpg", ".jpeg"}
 BATCH = 8

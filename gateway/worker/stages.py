@@ -1,15 +1,14 @@
-"""The stages of one image around the network: SELECT, DECODE and PREPROCESS before it, ENCODE after it.
+"""The stages of one stored image around the network: those of `image` before it, ENCODE after it.
 
-A worker runs them in its sandboxes, `gateway predict` in threads. Decoded pixels never leave their process:
-the network gets the model's input, and the results are built where the pixels are. No model is imported here.
+A worker runs them in its sandboxes. Decoded pixels never leave their process: the network gets the model's
+input, and the results are built where the pixels are. No model is imported here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import NamedTuple
@@ -22,93 +21,31 @@ from gateway.deliver.routing import unclear_routes
 from gateway.dicom.rejection_note import RejectionNote, rejects
 from gateway.errors import Reject, Retry
 from gateway.imaging.decode import decode
-from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.imaging.fingerprint import pixel_digest
-from gateway.imaging.margins import Pixels
 from gateway.imaging.own_result import is_own_result
-from gateway.imaging.preprocess import inside_box, over_whole_image, preprocess
 from gateway.imaging.softcopy import softcopy
 from gateway.records import (
     Description,
-    Eligible,
-    GreyImage,
-    Ineligible,
-    Lungs,
     ModelIdentity,
     Prediction,
     Reason,
-    Region,
     Stage,
     State,
 )
 from gateway.results.answer import Answer
-from gateway.results.region import region_in_words
 from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import SourceHeader, source_header
 from gateway.rules.attributes import header_of, of_image
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, StoredInstance
-from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.describe import describe
 from gateway.worker.encode import Encoder, predecessors, record_of, reports_by_model
 from gateway.worker.ends import OUT_OF_MEMORY, UNCHANGED, End, Settled, bug, rejected_by
+from gateway.worker.image import Prepared, answer_for, eligibility_rules, prepare
 from gateway.worker.patient import patient_changes
 from gateway.worker.pseudonym import pseudonym_of
 from gateway.worker.revision import SOFTWARE_VERSION
 from gateway.worker.source_file import note_in_words, read_note, read_source
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """An eligible image, ready for the model: `tensor` and `steps` are those of `ModelInput`."""
-
-    source: Dataset
-    grey: GreyImage
-    tensor: NDArray[np.float32]
-    steps: tuple[str, ...]
-    eligible: Eligible
-
-
-def prepare(source: Dataset, rules: EligibilityRules) -> Prepared | End:
-    """SELECT, DECODE and PREPROCESS one image."""
-    try:
-        verdict = eligibility(source, rules)
-        if isinstance(verdict, Ineligible):
-            return End(State.INELIGIBLE, verdict.reason, verdict.detail)
-        grey = decode(source, rules.max_megapixels)
-        return Prepared(source, grey, *preprocess(grey.pixels), verdict)
-    except Reject as error:
-        return End(State.FAILED, error.reason, error.detail)
-    except MemoryError:
-        return OUT_OF_MEMORY
-
-
-def answer_for(image: Prepared, prediction: Prediction, settings: Settings) -> Answer:
-    """Return what the results are encoded from; its activation map and region are of the whole image."""
-    activation = over_whole_image(prediction.activation, image.grey.pixels)
-    region = region_of(prediction, image.grey.pixels)
-    shown = (region_in_words(region),) if region else ()
-    return Answer(
-        prediction=replace(prediction, activation=activation, region=region),
-        pixel_digest=pixel_digest(image.grey),
-        configuration=configuration_hash(answering_of(settings, prediction.model)),
-        software_version=SOFTWARE_VERSION,
-        view=image.eligible.view,
-        created_at=datetime.now(UTC).astimezone(),
-        steps=image.eligible.notes + image.grey.steps + image.steps + shown,
-    )
-
-
-def region_of(prediction: Prediction, pixels: Pixels) -> Region | None:
-    """Return the part of the whole image that the classifier saw; the model's input has no black margins."""
-    region = prediction.region
-    return region.within(inside_box(pixels)) if isinstance(region, Lungs) else region
-
-
-def eligibility_rules(settings: Settings, *models: ModelIdentity) -> EligibilityRules:
-    """Return what SELECT needs to know beyond the standard."""
-    own_devices = frozenset(each.device_uid for each in models)
-    return EligibilityRules(**settings.select.model_dump(), own_device_uids=own_devices)
 
 
 class _Ready(NamedTuple):

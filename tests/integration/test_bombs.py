@@ -36,7 +36,7 @@ from gateway.sandbox.memory_limit import limit_memory
 from gateway.sandbox.process import Sandbox
 from gateway.worker.describe import describe
 from gateway.worker.ends import End
-from gateway.worker.stages import prepare
+from gateway.worker.image import prepare
 from tests.support.receiving import data_set_of
 from tests.support.sources import dx, encoded
 

@@ -10,8 +10,8 @@ from gateway.results.kinds import build_results
 from gateway.results.result import AnsweredImage, Result, ResultRules
 from gateway.results.source_header import source_header
 from gateway.worker.ends import End
+from gateway.worker.image import prepare
 from gateway.worker.source_file import read_source
-from gateway.worker.stages import prepare
 from tests.support.answers import answer
 
 
