@@ -1,17 +1,19 @@
 """Compares the mean log-odds over several views of one image with the shipped view; a processor is enough.
 
-`python -m benchmarks.views RECIPE` reads the images of a recipe, never its test set, and keeps log-odds in
-the recipe's folder. Columns: AUC of UNIFESP's unlabelled frontal chests, and of the external normals, against
-the pneumonias of Hannover, Cohen and Figure 1; mean AUC of the validation children; mean of the three; share
-of UNIFESP called pneumonia where 90 % of the pneumonias are found, and at 0.5; gain of each AUC over the
-shipped view, by a paired bootstrap of patients whose intervals hold for all gains together. The rule is in
-docs/model/experiments.md.
+`python -m benchmarks.views RECIPE` reads images of a recipe and keeps log-odds in its folder. The rule
+is in docs/model/experiments.md. Columns: AUC of UNIFESP's unlabelled frontal chests, and of the
+external normals, against the pneumonias of Hannover, Cohen and Figure 1; mean AUC of the validation
+children; mean of the three; share of UNIFESP called pneumonia where 90 % of the pneumonias are found,
+and at 0.5; gain of each AUC over the shipped view, by a paired bootstrap of patients whose intervals
+hold for all gains together. `--apart VIEW` prints figures of one view beside the shipped one for the
+images kept apart, the test set among them, and is for the view that the rule has chosen.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,12 +27,16 @@ from gateway.errors import ConfigurationError
 from gateway.model.openvino_engine import OpenVinoEngine
 from gateway.model.predictor import SHIPPED, read_model
 from gateway.training.crops import cropper
+from gateway.training.evaluation.dataset import find_labelled
+from gateway.training.evaluation.figures import at_threshold, auc, calibration_error
 from gateway.training.evaluation.shifts import Shift, gamma, window
+from gateway.training.pixels import load_pixels
 from gateway.training.recipe import Recipe, read_recipe
 from gateway.training.recipe.stages import LungStep
 from gateway.training.shown import kept_crops
 
 RESAMPLES = 2000
+SHOWN = ("accuracy", "sensitivity", "specificity")
 LEAST_ERRORS = 1.96  # half the width of an interval, in standard errors
 CHILDREN, EVERY = "kermany", 2  # every second of the validation children of `last_layer`
 
@@ -43,7 +49,7 @@ def contrast(factor: float) -> Shift:
 
 
 HULL = "hull"
-REGIONS = {
+REGIONS: dict[str, dict[str, str | float] | None] = {
     HULL: {"region": "hull", "margin": 0.05},
     "margin 3 %": {"region": "hull", "margin": 0.03},
     "margin 8 %": {"region": "hull", "margin": 0.08},
@@ -100,27 +106,100 @@ class Odds(NamedTuple):
         )
 
 
+class Views:
+    """Log-odds of images by view, read from or written to the recipe's folder."""
+
+    def __init__(self, recipe: Recipe, step: LungStep, threads: int) -> None:
+        self.recipe, self._step = recipe, step
+        self.card, model = read_model(SHIPPED)
+        self._engine = OpenVinoEngine(model.state, "auto", threads)
+        self._folder = recipe.out / "views" / f"{self.card.weights.sha256[:16]} {self._engine.name}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def odds(self, part: str, of: Pictures, name: str) -> Floats:
+        """Return the log-odds of a view of a part, (looks, n); `validation` alone has several looks."""
+        path = self._folder / f"{part}, {name}.npy"
+        if not path.exists():
+            shown = self._cropped(of, REGIONS[name if name in REGIONS else HULL])
+            looks = views_of(part, shown).values()
+            change = CHANGES.get(name, lambda images: images)
+            np.save(path, np.stack([self._run(map(change, batches)) for batches in looks]))
+        return np.asarray(np.load(path))
+
+    def _cropped(self, of: Pictures, settings: dict[str, str | float] | None) -> Pictures:
+        step = self._step.model_copy(update=settings) if settings else None
+        crop = cropper(step, torch.device("cpu"))
+        return of._replace(pixels=kept_crops(crop, step, of.pixels, self.recipe.out / "cache").pixels)
+
+    def _run(self, batches: Iterable[Tensor]) -> Floats:
+        inputs = ((batch * 2 - 1).expand(-1, 3, -1, -1).contiguous().numpy() for batch in batches)
+        return np.concatenate([self._engine.run(images).log_odds for images in inputs]).astype(np.float64)
+
+
 def main() -> None:
     """Print a row for each view and mean."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--apart", metavar="VIEW", choices=(*REGIONS, *CHANGES))
     asked = parser.parse_args()
     recipe = read_recipe(asked.recipe)
     if not isinstance(recipe, Recipe) or recipe.lungs is None:
         raise ConfigurationError("name the recipe of a classifier with a lung network")
     torch.set_num_threads(asked.threads)
-    of = groups(recipe)
-    views = measured(recipe, recipe.lungs, of, asked.threads)
-    means = {name: (name,) for name in views} | {" + ".join((HULL, *a)): (HULL, *a) for a in ADDED}
+    views = Views(recipe, recipe.lungs, asked.threads)
+    rows = apart(views, asked.apart) if asked.apart else compared(views)
+    for row in rows:
+        print(row, flush=True)
+
+
+def compared(views: Views) -> Iterator[str]:
+    """Yield a row for each view and mean."""
+    of = groups(views.recipe)
+    of_views = measured(views, of)
+    means = {name: (name,) for name in of_views} | {" + ".join((HULL, *a)): (HULL, *a) for a in ADDED}
     odds = {
-        name: Odds(*(np.mean([views[view][k] for view in members], axis=0) for k in range(5)))
+        name: Odds(*(np.mean([of_views[view][k] for view in members], axis=0) for k in range(5)))
         for name, members in means.items()
     }
-    low, high = intervals(odds, [np.char.add(each.sources, each.patients) for each in of.values()])
+    errors, low, high = intervals(odds, [_patients(each) for each in of.values()])
+    yield f"an interval is {errors:.2f} standard errors to either side"
     for (name, each), bottom, top in zip(odds.items(), low, high, strict=True):
         gains = "  ".join(f"[{a:+.4f}, {b:+.4f}]" for a, b in zip(bottom, top, strict=True))
-        print(f"{name:<50} {figures(each)}  {gains if name != HULL else ''}")
+        yield f"{name:<50} {figures(each)}  {gains if name != HULL else ''}"
+
+
+def apart(views: Views, name: str) -> Iterator[str]:
+    """Yield rows of the shipped view and another one for images kept apart; the gain is of the AUC."""
+    yield "accuracy, sensitivity, specificity, AUC, calibration error; gain"
+    for part, of in kept_apart(views.recipe).items():
+        sick, drawn = of.labels == 1, []
+        counts = _resampled(_patients(of), np.random.default_rng(0))
+        for view in (HULL, name):
+            (odds,) = views.odds(part, of, view)
+            drawn.append(_weighted(_larger(odds[~sick], odds[sick]), counts[:, ~sick], counts[:, sick]))
+            scores = np.array([views.card.probability(each) for each in odds])
+            told = [figure(of.labels, scores) for key, figure in at_threshold(0.5).items() if key in SHOWN]
+            told += [auc(of.labels, odds), calibration_error(of.labels, scores)]
+            low, high = np.quantile(drawn[-1] - drawn[0], (0.025, 0.975))
+            yield f"{part}, {view:<12} {'  '.join(f'{each:.3f}' for each in told)}  [{low:+.4f}, {high:+.4f}]"
+
+
+def kept_apart(recipe: Recipe) -> dict[str, Pictures]:
+    """Return whole images of the held-out patients and of the test set."""
+    found = {"heldout": whole_pictures(recipe, ("heldout",))["heldout"]}
+    test = recipe.test
+    if test:
+        listed = find_labelled(recipe.root / test.folder, test.classes)
+        pattern = next(source.patient for source in recipe.sources if source.name == CHILDREN)
+        patients = [(re.search(pattern, each.path.stem) or [each.path.stem])[0] for each in listed]
+        found["test"] = Pictures(
+            load_pixels([image.path for image in listed], recipe.out / "cache", lambda *_: None),
+            np.full(len(listed), test.name),
+            np.array([image.label for image in listed], np.int64),
+            np.array(patients),
+        )
+    return found
 
 
 def figures(of: Odds) -> str:
@@ -131,8 +210,8 @@ def figures(of: Odds) -> str:
     return "  ".join(f"{figure:.4f}" for figure in (*measures, np.mean(measures), *called))
 
 
-def intervals(odds: dict[str, Odds], patients: list[NDArray[np.str_]]) -> tuple[Floats, Floats]:
-    """Return the ends of the intervals of the gains, (views, measures) each."""
+def intervals(odds: dict[str, Odds], patients: list[NDArray[np.str_]]) -> tuple[float, Floats, Floats]:
+    """Return half the width of an interval, in standard errors, and all ends, (views, measures) each."""
     rng = np.random.default_rng(0)
     strange, normal, sick, well, ill = (_resampled(each, rng) for each in patients)
     draws, values = [], []
@@ -145,8 +224,7 @@ def intervals(odds: dict[str, Odds], patients: list[NDArray[np.str_]]) -> tuple[
     errors = drawn.std(axis=-1)
     largest = np.abs((drawn[1:] - gains[1:, :, None]) / errors[1:, :, None]).max(axis=(0, 1))
     width = max(LEAST_ERRORS, float(np.quantile(largest, 0.95)))
-    print(f"an interval is {width:.2f} standard errors to either side")
-    return gains - width * errors, gains + width * errors
+    return width, gains - width * errors, gains + width * errors
 
 
 def groups(recipe: Recipe) -> dict[str, Pictures]:
@@ -163,56 +241,24 @@ def groups(recipe: Recipe) -> dict[str, Pictures]:
     }
 
 
-def measured(
-    recipe: Recipe, step: LungStep, of: dict[str, Pictures], threads: int
-) -> dict[str, tuple[Floats, ...]]:
-    """Return log-odds of each view, in the order of `Odds`, read from or written to the recipe's folder."""
-    card, model = read_model(SHIPPED)
-    engine = OpenVinoEngine(model.state, "auto", threads)
-    folder = recipe.out / "views" / f"{card.weights.sha256[:16]} {engine.name}"
-    folder.mkdir(parents=True, exist_ok=True)
-    children = {name: of[name] for name in ("well", "ill")}
-    joined = Pictures(*(np.concatenate(parts) for parts in zip(*children.values(), strict=True)))
-    parts = {name: of[name] for name in ("unlabelled", "normal", "sick")} | {"validation": joined}
-    changes: dict[str, tuple[str, Shift]] = {name: (name, lambda images: images) for name in REGIONS}
-    changes |= {name: (HULL, change) for name, change in CHANGES.items()}
-    found: dict[str, dict[str, Floats]] = {name: {} for name in changes}
-    for part, pictures in parts.items():
-        for name, (region, change) in changes.items():
-            path = folder / f"{part}, {name}.npy"
-            if not path.exists():
-                np.save(path, _looked_at(engine, part, _cropped(recipe, step, region, pictures), change))
-            found[name][part] = np.load(path)
-    first = len(children["well"].labels)
-    return {
-        name: (
-            odds["unlabelled"],
-            odds["normal"],
-            odds["sick"],
-            *np.split(odds["validation"], [first], axis=1),
-        )
-        for name, odds in found.items()
-    }
-
-
-def _cropped(recipe: Recipe, step: LungStep, region: str, of: Pictures) -> Pictures:
-    settings = REGIONS[region]
-    own = settings and step.model_copy(update=settings)
-    crop = cropper(own or None, torch.device("cpu"))
-    return of._replace(pixels=kept_crops(crop, own or None, of.pixels, recipe.out / "cache").pixels)
-
-
-def _looked_at(engine: OpenVinoEngine, part: str, of: Pictures, change: Shift) -> Floats:
-    return np.stack([_log_odds(engine, map(change, batches)) for batches in views_of(part, of).values()])
-
-
-def _log_odds(engine: OpenVinoEngine, batches: Iterable[Tensor]) -> Floats:
-    inputs = ((batch * 2 - 1).expand(-1, 3, -1, -1).contiguous().numpy() for batch in batches)
-    return np.concatenate([engine.run(images).log_odds for images in inputs]).astype(np.float64)
+def measured(views: Views, of: dict[str, Pictures]) -> dict[str, tuple[Floats, ...]]:
+    """Return log-odds of each view, in the order of `Odds`."""
+    well, ill = of["well"], of["ill"]
+    children = Pictures(*(np.concatenate(both) for both in zip(well, ill, strict=True)))
+    found = {}
+    for name in (*REGIONS, *CHANGES):
+        others = [views.odds(part, of[part], name) for part in ("unlabelled", "normal", "sick")]
+        of_children = views.odds("validation", children, name)
+        found[name] = (*others, *np.split(of_children, [len(well.labels)], axis=1))
+    return found
 
 
 def _rows(of: Pictures, kept: NDArray[np.bool_] | NDArray[np.intp]) -> Pictures:
     return Pictures(*(each[kept] for each in of))
+
+
+def _patients(of: Pictures) -> NDArray[np.str_]:
+    return np.char.add(of.sources, of.patients)
 
 
 def _larger(lower: Floats, higher: Floats) -> Floats:

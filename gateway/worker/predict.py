@@ -30,7 +30,6 @@ from gateway.results.source_header import source_header
 from gateway.settings import Settings
 from gateway.worker.answering import result_rules
 from gateway.worker.describe import describe
-from gateway.worker.encode import result_rules
 from gateway.worker.ends import OUT_OF_MEMORY, End
 from gateway.worker.image import Prepared, answer_for, eligibility_rules, prepare, region_of
 from gateway.worker.inference import infer
