@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from gateway.store.database import open_engine
 from gateway.store.database_errors import BUG_CLASSES, LATER_ALL_THE_SAME, is_for_later
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
-from gateway.store.migrate import upgrade
+from gateway.store.migrate import _alone, upgrade
 from gateway.store.opening import open_database
 from gateway.store.outbox import Outbox
 from gateway.store.postgresql import Connection
@@ -160,6 +161,46 @@ def test_a_commit_that_cannot_be_looked_up_is_for_later_and_the_image_is_known_w
         assert ledger.queued() == 1
 
 
+@contextmanager
+def cancelling_commits_that_wait(server: PostgreSQL) -> Iterator[None]:
+    """Let commits wait for a standby that there is not, and cancel each wait, as an administrator may."""
+    waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    over = threading.Event()
+
+    def cancel() -> None:
+        while not over.wait(0.02):
+            admin.execute(waiting)
+
+    with psycopg.connect(server.url, autocommit=True) as admin, ThreadPoolExecutor() as pool:
+        admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        admin.execute("SELECT pg_reload_conf()")
+        cancelling = pool.submit(cancel)
+        try:
+            yield
+        finally:
+            over.set()
+            cancelling.result()
+            admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            admin.execute("SELECT pg_reload_conf()")
+
+
+def test_an_image_that_the_standby_may_lack_as_the_wait_for_it_was_cancelled_is_not_acknowledged(
+    server: PostgreSQL, ledger: Ledger, tmp_path: Path
+) -> None:
+    with capture_logs() as log, cancelling_commits_that_wait(server):
+        wait_for(lambda: waits_for_standby(ledger))
+        with pytest.raises(Retry, match="canceling wait for synchronous replication"):
+            ledger.record_received(received(tmp_path))
+    assert log == []
+    wait_for(lambda: not waits_for_standby(ledger))
+    assert ledger.record_received(received(tmp_path)) is Arrival.RESENT
+
+
+def waits_for_standby(ledger: Ledger) -> bool:
+    with ledger.look() as connection:
+        return bool(connection.exec_driver_sql("SHOW synchronous_standby_names").scalar())
+
+
 # --- classes of errors
 
 CODES = sorted({code for code in psycopg.errors._sqlcodes if len(code) == 5})
@@ -276,6 +317,40 @@ def test_statements_see_what_others_commit_whatever_isolation_the_server_prefers
     url = f"{server.url}?options=-c%20default_transaction_isolation%3Dserializable"
     with ledger_at(url, tmp_path) as ledger, ledger.transaction() as connection:
         assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
+
+
+WRITTEN = ("Röntgen 胸部", datetime(2026, 12, 1, 8, 30, tzinfo=UTC), 0.6057645627667818)
+DEFAULTS = [
+    "client_encoding = latin1",
+    "client_encoding = sql_ascii",
+    "datestyle = German",
+    "extra_float_digits = -15",
+]
+
+
+@pytest.mark.parametrize("default", DEFAULTS)
+@pytest.mark.parametrize("is_pooled", [False, True], ids=["direct", "pooled"])
+def test_what_is_read_is_what_was_written_whatever_form_the_database_prefers(
+    server: PostgreSQL, tmp_path: Path, default: str, is_pooled: bool
+) -> None:
+    with psycopg.connect(server.url, autocommit=True) as admin, ExitStack() as undo:
+        admin.execute(f"ALTER DATABASE postgres SET {default}")  # type: ignore[arg-type]
+        undo.callback(admin.execute, "ALTER DATABASE postgres RESET ALL")
+        url = undo.enter_context(pgbouncer(server)) if is_pooled else server.url
+        with ledger_at(url, tmp_path) as ledger, ledger.transaction() as connection:
+            read = connection.execute(sa.select(*(sa.literal(each) for each in WRITTEN))).one()
+    assert tuple(read) == WRITTEN
+
+
+def test_an_upgrade_takes_its_time_whatever_limit_a_role_has(server: PostgreSQL) -> None:
+    limits = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")
+    options = "%20".join(f"-c%20{each}%3D20000" for each in limits)
+    engine = open_engine(sa.make_url(f"{server.url}?options={options}").set(drivername="postgresql+psycopg"))
+    with _alone(engine) as connection:
+        assert [connection.exec_driver_sql(f"SHOW {each}").scalar() for each in limits] == ["0"] * 3
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "20s"
+    engine.dispose()
 
 
 # --- a standby
