@@ -1,6 +1,7 @@
 """The layers of the gateway: imports run one way."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -167,3 +168,11 @@ def test_only_the_receiver_speaks_dimse() -> None:
         if part_of(name_of(path)) == "web":
             used = {tuple(name.split(".")[1:3]) for name in imports_of(path)}
             assert not used & {("receive", each) for each in dimse}, path
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.name == "__init__.py"])
+def test_a_package_that_names_its_modules_names_each(path: Path) -> None:
+    head = ast.get_docstring(ast.parse(path.read_text())) or ""
+    named = re.findall(r"(?<![\w/.])(\w+\.py)\b", head)
+    if len(named) > 2:  # a list, not a sentence
+        assert sorted(named) == sorted(each.name for each in path.parent.glob("*.py") if each != path)

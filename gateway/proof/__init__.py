@@ -11,6 +11,8 @@ plan.py        the kills: victims, points and times
 injection.py   carries out orders to kill inside the gateway's processes, through armed/sitecustomize.py
 archive.py     the Storage SCP that records the delivered results
 conduct.py     the experiment
+course.py      what an experiment sends, and the wait for the rest of the work
+lane.py        the kills of one role, in order
 reconcile.py   compares acknowledgements, ledger and archive
 report.py      the table of the findings
 """

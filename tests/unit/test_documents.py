@@ -14,6 +14,7 @@ PRESENT = [path for path in DOCUMENTS if path.parent.name != "adr" and path.name
 """Documents of the code as it is; decisions and changes name what has gone since."""
 RECORDS = sorted(ROOT.glob("docs/adr/[0-9]*.md"))
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+HEADING_LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)")
 PATH = re.compile(r"`((?:benchmarks|config|deploy|docs|gateway|sample_dicoms|tests)/[\w./-]*)`")
 LONGEST_README = 90
 LARGEST_PICTURE_BYTES = 150_000
@@ -23,6 +24,19 @@ LARGEST_PICTURE_BYTES = 150_000
 def test_links_lead_to_files(document: Path) -> None:
     links = LINK.findall(document.read_text())
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_headings(document: Path) -> None:
+    links = HEADING_LINK.findall(document.read_text())
+    of = {name: headings(document.parent / name if name else document) for name, _ in links}
+    assert [(name, heading) for name, heading in links if heading not in of[name]] == []
+
+
+def headings(document: Path) -> set[str]:
+    """Return the headings of a document as GitHub links to them."""
+    titles = re.findall(r"^#+ (.*)$", document.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("document", PRESENT, ids=lambda path: str(path.relative_to(ROOT)))
