@@ -29,12 +29,10 @@ def predict(
     gc.disable()  # imports leave no garbage
     from gateway.configuration.settings_file import load_settings
     from gateway.files.folders import find_files
-    from gateway.sandbox.heap import keep_freed_memory
     from gateway.worker.inference import open_predictor
 
     settings = load_settings(config)
     files = find_files(paths)
-    keep_freed_memory()
     passes = min(len(os.sched_getaffinity(0)), MOST_PASSES)
     with ThreadPoolExecutor(1, "model") as beside:
         opening = beside.submit(open_predictor, settings, passes_at_once=passes)

@@ -27,6 +27,7 @@ from gateway.results.kinds import build_results
 from gateway.results.region import region_document
 from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import source_header
+from gateway.sandbox.heap import keep_freed_memory
 from gateway.settings import Settings
 from gateway.worker.answering import result_rules
 from gateway.worker.describe import describe
@@ -93,8 +94,9 @@ def predict_files(
 ) -> Iterator[FilePrediction]:
     """Answer for each file, in order; decoding overlaps inference, as do passes if the engine can.
 
-    `with_results` also builds the SR and SC of DICOM files.
+    `with_results` also builds the SR and SC of DICOM files. The process keeps freed memory from then on.
     """
+    keep_freed_memory()
     rules = eligibility_rules(settings, predictor.identity)
     network = BoundedSemaphore(predictor.passes_at_once)
 
