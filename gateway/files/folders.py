@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,6 +64,24 @@ def files_below(folder: Path) -> list[Path]:
     except OSError as error:
         raise GatewayError(f"{error.filename}: {error.strerror}; make it readable, or take it away") from None
     return sorted(file for file in found if file.is_file())
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files, and those below the folders, in order.
+
+    Raises
+    ------
+    GatewayError
+        If a path does not exist, a folder cannot be read, or nothing is found.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise GatewayError(f"{path}: no such file or folder")
+        found += files_below(path) if path.is_dir() else [path]
+    if not found:
+        raise GatewayError(f"{', '.join(map(str, paths))}: no files there")
+    return found
 
 
 def sync_folder(folder: Path) -> None:
