@@ -163,7 +163,7 @@ class Attempt:
             self._outbox.record_waiting(delivery, str(problem), seconds)
 
     def _send(self, pending: Sequence[PendingDelivery]) -> None:
-        away: list[PendingDelivery] = []
+        away: list[Outcome] = []
         error, pause = "", 0.0
         reached = False
         self._recorded_at = monotonic()
@@ -171,7 +171,7 @@ class Attempt:
             with closing(self._outcomes(pending)) as outcomes:
                 for outcome in outcomes:
                     if outcome.verdict is Verdict.AWAY:
-                        away.append(outcome.delivery)
+                        away.append(outcome)
                         error = outcome.error or ""
                         pause = max(pause, outcome.retry_after or 0.0)
                     else:
@@ -184,7 +184,7 @@ class Attempt:
         if reached and not pause:
             self._note_reached()
         elif away:
-            self._postpone(away, error, pause)
+            self._postpone([each.delivery for each in away], error, pause, in_hand=not away[0].is_left)
 
     def _outcomes(self, pending: Sequence[PendingDelivery]) -> Generator[Outcome]:
         """One outcome for each, also where a bug ends the attempt."""
@@ -299,15 +299,27 @@ class Attempt:
         if self._outbox.failures(self._name):
             self._outbox.record_reached(self._name)
 
-    def _postpone(self, tried: Sequence[PendingDelivery], error: str, at_least: float = 0.0) -> None:
+    def _postpone(
+        self,
+        tried: Sequence[PendingDelivery],
+        error: str,
+        at_least: float = 0.0,
+        *,
+        in_hand: bool = True,
+    ) -> None:
         """Leave the destination alone for a while: nothing else waits for its timeout in the meantime.
 
-        It may itself ask to be left alone for some seconds at least.
+        Parameters
+        ----------
+        at_least
+            Seconds for which the destination itself asks to be left alone.
+        in_hand
+            The first one was sent when the destination was away; else another one before it was.
         """
         failures = self._outbox.failures(self._name) + 1
         delay = max(at_least, delay_seconds(failures, self._rules))
         for number, delivery in enumerate(tried):
-            is_first = number == 0 and delivery.state is DeliveryState.PENDING
+            is_first = in_hand and number == 0 and delivery.state is DeliveryState.PENDING
             # due with the others, and behind them: it may be what fails there
             self._outbox.record_failure(delivery, error, delay if is_first else 0)
         self._outbox.record_away(self._name, error, delay)

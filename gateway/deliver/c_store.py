@@ -65,7 +65,7 @@ class StorageSCU(Destination):
         except Unsupported as problem:
             verdict, error = Verdict.NEVER, str(problem)
         for delivery in left:
-            yield Outcome(delivery, verdict, error)
+            yield Outcome(delivery, verdict, error, is_left=len(left) < len(contents))
 
     def commit(
         self,

@@ -37,6 +37,8 @@ class Outcome:
         Seconds for which a destination that is away asks to be left alone.
     more_follow
         The next outcome is known already.
+    is_left
+        The object was not tried: the end of an earlier one ended the round.
     """
 
     delivery: PendingDelivery
@@ -45,6 +47,7 @@ class Outcome:
     unsure: bool = False
     retry_after: float | None = None
     more_follow: bool = False
+    is_left: bool = False
 
     def __post_init__(self) -> None:
         if self.error is not None:
@@ -66,5 +69,7 @@ def each_by_itself(
         yield outcome
         if not goes_on:
             for left in pending[position + 1 :]:
-                yield Outcome(left, Verdict.AWAY, outcome.error, retry_after=outcome.retry_after)
+                yield Outcome(
+                    left, Verdict.AWAY, outcome.error, retry_after=outcome.retry_after, is_left=True
+                )
             return

@@ -11,7 +11,7 @@ from lxml import etree
 
 from gateway.deliver.attempt import Attempt, delay_seconds, least_attempts
 from gateway.deliver.destinations import Unconfigured, open_destinations
-from gateway.deliver.outcome import Outcome, Verdict
+from gateway.deliver.outcome import Outcome, Verdict, each_by_itself
 from gateway.records import Reason, State
 from gateway.settings import Delivery, Settings
 from gateway.store.clock import now
@@ -139,6 +139,26 @@ def test_a_result_at_which_a_destination_says_that_it_is_away_lets_the_others_pa
         ).run(claimed)  # fmt: skip
         outbox.release("worker")
     assert deliveries(ledger) == [("pending", 1), ("stored", 2), ("stored", 2)]
+
+
+class Silent(Unconfigured):
+    """Answers to no result, so that the others of the round are left."""
+
+    def deliver(
+        self,
+        pending: Sequence[PendingDelivery],
+        stopping: threading.Event | None = None,  # noqa: ARG002
+    ) -> Iterator[Outcome]:
+        yield from each_by_itself(pending, lambda each: (Outcome(each, Verdict.LATER, "no answer"), False))
+
+
+def test_a_result_without_an_answer_goes_behind_those_that_were_left(ledger: Ledger, outbox: Outbox) -> None:
+    rules, stores = Delivery(first_retry_seconds=0.001, longest_retry_seconds=0.001), folders_in(ledger._kept)
+    claimed = outbox.claim("pacs", "worker", 100)
+    Attempt(Silent("pacs"), rules, outbox, Commitments(ledger), stores, threading.Event()).run(claimed)
+    outbox.release("worker")
+    wait_for(lambda: outbox.has_due("pacs"))
+    assert outbox.claim("pacs", "worker", 1)[0].id == claimed[1].id
 
 
 class Quick(Unconfigured):
