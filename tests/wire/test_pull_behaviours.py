@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from gateway.pull.source import SourceAway
-from gateway.requestor.message import MAX_OTHER_DATA_SET_BYTES
+from gateway.upper_layer.messages import MAX_OTHER_DATA_SET_BYTES
 from tests.support.pulling import NOVEMBER, Here, puller_for
 from tests.support.sources import dx
 from tests.wire import pdus
