@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway import __version__
 
-REVISION = "cc408c07eb31"
+REVISION = "ae080eed4c0e"
 SOFTWARE_VERSION = f"{__version__}+{REVISION}"
 
 _PACKAGE = Path(__file__).parents[1]
