@@ -172,22 +172,26 @@ def gains(parts: dict[str, Described], new: dict[str, Floats], old: dict[str, Fl
 
 def pictures(recipe: Recipe) -> dict[str, Pictures]:
     """Return what the classifier sees of training, validation, external and unlabelled images."""
+    crop = cropper(recipe.lungs, torch.device("cpu"))
+    return {
+        part: of._replace(pixels=kept_crops(crop, recipe.lungs, of.pixels, recipe.out / "cache").pixels)
+        for part, of in whole_pictures(recipe, ("train", "validation", "external")).items()
+    }
+
+
+def whole_pictures(recipe: Recipe, parts: Iterable[str]) -> dict[str, Pictures]:
+    """Return images of the parts, and the unlabelled ones, as they are before lungs are looked for."""
     cache, silent = recipe.out / "cache", lambda done, total, activity: None  # noqa: ARG005
     samples, rng = without_copies(find_samples(recipe), cache, silent), np.random.default_rng(7)
-    crop = cropper(recipe.lungs, torch.device("cpu"))
     found = {}
-    for part in ("train", "validation", "external"):
+    for part in parts:
         listed = [samples[i] for i in _drawn(samples, part, rng)]
         whole = load_pixels([sample.path for sample in listed], cache, silent)
-        found[part] = _pictures(
-            kept_crops(crop, recipe.lungs, whole, cache).pixels,
-            [(s.source, s.label, s.patient) for s in listed],
-        )
+        found[part] = _pictures(whole, [(s.source, s.label, s.patient) for s in listed])
     sources = [(source, row) for source in recipe.detector for row in detector_rows(recipe, source)]
     strange = [row for source, row in sources if source.name == STRANGE]
     unlabelled = load_pixels([row.path for row in strange], cache, silent)
-    pixels = kept_crops(crop, recipe.lungs, unlabelled, cache).pixels
-    found["unlabelled"] = _pictures(pixels, [(STRANGE, -1, row.patient) for row in strange])
+    found["unlabelled"] = _pictures(unlabelled, [(STRANGE, -1, row.patient) for row in strange])
     return found
 
 

@@ -25,8 +25,8 @@ from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
 from gateway.store.outbox import Outbox
+from gateway.worker.ends import Settled
 from gateway.worker.outcome import record_outcomes
-from gateway.worker.stages import Settled
 from tests.support.ledger_rows import answer, claim, received
 from tests.support.postgresql import PostgreSQL
 

@@ -21,7 +21,7 @@ from gateway.model.predictor import Predictor
 from gateway.model.reference import reference_images
 from gateway.records import ModelIdentity
 from gateway.settings import Settings
-from gateway.worker.pipeline import open_predictor
+from gateway.worker.inference import open_predictor
 
 BATCHES = (1, 4, 32)
 PASSES = 4  # of the largest batch; smaller ones are repeated `Effort.repeats` times

@@ -20,7 +20,7 @@ from tests.support.gateway_process import GatewayProcess, running, wait_for
 LEFT = 8  # images acknowledged before the kill
 BARE = """
 import numpy as np
-from gateway.worker.pipeline import open_predictor
+from gateway.worker.inference import open_predictor
 from gateway.configuration.settings_file import load_settings
 open_predictor(load_settings()).predict(np.zeros((1, 3, 224, 224), np.float32))
 """

@@ -37,7 +37,7 @@ from gateway.store.entries import AnswerRecord, PendingDelivery
 from gateway.store.spool import Spool
 from gateway.worker.describe import describe
 from gateway.worker.encode import Encoder, record_of
-from gateway.worker.stages import read_source
+from gateway.worker.source_file import read_source
 from tests.support.answers import activation_map, answer, prediction
 
 _T = TypeVar("_T")

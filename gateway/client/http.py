@@ -9,6 +9,7 @@ included. Redirects are not followed.
 from __future__ import annotations
 
 import io
+import re
 import socket
 import ssl
 import threading
@@ -37,6 +38,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 
 LONGEST_RETRY_AFTER_SECONDS = 86_400.0
 
+_TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{1,200})", re.IGNORECASE)
 _BLOCK_BYTES = 64 * 1024
 _LONGEST_DATE = 64  # characters
 _LAST_WORD_SECONDS = 1.0  # for an answer that came before all was sent
@@ -75,8 +77,25 @@ class Answer:
         told = f"it redirects to {self.location}, and redirects are not followed; correct the url"
         return told if self.location else ""
 
+    @property
+    def page(self) -> str:
+        """The sentence that tells of a web page; empty where the answer is none.
+
+        A web page is the word of a proxy or a web server: it says nothing of what was sent to the service.
+        """
+        if not is_page(self.content):
+            return ""
+        title = _TITLE.search(self.content)
+        named = clean(" ".join(title[1].decode("utf-8", "replace").split()), 100) if title else ""
+        return "a web page answered, not the service" + (f": {named}" if named else "")
+
     def __str__(self) -> str:
         return f"{self.url}: {self.status} {self.reason}".rstrip()
+
+
+def is_page(content: bytes) -> bool:
+    """Tell whether the content of an answer is a web page."""
+    return content[:200].lstrip(b"\xef\xbb\xbf\0\t\r\n ").lower().startswith((b"<!doctype html", b"<html"))
 
 
 class WebClient:

@@ -14,6 +14,7 @@ from xml.parsers import expat
 
 from pydicom.datadict import tag_for_keyword
 
+from gateway.client.http import is_page
 from gateway.peer_text import clean
 
 DataSet = Mapping[str, Sequence[Any]]
@@ -35,11 +36,10 @@ def data_sets_of(content: bytes) -> list[DataSet]:
     body = _unwrapped(content).strip(b"\0\t\r\n ")
     if not body:
         return []
-    start = body[:200].lstrip(b"\xef\xbb\xbf").lower()
-    if start.startswith((b"<!doctype html", b"<html")):
+    if is_page(body):
         raise Unreadable("a web page answered, not a DICOMweb server")
     try:
-        return list(_of_xml(body)) if start.startswith(b"<") else list(_of_json(body))
+        return list(_of_xml(body)) if body.lstrip(b"\xef\xbb\xbf").startswith(b"<") else list(_of_json(body))
     except (ValueError, RecursionError, expat.ExpatError) as error:
         raise Unreadable(f"its answer cannot be read ({clean(error, 100)})") from None
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,8 @@ import typer
 
 from gateway.commands.console import counted
 from gateway.commands.options import Config
+
+MOST_PASSES = 8  # at once: each holds a batch of decoded images
 
 
 def predict(
@@ -22,14 +26,21 @@ def predict(
     config: Config = None,
 ) -> None:
     """Answer for files, one JSON line each on standard output."""
+    gc.disable()  # imports leave no garbage
     from gateway.configuration.settings_file import load_settings
-    from gateway.worker.pipeline import open_predictor
-    from gateway.worker.predict import MOST_PASSES, find_files, predict_files, write_results
+    from gateway.files.folders import find_files
+    from gateway.worker.inference import open_predictor
 
     settings = load_settings(config)
     files = find_files(paths)
     passes = min(len(os.sched_getaffinity(0)), MOST_PASSES)
-    predictor = open_predictor(settings, passes_at_once=passes)
+    with ThreadPoolExecutor(1, "model") as beside:
+        opening = beside.submit(open_predictor, settings, passes_at_once=passes)
+        from gateway.worker.predict import predict_files, write_results
+
+        predictor = opening.result()
+    gc.freeze()
+    gc.enable()
     failed = False
     with counted("predicting", len(files)) as advance:
         for prediction in predict_files(files, predictor, settings, with_results=out_dir is not None):

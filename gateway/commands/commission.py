@@ -66,8 +66,8 @@ def commission(
     from gateway.commissioning.commission import commission as run
     from gateway.commissioning.given import given_images
     from gateway.store.stores import look_into_stores
-    from gateway.worker.pipeline import engine_rules
-    from gateway.worker.stages import eligibility_rules
+    from gateway.worker.image import eligibility_rules
+    from gateway.worker.inference import engine_rules
 
     settings = open_settings(config)
 

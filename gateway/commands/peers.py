@@ -48,9 +48,9 @@ def send(
 ) -> None:
     """Send DICOM files by C-STORE. In folders, a DICOMDIR and files that are not DICOM are passed over."""
     from gateway.configuration.settings_file import load_settings
+    from gateway.files.folders import find_files
     from gateway.requestor.node_argument import Options, node_from
     from gateway.requestor.send import send_files
-    from gateway.worker.predict import find_files
 
     files = [file for file in find_files(paths) if file.name != DICOMDIR or file in paths]
     node = node_from(to, load_settings(config), Options(calling, tls, ca, certificate, key))

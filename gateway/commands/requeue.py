@@ -114,7 +114,7 @@ def give_up(
 
 def reprocess(uid: str, config: Config = None) -> None:
     """Let the present model and configuration answer an image again, in place of an earlier answer."""
-    from gateway.worker.pipeline import open_predictor
+    from gateway.worker.inference import open_predictor
     from gateway.worker.reprocess import reprocess as begin
 
     settings, ledger = open_ledger_to_change(config, "reprocess")

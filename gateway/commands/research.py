@@ -38,7 +38,7 @@ def evaluate(
     """Measure a model on labelled images; print the figures as JSON."""
     from gateway.configuration.settings_file import load_settings
     from gateway.training.evaluation.evaluate import evaluate as run
-    from gateway.worker.pipeline import engine_rules
+    from gateway.worker.inference import engine_rules
 
     settings = load_settings(config)
     path = None if model == "shipped" else Path(model)

@@ -20,8 +20,9 @@ from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.imaging.fingerprint import pixel_digest
 from gateway.records import Ineligible
 from gateway.worker.describe import describe
+from gateway.worker.ends import End
 from gateway.worker.predict import is_picture, prepare_file
-from gateway.worker.stages import End, read_source
+from gateway.worker.source_file import read_source
 
 COPY, SAME_PATIENT = "copy of another image", "another image of the same patient"
 

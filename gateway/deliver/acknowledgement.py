@@ -22,11 +22,18 @@ class Malformed(ValueError):  # noqa: N818 - said of the bytes
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """MSA-1, MSA-2, and what the receiver says besides (MSA-3, ERR)."""
+    """MSA-1, MSA-2, and what the receiver says besides (MSA-3, ERR).
+
+    Attributes
+    ----------
+    errors
+        Codes of HL7 table 0357: ERR-3, before version 2.5 ERR-1 and MSA-6.
+    """
 
     code: str
     control_id: str
     text: str = ""
+    errors: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}".rstrip()
@@ -95,7 +102,13 @@ class Message:
             raise Malformed("it has no MSA segment")
         errors = [self._error(number) for number in (8, 7, 3)]  # user message, diagnosis, code
         texts = dict.fromkeys([_unescaped(self.field("MSA", 3)), *errors])
-        return Acknowledgement(code, self.field("MSA", 2), "; ".join(filter(None, texts)))
+        told = "; ".join(filter(None, texts))
+        return Acknowledgement(code, self.field("MSA", 2), told, frozenset(self._error_codes()))
+
+    def _error_codes(self) -> Iterator[str]:
+        for name, number, component in (("ERR", 3, 0), ("ERR", 1, 3), ("MSA", 6, 0)):
+            for field in self._fields(name, number):
+                yield from (each.split("&")[0] for each in field.split("^")[component : component + 1])
 
     def _error(self, number: int) -> str:
         return " ".join(filter(None, _SEPARATORS.split(_unescaped(self.field("ERR", number)))))

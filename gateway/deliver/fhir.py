@@ -182,6 +182,8 @@ def _judge(
         return _judge_entries(words, entries)
     if answer.status == HTTPStatus.NOT_FOUND and objection_in(answer.content) is None:
         return words.outcome(Verdict.AWAY, "nothing FHIR is there; correct the url"), False
+    if answer.status in _NEVER and answer.page:  # a proxy's, as to a client without the right certificate
+        return words.outcome(Verdict.LATER, answer.page), True
     if answer.status in _NEVER or answer.status in _LATER:
         return words.about_the_bundle(answer.status, objection_in(answer.content)), True
     if answer.redirection:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import filecmp
-import hashlib
 import os
-import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,13 +17,11 @@ from gateway.deliver.destination import AuditTarget, Destination
 from gateway.deliver.outcome import Outcome, Verdict
 from gateway.doctor.finding import Finding, good, wrong
 from gateway.files.atomic import begin_copy
-from gateway.files.folders import existing, leave_to_owner, make_folder, sync_folder
+from gateway.files.folders import existing, leave_to_owner, make_folder, study_folder, sync_folder
 from gateway.settings import FolderDestination
 from gateway.store.entries import PendingDelivery
 
 TOGETHER = 8  # results that are synced together
-
-_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 class ResultsFolder(Destination):
@@ -163,10 +159,3 @@ class _Copy:
     def outcome(self) -> Outcome:
         """Delivered, or for later with the error."""
         return Outcome(self._delivery, Verdict.LATER if self.error else Verdict.DELIVERED, self.error)
-
-
-def study_folder(study_instance_uid: str) -> str:
-    """Return the UID, or its hash where it is no UID and could lead elsewhere (`..`)."""
-    if _UID.fullmatch(study_instance_uid):
-        return study_instance_uid
-    return hashlib.sha256(study_instance_uid.encode()).hexdigest()

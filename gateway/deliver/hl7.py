@@ -27,6 +27,9 @@ NO_PATIENT = "the image names no Patient ID, and the receiver could not file the
 # HL7 table 0008, original and enhanced mode
 ACCEPTED, ERROR, REJECTED = {"AA", "CA"}, {"AE", "CE"}, {"AR", "CR"}
 
+PASSING = {"206", "207"}  # HL7 table 0357: application record locked, application internal error
+"""Reasons of a rejection that say nothing of the message: the receiver may take it later (2.9.2.2)."""
+
 
 class MessageReceiver(Destination):
     """A receiver of HL7 v2 messages."""
@@ -93,7 +96,8 @@ class MessageReceiver(Destination):
             return Outcome(delivery, Verdict.DELIVERED)
         told = f"{self._receiver}: it answers {redacted(str(answer), message.identifiers)}"
         if answer.code in REJECTED:
-            return Outcome(delivery, Verdict.NEVER, told)
+            verdict = Verdict.LATER if answer.errors & PASSING else Verdict.NEVER
+            return Outcome(delivery, verdict, told)
         if answer.code in ERROR:
             return Outcome(delivery, self._after_error, told)
         line.hang_up()

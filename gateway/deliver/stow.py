@@ -221,11 +221,13 @@ def _refused(
 ) -> tuple[Outcome, bool]:
     """Failure reasons are C-STORE's statuses; one that may mean "it is there already" is looked into.
 
-    Without a reason, and after an attempt whose end is unknown, nothing is final.
+    Without a reason nothing is final after an attempt whose end is unknown, nor in the words of a web page:
+    a proxy writes it, as to a client without the right certificate.
     """
     if reason is None:
-        verdict = Verdict.LATER if delivery.unsure else Verdict.NEVER
-        return _unless_there(server, Outcome(delivery, verdict, str(answer)), goes_on=True)
+        verdict = Verdict.LATER if delivery.unsure or answer.page else Verdict.NEVER
+        told = f"{answer}: {answer.page}" if answer.page else str(answer)
+        return _unless_there(server, Outcome(delivery, verdict, told), goes_on=True)
     told = f"{answer}: not stored, failure reason 0x{reason:04X}"
     if reason in ALREADY_THERE:
         later = Outcome(delivery, Verdict.LATER, told)

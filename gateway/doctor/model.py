@@ -21,7 +21,7 @@ SLOW_SECONDS = 1.0  # the target for a whole answer
 def model(settings: Settings) -> Iterator[Finding]:
     """Yield the findings on the model after two predictions of a grey square."""
     from gateway.remote.predictor import RemotePredictor
-    from gateway.worker.pipeline import open_predictor
+    from gateway.worker.inference import open_predictor
 
     try:
         predictor = open_predictor(settings)

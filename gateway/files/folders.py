@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from gateway.errors import GatewayError
+
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 def make_folder(folder: Path) -> None:
@@ -61,6 +66,24 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(file for file in found if file.is_file())
 
 
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files, and those below the folders, in order.
+
+    Raises
+    ------
+    GatewayError
+        If a path does not exist, a folder cannot be read, or nothing is found.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise GatewayError(f"{path}: no such file or folder")
+        found += files_below(path) if path.is_dir() else [path]
+    if not found:
+        raise GatewayError(f"{', '.join(map(str, paths))}: no files there")
+    return found
+
+
 def sync_folder(folder: Path) -> None:
     """Make a new name in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -68,3 +91,10 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def study_folder(study_instance_uid: str) -> str:
+    """Return the UID, or its hash where it is no UID and could lead elsewhere (`..`)."""
+    if _UID.fullmatch(study_instance_uid):
+        return study_instance_uid
+    return hashlib.sha256(study_instance_uid.encode()).hexdigest()

@@ -39,9 +39,9 @@ def read_png_or_jpeg(data: bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Gre
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
             require_decodable_size(image.height, image.width, max_megapixels)
             _require_few_scans(data, image)
-            upright = ImageOps.exif_transpose(image)
+            ImageOps.exif_transpose(image, in_place=True)
             step = f"{image.format} picture, mode {image.mode}"
-            return GreyImage(_grey(upright), (step,))
+            return GreyImage(_grey(image), (step,))
     except (Reject, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as bomb:
@@ -68,6 +68,6 @@ def _grey(image: Image.Image) -> NDArray[np.uint16]:
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, "black")
         image = Image.alpha_composite(black, image.convert("RGBA"))
-    grey: NDArray[np.uint8] = np.asarray(image.convert("L"))
+    grey: NDArray[np.uint8] = np.asarray(image if image.mode == "L" else image.convert("L"))
     wide: NDArray[np.uint16] = grey * np.uint16(257)
     return wide

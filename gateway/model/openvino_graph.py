@@ -33,7 +33,7 @@ def build_graph(state: State) -> ov.Model:
     for name, stage in STAGES.items():
         x = _stage(x, name, stage, weights)
         if stage.described:
-            described += [_flat(ops.adaptive_avg_pool(x, bands)) for bands in ([BANDS, 1], [1, BANDS])]
+            described += _bands(x)
     activation = ops.squeeze(ops.convolution(x, _difference(weights), *geometry(1, 0)), [1])
     return ov.Model([activation, ops.concat(described, 1)], [images], "ResNet-50")
 
@@ -59,6 +59,22 @@ def _block(x: ov.Node, name: str, weights: LayerWeights, *, stride: int, widens:
     y = ops.relu(convolution(y, *weights.folded(f"{name}.conv2", f"{name}.bn2"), stride=stride, padding=1))
     y = convolution(y, *weights.folded(f"{name}.conv3", f"{name}.bn3"))
     return ops.relu(ops.add(y, shortcut))
+
+
+def _bands(x: ov.Node) -> list[ov.Node]:
+    """Return a stage averaged to `BANDS` rows, and to as many columns, both flat.
+
+    Each line is averaged first: the adaptive pooling of a whole stage is not vectorised.
+    """
+    side = x.output(0).partial_shape[2].get_length()
+    return [
+        _flat(ops.adaptive_avg_pool(_averaged(x, line), bands))
+        for line, bands in (([1, side], [BANDS, 1]), ([side, 1], [1, BANDS]))
+    ]
+
+
+def _averaged(x: ov.Node, window: list[int]) -> ov.Node:
+    return ops.avg_pool(x, window, [0, 0], [0, 0], window, exclude_pad=False)
 
 
 def _difference(weights: LayerWeights) -> ov.Node:

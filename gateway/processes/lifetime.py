@@ -26,8 +26,15 @@ HEARTBEAT_SECONDS = 5.0
 """Interval of the empty lines that it then writes: its process is neither stopped nor stuck."""
 
 
+def heed_signals(ending: threading.Event) -> None:
+    """Set `ending` by SIGTERM, by Ctrl-C, and by the end of the terminal unless it is ignored (`nohup`)."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: ending.set())
+
+
 class Lifetime:
-    """Ends by SIGTERM or SIGINT; where a supervisor started the role, with the supervisor, too.
+    """Ends by SIGTERM, SIGINT or SIGHUP; where a supervisor started the role, with the supervisor, too.
 
     Attributes
     ----------
@@ -38,8 +45,7 @@ class Lifetime:
     def __init__(self, *, supervised: bool) -> None:
         self.is_supervised = supervised
         self.ending = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.ending.set())
+        heed_signals(self.ending)
         if supervised:
             threading.Thread(target=_end_with_parent, name="parent watchdog", daemon=True).start()
 

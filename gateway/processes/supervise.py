@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import select
-import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +17,7 @@ from gateway.files.folders import make_folder
 from gateway.files.lock import open_lock, try_lock
 from gateway.processes import roles
 from gateway.processes.forked import ForkedRole, Run, fork_roles
-from gateway.processes.lifetime import READY
+from gateway.processes.lifetime import READY, heed_signals
 from gateway.processes.notify import READY as READY_STATE
 from gateway.processes.notify import STOPPING, WATCHDOG, notify
 from gateway.processes.shared_port import SharedPort
@@ -104,8 +103,7 @@ class Supervisor:
             self._forked = fork_roles(self._names, partial(roles.prepare, self._settings), self._run)
         gc.enable()
         self._status = RoleStatusFile(self._settings.directory.role_status)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
+        heed_signals(self._stop)
         with self._settings.directory.writing():
             make_folder(self._settings.directory.root)
         open_log(self._settings.directory, role="serve", rules=self._settings.log)

@@ -28,7 +28,8 @@ from gateway.telemetry.events import Event
 from gateway.telemetry.log import flush_log, log_bug, log_event
 from gateway.worker.answerer import Answerer
 from gateway.worker.engine import BATCHES_IN_FLIGHT, Engine
-from gateway.worker.pipeline import Pipeline, batch_size, open_predictor
+from gateway.worker.inference import batch_size, open_predictor
+from gateway.worker.pipeline import Pipeline
 from gateway.worker.reader_reports import ReaderReports
 from gateway.worker.result_rejections import Rejecter, ResultRejections, Withdrawals
 from gateway.worker.sandboxes import ImageSandbox, ImageSandboxes, open_stages

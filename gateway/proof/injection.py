@@ -222,16 +222,16 @@ def _arm_worker(injection: Injection) -> None:
     from gateway.deliver import c_store
     from gateway.worker import pipeline
 
-    pipeline.infer = injection.around("infer", pipeline.infer)
+    pipeline.infer = injection.around("infer", pipeline.infer)  # type: ignore[attr-defined]
     c_store.store = injection.around("deliver", c_store.store)  # type: ignore[attr-defined]
 
 
 def _arm_sandbox(injection: Injection) -> None:
-    from gateway.worker import stages
+    from gateway.worker import image
     from gateway.worker.encode import Encoder
 
-    stages.eligibility = injection.around("eligibility", stages.eligibility)  # type: ignore[attr-defined]
-    stages.decode = injection.around("decode", stages.decode)  # type: ignore[attr-defined]
+    image.eligibility = injection.around("eligibility", image.eligibility)  # type: ignore[attr-defined]
+    image.decode = injection.around("decode", image.decode)  # type: ignore[attr-defined]
     Encoder.build = injection.around("encode", Encoder.build)  # type: ignore[method-assign]
 
 

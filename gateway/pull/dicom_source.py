@@ -6,6 +6,7 @@ Every level is asked with the unique keys of the levels above, and every answer 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -224,7 +225,7 @@ class DicomSession:
         else:
             model, request = GET, {COMMAND_FIELD: C_GET}
         responses, _ = self._ask(model, request, keys, self._settings.retrieve_timeout_seconds)
-        *_, last = responses
+        (last,) = deque(responses, maxlen=1)  # how many come before is the source's choice
         return problem_of_retrieval(last.command)
 
     def _ask(

@@ -253,6 +253,10 @@ class WebSession:
             raise SourceAway(str(problem)) from None
         if answer.status in _ABOUT_THE_SERVER:
             raise SourceAway(str(answer), answer.retry_after_seconds)
+        if (
+            answer.status == HTTPStatus.BAD_REQUEST and answer.page
+        ):  # of a proxy that takes no client like this
+            raise SourceAway(f"{answer}: {answer.page}")
         return answer
 
 

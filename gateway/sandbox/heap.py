@@ -1,7 +1,8 @@
 """Keeps freed memory in the process for the next image, so that the kernel need not clear new pages for it.
 
-The sandboxes call it at their start. By default the C library returns every large block to the kernel at
-once: an image of 10 MB costs 5,000 page faults, a sixth of the processor time of its stages.
+The sandboxes and `gateway predict` call it. By default the C library returns every large block to the kernel
+at once: an image of 10 MB costs 5,000 page faults, a sixth of the processor time of its stages. Of 4 ms for a
+JPEG file of a million pixels 3 are page faults.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def _new_process(method: str = "spawn") -> ProcessPoolExecutor:
 def _leave_signals_to_owner() -> None:
     """Ignore signals to the process group, and end with the owner."""
     show_command(["sandbox"])
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_owner, daemon=True).start()
 

@@ -94,6 +94,13 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+def is_id(text: str) -> bool:
+    """Tell whether a mark is an id, and not what a proxy answers in the place of a store."""
+    with suppress(ValueError):
+        return str(uuid.UUID(text)) == text.lower()
+    return False
+
+
 def _holds_what_the_ledger_names(root: Path, ledger: Ledger) -> bool:
     with ledger.transaction() as connection:
         newest = [

@@ -123,8 +123,7 @@ def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
         if engine.dialect.name == "postgresql":
             from gateway.store.postgresql import wait_for_ever
 
-            wait_for_ever(connection)
-            connection.execute(sa.text("SET LOCAL lock_timeout = 0"))  # another's upgrade may take long
+            wait_for_ever(connection)  # another's upgrade may take long, too
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         else:
             connection.exec_driver_sql(

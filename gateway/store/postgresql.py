@@ -3,7 +3,8 @@
 `open_engine` calls it. Guarantees for every transaction, whatever the server, the role, the database, the URL
 or a pooler say:
 
-- a commit is on the server's disk when it returns;
+- a commit is on the server's disk when it returns, and at the standby where commits wait for one;
+- text, times and numbers come as they were written;
 - the server takes writes; a connection to one that has become read-only is dropped, and so is its pool;
 - a lock, and an answer of the server, is waited for within bounds;
 - the ledger's clock is the server's.
@@ -48,16 +49,27 @@ TIMEOUTS = {
     "tcp_user_timeout": 30_000,  # milliseconds
 }
 WRITABLE = {"target_session_attrs": "read-write"}
+UNICODE = {"client_encoding": "utf8"}
 
 _SESSION = (
     "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
     " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, {local}),"
-    f" set_config('lock_timeout', '{LOCK_WAIT_MS}', {{local}}), clock_timestamp()"
+    f" set_config('lock_timeout', '{LOCK_WAIT_MS}', {{local}}),"
+    " set_config('extra_float_digits', '1', {local}), clock_timestamp()"
 )
-"""The settings of a session by which a commit is durable and no wait is endless.
+"""The settings of a session by which a commit is durable, no wait is endless, and no score is rounded.
 
 `local`, `remote_write` and `remote_apply` sync the server's own disk, too, and stay.
 """
+
+_FORM_AND_SESSION = "SELECT set_config('datestyle', 'ISO', false), pg_backend_pid()"
+"""The form of dates that the driver reads, which a pooler keeps for its client; the ID of the session."""
+
+_UNHURRIED = (
+    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('lock_timeout',"
+    " 'statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')"
+)
+"""Lifts the limits on time that a server, a role or a database has, for one transaction."""
 
 _OUTLIVES_NO_CLIENT = (
     "SELECT set_config('tcp_keepalives_idle', '10', false),"
@@ -78,10 +90,13 @@ class Connection(psycopg.Connection[Any]):
         Seconds for the answer to one statement; None: for ever.
     is_pooled
         Whether a pooler stands between, which may give each transaction another session.
+    warning
+        The last warning of the server, empty before the first.
     """
 
     patience: float | None = ANSWER_SECONDS
     is_pooled = False
+    warning = ""
     _answered_at = float("-inf")  # monotonic seconds
 
     def __del__(self, *_: Any) -> None:
@@ -104,6 +119,28 @@ class Connection(psycopg.Connection[Any]):
                 raise
             self.pgconn.finish()  # the answer could still come, and would be taken for another one's
         raise psycopg.OperationalError(f"no answer within {self.patience} s")
+
+    def commit(self) -> None:
+        """Commit; close the connection where the server does so with a warning.
+
+        Where commits wait for a standby, an administrator who cancels the wait makes of it a commit with a
+        warning: the server has the rows, and the standby perhaps not.
+
+        Raises
+        ------
+        psycopg.OperationalError
+            If the rows may be lost with the server.
+        """
+        self.warning = ""
+        super().commit()
+        if self.warning:
+            self.pgconn.finish()  # as after an answer that was lost: the rows are looked up
+            raise psycopg.OperationalError(f"a commit with a warning: {self.warning}")
+
+    def note(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Note a warning of the server."""
+        if notice.severity_nonlocalized == "WARNING":
+            self.warning = notice.message_primary or "of no words"
 
     @property
     def is_trusted(self) -> bool:
@@ -132,7 +169,7 @@ def open_server(url: sa.URL, *, writable: bool = True) -> sa.Engine:
         pool_use_lifo=True,  # few sessions do most of the work, and have their statements prepared
         hide_parameters=True,  # they may name patients, and errors reach the log
         isolation_level="READ COMMITTED",  # whatever the server's default is: the statements are made for it
-        connect_args={name: value for name, value in wanted.items() if name not in url.query},
+        connect_args={name: value for name, value in wanted.items() if name not in url.query} | UNICODE,
     )
     engine.dialect.use_insertmanyvalues_wo_returning = True  # many rows are one statement
     sa.event.listen(engine, "do_connect", _connect)
@@ -144,9 +181,10 @@ def open_server(url: sa.URL, *, writable: bool = True) -> sa.Engine:
 
 
 def wait_for_ever(connection: sa.Connection) -> None:
-    """Let statements take their time, as those of an upgrade; the pool must not get the connection back."""
+    """Let a transaction take its time, as an upgrade; the pool must not get the connection back."""
     driver: Any = connection.connection.dbapi_connection
     driver.patience = None
+    connection.exec_driver_sql(_UNHURRIED)
 
 
 def _connect(_: sa.Dialect, __: Any, arguments: Any, parameters: dict[str, Any]) -> Connection:
@@ -163,9 +201,10 @@ def _prepare_session(connection: Connection, _: Any) -> None:
 
 def _begin_session(connection: Connection) -> None:
     """Recognise a pooler; set what a session of one's own keeps."""
+    connection.add_notice_handler(connection.note)
     connection.autocommit = True
-    session = connection.execute("SELECT pg_backend_pid()").fetchone()
-    connection.is_pooled = session is None or session[0] != connection.info.backend_pid
+    session = connection.execute(_FORM_AND_SESSION).fetchone()
+    connection.is_pooled = session is None or session[-1] != connection.info.backend_pid
     if connection.is_pooled:
         connection.prepare_threshold = None  # the next transaction may be another session's
     else:

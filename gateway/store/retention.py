@@ -3,6 +3,9 @@
 The engine's cleaner calls it. What is due is looked for without a lock, page by page along the index of its
 age, so that no row is looked at twice in a round; a transaction then deletes a few images that it looks up by
 their numbers, so that nobody waits for long, however many rows there are.
+
+Ages are believed while the ledger's clock runs on: after it was set ahead, nothing is deleted by its age for
+a day, in which people can set it right.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import sqlalchemy as sa
 
 from gateway.records import Reason, State
 from gateway.settings import Retention
+from gateway.store import clock
 from gateway.store.clock import now
 from gateway.store.deletions import hold_deletions
 from gateway.store.entries import ImageIdentity
@@ -28,15 +32,19 @@ from gateway.store.objects import Objects, Stores
 from gateway.store.orphans import sweep
 from gateway.store.patients import forget_patient
 from gateway.store.pictures import Pictures
-from gateway.store.schema import deliveries, instances, results
+from gateway.store.schema import deliveries, events, instances, results
 from gateway.store.session import IDENTITY, Session
 from gateway.store.timings import fold_timings
 from gateway.telemetry.events import Event
+from gateway.telemetry.log import log_event
 
 AT_ONCE = 20  # images per transaction: others want to write, too
 LOOKED_FOR = 1000  # images per page of a search, which takes no lock
 PAUSE_SECONDS = 0.05  # between two transactions, for the same reason
 SWEEP_SECONDS = 86_400.0  # between two searches of a store for orphans: it is listed whole
+LOOKED_THROUGH = 100_000  # events since a worker began, for the last one before
+DAY_SECONDS = 86_400.0
+"""How far ahead the clock may be of what has passed, and for how long ages are not believed beyond it."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -81,6 +89,9 @@ class Cleaner:
         self._pictures = pictures
         self._stopping = stopping or threading.Event()
         self._swept_at = float("-inf")
+        self._started = clock.counter()
+        self._looked: tuple[datetime, float] | None = None  # ledger's time and counter at the last run
+        self._believed_from = float("-inf")  # by the counter
 
     def clean(self) -> None:
         """Delete everything that is due.
@@ -92,15 +103,40 @@ class Cleaner:
         """
         while self._fold_timings():
             pass
-        for rule in rules_of(self._rules):
+        ages_count = self._ages_count()
+        for rule in rules_of(self._rules) if ages_count else ():
             for _ in self._delete(rule):
                 pass
         self._make_room()
-        if monotonic() - self._swept_at > SWEEP_SECONDS:
+        if ages_count and monotonic() - self._swept_at > SWEEP_SECONDS:
             sweep(self._ledger, self._stores)
             self._swept_at = monotonic()
         for store in self._stores:
             store.tidy()
+
+    def _ages_count(self) -> bool:
+        """Tell whether the clock has run on since the last run, or for a day since it was set ahead.
+
+        The first run compares with the last event before this worker began: a machine that starts with a
+        wrong clock cannot be told from one that was off for long.
+        """
+        time, counter = now(), clock.counter()
+        began = time - timedelta(seconds=counter - self._started)
+        last, counted = self._looked or (self._last_event(began) or began, self._started)
+        self._looked = time, counter
+        ahead = (time - last).total_seconds() - (counter - counted)
+        if ahead > DAY_SECONDS:
+            self._believed_from = counter + DAY_SECONDS
+            log_event(Event.CLOCK_AHEAD, seconds=round(ahead))
+        elif ahead < -DAY_SECONDS:
+            self._believed_from = counter
+        return counter >= self._believed_from
+
+    def _last_event(self, before: datetime) -> datetime | None:
+        newest = sa.select(events.c.time).order_by(events.c.id.desc()).limit(LOOKED_THROUGH).subquery()
+        query = sa.select(sa.func.max(newest.c.time)).where(newest.c.time < before)
+        with self._ledger.look() as connection:
+            return connection.scalars(query).first()
 
     def _fold_timings(self) -> int:
         with self._ledger.transaction() as connection:

@@ -18,7 +18,7 @@ from gateway.errors import Missing, Retry
 from gateway.files.draft import Buffer, Draft
 from gateway.store.bucket import Bucket, Found
 from gateway.store.copies import Copies
-from gateway.store.marks import new_id
+from gateway.store.marks import is_id, new_id
 from gateway.store.spool import REMEDY
 
 MARK = ".gateway-id"
@@ -283,9 +283,16 @@ def mark_in(bucket: Bucket, part: str, remember: Callable[[str], str]) -> str:
     """Mark a part of a bucket at the first start of a gateway, and return the id.
 
     Of several roles that start at once, `remember` tells all the id of the first; each makes sure of it.
+
+    Raises
+    ------
+    Retry
+        If the store is away, or something else answers in its place: that must not become the id.
     """
     key = f"{part}/{MARK}"
     found = bucket.read_small(key)
+    if found and not is_id(found):
+        raise Retry(f"{bucket.url(key)} is {found!r}, and no mark: does a proxy answer there, not the store?")
     if not found:
         found = new_id()
         _write(bucket, key, found)

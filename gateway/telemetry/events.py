@@ -169,6 +169,11 @@ class Event(StrEnum):
         "a store of images or results is away or not the ledger's: its work waits",
     )
     CLOCK_SET_BACK = "clock_set_back", WARNING, "the clock was set back: what waited is due at once"
+    CLOCK_AHEAD = (
+        "clock_ahead",
+        WARNING,
+        "the clock was set ahead, or the gateway was off: for a day nothing is deleted by its age",
+    )
     CERTIFICATE_RELOADED = (
         "certificate_reloaded",
         INFO,

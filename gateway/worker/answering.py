@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gateway.records import ModelIdentity
+from gateway.results.result import ResultRules
 from gateway.settings import Settings
 from gateway.worker.revision import SOFTWARE_VERSION
 
@@ -36,3 +37,8 @@ def answering_of(settings: Settings, model: ModelIdentity) -> dict[str, Any]:
 def configuration_hash(answering: dict[str, Any]) -> str:
     """Return the hash of `answering_of`: part of a result's UID."""
     return hashlib.sha256(json.dumps(answering, sort_keys=True).encode()).hexdigest()
+
+
+def result_rules(settings: Settings) -> ResultRules:
+    """Return what ENCODE needs to know of the settings."""
+    return ResultRules.of(settings.results.model_dump())

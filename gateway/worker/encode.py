@@ -25,6 +25,7 @@ from gateway.rules.attributes import HeaderReader, NoHeader, no_header
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, EarlierReport, Router, StoredInstance, StoredResult
 from gateway.store.objects import Shelf
+from gateway.worker.answering import result_rules
 
 
 class Encoder:
@@ -96,11 +97,6 @@ class Encoder:
         draft.write(result.content)
         path = self._results.finish(draft, result.name)
         return path, draft.sha256 if draft.is_first else hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def result_rules(settings: Settings) -> ResultRules:
-    """Return what ENCODE needs to know of the settings."""
-    return ResultRules.of(settings.results.model_dump())
 
 
 def open_encoder(settings: Settings, results: Shelf) -> Encoder:

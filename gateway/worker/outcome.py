@@ -20,8 +20,8 @@ from gateway.store.session import AuditEntry, Session
 from gateway.telemetry.audit import trail
 from gateway.telemetry.audit.subject import subject_of
 from gateway.telemetry.events import Event
+from gateway.worker.ends import UNCHANGED, End, Settled, patient_changed, rejected_by
 from gateway.worker.result_rejections import Rejecter, Written
-from gateway.worker.stages import UNCHANGED, End, Settled, patient_changed, rejected_by
 
 
 def record_outcomes(outcomes: Sequence[Settled], ledger: Ledger, session: Session) -> None:

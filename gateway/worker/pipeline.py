@@ -5,7 +5,6 @@ The answerer calls `Pipeline.answer`. Sandboxes prepare and encode images while 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -17,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.errors import Reject, Retry
-from gateway.model.choice import EngineRules
 from gateway.model.predictor import Predictor, Told
 from gateway.records import ModelIdentity, Prediction, Stage, State
 from gateway.settings import Settings
@@ -25,10 +23,8 @@ from gateway.store.entries import StoredInstance
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 from gateway.worker.answering import answering_of
-from gateway.worker.stages import End, Settled
-
-LARGEST_BATCH_ON_CPU = 4  # more gains nothing there, and the first of a batch waits for its last
-
+from gateway.worker.ends import End, Settled
+from gateway.worker.inference import batch_size, infer
 
 Value = TypeVar("Value")
 
@@ -162,36 +158,6 @@ def _all_or_none(told: Sequence[Told]) -> tuple[Prediction, ...] | Reject | Retr
     if waits or without:
         return waits or without[0]
     return tuple(each for each in told if isinstance(each, Prediction))
-
-
-def infer(tensors: Sequence[NDArray[np.float32]], predictor: Predictor) -> list[Told]:
-    """INFER all images together; return the prediction of each, or why it has none."""
-    return predictor.predict_each(np.stack(tensors)) if tensors else []
-
-
-def batch_size(settings: Settings, predictor: Predictor) -> int:
-    """Return how many images share a forward pass."""
-    size = settings.model.batch_size
-    return size if predictor.on_gpu else min(size, LARGEST_BATCH_ON_CPU)
-
-
-def open_predictor(settings: Settings, passes_at_once: int = 1) -> Predictor:
-    """Open the configured model; one at model servers is open while they are away."""
-    model = settings.model
-    if model.kind == "remote":
-        from gateway.remote.opening import open_remote
-
-        return open_remote(model)
-    return Predictor.open(
-        model.path, engine_rules(settings, passes_at_once), threshold=model.threshold, profile=model.profile
-    )
-
-
-def engine_rules(settings: Settings, passes_at_once: int = 1) -> EngineRules:
-    """Return what chooses the engine; the workers of this machine share its cores."""
-    model = settings.model
-    share = max(1, len(os.sched_getaffinity(0)) // settings.workers)
-    return EngineRules(model.engine, model.precision, model.device, model.threads or share, passes_at_once)
 
 
 def _results(

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from gateway.deliver.folder import study_folder
 from gateway.errors import GatewayError, Reject, Retry
-from gateway.files.folders import files_below
+from gateway.files.folders import study_folder
 from gateway.imaging.eligibility import EligibilityRules
 from gateway.imaging.margins import Pixels
 from gateway.imaging.png_jpeg import MARK_BYTES, is_png_or_jpeg, read_png_or_jpeg
@@ -28,24 +27,17 @@ from gateway.results.kinds import build_results
 from gateway.results.region import region_document
 from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import source_header
+from gateway.sandbox.heap import keep_freed_memory
 from gateway.settings import Settings
+from gateway.worker.answering import result_rules
 from gateway.worker.describe import describe
-from gateway.worker.encode import result_rules
-from gateway.worker.pipeline import infer
-from gateway.worker.stages import (
-    OUT_OF_MEMORY,
-    End,
-    Prepared,
-    answer_for,
-    eligibility_rules,
-    prepare,
-    read_source,
-    region_of,
-)
+from gateway.worker.ends import OUT_OF_MEMORY, End
+from gateway.worker.image import Prepared, answer_for, eligibility_rules, prepare, region_of
+from gateway.worker.inference import infer
+from gateway.worker.source_file import read_source
 
 PICTURES = {".png", ".jpg", ".jpeg"}
-BATCH = 8
-MOST_PASSES = 8  # at once: each holds a batch of decoded images
+BATCH = 4  # of the size that the proof of an engine has prepared it for; more gains nothing
 
 Given = TypeVar("Given")
 Value = TypeVar("Value")
@@ -90,31 +82,14 @@ class Drawing:
     outlines: Sequence[Sequence[Sequence[float]]] = ()
 
 
-def find_files(paths: Sequence[Path]) -> list[Path]:
-    """Return the files, and those below the folders, in order.
-
-    Raises
-    ------
-    GatewayError
-        If a path does not exist, a folder cannot be read, or nothing is found.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise GatewayError(f"{path}: no such file or folder")
-        found += files_below(path) if path.is_dir() else [path]
-    if not found:
-        raise GatewayError(f"{', '.join(map(str, paths))}: no files there")
-    return found
-
-
 def predict_files(
     files: Sequence[Path], predictor: Predictor, settings: Settings, *, with_results: bool = False
 ) -> Iterator[FilePrediction]:
     """Answer for each file, in order; decoding overlaps inference, as do passes if the engine can.
 
-    `with_results` also builds the SR and SC of DICOM files.
+    `with_results` also builds the SR and SC of DICOM files. The process keeps freed memory from then on.
     """
+    keep_freed_memory()
     rules = eligibility_rules(settings, predictor.identity)
     network = BoundedSemaphore(predictor.passes_at_once)
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from gateway import __version__
 
-REVISION = "ac74b4292702"
+REVISION = "ae080eed4c0e"
 SOFTWARE_VERSION = f"{__version__}+{REVISION}"
 
 _PACKAGE = Path(__file__).parents[1]
 _FOLDERS = ("dicom", "imaging", "model", "records", "results")
-_MODULES = ("worker/encode.py", "worker/pipeline.py", "worker/stages.py")
+_MODULES = ("worker/encode.py", "worker/pipeline.py", "worker/source_file.py", "worker/stages.py")
 _LINE = re.compile(r'^REVISION = "[0-9a-f]*"$', re.MULTILINE)
 
 

@@ -30,7 +30,8 @@ from gateway.store.objects import Shelf
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event, open_log
 from gateway.worker.encode import open_encoder
-from gateway.worker.stages import End, Settled, Stages
+from gateway.worker.ends import End, Settled
+from gateway.worker.stages import Stages
 
 STAGE_SECONDS = 60.0
 """The longest that the stages before or after the network may take: the largest image takes about five."""

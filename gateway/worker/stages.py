@@ -1,17 +1,15 @@
-"""The stages of one image around the network: SELECT, DECODE and PREPROCESS before it, ENCODE after it.
+"""The stages of one stored image around the network: those of `image` before it, ENCODE after it.
 
-A worker runs them in its sandboxes, `gateway predict` in threads. Decoded pixels never leave their process:
-the network gets the model's input, and the results are built where the pixels are. No model is imported here.
+A worker runs them in its sandboxes. Decoded pixels never leave their process: the network gets the model's
+input, and the results are built where the pixels are. No model is imported here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
@@ -20,150 +18,34 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from gateway.deliver.routing import unclear_routes
-from gateway.dicom.part_10 import read_file
-from gateway.dicom.rejection_note import RejectionNote, UnreadableNote, read_rejection_note, rejects
-from gateway.dicom.unreadable import Fault, Unreadable
+from gateway.dicom.rejection_note import RejectionNote, rejects
 from gateway.errors import Reject, Retry
 from gateway.imaging.decode import decode
-from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.imaging.fingerprint import pixel_digest
-from gateway.imaging.margins import Pixels
 from gateway.imaging.own_result import is_own_result
-from gateway.imaging.preprocess import inside_box, over_whole_image, preprocess
 from gateway.imaging.softcopy import softcopy
 from gateway.records import (
     Description,
-    Eligible,
-    GreyImage,
-    Ineligible,
-    Lungs,
     ModelIdentity,
     Prediction,
     Reason,
-    Region,
     Stage,
     State,
 )
 from gateway.results.answer import Answer
-from gateway.results.region import region_in_words
 from gateway.results.result import AnsweredImage, Result
 from gateway.results.source_header import SourceHeader, source_header
 from gateway.rules.attributes import header_of, of_image
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, StoredInstance
-from gateway.telemetry.events import Event
-from gateway.telemetry.log import log_bug
-from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.describe import describe
 from gateway.worker.encode import Encoder, predecessors, record_of, reports_by_model
+from gateway.worker.ends import OUT_OF_MEMORY, UNCHANGED, End, Settled, bug, rejected_by
+from gateway.worker.image import Prepared, answer_for, eligibility_rules, prepare
 from gateway.worker.patient import patient_changes
 from gateway.worker.pseudonym import pseudonym_of
 from gateway.worker.revision import SOFTWARE_VERSION
-
-_NO_PART_10 = "not a DICOM file, as there is no preamble (PS3.10 7.1); dcmconv gives one to a bare data set"
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """An eligible image, ready for the model: `tensor` and `steps` are those of `ModelInput`."""
-
-    source: Dataset
-    grey: GreyImage
-    tensor: NDArray[np.float32]
-    steps: tuple[str, ...]
-    eligible: Eligible
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """No answer will come."""
-
-    state: State
-    reason: Reason
-    detail: str
-
-
-UNCHANGED = End(
-    State.INELIGIBLE,
-    Reason.PIXELS_UNCHANGED,
-    "sent again with another header; the same picture under this UID has its answer",
-)
-
-
-def patient_changed(attributes: Sequence[str]) -> End:
-    """Return the end of an image that came again with the same picture and another patient."""
-    detail = f"the same picture came again with another {', '.join(attributes)}; its results name the former"
-    return End(State.INELIGIBLE, Reason.PATIENT_CHANGED, detail)
-
-
-def rejected_by(why: str) -> End:
-    """Return the end of an image that a rejection note names."""
-    return End(State.INELIGIBLE, Reason.REJECTED, why)
-
-
-OUT_OF_MEMORY = End(
-    State.FAILED,
-    Reason.TOO_LARGE,
-    "decoding it needs more memory than this process may use (select.max_megapixels)",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """Outcome of one image: the answer of each model or the reason for none, and the time of each stage.
-
-    `note` is what a rejection note says; `patient` are the attributes of the patient that differ from those
-    of the answered data set under the same UID.
-    """
-
-    instance: StoredInstance
-    outcome: tuple[AnswerRecord, ...] | End
-    description: Description | None = None
-    seconds: Mapping[Stage, float] = field(default_factory=dict)
-    note: RejectionNote | None = None
-    patient: tuple[str, ...] = ()
-
-
-def prepare(source: Dataset, rules: EligibilityRules) -> Prepared | End:
-    """SELECT, DECODE and PREPROCESS one image."""
-    try:
-        verdict = eligibility(source, rules)
-        if isinstance(verdict, Ineligible):
-            return End(State.INELIGIBLE, verdict.reason, verdict.detail)
-        grey = decode(source, rules.max_megapixels)
-        return Prepared(source, grey, *preprocess(grey.pixels), verdict)
-    except Reject as error:
-        return End(State.FAILED, error.reason, error.detail)
-    except MemoryError:
-        return OUT_OF_MEMORY
-
-
-def answer_for(image: Prepared, prediction: Prediction, settings: Settings) -> Answer:
-    """Return what the results are encoded from; its activation map and region are of the whole image."""
-    activation = over_whole_image(prediction.activation, image.grey.pixels)
-    region = region_of(prediction, image.grey.pixels)
-    shown = (region_in_words(region),) if region else ()
-    return Answer(
-        prediction=replace(prediction, activation=activation, region=region),
-        pixel_digest=pixel_digest(image.grey),
-        configuration=configuration_hash(answering_of(settings, prediction.model)),
-        software_version=SOFTWARE_VERSION,
-        view=image.eligible.view,
-        created_at=datetime.now(UTC).astimezone(),
-        steps=image.eligible.notes + image.grey.steps + image.steps + shown,
-    )
-
-
-def region_of(prediction: Prediction, pixels: Pixels) -> Region | None:
-    """Return the part of the whole image that the classifier saw; the model's input has no black margins."""
-    region = prediction.region
-    return region.within(inside_box(pixels)) if isinstance(region, Lungs) else region
-
-
-def eligibility_rules(settings: Settings, *models: ModelIdentity) -> EligibilityRules:
-    """Return what SELECT needs to know beyond the standard."""
-    own_devices = frozenset(each.device_uid for each in models)
-    return EligibilityRules(**settings.select.model_dump(), own_device_uids=own_devices)
+from gateway.worker.source_file import note_in_words, read_note, read_source
 
 
 class _Ready(NamedTuple):
@@ -322,50 +204,3 @@ def _answered_by_other_software(instance: StoredInstance, digest: str) -> bool:
             if pixel_digest(decode(read_source(earlier.path))) == digest:
                 return True
     return False
-
-
-def read_source(path: Path) -> Dataset:
-    """Read a Part 10 file.
-
-    Raises
-    ------
-    Reject
-        If it is not DICOM.
-    Retry
-        If the disk does not give it now.
-    """
-    try:
-        return read_file(path)
-    except Unreadable as problem:
-        detail = f"the data set cannot be read: {problem.reason}"
-        raise Reject(
-            Reason.UNDECODABLE, _NO_PART_10 if problem.fault is Fault.NO_PREAMBLE else detail
-        ) from None
-    except OSError as error:
-        raise Retry(f"{path}: {error.strerror or error}") from error
-
-
-def read_note(path: Path) -> RejectionNote:
-    """Read a rejection note.
-
-    Raises
-    ------
-    Reject
-        If it cannot be read in full.
-    """
-    try:
-        return read_rejection_note(path)
-    except (UnreadableNote, Unreadable) as problem:
-        raise Reject(Reason.UNDECODABLE, str(problem)) from None
-
-
-def note_in_words(note: RejectionNote) -> str:
-    """Return what a rejection note says."""
-    count = len(note.sop_instance_uids)
-    return f"rejects {count} object{'' if count == 1 else 's'}: {note.title} ({note.code}, DCM)"
-
-
-def bug(instance: StoredInstance) -> End:
-    """Log the exception that is being handled; return the end of the image that met it."""
-    log_bug(Event.BUG, sop_instance_uid=instance.sop_instance_uid)
-    return End(State.FAILED, Reason.INTERNAL_ERROR, "a bug in the gateway: its log has the traceback")

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.files.data_directory import DataDirectory
 from gateway.telemetry.role_status import read_role_status
-from tests.support.gateway_process import GatewayProcess, running, wait_for
+from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 from tests.support.sources import dx, encoded
 
 
@@ -63,6 +63,13 @@ def test_it_stops_in_order_when_told(gateway: GatewayProcess) -> None:
     assert gateway.stop() == 0
     assert gateway.events("stopped")
     assert "Traceback" not in gateway.stderr()
+
+
+def test_it_stops_in_order_when_its_terminal_ends(gateway: GatewayProcess) -> None:
+    for pid in (gateway.role("receive"), gateway.process.pid):
+        os.kill(pid, signal.SIGHUP)
+    assert gateway.process.wait(PATIENCE_SECONDS) == 0
+    assert gateway.events("stopped")
 
 
 def test_roles_end_with_their_supervisor(gateway: GatewayProcess) -> None:

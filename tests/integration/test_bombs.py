@@ -35,7 +35,8 @@ from gateway.results.source_header import source_header
 from gateway.sandbox.memory_limit import limit_memory
 from gateway.sandbox.process import Sandbox
 from gateway.worker.describe import describe
-from gateway.worker.stages import End, prepare
+from gateway.worker.ends import End
+from gateway.worker.image import prepare
 from tests.support.receiving import data_set_of
 from tests.support.sources import dx, encoded
 

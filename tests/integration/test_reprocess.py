@@ -16,7 +16,7 @@ from gateway.store.workers import Workers
 from gateway.web.api.health import STAND_IN, engines_of
 from gateway.web.site import Site
 from gateway.worker.answering import answering_of, configuration_hash
-from gateway.worker.pipeline import open_predictor
+from gateway.worker.inference import open_predictor
 from gateway.worker.reprocess import reprocess
 from tests.support.site import add_answer
 

@@ -13,7 +13,7 @@ from pydicom.encaps import encapsulate
 from gateway.dicom.statuses import Status
 from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from gateway.imaging.decode import decode
-from gateway.worker.stages import read_source
+from gateway.worker.source_file import read_source
 from tests.support.codings import LOSSLESS, LOSSY, Pixels
 from tests.support.receiving import Receiver, data_set_of, receiving
 from tests.support.sources import cr, encoded

@@ -9,7 +9,9 @@ from gateway.imaging.eligibility import EligibilityRules
 from gateway.results.kinds import build_results
 from gateway.results.result import AnsweredImage, Result, ResultRules
 from gateway.results.source_header import source_header
-from gateway.worker.stages import End, prepare, read_source
+from gateway.worker.ends import End
+from gateway.worker.image import prepare
+from gateway.worker.source_file import read_source
 from tests.support.answers import answer
 
 

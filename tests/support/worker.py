@@ -21,8 +21,9 @@ from gateway.store.objects import Stores
 from gateway.store.spool import Spool
 from gateway.store.stores import open_stores
 from gateway.worker.encode import open_encoder
+from gateway.worker.ends import Settled
 from gateway.worker.pipeline import Pipeline
-from gateway.worker.stages import Settled, Stages
+from gateway.worker.stages import Stages
 from tests.support.answers import FINDING
 from tests.support.ledger_rows import received
 from tests.support.sources import dx, encoded

@@ -26,6 +26,7 @@ from tests.support.sources import dx, encoded
 from tests.wire.fhir_server import FhirServer, Reply, Script, fhir_server, outcome, response
 from tests.wire.stow_server import drip, flood, head, silence, stow_server, write
 
+PROXYS = b"<html>\r\n<head><title>400 No required SSL certificate was sent</title></head></html>"
 DELIVERED, LATER, NEVER, AWAY = Verdict.DELIVERED, Verdict.LATER, Verdict.NEVER, Verdict.AWAY
 SHORT = 0.3
 CREATED = ["201 Created"] * 5
@@ -71,6 +72,8 @@ ROWS = [
     Row("nested without end", answers(b"[" * 500_000), LATER, "cannot be read", rest=AWAY, unsure=True),
     Row("202", Reply(202, b""), LATER, "202", rest=AWAY, unsure=True),
     Row("400", Reply(400), NEVER, "status 400"),
+    Row("400 of a proxy", Reply(400, PROXYS), LATER, "service: 400 No required SSL certificate was sent"),
+    Row("413 of a proxy", Reply(413, b"<html>Too large</html>"), LATER, "not the service"),
     Row("404 of FHIR", Reply(404), NEVER, "status 404"),
     Row("404 of a web server", Reply(404, b"<html>"), AWAY, "correct the url", rest=AWAY),
     Row("422", Reply(422, outcome("one", "two")), NEVER, "one; two"),

@@ -79,6 +79,11 @@ ACCEPTED = [
 REFUSED = [
     Row("AR", say("AR", "unknown message"), NEVER, "AR unknown message"),
     Row("CR", say("CR"), NEVER, "answers CR"),
+    Row("AR, locked", say("AR", "", "ERR||PID^1^3|206^Record locked^HL70357|E"), LATER, "206 Record locked"),
+    Row("CR, broken", say("CR", "", "ERR||PID^1|207^Internal error^HL70357|E"), LATER, "207 Internal error"),
+    Row("AR, broken, by version 2.3", say("AR", "", "ERR|MSH^1^1^207&Internal error"), LATER, "answers AR"),
+    Row("AR, a fault at the 207th observation", say("AR", "", "ERR|OBX^207^5^102"), NEVER, "answers AR"),
+    Row("AR, another version", say("AR", "", "ERR||MSH^1^12|203^Version^HL70357|E"), NEVER, "203 Version"),
     Row("AE", say("AE", "database locked"), LATER, "AE database locked"),
     Row("CE", say("CE"), LATER, "answers CE"),
     Row("AE, for good", say("AE"), NEVER, "answers AE", on_error="never"),

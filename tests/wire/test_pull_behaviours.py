@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from gateway.pull.source import SourceAway
+from gateway.upper_layer.messages import MAX_OTHER_DATA_SET_BYTES
 from tests.support.pulling import NOVEMBER, Here, puller_for
 from tests.support.sources import dx
 from tests.wire import pdus
@@ -141,6 +144,38 @@ def test_a_request_to_send_that_ends_badly_is_an_attempt(
     with asking(tmp_path, images, behaviour, behaviour, retrieve_timeout_seconds=seconds) as here:
         assert here.pull() == ["partial"]
         assert told in (here.view(images[0]).pull.detail or "")
+
+
+def test_responses_that_come_while_the_source_sends_are_not_kept(tmp_path: Path) -> None:
+    images, times = study(), 300
+
+    def say_much(raw: Raw, request: Request) -> None:
+        for _ in range(times):
+            raw.respond(request, PENDING, bytes(MAX_OTHER_DATA_SET_BYTES // 2))
+        send_all(raw, request)
+
+    with asking(tmp_path, images, say_much, say_much) as here, most_memory() as held:
+        assert here.pull() == ["complete"]
+    assert held.bytes < times * MAX_OTHER_DATA_SET_BYTES / 8
+
+
+@dataclass
+class Held:
+    """The most bytes of Python's that were in use at a time."""
+
+    bytes: int = 0
+
+
+@contextmanager
+def most_memory() -> Iterator[Held]:
+    """Measure what the block holds at most."""
+    held = Held()
+    tracemalloc.start()
+    try:
+        yield held
+    finally:
+        held.bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
 
 
 def find_without_end(raw: Raw, request: Request) -> None:

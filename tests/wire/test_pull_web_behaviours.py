@@ -176,13 +176,16 @@ def test_what_is_not_the_image_that_was_asked_for_is_not_kept(
         assert here.go_on() == ["complete"]
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 503])
-def test_a_status_of_the_server_counts_against_no_study(tmp_path: Path, status: int) -> None:
+PROXYS = b"<html><head><title>400 The SSL certificate error</title></head></html>"
+
+
+@pytest.mark.parametrize(("status", "page"), [(401, b""), (403, b""), (429, b""), (503, b""), (400, PROXYS)])
+def test_a_status_of_the_server_counts_against_no_study(tmp_path: Path, status: int, page: bytes) -> None:
     images = study()
     with asking(tmp_path, images) as (server, here):
         here.puller.find(NOVEMBER)
-        server.give = lambda *_: (status, "text/plain", b"")
-        with pytest.raises(SourceAway, match=str(status)):
+        server.give = lambda *_: (status, "text/html", page)
+        with pytest.raises(SourceAway, match=f"{status}.*{'The SSL certificate error' if page else ''}"):
             here.go_on()
         assert here.view(images[0]).pull.attempts == 0
 

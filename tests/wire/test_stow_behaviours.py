@@ -77,6 +77,7 @@ KEYWORDS = as_json({"ReferencedSOPSequence": [{"ReferencedSOPInstanceUID": UID}]
 BYTEWISE = b"".join(b"1\r\n%c\r\n" % each for each in MODULE) + b"0\r\n\r\n"
 PART = b"--b\r\nContent-Type: application/dicom+xml\r\n\r\n" + as_xml(UID) + b"\r\n--b--\r\n"
 UNSAID, UNREAD = "without naming the object", "its answer cannot be read"
+PROXYS = b"<html>\r\n<head><title>400 No required SSL certificate was sent</title></head></html>"
 WEB_PAGE = "a web page answered, not a DICOMweb server"
 SLOW, LARGE = "no whole answer within 0.3 s", "an answer of more than 1 MB"
 UNKNOWN, ABSENT = "it cannot be looked up", "a look-up does not find it"
@@ -142,6 +143,8 @@ REFUSED = [
     Row("failed and stored", answer(202, as_json(stored(UID) | failed(UID, 0xA900))), NEVER, "0xA900"),
     Row("409 without a reason", say(409, b"conflict", "text/plain"), NEVER, "409 Reason"),
     Row("400 without a reason", say(400), NEVER, "400 Reason"),
+    Row("400 of a proxy", say(400, PROXYS, "text/html"), LATER, "400 No required SSL certificate was sent"),
+    Row("a proxy's, and a search finds it", say(400, PROXYS, "text/html"), DELIVERED, search=FOUND),
     Row("413", say(413), NEVER, "413 Reason"),
     Row("401", say(401), AWAY, "401 Reason"),
     Row("503", say(503), AWAY, "503 Reason"),

@@ -14,7 +14,9 @@ from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolat
 Shift = Callable[[Tensor], Tensor]
 
 
-def _window(zoom_x: float, zoom_y: float, degrees: float = 0.0, x: float = 0.0, y: float = 0.0) -> Shift:
+def window(zoom_x: float, zoom_y: float, degrees: float = 0.0, x: float = 0.0, y: float = 0.0) -> Shift:
+    """Return the shift: a window of so many widths and heights, turned and moved; black outside the image."""
+
     def shift(images: Tensor) -> Tensor:
         angle = torch.deg2rad(torch.tensor(degrees))
         cos, sin = float(angle.cos()), float(angle.sin())
@@ -27,7 +29,8 @@ def _window(zoom_x: float, zoom_y: float, degrees: float = 0.0, x: float = 0.0, 
     return shift
 
 
-def _gamma(exponent: float) -> Shift:
+def gamma(exponent: float) -> Shift:
+    """Return the shift: grey values raised to a power."""
     return lambda images: images**exponent
 
 
@@ -66,14 +69,14 @@ def _noise(images: Tensor) -> Tensor:
 
 SHIFTS: dict[str, Shift] = {
     "as it is": lambda images: images,
-    "closer": _window(0.6, 0.6),
-    "wider": _window(0.65, 1.0),
-    "taller": _window(1.0, 0.65),
-    "turned": _window(0.95, 0.95, degrees=12),
-    "moved": _window(0.9, 0.9, x=0.12, y=-0.12),
+    "closer": window(0.6, 0.6),
+    "wider": window(0.65, 1.0),
+    "taller": window(1.0, 0.65),
+    "turned": window(0.95, 0.95, degrees=12),
+    "moved": window(0.9, 0.9, x=0.12, y=-0.12),
     "border": _border,
-    "darker": _gamma(1.7),
-    "brighter": _gamma(0.6),
+    "darker": gamma(1.7),
+    "brighter": gamma(0.6),
     "local contrast": _local_contrast,
     "low resolution": _low_resolution(80),
     "noise": _noise,

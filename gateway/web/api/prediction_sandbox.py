@@ -61,7 +61,7 @@ _opened: list[tuple[Predictor, Settings]] = []  # within the sandbox
 
 
 def _open(settings: Settings) -> None:
-    from gateway.worker.pipeline import open_predictor
+    from gateway.worker.inference import open_predictor
 
     os.nice(10)  # reception and answers come first
     open_log(settings.directory, role="web", rules=settings.log)
@@ -113,7 +113,7 @@ def _predicted(file: Path, *, drawn: bool = False, with_results: bool = False) -
 def offered(settings: Settings) -> tuple[str, ...]:
     """Return the kinds of DICOM results that can be had for an uploaded file."""
     from gateway.results.kinds import KINDS
-    from gateway.worker.encode import result_rules
+    from gateway.worker.answering import result_rules
 
     rules = result_rules(settings)
     return tuple(each.kind for each in KINDS if each.media_type == DICOM and each.is_wanted(rules))

@@ -20,7 +20,7 @@ from pydicom.uid import (
 from gateway.dicom.part_10 import MAX_IN_SEQUENCE, read_file
 from gateway.dicom.unreadable import Fault, Unreadable
 from gateway.errors import Reject
-from gateway.worker.stages import read_source
+from gateway.worker.source_file import read_source
 from tests.support.sources import dx, encoded
 
 SYNTAXES = [

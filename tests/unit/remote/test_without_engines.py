@@ -15,7 +15,7 @@ import no_engines
 sys.modules.update(dict.fromkeys(sys.argv[3:]))
 from gateway.errors import ConfigurationError
 from gateway.settings import Model, Settings
-from gateway.worker.pipeline import open_predictor
+from gateway.worker.inference import open_predictor
 
 try:
     print(open_predictor(Settings(model=Model(**eval(sys.argv[2])))).identity.engine)

@@ -1,19 +1,26 @@
 """Files go when their work is done and their time is over, never before."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.errors import GatewayError
 from gateway.records import Reason, State
 from gateway.settings import Retention
+from gateway.store import clock
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.pictures import Kind, Pictures
 from gateway.store.queries.images import Images
 from gateway.store.requeue import Requeue
-from gateway.store.retention import LONG_AGO, Cleaner, Rule, candidates_of
+from gateway.store.retention import DAY_SECONDS, LONG_AGO, Cleaner, Rule, candidates_of
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.query_plans import plans_of
 from tests.support.worker import folders_in
@@ -181,3 +188,94 @@ def test_what_was_deleted_long_ago_is_not_looked_at(ledger: Ledger, received: bo
     index = f"{'ix_instances_kept' if received else 'ix_results_kept'} ({by_age})"
     assert any(index in step for step in plan), plan
     assert not any(step.startswith("SCAN") for step in plan), plan
+
+
+# --- clocks that are set
+
+
+MONTH = Retention(received_days=30, results_days=30, failed_days=30)
+WRONG = timedelta(days=100)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
+    counted = Counted()
+    monkeypatch.setattr(clock, "counter", lambda: counted.seconds)
+    counted.set(datetime.now(UTC))
+    yield counted
+    clock.forget()
+
+
+@dataclass
+class Counted:
+    """The ledger's clock in the hands of a test."""
+
+    seconds: float = 1000.0
+
+    def set(self, time: datetime) -> None:
+        """Set the clock; no time passes."""
+        clock.note(time, self.seconds)
+
+    def go_on(self, seconds: float) -> None:
+        """Let time pass."""
+        self.seconds += seconds
+
+
+def cleaner(ledger: Ledger, folder: Path) -> Cleaner:
+    return Cleaner(MONTH, ledger, folders_in(folder), Pictures(folder / "pictures", BYTES))
+
+
+def test_a_clock_that_is_set_ahead_and_back_deletes_nothing(
+    counted: Counted, ledger: Ledger, folder: Path
+) -> None:
+    arrive(ledger, folder)
+    settle(ledger, folder)
+    right, at_work = clock.now(), cleaner(ledger, folder)
+    at_work.clean()
+    counted.set(right + WRONG)
+    with capture_logs() as log:
+        for _ in range(3):
+            at_work.clean()
+            counted.go_on(600)
+    assert [(each["event"], each["seconds"]) for each in log] == [("clock_ahead", WRONG.total_seconds())]
+    counted.set(right)
+    at_work.clean()
+    assert left(folder) == 2
+
+
+def test_a_clock_that_stays_ahead_for_a_day_is_believed(
+    counted: Counted, ledger: Ledger, folder: Path
+) -> None:
+    arrive(ledger, folder)
+    settle(ledger, folder)
+    at_work = cleaner(ledger, folder)
+    at_work.clean()
+    counted.set(clock.now() + WRONG)
+    at_work.clean()
+    assert left(folder) == 2
+    counted.go_on(DAY_SECONDS + 1)
+    at_work.clean()
+    assert left(folder) == 0
+
+
+def test_a_machine_that_starts_with_a_clock_far_ahead_deletes_nothing_at_once(
+    counted: Counted, ledger: Ledger, folder: Path
+) -> None:
+    arrive(ledger, folder)
+    settle(ledger, folder)
+    counted.set(clock.now() + WRONG)
+    at_work = cleaner(ledger, folder)
+    counted.go_on(600)
+    arrive(ledger, folder, 2)  # an event by the wrong clock
+    at_work.clean()
+    assert left(folder) == 3
+
+
+def test_while_the_clock_runs_on_files_go_in_time(counted: Counted, ledger: Ledger, folder: Path) -> None:
+    arrive(ledger, folder)
+    settle(ledger, folder)
+    at_work = cleaner(ledger, folder)
+    at_work.clean()
+    counted.go_on(31 * DAY_SECONDS)
+    at_work.clean()
+    assert left(folder) == 0

@@ -19,7 +19,7 @@ from gateway.store.orphans import sweep
 from gateway.store.stores import look_into_stores, open_stores
 from tests.support import s3_server as s3_server_module
 from tests.support.ledger_rows import received as row_of
-from tests.support.s3_server import Fault, S3Server, s3_server
+from tests.support.s3_server import Fault, Kept, S3Server, s3_server
 from tests.support.sources import dx, encoded
 
 
@@ -184,6 +184,16 @@ def test_another_bucket_has_no_mark_and_nothing_is_missing_in_it(server: S3Serve
     server.objects["received/.gateway-id"] = mark
     assert received.problem() is None
     received.begin().discard()
+
+
+def test_a_page_that_a_proxy_answers_at_the_first_start_does_not_become_the_mark(
+    server: S3Server, ledger: Ledger, tmp_path: Path
+) -> None:
+    server.objects["received/.gateway-id"] = Kept(b"<html><title>Log in</title></html>")
+    with pytest.raises(Retry, match="does a proxy answer there"):
+        open_stores(Settings(data_dir=tmp_path, store=server.settings()), ledger)
+    del server.objects["received/.gateway-id"]
+    open_stores(Settings(data_dir=tmp_path, store=server.settings()), ledger).received.check()
 
 
 def test_a_command_opens_no_store_before_a_role_has_marked_it(

@@ -13,8 +13,8 @@ from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
 from gateway.store.schema import instances
 from gateway.worker.answerer import ATTEMPTS_TOGETHER, Answerer
+from gateway.worker.ends import Settled
 from gateway.worker.pipeline import Pipeline
-from gateway.worker.stages import Settled
 from tests.support.ledger_rows import state
 from tests.support.worker import folders_in, pipeline_in, receive, settings_in
 

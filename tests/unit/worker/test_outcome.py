@@ -5,8 +5,8 @@ from pathlib import Path
 from gateway.records import Reason, State
 from gateway.store.ledger import Ledger
 from gateway.store.queries.images import Images
+from gateway.worker.ends import Settled
 from gateway.worker.outcome import record_outcomes
-from gateway.worker.stages import Settled
 from tests.support.ledger_rows import answer, claim, received
 
 

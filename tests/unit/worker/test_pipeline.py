@@ -10,9 +10,9 @@ from pydicom.dataset import Dataset
 
 from gateway.records import GreyImage
 from gateway.store.ledger import Ledger
-from gateway.worker import stages
+from gateway.worker import image
+from gateway.worker.ends import End, Settled
 from gateway.worker.pipeline import Pipeline
-from gateway.worker.stages import End, Settled
 from tests.support.ledger_rows import claim
 from tests.support.sources import dx
 from tests.support.worker import pipeline_in, receive, settings_in
@@ -76,14 +76,14 @@ def test_an_error_of_one_decoder_is_that_images_end(
     error: type[Exception],
     reason: str,
 ) -> None:
-    decode: Callable[..., GreyImage] = stages.decode  # type: ignore[attr-defined]
+    decode: Callable[..., GreyImage] = image.decode  # type: ignore[attr-defined]
 
     def failing(ds: Dataset, *limits: float) -> GreyImage:
         if ds.SOPInstanceUID == "1.2.2":
             raise error
         return decode(ds, *limits)
 
-    monkeypatch.setattr(stages, "decode", failing)
+    monkeypatch.setattr(image, "decode", failing)
     receive(ledger, tmp_path, 1)
     receive(ledger, tmp_path, 2, dx(SOPInstanceUID="1.2.2"))
     assert outcomes(pipeline.answer(claim(ledger, "a"))) == {"1.2.1": "answered", "1.2.2": reason}

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gateway.errors import GatewayError
+from gateway.files.folders import find_files
 from gateway.proof.images import chest_pixels
 from gateway.records import Prediction
 from gateway.worker import predict
-from gateway.worker.predict import find_files, predict_files, write_results
+from gateway.worker.predict import predict_files, write_results
 from tests.support.sources import dx, encoded
 from tests.support.worker import FakePredictor, settings_in
 

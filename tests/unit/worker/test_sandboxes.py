@@ -17,8 +17,8 @@ from gateway.sandbox.process import Lost, Sandbox
 from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
 from gateway.store.stores import open_stores
+from gateway.worker.ends import End
 from gateway.worker.sandboxes import DEATHS, ImageSandbox, ImageSandboxes, open_stages
-from gateway.worker.stages import End
 from tests.support.gateway_process import PATIENCE_SECONDS
 from tests.support.ledger_rows import claim
 from tests.support.page_cache import is_in_page_cache

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
@@ -17,6 +21,7 @@ from gateway.store.postgresql import Connection
 from gateway.store.queries.images import Images
 from gateway.store.schema import answers
 from tests.support.commit_thief import CommitThief, Theft
+from tests.support.gateway_process import wait_for
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.postgresql import PostgreSQL, ledger_at
 
@@ -100,3 +105,43 @@ def test_a_commit_that_cannot_be_looked_up_is_for_later_and_the_image_is_known_w
         server.start()
         assert ledger.record_received(received(tmp_path)) is Arrival.RESENT
         assert ledger.queued() == 1
+
+
+@contextmanager
+def cancelling_commits_that_wait(server: PostgreSQL) -> Iterator[None]:
+    """Let commits wait for a standby that there is not, and cancel each wait, as an administrator may."""
+    waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    over = threading.Event()
+
+    def cancel() -> None:
+        while not over.wait(0.02):
+            admin.execute(waiting)
+
+    with psycopg.connect(server.url, autocommit=True) as admin, ThreadPoolExecutor() as pool:
+        admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        admin.execute("SELECT pg_reload_conf()")
+        cancelling = pool.submit(cancel)
+        try:
+            yield
+        finally:
+            over.set()
+            cancelling.result()
+            admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            admin.execute("SELECT pg_reload_conf()")
+
+
+def test_an_image_that_the_standby_may_lack_as_the_wait_for_it_was_cancelled_is_not_acknowledged(
+    server: PostgreSQL, ledger: Ledger, tmp_path: Path
+) -> None:
+    with capture_logs() as log, cancelling_commits_that_wait(server):
+        wait_for(lambda: waits_for_standby(ledger))
+        with pytest.raises(Retry, match="canceling wait for synchronous replication"):
+            ledger.record_received(received(tmp_path))
+    assert log == []
+    wait_for(lambda: not waits_for_standby(ledger))
+    assert ledger.record_received(received(tmp_path)) is Arrival.RESENT
+
+
+def waits_for_standby(ledger: Ledger) -> bool:
+    with ledger.look() as connection:
+        return bool(connection.exec_driver_sql("SHOW synchronous_standby_names").scalar())
