@@ -98,8 +98,8 @@ def test_every_line_of_a_problem_is_marked(
     assert capsys.readouterr().err.splitlines() == ["gateway: first", "gateway: second [not markup]"]
 
 
-def test_the_table_of_commands_loads_nothing_heavy() -> None:
-    code = f"import sys, gateway.commands.app; print([name for name in {HEAVY} if name in sys.modules])"
+def _printed(code: str) -> str:
+    """Return the output of Python code in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -108,7 +108,18 @@ def test_the_table_of_commands_loads_nothing_heavy() -> None:
         timeout=PATIENCE_SECONDS,
         check=True,
     )
-    assert done.stdout == "[]\n"
+    return done.stdout
+
+
+def test_the_table_of_commands_loads_nothing_heavy() -> None:
+    code = f"import sys, gateway.commands.app; print([name for name in {HEAVY} if name in sys.modules])"
+    assert _printed(code) == "[]\n"
+
+
+def test_predict_loads_neither_the_ledger_nor_the_network() -> None:
+    absent = {"sqlalchemy", "pynetdicom", "structlog"}
+    code = f"import sys, gateway.worker.predict; print(sorted({absent} & set(sys.modules)))"
+    assert _printed(code) == "[]\n"
 
 
 def test_wrong_usage_is_told_with_status_2() -> None:
