@@ -12,6 +12,7 @@ import typer
 
 from gateway.commands.console import counted
 from gateway.commands.options import Config
+from gateway.files.folders import check_writable
 
 
 def predict(
@@ -28,6 +29,8 @@ def predict(
 
     settings = load_settings(config)
     files = find_files(paths)
+    if out_dir is not None:
+        check_writable(out_dir, "--out")
     passes = min(len(os.sched_getaffinity(0)), MOST_PASSES)
     predictor = open_predictor(settings, passes_at_once=passes)
     failed = False

@@ -42,6 +42,21 @@ def existing(folder: Path) -> Path:
     return next((each for each in (folder, *folder.parents) if each.exists()), folder)
 
 
+def check_writable(folder: Path, option: str) -> None:
+    """Refuse a folder that files cannot be written into, or that cannot be made, before any time is spent.
+
+    Raises
+    ------
+    GatewayError
+        With the option that names another folder.
+    """
+    there = existing(folder.absolute())
+    if not there.is_dir():
+        raise GatewayError(f"{folder}: {there} is no folder; name another one by {option}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise GatewayError(f"{folder}: this user cannot write to {there}; name another one by {option}")
+
+
 def files_below(folder: Path) -> list[Path]:
     """Return every file in a folder and the folders in it, sorted; links to folders are not followed.
 

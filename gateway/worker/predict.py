@@ -96,12 +96,14 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     Raises
     ------
     GatewayError
-        If a path does not exist, a folder cannot be read, or nothing is found.
+        If a path does not exist or is a device, a folder cannot be read, or nothing is found.
     """
     found: list[Path] = []
     for path in paths:
         if not path.exists():
             raise GatewayError(f"{path}: no such file or folder")
+        if not path.is_dir() and not path.is_file():
+            raise GatewayError(f"{path}: neither a file nor a folder; a pipe or a device may never end")
         found += files_below(path) if path.is_dir() else [path]
     if not found:
         raise GatewayError(f"{', '.join(map(str, paths))}: no files there")
