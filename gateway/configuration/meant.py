@@ -19,7 +19,7 @@ _NUMBERS = {int, float}
 
 
 def faulty_values(content: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield the values of a file that cannot be meant, each with what to write instead; they may be secret."""
+    """Yield the values of a file that cannot be meant, each with what to write; they may be secret."""
     for key, value in _values(content, (), set()):
         if isinstance(value, str) and (variable := _VARIABLE.search(value)):
             yield Problem(key, f"{variable[0]} is not replaced; {_instead(content, key)}")

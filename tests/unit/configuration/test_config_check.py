@@ -326,12 +326,14 @@ scp: {port: 011112, ae_title: NO, peers: [{ae_title: 007, host: pacs}]}
 model: {kind: remote, urls: ["http://gpu:1"], model_version: 2026-11-01}
 sources: [{name: a, kind: dicom, ae_title: A, host: pacs, port: 104, schedule: {sweep_at: 12:30}}]
 results: {pdf: yes, lung_outline: off}
+web: {show_patient: no}
 """
     )
     settings = load_settings(file)
     assert (settings.scp.port, settings.scp.ae_title, settings.scp.peers[0].ae_title) == (11112, "NO", "007")
     assert settings.model.model_version == "2026-11-01"
     assert settings.sources[0].schedule.sweep_at == "12:30"
+    assert settings.web.show_patient is False
     assert (settings.results.pdf, settings.results.lung_outline) == (True, False)
 
 
