@@ -14,6 +14,7 @@ import typer
 
 from gateway.commands.console import counted
 from gateway.commands.options import Config
+from gateway.files.folders import check_writable
 
 MOST_PASSES = 8  # at once: each holds a batch of decoded images
 
@@ -33,6 +34,8 @@ def predict(
 
     settings = load_settings(config)
     files = find_files(paths)
+    if out_dir is not None:
+        check_writable(out_dir, "--out")
     passes = min(len(os.sched_getaffinity(0)), MOST_PASSES)
     with ThreadPoolExecutor(1, "model") as beside:
         opening = beside.submit(open_predictor, settings, passes_at_once=passes)

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 def check_config(config: Config = None) -> None:
     """List every problem of the settings, with line and remedy. Warnings alone leave the exit status 0."""
     from gateway.configuration.settings_file import check_settings
+    from gateway.doctor.files import faulty_files
 
-    check_settings(config, lambda line: warn(f"gateway: warning: {line}", style="yellow"))
+    check_settings(config, lambda line: warn(f"gateway: warning: {line}", style="yellow"), faulty_files)
     open_settings(config)
     out.print("the settings are right")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,11 @@ from gateway.worker.source_file import read_source
 
 COPY, SAME_PATIENT = "copy of another image", "another image of the same patient"
 
+ALIKE = 0.998
+"""Correlation of the thumbnails of two copies; those of two patients of JSRT or Hannover reach 0.963."""
+
+_THUMBNAIL = 28
+
 Floats = NDArray[np.float32]
 
 
@@ -39,7 +45,7 @@ class Header:
     scanner: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """A decoded image.
 
@@ -61,6 +67,14 @@ class Candidate:
     digest: str
     scanner: str
     grey: Floats
+
+    @cached_property
+    def thumbnail(self) -> Floats:
+        """The picture on 28 × 28 pixels with mean 0 and length 1: products are correlations."""
+        side = self.grey.shape[0] // _THUMBNAIL
+        small = self.grey.reshape(_THUMBNAIL, side, _THUMBNAIL, side).mean((1, 3)).ravel()
+        centred = small - small.mean()
+        return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32)
 
 
 class LeftOut(NamedTuple):
@@ -95,7 +109,7 @@ def examine_headers(given: Sequence[Given], rules: EligibilityRules) -> tuple[li
 
 
 def decode_all(headers: Iterable[Header], rules: EligibilityRules, advance: Callable[[], None]) -> Sorted:
-    """Decode the images; of equal pixels only the first image is used.
+    """Decode the images; of copies only the first image is used, also where they were compressed again.
 
     The images are in the order of their digests, so that the order of files decides nothing.
     """
@@ -107,13 +121,21 @@ def decode_all(headers: Iterable[Header], rules: EligibilityRules, advance: Call
             left_out.append(LeftOut(each.given.name, image.reason.value.replace("_", " ")))
         else:
             digest = pixel_digest(image.grey)
-            if digest in used:
+            key = each.sop_instance_uid or digest
+            found = Candidate(each.given.name, key, digest, each.scanner, image.tensor[0])
+            if copies_of(found, used.values()):
                 left_out.append(LeftOut(each.given.name, COPY))
             else:
-                key = each.sop_instance_uid or digest
-                used[digest] = Candidate(each.given.name, key, digest, each.scanner, image.tensor[0])
+                used[digest] = found
         advance()
     return Sorted([used[digest] for digest in sorted(used)], left_out)
+
+
+def copies_of(image: Candidate, others: Iterable[Candidate]) -> list[Candidate]:
+    """Return the images that show the same picture, perhaps in another compression, size or brightness."""
+    return [
+        each for each in others if each.digest == image.digest or each.thumbnail @ image.thumbnail > ALIKE
+    ]
 
 
 def as_inputs(candidates: Sequence[Candidate]) -> Floats:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gateway.commissioning.candidates import Candidate
+from gateway.commissioning.candidates import Candidate, copies_of
 from gateway.commissioning.cross_validation import Odds
 from gateway.errors import GatewayError
 
@@ -52,11 +52,10 @@ def check_apart(normal: Sequence[Candidate], sick: Sequence[Candidate]) -> None:
     GatewayError
         There is one; the first one is named.
     """
-    sick_digests = {each.digest: each.name for each in sick}
     for each in normal:
-        if each.digest in sick_digests:
+        if copies := copies_of(each, sick):
             raise GatewayError(
-                f"{each.name} is given as normal, and as sick under the name {sick_digests[each.digest]}: "
+                f"{each.name} is given as normal, and as sick under the name {copies[0].name}: "
                 "an image is one of the two"
             )
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -17,7 +17,9 @@ from gateway.configuration.yaml_file import Location
 from gateway.settings import DESTINATION_KINDS, Settings
 from gateway.settings.across import did_you_mean
 
-SECRETS = {"token", "password", "bearer_token", "client_secret", "database"}
+SECRET_KEYS = {"token", "password", "bearer_token", "client_secret", "access_key_id", "secret_access_key"}
+SECRETS = SECRET_KEYS | {"database"}
+"""Settings whose values no problem quotes; a database's URL may hold a password."""
 _KINDS = f"{', '.join(DESTINATION_KINDS[:-1])} or {DESTINATION_KINDS[-1]}"
 _WORDS = {
     "missing": "must be stated",
@@ -31,7 +33,7 @@ _WORDS = {
     "finite_number": "must be a finite number",
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
-    "string_type": "must be text",
+    "string_type": "must be text, in quotes",
     "path_type": "must be a path",
     "tuple_type": "must be a list",
     "model_type": "must hold keys and values",
@@ -145,18 +147,30 @@ def _names_below(model: type[BaseModel], prefix: str) -> Iterator[str]:
             yield from _names_below(field.annotation, f"{prefix}{name}.")
 
 
+def types_at(key: Location) -> set[Any]:
+    """Return every type that the value at a key may have, also within lists and unions."""
+    names = [each for each in key if not isinstance(each, int)]
+    fields = [model.model_fields.get(names[-1]) for model in _models_at(names[:-1])] if names else []
+    return {each for field in fields if field for each in _types_in(field.annotation)}
+
+
 def _names(key: Location) -> list[str]:
     """Return the names of all settings in the section of a key."""
-    models: list[type[BaseModel]] = [Settings]
-    for each in key[:-1]:
-        if not isinstance(each, int):
-            fields = [model.model_fields[each] for model in models if each in model.model_fields]
-            models = [model for field in fields for model in _models_in(field.annotation)]
+    models = _models_at([each for each in key[:-1] if not isinstance(each, int)])
     return sorted({name for model in models for name in model.model_fields})
 
 
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
+def _models_at(names: Sequence[str]) -> list[type[BaseModel]]:
+    """Return the sections below the names; several where a section has kinds."""
+    models: list[type[BaseModel]] = [Settings]
+    for each in names:
+        fields = [model.model_fields[each] for model in models if each in model.model_fields]
+        types = [found for field in fields for found in _types_in(field.annotation)]
+        models = [found for found in types if isinstance(found, type) and issubclass(found, BaseModel)]
+    return models
+
+
+def _types_in(annotation: Any) -> Iterator[Any]:
+    yield annotation
     for each in get_args(annotation):
-        yield from _models_in(each)
+        yield from _types_in(each)

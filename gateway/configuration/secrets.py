@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from gateway.configuration.problems import SECRET_KEYS
 from gateway.settings.database import with_hosts_as_parameters
 
 HIDDEN = "********"
-SECRET_KEYS = {"token", "password", "bearer_token", "client_secret", "access_key_id", "secret_access_key"}
 PLAIN_PARAMETERS = {"sslmode", "host", "hostaddr", "port", "connect_timeout", "application_name", "dbname"}
 """Parameters of a database URL that are printed; all others may hold secrets."""
 

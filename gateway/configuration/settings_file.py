@@ -6,7 +6,7 @@ Every command calls `load_settings`; `gateway config check` calls `check_setting
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from gateway.configuration.agreement import doubts, doubts_of_routes, faults, own_folders
+from gateway.configuration.meant import faulty_values, faulty_variables
 from gateway.configuration.problems import Problem, problem_across
-from gateway.configuration.texts import faulty_texts
 from gateway.configuration.valid import is_about, valid
 from gateway.configuration.yaml_file import Location, YamlFile, read_yaml
 from gateway.errors import ConfigurationError
@@ -23,7 +23,7 @@ from gateway.settings import Section, Settings
 from gateway.settings.across import problems_across
 
 DEFAULT_FILE = Path("config/gateway.yaml")
-READ = {"certificate", "key", "ca"}
+READ = {"certificate", "key", "ca", "client_key"}
 MODEL_FILES = ("model", "path"), ("model", "profile")
 """Settings of files that the gateway reads: these names in any section, and these keys."""
 
@@ -49,13 +49,19 @@ def load_settings(file: Path | None = None) -> Settings:
     return reading.settings
 
 
-def check_settings(file: Path | None = None, warn: Callable[[str], None] = lambda _: None) -> None:
+def check_settings(
+    file: Path | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+    faulty_files: Callable[[Settings], Iterable[Problem]] = lambda _: (),
+) -> None:
     """Find all problems of the settings, including missing files and settings without effect.
 
     Parameters
     ----------
     warn
         Called with each problem that keeps nothing from working.
+    faulty_files
+        Yields the problems of what is in the files that settings name.
 
     Raises
     ------
@@ -67,7 +73,7 @@ def check_settings(file: Path | None = None, warn: Callable[[str], None] = lambd
     warnings = [*doubts(settings), *(doubts_of_routes(settings) if _states_routes(problems) else ())]
     for problem in warnings:
         warn(reading.told(problem))
-    if errors := [*problems, *_missing_files(settings), *faults(settings)]:
+    if errors := [*problems, *_missing_files(settings), *faults(settings), *faulty_files(settings)]:
         raise ConfigurationError("\n".join(map(reading.told, errors)))
 
 
@@ -100,9 +106,9 @@ def _read(named: Path | None) -> _Reading:
         Problem(key, f"is stated more than once, also in line {line}") for key, line in file.repeated
     ]
     environment, unreadable = _environment()
-    problems += [Problem((name,), "must hold JSON") for name in unreadable]
+    problems += [Problem(key, "must hold JSON") for key in unreadable]
     stated = _merged(_at_home(file.content, home), environment)
-    settings, within = valid(stated, faulty_texts(file.content))
+    settings, within = valid(stated, [*faulty_values(file.content), *faulty_variables(environment)])
     problems += within
     if not file.faults:  # or else the sections that others refer to may be missing
         faulty = [each.key for each in within]
@@ -122,21 +128,29 @@ def _home(file: Path) -> Path:
 def _at_home(content: Mapping[str, Any], home: Path) -> dict[str, Any]:
     """Return the content with an absolute `data_dir`."""
     data_dir = content.get("data_dir", Settings.model_fields["data_dir"].default)
-    absolute = {"data_dir": home / Path(data_dir).expanduser()} if isinstance(data_dir, str | Path) else {}
-    return dict(content) | absolute
+    is_relative = isinstance(data_dir, Path) or (
+        isinstance(data_dir, str) and data_dir.strip() and data_dir[0] not in "~/"
+    )
+    return dict(content) | ({"data_dir": str(home / data_dir)} if is_relative else {})
 
 
-def _environment() -> tuple[dict[str, Any], list[str]]:
-    """Return the settings in the environment, and the names of unreadable variables."""
-    source, unreadable = EnvSettingsSource(Settings), list[str]()
-    while True:
-        try:
-            return source(), unreadable
-        except SettingsError as error:
-            name = next(each for each in Settings.model_fields if f'"{each}"' in str(error))
-            unreadable.append(name)
-            variable = f"gateway_{name}"
-            source.env_vars = {key: value for key, value in source.env_vars.items() if key != variable}
+def _environment() -> tuple[dict[str, Any], list[Location]]:
+    """Return the settings in the environment, and the keys of unreadable variables."""
+    source = EnvSettingsSource(Settings)
+    every = source.env_vars
+    faulty = [name for name in every if name.startswith("gateway_") and not _is_readable(source, every, name)]
+    source.env_vars = {name: value for name, value in every.items() if name not in faulty}
+    return source(), [tuple(name.removeprefix("gateway_").split("__")) for name in faulty]
+
+
+def _is_readable(source: EnvSettingsSource, every: Mapping[str, str | None], name: str) -> bool:
+    """Tell whether the source can read the variable, where it is the only one."""
+    source.env_vars = {name: every[name]}
+    try:
+        source()
+    except SettingsError:
+        return False
+    return True
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,8 +202,7 @@ def _paths(value: Any, key: Location) -> list[tuple[Location, Path]]:
 def _absolute(settings: Settings, home: Path) -> Settings:
     root = settings.data_dir.expanduser().resolve()
     model = settings.model
-    named = {name: getattr(model, name) for name in ("path", "profile", *READ)}
-    files = {name: _found(path, root, home) for name, path in named.items() if path is not None}
+    files = {name: _found(path, root, home) for name, path in model if isinstance(path, Path)}
     changed = {
         "data_dir": root,
         "destinations": tuple(_below(root, home, each) for each in settings.destinations),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -26,6 +26,32 @@ _REMEDIES = {
     "found unexpected end of stream": "close the quote",
 }
 """Remedies by a part of PyYAML's message."""
+
+_PLAIN_TYPES = {  # as in the core schema of YAML 1.2, without its octal and hexadecimal numbers
+    "null": (r"(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    "bool": (r"(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    "int": (r"[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
+    "float": (
+        r"(?:[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+        list("-+0123456789."),
+    ),
+    "merge": (r"<<$", ["<"]),
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes a plain value for a number, a truth value or nothing only where people do, too.
+
+    By YAML 1.1, which PyYAML follows, 011112 is 4682, 12:30 is 750, 1_0 is 10, NO is false and 2026-11-01 a
+    date. Here they are text, and the setting that they are for decides what it takes.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+
+for _name, (_pattern, _firsts) in _PLAIN_TYPES.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(_pattern), _firsts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +103,21 @@ def read_yaml(path: Path) -> YamlFile:
         file.faults.extend([] if file.faults else [_fault(error, len(text.splitlines()))])
     except RecursionError:
         raise ConfigurationError(f"{path}: is not YAML: its lists are nested too deeply") from None
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: is not YAML: {type(error).__name__}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        fault = f"line {line}: it holds a control character; remove it, or write it as an escape"
+        raise ConfigurationError(f"{path}: is not YAML: {fault}") from None
     return file
 
 
 def _add(file: YamlFile, text: str) -> None:
     """Add the keys of a text to the content, with their lines."""
-    content = yaml.safe_load(text) or {}
+    content = yaml.load(text, _Loader) or {}  # noqa: S506 - a SafeLoader
     if not isinstance(content, dict):
         kind = type(content).__name__
         raise ConfigurationError(f"{file.path}: must hold keys and values, as KEY: VALUE, not a {kind}")
     file.content.update({str(key): value for key, value in content.items()})
-    for key, line in _places(yaml.compose(text, yaml.SafeLoader), (), set()):
+    for key, line in _places(yaml.compose(text, _Loader), (), set()):
         if key in file.lines:
             file.repeated.append((key, line))
         else:

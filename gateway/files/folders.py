@@ -47,6 +47,21 @@ def existing(folder: Path) -> Path:
     return next((each for each in (folder, *folder.parents) if each.exists()), folder)
 
 
+def check_writable(folder: Path, option: str) -> None:
+    """Refuse a folder that files cannot be written into, or that cannot be made, before any time is spent.
+
+    Raises
+    ------
+    GatewayError
+        With the option that names another folder.
+    """
+    there = existing(folder.absolute())
+    if not there.is_dir():
+        raise GatewayError(f"{folder}: {there} is no folder; name another one by {option}")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise GatewayError(f"{folder}: this user cannot write to {there}; name another one by {option}")
+
+
 def files_below(folder: Path) -> list[Path]:
     """Return every file in a folder and the folders in it, sorted; links to folders are not followed.
 
@@ -72,12 +87,14 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     Raises
     ------
     GatewayError
-        If a path does not exist, a folder cannot be read, or nothing is found.
+        If a path does not exist or is a device, a folder cannot be read, or nothing is found.
     """
     found: list[Path] = []
     for path in paths:
         if not path.exists():
             raise GatewayError(f"{path}: no such file or folder")
+        if not path.is_dir() and not path.is_file():
+            raise GatewayError(f"{path}: neither a file nor a folder; a pipe or a device may never end")
         found += files_below(path) if path.is_dir() else [path]
     if not found:
         raise GatewayError(f"{', '.join(map(str, paths))}: no files there")

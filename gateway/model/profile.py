@@ -240,13 +240,20 @@ def read_profile_card(path: Path) -> tuple[ProfileCard, str]:
         The file is missing, changed by hand, or no valid profile; all problems in one line.
     """
     path = _card_path(path)
+    no_profile = f"{path} is no site profile: name the folder that gateway commission has written"
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(no_profile)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigurationError(f"there is no site profile at {path}: correct model.profile") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"site profile {path} cannot be read: {error}") from error
-    body, _, seal = text.rpartition(_SEAL)
+    except OSError as error:
+        raise ConfigurationError(f"site profile {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ConfigurationError(no_profile) from None
+    body, found, seal = text.rpartition(_SEAL)
+    if not found:
+        raise ConfigurationError(no_profile)
     sha256 = hashlib.sha256(body.encode()).hexdigest()
     if seal.strip() != sha256:
         raise ConfigurationError(

@@ -94,6 +94,7 @@ class Settings(BaseSettings):
         extra="forbid",
         env_prefix="GATEWAY_",
         env_nested_delimiter="__",
+        env_parse_none_str="null",
         nested_model_default_partial_update=True,
     )
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, IPvAnyNetwork, StringConstraints, field_validator
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, StringConstraints, field_validator
 
 from gateway.settings.section import TLS, AETitle, Host, Name, Port, Section
 from gateway.settings.viewer_url import ViewerURL
 
 Role = Literal["viewer", "reader", "administrator"]
+
+
+def _off(value: Any) -> Any:
+    """Take the words of YAML 1.1 for false as every other switch does."""
+    return False if isinstance(value, str) and value.lower() in ("no", "off", "false") else value
 
 
 class User(Section):
@@ -52,7 +57,7 @@ class Web(Section):
     """Users, as {name: radiologist, password: HASH, roles: [reader]}; `gateway hash-password` prints the
     hash. viewer looks; reader also gives feedback, uploads and downloads; administrator looks, retries and
     sends again. Without roles a user is reader and administrator."""
-    show_patient: Literal[False, "signed-in"] = False
+    show_patient: Annotated[Literal[False, "signed-in"], BeforeValidator(lambda value: _off(value))] = False
     """Show name, ID, accession number, sex and age of patients on worklist and report: false, or signed-in
     for users with a password. The database then holds them until the image's file is deleted."""
     time_zone: str | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
@@ -17,6 +18,7 @@ from gateway.imaging.eligibility import EligibilityRules
 from tests.support.sources import cr, encoded
 
 RULES = EligibilityRules()
+SAMPLES = Path(__file__).parents[3] / "sample_dicoms"
 
 
 def write(folder: Path, name: str, **overrides: Any) -> Given:
@@ -67,6 +69,28 @@ def test_copies_are_used_once_and_the_order_of_files_decides_nothing(tmp_path: P
     assert [each.digest for each in backwards.used] == [each.digest for each in decoded.used]
     assert as_inputs(decoded.used).shape == (3, 3, 224, 224)
     assert decoded.used[0].key == decoded.used[0].digest
+
+
+def radiograph(folder: Path, name: str, of: str) -> Given:
+    """Write a sample's picture, by the suffix as PNG or as a smaller JPEG of low quality."""
+    pixels = pydicom.dcmread(SAMPLES / f"{of}.dcm").pixel_array
+    grey = Image.fromarray((pixels / pixels.max() * 255).astype(np.uint8))
+    if name.endswith("png"):
+        grey.save(folder / name)
+    else:
+        grey.resize((600, 600 * grey.height // grey.width)).save(folder / name, quality=50)
+    return Given(name, folder / name)
+
+
+def test_copies_in_another_compression_and_size_are_copies(tmp_path: Path) -> None:
+    first, copy, other = (
+        radiograph(tmp_path, "a.png", "dx_pa_normal"),
+        radiograph(tmp_path, "b.jpg", "dx_pa_normal"),
+        radiograph(tmp_path, "c.jpg", "dx_pa_consolidation"),
+    )
+    decoded = decode_all(examine_headers([first, copy, other], RULES)[0], RULES, lambda: None)
+    assert decoded.left_out == [("b.jpg", "copy of another image")]
+    assert {each.name for each in decoded.used} == {"a.png", "c.jpg"}
 
 
 def test_a_damaged_image_has_a_reason(tmp_path: Path) -> None:

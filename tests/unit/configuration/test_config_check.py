@@ -5,11 +5,15 @@ import re
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeGuard, get_args
 
 import pytest
+from pydantic import BaseModel, SecretStr
 
+from gateway.configuration.problems import SECRET_KEYS
 from gateway.configuration.settings_file import check_settings, load_settings
 from gateway.errors import ConfigurationError
+from gateway.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -292,6 +296,14 @@ NOT_MEANT = {
     "scp: {peers: [{ae_title: A, host: 'http://10.1.2.3'}]}": "scp.peers.0.host: must be a host name or an",
     "scp: {peers: [{ae_title: A, host: '10.1.2.3:104'}]}": "scp.peers.0.host: must be a host name or an",
     'destinations: [{name: "a\\nb", kind: folder, path: x}]': "destinations.0.name: must be printable",
+    "data_dir: ~nobody-here/data": "data_dir: ~nobody-here is nobody's home on this machine",
+    "model: {path: ~nobody-here/model}": "model.path: ~nobody-here is nobody's home on this machine",
+    "data_dir: ''": "data_dir: must not be empty",
+    'destinations: [{name: outbox, kind: folder, path: ""}]': "destinations.0.path: must not be empty",
+    'data_dir: "a\\nb"': "data_dir: must be printable, on one line",
+    "scp: {port: true}": "scp.port: must be a number, not true",
+    "shutdown_seconds: true": "shutdown_seconds: must be a number, not true",
+    "scp:\n  port: 1\x01": "is not YAML: line 2: it holds a control character",
     "a: " + "[" * 2000 + "]" * 2000: "is not YAML: its lists are nested too deeply",
 }
 
@@ -303,6 +315,57 @@ def test_texts_that_cannot_be_meant_are_told_before_anything_starts(tmp_path: Pa
     assert len(found) == 1, errors
     with pytest.raises(ConfigurationError, match=re.escape(found[0])):
         load_settings(tmp_path / "settings.yaml")
+
+
+def test_plain_values_are_what_people_mean_by_them(tmp_path: Path) -> None:
+    """By YAML 1.1 they are 4682, false, 7, a date, and 750."""
+    file = tmp_path / "settings.yaml"
+    file.write_text(
+        """
+scp: {port: 011112, ae_title: NO, peers: [{ae_title: 007, host: pacs}]}
+model: {kind: remote, urls: ["http://gpu:1"], model_version: 2026-11-01}
+sources: [{name: a, kind: dicom, ae_title: A, host: pacs, port: 104, schedule: {sweep_at: 12:30}}]
+results: {pdf: yes, lung_outline: off}
+web: {show_patient: no}
+"""
+    )
+    settings = load_settings(file)
+    assert (settings.scp.port, settings.scp.ae_title, settings.scp.peers[0].ae_title) == (11112, "NO", "007")
+    assert settings.model.model_version == "2026-11-01"
+    assert settings.sources[0].schedule.sweep_at == "12:30"
+    assert settings.web.show_patient is False
+    assert (settings.results.pdf, settings.results.lung_outline) == (True, False)
+
+
+@pytest.mark.parametrize("port", ["10:30", "0x2b68", "0o25550"])
+def test_a_number_of_another_kind_is_no_number(tmp_path: Path, port: str) -> None:
+    errors, _ = checked(tmp_path, f"scp: {{port: {port}}}")
+    assert len(errors) == 1
+    assert errors[0].startswith(f"scp.port: must be a whole number, not '{port}' (")
+
+
+def test_no_problem_quotes_a_secret(tmp_path: Path) -> None:
+    text = "store: {kind: s3, bucket: images, access_key_id: 31415926, secret_access_key: 27182818}"
+    errors, _ = checked(tmp_path, text)
+    assert [error.partition(" (")[0] for error in errors] == [
+        "store.s3.access_key_id: must be text, in quotes",
+        "store.s3.secret_access_key: must be text, in quotes",
+    ]
+
+
+def test_every_secret_setting_is_known_as_one() -> None:
+    def secrets(model: type[BaseModel]) -> set[str]:
+        fields = [(name, types_in(field.annotation)) for name, field in model.model_fields.items()]
+        below = (secrets(each) for _, types in fields for each in types if is_section(each))
+        return {name for name, types in fields if SecretStr in types}.union(*below)
+
+    def types_in(annotation: object) -> set[object]:
+        return {annotation}.union(*(types_in(each) for each in get_args(annotation)))
+
+    def is_section(each: object) -> TypeGuard[type[BaseModel]]:
+        return isinstance(each, type) and issubclass(each, BaseModel)
+
+    assert secrets(Settings) <= SECRET_KEYS
 
 
 @pytest.mark.parametrize(

@@ -313,6 +313,64 @@ def test_a_problem_of_the_environment_names_its_variable(
     assert "from GATEWAY_SCP__PORT in the environment" in told[1]
 
 
+def test_a_variable_that_is_no_json_is_told_at_any_depth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_SCP__PEERS", "MODALITY1")
+    monkeypatch.setenv("GATEWAY_SCP__TRUSTED_PROXIES", "10.1.2.3")
+    monkeypatch.setenv("GATEWAY_SCP__PORT", "many")
+    told = told_of(write(tmp_path, {}))
+    assert [line.partition(" (")[0] for line in told] == [
+        "scp.peers: must hold JSON",
+        "scp.trusted_proxies: must hold JSON",
+        "scp.port: must be a whole number, not 'many'",
+    ]
+    assert "from GATEWAY_SCP__PEERS in the environment" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("", "must not be empty"),
+        ("$HOME/gateway", "$HOME is not replaced; write the value itself"),
+        ("~nobody-here/gateway", "~nobody-here is nobody's home on this machine"),
+    ],
+)
+def test_a_path_of_the_environment_that_cannot_be_meant_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, problem: str
+) -> None:
+    monkeypatch.setenv("GATEWAY_DATA_DIR", value)
+    (told,) = told_of(write(tmp_path, {}))
+    assert told.startswith(f"data_dir: {problem}")
+
+
+def test_a_secret_of_the_environment_may_begin_with_a_dollar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_WEB__TOKEN", "$abcdefghijklmnop")
+    settings = load_settings(write(tmp_path, {}))
+    assert settings.web.token is not None
+
+
+def test_null_in_the_environment_takes_a_value_of_the_file_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_MODEL__THREADS", "null")
+    monkeypatch.setenv("GATEWAY_MODEL__PROFILE", "null")
+    model = load_settings(write(tmp_path, {"model": {"threads": 3, "profile": "profiles/a"}})).model
+    assert (model.threads, model.profile) == (None, None)
+
+
+def test_a_clients_key_is_found_beside_the_settings_file(tmp_path: Path) -> None:
+    (tmp_path / "client.pem").write_text("")
+    ehr = {"name": "ehr", "kind": "fhir", "url": "https://ehr.example/fhir", "client_key": "client.pem"}
+    ehr |= {"token_url": "https://ehr.example/token", "client_id": "gateway"}
+    settings = load_settings(
+        write(tmp_path, {"destinations": [ehr], "routes": [{"to": ["ehr"]}], "results": {"fhir": {}}})
+    )
+    assert settings.destinations[0].client_key == tmp_path / "client.pem"  # type: ignore[union-attr]
+
+
 def test_settings_that_fit_together_only_with_the_environment_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

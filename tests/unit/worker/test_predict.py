@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -108,3 +109,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     write(tmp_path, "out", b"a file stands in the way")
     with pytest.raises(GatewayError, match="out"):
         write_results(prediction, tmp_path / "out")
+
+
+def test_a_pipe_is_no_file_to_wait_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.dcm")
+    with pytest.raises(GatewayError, match="neither a file nor a folder"):
+        find_files([tmp_path / "pipe.dcm"])
