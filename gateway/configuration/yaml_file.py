@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -47,7 +47,7 @@ class _Loader(yaml.SafeLoader):
     date. Here they are text, and the setting that they are for decides what it takes.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as the base class declares it
 
 
 for _name, (_pattern, _firsts) in _PLAIN_TYPES.items():
