@@ -21,7 +21,7 @@ from gateway.store import answers as answers_of
 from gateway.store.answers import Answered, standing_reports, supersede
 from gateway.store.arrivals import insert_if_new, there_again
 from gateway.store.clock_setback import clear_future_times
-from gateway.store.database import is_pooled
+from gateway.store.database import UTCDateTime, is_pooled
 from gateway.store.database_errors import errors_are_for_later, told_by
 from gateway.store.deletions import wait_for_deletions
 from gateway.store.descriptions import record_descriptions
@@ -232,15 +232,9 @@ class Ledger:
 
         `AT_ONCE` where one waits already.
         """
-        waits = (instances.c.state == State.RECEIVED) & instances.c.batch.is_(None)
-        due = sa.or_(instances.c.not_before.is_(None), instances.c.not_before <= now())
         with self.look() as connection:
-            if connection.scalars(sa.select(instances.c.id).where(waits, due).limit(1)).first() is not None:
-                return AT_ONCE
-            next_time: datetime | None = connection.scalar(
-                sa.select(sa.func.min(instances.c.not_before)).where(waits)
-            )
-            return next_time
+            due: datetime | None = connection.scalar(_NEXT_DUE, {"time": now()})
+            return due
 
     def begin_batch(self, batch: str) -> list[StoredInstance]:
         """Return the batch's images that have no answer yet, one attempt counted on each."""
@@ -398,13 +392,17 @@ class Ledger:
 
 
 # built once: to build a statement takes longer than to execute it, and other writers wait meanwhile
+_WAITS = (instances.c.state == State.RECEIVED) & instances.c.batch.is_(None)
+_IS_DUE = sa.or_(instances.c.not_before.is_(None), instances.c.not_before <= sa.bindparam("time"))
+_NEXT_DUE = sa.select(
+    sa.case(
+        (sa.exists().where(_WAITS, _IS_DUE), sa.literal(AT_ONCE, UTCDateTime)),
+        else_=sa.select(sa.func.min(instances.c.not_before)).where(_WAITS).scalar_subquery(),
+    )
+)
 _FREE = (
     sa.select(instances.c.id)
-    .where(
-        instances.c.state == State.RECEIVED,
-        instances.c.batch.is_(None),
-        sa.or_(instances.c.not_before.is_(None), instances.c.not_before <= sa.bindparam("time")),
-    )
+    .where(_WAITS, _IS_DUE)
     .order_by(instances.c.id)
     .limit(sa.bindparam("most"))
     .with_for_update(skip_locked=True)
