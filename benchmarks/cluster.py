@@ -26,14 +26,16 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.processes import each, processor_ms
-from benchmarks.scaling import pair, send
+from benchmarks.scaling import pair, ready_senders, send, send_from
 from tests.peers.haproxy import OWN_ADDRESS, balancing
-from tests.support.gateway_process import GatewayProcess, running
+from tests.support.gateway_process import running
 from tests.support.postgresql import PostgreSQL
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory, not a guessable file
 PAIRS = "1:1,2:1,1:2,2:2"
 WARM_UP = 4  # images of each worker
+AFTERWARDS_SECONDS = 0.5  # rows that follow the last result in its folder
+REST_SECONDS = 20.0  # what all gateways cost while nothing comes
 BEHIND_HAPROXY = {"trusted_proxies": [OWN_ADDRESS], "peers": [{"ae_title": "BENCHMARK", "host": "127.0.0.1"}]}
 _TOTALS = """
     SELECT xact_commit, tup_inserted + tup_updated + tup_deleted, pg_current_wal_lsn() - '0/0'
@@ -61,7 +63,9 @@ class Row:
     processor
         Processor time of each process in ms per image.
     database
-        Transactions, rows written and kB of write-ahead log, per image; empty with SQLite.
+        Transactions, rows written and bytes of write-ahead log, per image; empty with SQLite.
+    rest
+        Processor time of all processes in ms, and transactions, for each second in which nothing comes.
     """
 
     database_kind: str
@@ -71,6 +75,7 @@ class Row:
     answered: float
     processor: dict[str, float]
     database: tuple[float, ...]
+    rest: tuple[float, ...] = ()
 
 
 class Site:
@@ -106,16 +111,27 @@ class Site:
         send(root, self._node, workers, WARM_UP * workers)
 
     def take_turn(self, senders: int, images: int) -> None:
-        """Send images and wait for their answers."""
-        processor, database = _processor(self._gateway, self._servers), _totals(self._settings)
-        start, acknowledged, ended = send(self.root, self._node, senders, images)
-        spent = each(processor, _processor(self._gateway, self._servers), images)
-        did = tuple(
-            (after - before) / images for before, after in zip(database, _totals(self._settings), strict=True)
-        )
+        """Send images and wait for their answers; making images and senders does not count."""
+        sending = ready_senders(self.root, self._node, senders, images)
+        database, processor = self._totals(), self._processor()
+        start, acknowledged, ended = send_from(self.root, sending, images)
+        time.sleep(AFTERWARDS_SECONDS)
+        spent = each(processor, self._processor(), images)
+        did = _shares(database, self._totals(), images)
         rates = images / (acknowledged - start), images / (ended - start)
         self._turns.append(Row(self.kind, *self.count, *rates, spent, did))
         shutil.rmtree(self.root / "out")
+
+    def begin_rest(self) -> None:
+        """Note what was spent before a rest."""
+        self._before_rest = self._totals(), self._processor(), time.time()
+
+    def end_rest(self) -> None:
+        """Count what a second of rest takes: processor time of each process in ms, and transactions."""
+        database, processor, since = self._before_rest
+        spent = sum(each(processor, self._processor(), time.time() - since).values())
+        did = _shares(database, self._totals(), time.time() - since)
+        self._rest = (spent, *did[:1])
 
     def row(self) -> Row:
         """Return the mean of the turns."""
@@ -127,7 +143,23 @@ class Site:
             mean(turn.answered for turn in self._turns),
             {name: mean(turn.processor.get(name, 0.0) for turn in self._turns) for name in names},
             tuple(map(mean, zip(*(turn.database for turn in self._turns), strict=True))),
+            self._rest,
         )
+
+    def _processor(self) -> dict[str, float]:
+        """Return the processor time so far of each role and server, in ms."""
+        spent: dict[str, float] = dict(processor_ms(self._gateway.process.pid))
+        return spent | {name: float(sum(processor_ms(pid).values())) for name, pid in self._servers.items()}
+
+    def _totals(self) -> tuple[float, ...]:
+        """Return what a PostgreSQL server has done so far; its sessions report it within a second."""
+        if "database" not in self._settings:
+            return ()
+        time.sleep(1.5)
+        with psycopg.connect(self._settings["database"]) as connection:
+            found = connection.execute(_TOTALS).fetchone()
+        assert found
+        return tuple(map(float, found))
 
 
 def measure(
@@ -142,24 +174,16 @@ def measure(
         for number in range(plan.turns):
             for site in sites[:: 1 if number % 2 else -1]:
                 site.take_turn(plan.senders, plan.images)
+        for site in sites:
+            site.begin_rest()
+        time.sleep(REST_SECONDS)
+        for site in sites:
+            site.end_rest()
         yield from (site.row() for site in sites)
 
 
-def _processor(gateway: GatewayProcess, servers: dict[str, int]) -> dict[str, float]:
-    """Return the processor time so far of each role and server, in ms."""
-    spent: dict[str, float] = dict(processor_ms(gateway.process.pid))
-    return spent | {name: float(sum(processor_ms(pid).values())) for name, pid in servers.items()}
-
-
-def _totals(settings: dict[str, Any]) -> tuple[float, ...]:
-    """Return what a PostgreSQL server has done so far; its sessions report it within a second."""
-    if "database" not in settings:
-        return ()
-    time.sleep(1.5)
-    with psycopg.connect(settings["database"]) as connection:
-        found = connection.execute(_TOTALS).fetchone()
-    assert found
-    return tuple(map(float, found))
+def _shares(before: Sequence[float], after: Sequence[float], count: float) -> tuple[float, ...]:
+    return tuple((late - early) / count for early, late in zip(before, after, strict=True))
 
 
 def main(
@@ -177,7 +201,7 @@ def main(
         root.chmod(0o711)  # the database server is another user
         rows = list(measure(root, counts, Plan(senders, images, turns), ["instant"] if fastest else []))
     table = Table("database", "receivers", "workers", "acknowledged/s", "answered/s", box=box.SIMPLE)
-    for heading in ("ms of processor an image", "in all", "transactions, rows, kB of log an image"):
+    for heading in ("ms an image", "in all", "transactions, rows, kB of log", "at rest: ms, transactions/s"):
         table.add_column(heading)
     for row in rows:
         table.add_row(*_cells(row))
@@ -185,14 +209,15 @@ def main(
 
 
 def _cells(row: Row) -> list[str]:
-    spent = ", ".join(f"{name} {ms:.0f}" for name, ms in sorted(row.processor.items()))
+    spent = ", ".join(f"{name} {ms:.1f}" for name, ms in sorted(row.processor.items()))
     did = ""
     if row.database:
         transactions, rows, log = row.database
         did = f"{transactions:.1f}, {rows:.1f}, {log / 1000:.1f}"
     counts = [row.database_kind, str(row.receivers), str(row.workers)]
     rates = [f"{row.acknowledged:.1f}", f"{row.answered:.1f}"]
-    return [*counts, *rates, spent, f"{sum(row.processor.values()):.0f}", did]
+    rest = ", ".join(f"{value:.1f}" for value in row.rest)
+    return [*counts, *rates, spent, f"{sum(row.processor.values()):.1f}", did, rest]
 
 
 if __name__ == "__main__":

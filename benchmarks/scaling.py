@@ -98,9 +98,18 @@ def _row(root: Path, receivers: int, workers: int, plan: Plan) -> Row:
 
 def send(root: Path, node: DicomNode, senders: int, images: int) -> tuple[float, float, float]:
     """Send at full speed; return the times of the first C-STORE, the last 0x0000 and the last result."""
-    expected = 2 * images + len(_results(root))
+    return send_from(root, ready_senders(root, node, senders, images), images)
+
+
+def ready_senders(root: Path, node: DicomNode, senders: int, images: int) -> list[Sender]:
+    """Return senders that share new images and wait for their start."""
     files = write_radiographs(root / "sent", images)
-    sending = [Sender(node, 0.0, share) for share in shares(files, senders)]
+    return [Sender(node, 0.0, share) for share in shares(files, senders)]
+
+
+def send_from(root: Path, sending: Sequence[Sender], images: int) -> tuple[float, float, float]:
+    """Start the senders; see `send`."""
+    expected = 2 * images + len(_results(root))
     start = time.time() + LEAD_SECONDS
     for sender in sending:
         sender.start(start)

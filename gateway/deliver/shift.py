@@ -97,6 +97,7 @@ class Shift:
             self._due.clear()
             try:
                 self._put_back()
+                self._deliver()  # whoever wakes has found something due
                 while not self._stopping.is_set() and self._outbox.has_due(self._name):
                     self._deliver()
                 told = ""
@@ -114,7 +115,11 @@ class Shift:
 
     def _deliver(self) -> None:
         self._is_left_over = True
-        self._attempt.run(self._outbox.claim(self._name, self._worker_id, OBJECTS_PER_ROUND))
+        claimed = self._outbox.claim(self._name, self._worker_id, OBJECTS_PER_ROUND)
+        if not claimed:  # another worker was faster
+            self._is_left_over = False
+            return
+        self._attempt.run(claimed)
         self._is_left_over = self._stopping.is_set()
         with self._lock:
             if not self._is_replaced:  # else another shift holds deliveries under the same name

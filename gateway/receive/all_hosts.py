@@ -1,14 +1,15 @@
 """The places of associations over all hosts of one PostgreSQL database; `Places` is exact over one host.
 
 `Admission` takes a place here where several hosts may share the limits. An association costs one short
-transaction; its end costs none: a thread tells of it within `TELL_SECONDS`. A peer that associates again at
-once, at another host, may find its former place still taken: a limit is therefore looked at again for
+transaction, its end a statement at most: a thread tells of ends within `TELL_SECONDS`. A peer that associates
+again at once, at another host, may find its former place still taken: a limit is looked at again for
 `PATIENCE_SECONDS` before it rejects. While the database is away the limits hold for each host.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from threading import Event as Signal
 from threading import Lock, Thread
 from time import monotonic, sleep
@@ -91,21 +92,26 @@ class PlacesOfAllHosts:
         finally:
             self._deciding.release()
 
-    def _exchange(self, address: str | None = None, place: int | None = None) -> Full | None:
+    def _exchange(self, address: str, place: int) -> Full | None:
         """Tell other hosts of the places here; free `place` where others leave none for `address`."""
         found: list[Full] = []
 
         def decide(elsewhere: Counter[str]) -> Counts:
-            full = self._full(elsewhere, address) if address is not None else None
-            if full is not None and place is not None:
+            full = self._full(elsewhere, address)
+            if full is not None:
                 self._here.free(place)
                 found.append(full)
             return self._here.own()
 
+        self._ask(lambda: self._receivers.exchange(decide))
+        return found[0] if found else None
+
+    def _ask(self, question: Callable[[], None]) -> None:
+        """Ask the database, unless it failed a moment ago."""
         if monotonic() < self._away_until:
-            return None
+            return
         try:
-            self._receivers.exchange(decide)
+            question()
         except Retry as retry:
             self._away_until = monotonic() + AWAY_SECONDS
             if not self._is_away:
@@ -113,7 +119,6 @@ class PlacesOfAllHosts:
             self._is_away = True
         else:
             self._is_away = False
-        return found[0] if found else None
 
     def _full(self, elsewhere: Counter[str], address: str) -> Full | None:
         here = self._here.all()
@@ -126,6 +131,6 @@ class PlacesOfAllHosts:
         while not self._ended.is_set():
             with self._deciding:
                 self._changed.clear()
-                self._exchange()
+                self._ask(lambda: self._receivers.tell(self._here.own()))
             self._changed.wait(_LEASE_IS_RENEWED_SECONDS)
             self._ended.wait(TELL_SECONDS)

@@ -15,8 +15,8 @@ from gateway.records import Description
 from gateway.store.schema import instances, pseudonyms
 
 _CHANGE = sa.update(instances).where(instances.c.id == sa.bindparam("image"))
-_PSEUDONYMS = {  # built once, as other writers wait meanwhile; inline: many rows are one statement
-    dialect: insert(pseudonyms).on_conflict_do_nothing().inline()
+_PSEUDONYMS = {  # built once, as other writers wait meanwhile; by RETURNING alone many rows are one statement
+    dialect: insert(pseudonyms).on_conflict_do_nothing().returning(pseudonyms.c.instance_id)
     for dialect, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
 }
 

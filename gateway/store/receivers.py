@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from gateway.store.ledger import Ledger
 from gateway.store.schema import receivers
@@ -21,6 +21,12 @@ _LOCK = 0x6378725F72637672  # an advisory lock of this purpose alone
 _PREPARE = sa.text(
     "SELECT pg_advisory_xact_lock(:lock), set_config('synchronous_commit', 'off', true)"
 ).bindparams(lock=_LOCK)
+_TELL = sa.text("""
+    INSERT INTO receivers (host, number, places, heard_at)
+    SELECT CAST(:host AS bigint), CAST(:number AS int), :places, now()
+    FROM set_config('synchronous_commit', 'off', true)
+    ON CONFLICT (host, number) DO UPDATE SET places = excluded.places, heard_at = excluded.heard_at
+""").bindparams(sa.bindparam("places", type_=sa.JSON))
 _LEASED = receivers.c.heard_at > sa.text(f"now() - interval '{LEASE_SECONDS} seconds'")
 
 Counts = Mapping[str, int]
@@ -54,11 +60,24 @@ class Receivers:
         with self._ledger.transaction() as connection:
             connection.execute(_PREPARE)
             places = dict(decide(self._elsewhere(connection)))
-            row = insert(receivers).values(
-                host=self._host, number=self._number, places=places, heard_at=sa.func.now()
-            )
-            changed = {"places": places, "heard_at": sa.func.now()}
-            connection.execute(row.on_conflict_do_update(index_elements=["host", "number"], set_=changed))
+            connection.execute(_TELL, self._row(places))
+
+    def tell(self, places: Counts) -> None:
+        """Write the associations of this receiver, in one statement.
+
+        Who decides meanwhile counts those of before: it may find one too many, never one too few, where
+        associations have only ended since.
+
+        Raises
+        ------
+        Retry
+            If the database does not answer.
+        """
+        with self._ledger.statement() as connection:
+            connection.execute(_TELL, self._row(dict(places)))
+
+    def _row(self, places: Mapping[str, int]) -> dict[str, Any]:
+        return {"host": self._host, "number": self._number, "places": places}
 
     def leave(self) -> None:
         """Delete this receiver's row, and those that are no longer leased."""

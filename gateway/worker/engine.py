@@ -7,7 +7,8 @@ and `_repair` have one job for each failure beyond that; the job names its failu
 
 Private names of DBOS used here, so that an idle worker rests: `DBOS._registry`, its `get_internal_queue`,
 `Queue._polling_interval_sec`, `_workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC`, and the time for which its
-lock outlives an interval, `_sys_db_postgres.BACKGROUND_JOB_LOCK_IDLE_TIMEOUT_MS`.
+lock outlives an interval, `_sys_db_postgres.BACKGROUND_JOB_LOCK_IDLE_TIMEOUT_MS`; `DBOS._sys_db` and its
+`list_queues`; `_scheduler._STARTUP_FAST_POLL_INTERVAL_SEC`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOS, SetWorkflowID, _sys_db_postgres, _workflow_commands
+from dbos import DBOS, SetWorkflowID, _scheduler, _sys_db_postgres, _workflow_commands
 
 from gateway.deliver.couriers import Couriers
 from gateway.errors import Retry
@@ -60,6 +61,7 @@ UNDER_WAY = ["PENDING", "ENQUEUED", "DELAYED"]
 
 logging.getLogger("dbos").setLevel(logging.ERROR)
 _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC = REST_SECONDS  # delayed workflows, timeouts: there are none
+_scheduler._STARTUP_FAST_POLL_INTERVAL_SEC = REST_SECONDS  # schedules: there are none
 _sys_db_postgres.BACKGROUND_JOB_LOCK_IDLE_TIMEOUT_MS = int(
     3000 * REST_SECONDS
 )  # else it loses a session each
@@ -146,6 +148,7 @@ class Engine:
         with one_at_a_time(self._database):
             DBOS.launch()
         DBOS.register_queue(EARLIER, worker_concurrency=BATCHES_IN_FLIGHT, polling_interval_sec=REST_SECONDS)
+        _look_for_queues_seldom(dbos)
         self._free_orphans()
         self._tasks.upon(self._arrivals, self._collect, HANGS_SECONDS)
         self._tasks.every(BEAT_SECONDS, self._watch, HANGS_SECONDS)
@@ -329,3 +332,18 @@ class Engine:
 def _workflows(**which: Any) -> list[str]:
     found = DBOS.list_workflows(**which, load_input=False, load_output=False)
     return [workflow.workflow_id for workflow in found]
+
+
+def _look_for_queues_seldom(dbos: DBOS) -> None:
+    """Let DBOS rest between looks for new queues, for which it has no setting: it looks every second."""
+    system_database: Any = dbos._sys_db
+    ask, rests_until = system_database.list_queues, float("-inf")
+
+    def list_queues(**which: Any) -> list[Any]:
+        nonlocal rests_until
+        if time.monotonic() < rests_until:
+            return []  # no new ones; those that it knows go on
+        rests_until = time.monotonic() + REST_SECONDS
+        return list(ask(**which))
+
+    system_database.list_queues = list_queues
