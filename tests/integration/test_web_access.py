@@ -104,6 +104,12 @@ def test_who_signs_in_by_the_token_reads_under_the_name_given_there(tmp_path: Pa
         assert 'name="reader" maxlength="64" required value="Ron"' in browser.get(f"/instances/{uid}").text
 
 
+def test_a_wrong_token_is_called_a_token(tmp_path: Path) -> None:
+    with browsing(site_in(tmp_path, token=TOKEN)) as browser:
+        answer = browser.post("/login", data={"secret": "wrong"})
+    assert (answer.status_code, "The token is not right." in answer.text) == (401, True)
+
+
 def test_who_is_wrong_too_often_waits_even_with_the_right_word(guarded: Browser) -> None:
     answers = [sign_in(guarded, secret="wrong") for _ in range(11)]
     assert answers[:9] == [401] * 9

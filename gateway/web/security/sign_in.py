@@ -13,6 +13,7 @@ from gateway.web.security.sessions import COOKIE
 from gateway.web.site import Site
 
 WRONG = "Name and password are not right."
+WRONG_TOKEN = "The token is not right."
 LOCKED_OUT = "Wrong too often. Wait a minute."
 
 
@@ -34,13 +35,14 @@ def routes(site: Site) -> APIRouter:
         reader = site.access.sign_in(request, name.strip(), secret)
         if reader is None:
             locked_out = site.access.is_locked_out(request)
+            wrong = WRONG if site.access.user_names else WRONG_TOKEN
             response: Response = page(
                 request,
                 site,
                 "login.html",
                 target=_own(target),
                 users=site.access.user_names,
-                problem=LOCKED_OUT if locked_out else WRONG,
+                problem=LOCKED_OUT if locked_out else wrong,
             )
             response.status_code = HTTPStatus.TOO_MANY_REQUESTS if locked_out else HTTPStatus.UNAUTHORIZED
             return response
