@@ -13,7 +13,7 @@ from gateway.web.security.sessions import COOKIE
 from gateway.web.site import Site
 
 WRONG = "Name and password are not right."
-WRONG_TOKEN = "The token is not right."
+NOT_THE_WORD = "The token is not right."
 LOCKED_OUT = "Wrong too often. Wait a minute."
 
 
@@ -35,7 +35,7 @@ def routes(site: Site) -> APIRouter:
         reader = site.access.sign_in(request, name.strip(), secret)
         if reader is None:
             locked_out = site.access.is_locked_out(request)
-            wrong = WRONG if site.access.user_names else WRONG_TOKEN
+            wrong = WRONG if site.access.user_names else NOT_THE_WORD
             response: Response = page(
                 request,
                 site,
