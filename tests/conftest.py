@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,8 +21,10 @@ def pytest_configure() -> None:
     """Give the tests an environment of their own.
 
     Settings of whoever runs the tests are none of theirs. What no test captures is dropped: structlog's own
-    renderer draws every local variable of a traceback, and the web server answers nobody meanwhile.
+    renderer draws every local variable of a traceback, and the web server answers nobody meanwhile. Gateways
+    heed the end of their terminal also where `nohup` started the tests.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in [each for each in os.environ if each.startswith("GATEWAY_")]:
         del os.environ[name]
     structlog.configure(processors=[_drop])

@@ -15,10 +15,11 @@ from gateway.store.missing_files import hold
 from gateway.store.objects import Stores
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
-from gateway.worker.ends import End, Settled, bug
+from gateway.worker.ends import End, Settled
 from gateway.worker.outcome import keep_notes, record_outcomes
 from gateway.worker.pipeline import Pipeline
 from gateway.worker.result_rejections import Rejecter
+from gateway.worker.stages import bug
 
 ATTEMPTS_TOGETHER = 3
 """A batch with an image that was begun more often, without an end, is answered image by image."""

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from gateway.dicom.rejection_note import RejectionNote
 from gateway.records import Description, Reason, Stage, State
 from gateway.store.entries import AnswerRecord, StoredInstance
-from gateway.telemetry.events import Event
-from gateway.telemetry.log import log_bug
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +61,3 @@ class Settled:
     seconds: Mapping[Stage, float] = field(default_factory=dict)
     note: RejectionNote | None = None
     patient: tuple[str, ...] = ()
-
-
-def bug(instance: StoredInstance) -> End:
-    """Log the exception that is being handled; return the end of the image that met it."""
-    log_bug(Event.BUG, sop_instance_uid=instance.sop_instance_uid)
-    return End(State.FAILED, Reason.INTERNAL_ERROR, "a bug in the gateway: its log has the traceback")

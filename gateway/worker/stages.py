@@ -38,9 +38,11 @@ from gateway.results.source_header import SourceHeader, source_header
 from gateway.rules.attributes import header_of, of_image
 from gateway.settings import Settings
 from gateway.store.entries import AnswerRecord, StoredInstance
+from gateway.telemetry.events import Event
+from gateway.telemetry.log import log_bug
 from gateway.worker.describe import describe
 from gateway.worker.encode import Encoder, predecessors, record_of, reports_by_model
-from gateway.worker.ends import OUT_OF_MEMORY, UNCHANGED, End, Settled, bug, rejected_by
+from gateway.worker.ends import OUT_OF_MEMORY, UNCHANGED, End, Settled, rejected_by
 from gateway.worker.image import Prepared, answer_for, eligibility_rules, prepare
 from gateway.worker.patient import patient_changes
 from gateway.worker.pseudonym import pseudonym_of
@@ -204,3 +206,9 @@ def _answered_by_other_software(instance: StoredInstance, digest: str) -> bool:
             if pixel_digest(decode(read_source(earlier.path))) == digest:
                 return True
     return False
+
+
+def bug(instance: StoredInstance) -> End:
+    """Log the exception that is being handled; return the end of the image that met it."""
+    log_bug(Event.BUG, sop_instance_uid=instance.sop_instance_uid)
+    return End(State.FAILED, Reason.INTERNAL_ERROR, "a bug in the gateway: its log has the traceback")

@@ -35,11 +35,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_chests(folder: Path, chest: np.ndarray, count: int) -> None:
-    """Write variants of a chest: other exposures, other noise."""
+    """Write variants of a chest: other framings and exposures, other noise."""
     folder.mkdir()
     rng = np.random.default_rng(7)
     for number in range(count):
-        exposed = 255 * (chest / 255) ** rng.uniform(0.9, 1.15) + rng.normal(0, 2, chest.shape)
+        top, left, bottom, right = rng.integers(0, 24, 4)
+        rows, columns = chest.shape
+        box = (left, top, columns - right, rows - bottom)
+        framed = Image.fromarray(chest).resize((columns, rows), box=box)
+        exposed = 255 * (np.asarray(framed) / 255) ** rng.uniform(0.9, 1.15) + rng.normal(0, 2, chest.shape)
         Image.fromarray(exposed.clip(0, 255).astype(np.uint8)).save(folder / f"{number:02}.png")
 
 
