@@ -17,6 +17,7 @@ from pydicom import Dataset
 from gateway.commissioning.given import Given
 from gateway.dicom import header
 from gateway.errors import GatewayError, Reject
+from gateway.imaging.copies import ALIKE, THUMBNAIL, centred
 from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.imaging.fingerprint import pixel_digest
 from gateway.records import Ineligible
@@ -26,11 +27,6 @@ from gateway.worker.predict import is_picture, prepare_file
 from gateway.worker.source_file import read_source
 
 COPY, SAME_PATIENT = "copy of another image", "another image of the same patient"
-
-ALIKE = 0.998
-"""Correlation of the thumbnails of two copies; those of two patients of JSRT or Hannover reach 0.963."""
-
-_THUMBNAIL = 28
 
 Floats = NDArray[np.float32]
 
@@ -71,10 +67,10 @@ class Candidate:
     @cached_property
     def thumbnail(self) -> Floats:
         """The picture on 28 × 28 pixels with mean 0 and length 1: products are correlations."""
-        side = self.grey.shape[0] // _THUMBNAIL
-        small = self.grey.reshape(_THUMBNAIL, side, _THUMBNAIL, side).mean((1, 3)).ravel()
-        centred = small - small.mean()
-        return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32)
+        side = self.grey.shape[0] // THUMBNAIL
+        small = self.grey.reshape(THUMBNAIL, side, THUMBNAIL, side).mean((1, 3))
+        (row,) = centred(small[None])
+        return np.asarray(row)
 
 
 class LeftOut(NamedTuple):
@@ -134,7 +130,7 @@ def decode_all(headers: Iterable[Header], rules: EligibilityRules, advance: Call
 def copies_of(image: Candidate, others: Iterable[Candidate]) -> list[Candidate]:
     """Return the images that show the same picture, perhaps in another compression, size or brightness."""
     return [
-        each for each in others if each.digest == image.digest or each.thumbnail @ image.thumbnail > ALIKE
+        each for each in others if each.digest == image.digest or each.thumbnail @ image.thumbnail >= ALIKE
     ]
 
 

@@ -1,4 +1,4 @@
-"""How an association that the gateway requested ends early: each exception is a sentence about the node."""
+"""Exceptions by which an association that the gateway requested ends early, in words about the node."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Web(Section):
     """Users, as {name: radiologist, password: HASH, roles: [reader]}; `gateway hash-password` prints the
     hash. viewer looks; reader also gives feedback, uploads and downloads; administrator looks, retries and
     sends again. Without roles a user is reader and administrator."""
-    show_patient: Annotated[Literal[False, "signed-in"], BeforeValidator(lambda value: _off(value))] = False
+    show_patient: Annotated[Literal[False, "signed-in"], BeforeValidator(_off)] = False
     """Show name, ID, accession number, sex and age of patients on worklist and report: false, or signed-in
     for users with a password. The database then holds them until the image's file is deleted."""
     time_zone: str | None = None

@@ -44,7 +44,7 @@ PAUSE_SECONDS = 0.05  # between two transactions, for the same reason
 SWEEP_SECONDS = 86_400.0  # between two searches of a store for orphans: it is listed whole
 LOOKED_THROUGH = 100_000  # events since a worker began, for the last one before
 DAY_SECONDS = 86_400.0
-"""How far ahead the clock may be of what has passed, and for how long ages are not believed beyond it."""
+"""Seconds that the clock may be ahead of what has passed; ages are not believed for as many beyond that."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 

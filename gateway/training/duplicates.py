@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.imaging.copies import ALIKE, centred
 from gateway.training.pixels import Progress, load_thumbnails
 from gateway.training.samples import Sample
-
-ALIKE = 0.998  # least correlation of the thumbnails of two copies
 
 
 def without_copies(samples: list[Sample], cache: Path, progress: Progress) -> list[Sample]:
@@ -35,7 +34,7 @@ def without_copies(samples: list[Sample], cache: Path, progress: Progress) -> li
 
 def _first_copies(thumbnails: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return bool (n,): whether each thumbnail of float32 (n, side, side) is the first of its copies."""
-    rows = _centred(thumbnails)
+    rows = centred(thumbnails)
     first = np.ones(len(rows), np.bool_)
     for start in range(0, len(rows), 1024):
         block = rows[start : start + 1024]
@@ -43,11 +42,3 @@ def _first_copies(thumbnails: NDArray[np.float32]) -> NDArray[np.bool_]:
         earlier = np.tril(alike, start - 1)
         first[start : start + len(block)] = ~earlier.any(axis=1)
     return first
-
-
-def _centred(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return one row of norm 1 and mean 0 for each thumbnail: products of rows are correlations."""
-    rows = thumbnails.reshape(len(thumbnails), -1)
-    centred = rows - rows.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.asarray(centred / np.maximum(lengths, 1e-6), np.float32)

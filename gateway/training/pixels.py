@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gateway.errors import ConfigurationError
+from gateway.imaging.copies import THUMBNAIL
 from gateway.imaging.preprocess import SIDE, to_model_input
-
-THUMBNAIL = 28  # side in pixels
 
 Progress = Callable[[int, int, str], None]  # done, total, activity
 

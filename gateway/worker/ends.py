@@ -1,4 +1,4 @@
-"""How an image ends: with the answers of the models, or with the reason for none.
+"""The end of an image: the answers of the models, or the reason for none.
 
 The stages return an end, `outcome` records it.
 """

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from gateway import __version__
 
-REVISION = "10506edea4e5"
+REVISION = "15bc4d3b9d7d"
 SOFTWARE_VERSION = f"{__version__}+{REVISION}"
 
 _PACKAGE = Path(__file__).parents[1]
 _FOLDERS = ("dicom", "imaging", "model", "records", "results")
-_MODULES = ("worker/encode.py", "worker/pipeline.py", "worker/source_file.py", "worker/stages.py")
+_WORKER = ("answering", "encode", "ends", "image", "inference", "pipeline", "source_file", "stages")
+_MODULES = tuple(f"worker/{name}.py" for name in _WORKER)
 _LINE = re.compile(r'^REVISION = "[0-9a-f]*"$', re.MULTILINE)
 
 

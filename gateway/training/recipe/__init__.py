@@ -19,7 +19,20 @@ from gateway.training.recipe.sources import DataSource, DetectorSource, MaskSour
 from gateway.training.recipe.stages import Augmentation, LungStep, TrainingStage, is_file
 
 
-class Recipe(Frozen):
+class _Shared(Frozen):
+    """What the recipes of both networks say."""
+
+    name: str
+    version: str
+    root: Path = Path()
+    out: Path
+    seed: int = 1
+    device: str = "auto"
+    data: tuple[TrainingData, ...] = ()
+    licence: str = ""
+
+
+class Recipe(_Shared):
     """The settings of `gateway train`; `config/train.yaml` explains every key.
 
     Attributes
@@ -31,12 +44,6 @@ class Recipe(Frozen):
     """
 
     kind: Literal["classifier"] = "classifier"
-    name: str
-    version: str
-    root: Path = Path()
-    out: Path
-    seed: int = 1
-    device: str = "auto"
     compiled: bool = False
     lungs: LungStep | None = None
     sources: tuple[DataSource, ...]
@@ -44,8 +51,6 @@ class Recipe(Frozen):
     augmentations: dict[str, Augmentation]
     stages: tuple[TrainingStage, ...]
     test: Test | None = None
-    data: tuple[TrainingData, ...] = ()
-    licence: str = ""
     intended_use: str = ""
     procedure: str = ""
     limits: str = ""
@@ -103,7 +108,7 @@ class Recipe(Frozen):
         return self
 
 
-class LungRecipe(Frozen):
+class LungRecipe(_Shared):
     """The settings of `gateway train` for the lung network; `config/train-lungs.yaml` explains every key.
 
     Attributes
@@ -117,20 +122,12 @@ class LungRecipe(Frozen):
     """
 
     kind: Literal["lungs"]
-    name: str
-    version: str
-    root: Path = Path()
-    out: Path
-    seed: int = 1
-    device: str = "auto"
     masks: tuple[MaskSource, ...]
     without_lungs: tuple[DetectorSource, ...] = ()
     looks: tuple[Path, ...] = ()
     shares: tuple[float, float, float] = (0.6, 0.15, 0.25)
     augmentation: Augmentation
     stage: TrainingStage
-    data: tuple[TrainingData, ...] = ()
-    licence: str = ""
 
 
 def read_recipe(path: Path) -> Recipe | LungRecipe:

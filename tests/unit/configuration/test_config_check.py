@@ -16,13 +16,6 @@ from gateway.errors import ConfigurationError
 from gateway.settings import Settings
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
-        monkeypatch.delenv(name)
-
-
 def checked(tmp_path: Path, text: str) -> tuple[list[str], list[str]]:
     """Return the errors and the warnings."""
     file, warnings = tmp_path / "settings.yaml", list[str]()

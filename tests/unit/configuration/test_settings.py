@@ -1,16 +1,14 @@
 """The settings: one file and the environment, all problems at once."""
 
-import os
 import re
 from pathlib import Path
 
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from gateway.configuration.commented_file import commented_file, field_docstrings
 from gateway.configuration.secrets import without_secrets
-from gateway.configuration.settings_file import DEFAULT_FILE, check_settings, load_settings
+from gateway.configuration.settings_file import DEFAULT_FILE, load_settings
 from gateway.errors import ConfigurationError
 from gateway.settings import (
     FolderDestination,
@@ -19,22 +17,10 @@ from gateway.settings import (
     StowDestination,
     Syslog,
 )
+from tests.support.settings_files import told_of, write
 
 REPOSITORY = Path(__file__).parents[3]
 RITA = {"name": "Rita", "password": f"scrypt$15${32 * '0'}${64 * '0'}"}
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
-        monkeypatch.delenv(name)
-
-
-def write(tmp_path: Path, content: object) -> Path:
-    file = tmp_path / "settings.yaml"
-    file.write_text(yaml.safe_dump(content))
-    return file
 
 
 def test_without_a_file_the_embedded_defaults_serve(tmp_path: Path) -> None:
@@ -118,17 +104,6 @@ def test_data_dir_is_where_its_file_is(tmp_path: Path, monkeypatch: pytest.Monke
     assert load_settings(beside).data_dir == tmp_path / "there"
 
 
-def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEWAY_SCP__PORT", "4242")
-    settings = load_settings(write(tmp_path, {"scp": {"port": 1, "ae_title": "MINE"}}))
-    assert (settings.scp.port, settings.scp.ae_title) == (4242, "MINE")
-
-
-def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEWAY_CONFIG", str(write(tmp_path, {"workers": 3})))
-    assert load_settings().workers == 3
-
-
 def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     wrong = {"scp": {"port": 70000, "ae_title": "A" * 17, "colour": 1}, "modle": {}, "results": {"sr": "x"}}
     with pytest.raises(ConfigurationError) as caught:
@@ -185,12 +160,6 @@ def test_the_first_matching_route_counts(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, {"destinations": destinations, "routes": routes}))
     assert settings.destinations_for("MODALITY1") == ("b",)
     assert settings.destinations_for("PACS") == ("a", "b")
-
-
-def test_a_variable_that_is_not_json_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEWAY_DESTINATIONS", "outbox")
-    with pytest.raises(ConfigurationError, match="destinations"):
-        load_settings()
 
 
 def test_only_asterisk_and_question_mark_are_wildcards(tmp_path: Path) -> None:
@@ -283,12 +252,6 @@ TOLD = {
 }
 
 
-def told_of(file: Path) -> list[str]:
-    with pytest.raises(ConfigurationError) as caught:
-        check_settings(file)
-    return str(caught.value).splitlines()
-
-
 def test_a_check_tells_everything_that_is_wrong_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text(WRONG)
@@ -302,65 +265,6 @@ def test_a_check_tells_everything_that_is_wrong_with_its_line(tmp_path: Path) ->
     assert "short" not in str(told)
 
 
-def test_a_problem_of_the_environment_names_its_variable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GATEWAY_SCP__PORT", "many")
-    monkeypatch.setenv("GATEWAY_DESTINATIONS", "outbox")
-    told = told_of(write(tmp_path, {"scp": {"port": 1}, "workers": 0}))
-    assert [line.split(":")[0] for line in told] == ["destinations", "scp.port", "workers"]
-    assert "from GATEWAY_DESTINATIONS in the environment" in told[0]
-    assert "from GATEWAY_SCP__PORT in the environment" in told[1]
-
-
-def test_a_variable_that_is_no_json_is_told_at_any_depth(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GATEWAY_SCP__PEERS", "MODALITY1")
-    monkeypatch.setenv("GATEWAY_SCP__TRUSTED_PROXIES", "10.1.2.3")
-    monkeypatch.setenv("GATEWAY_SCP__PORT", "many")
-    told = told_of(write(tmp_path, {}))
-    assert [line.partition(" (")[0] for line in told] == [
-        "scp.peers: must hold JSON",
-        "scp.trusted_proxies: must hold JSON",
-        "scp.port: must be a whole number, not 'many'",
-    ]
-    assert "from GATEWAY_SCP__PEERS in the environment" in told[0]
-
-
-@pytest.mark.parametrize(
-    ("value", "problem"),
-    [
-        ("", "must not be empty"),
-        ("$HOME/gateway", "$HOME is not replaced; write the value itself"),
-        ("~nobody-here/gateway", "~nobody-here is nobody's home on this machine"),
-    ],
-)
-def test_a_path_of_the_environment_that_cannot_be_meant_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, problem: str
-) -> None:
-    monkeypatch.setenv("GATEWAY_DATA_DIR", value)
-    (told,) = told_of(write(tmp_path, {}))
-    assert told.startswith(f"data_dir: {problem}")
-
-
-def test_a_secret_of_the_environment_may_begin_with_a_dollar(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GATEWAY_WEB__TOKEN", "$abcdefghijklmnop")
-    settings = load_settings(write(tmp_path, {}))
-    assert settings.web.token is not None
-
-
-def test_null_in_the_environment_takes_a_value_of_the_file_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GATEWAY_MODEL__THREADS", "null")
-    monkeypatch.setenv("GATEWAY_MODEL__PROFILE", "null")
-    model = load_settings(write(tmp_path, {"model": {"threads": 3, "profile": "profiles/a"}})).model
-    assert (model.threads, model.profile) == (None, None)
-
-
 def test_a_clients_key_is_found_beside_the_settings_file(tmp_path: Path) -> None:
     (tmp_path / "client.pem").write_text("")
     ehr = {"name": "ehr", "kind": "fhir", "url": "https://ehr.example/fhir", "client_key": "client.pem"}
@@ -369,14 +273,6 @@ def test_a_clients_key_is_found_beside_the_settings_file(tmp_path: Path) -> None
         write(tmp_path, {"destinations": [ehr], "routes": [{"to": ["ehr"]}], "results": {"fhir": {}}})
     )
     assert settings.destinations[0].client_key == tmp_path / "client.pem"  # type: ignore[union-attr]
-
-
-def test_settings_that_fit_together_only_with_the_environment_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GATEWAY_WEB__TOKEN", "0123456789abcdef")
-    told = told_of(write(tmp_path, {"web": {"bind": "0.0.0.0"}, "workers": 0}))  # noqa: S104
-    assert [line.split(":")[0] for line in told] == ["workers"]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ def test_the_revision_is_that_of_the_files() -> None:
     [
         *("dicom/character_sets.py", "imaging/eligibility.py", "imaging/grayscale.py", "model/abstention.py"),
         *("results/content_tree.py", "results/picture.py", "worker/pipeline.py", "records/model.py"),
+        *("worker/answering.py", "worker/ends.py", "worker/image.py", "worker/inference.py"),
+        *("worker/encode.py", "worker/source_file.py", "worker/stages.py"),
     ],
 )
 def test_a_change_of_a_file_changes_it(package: Path, file: str) -> None:
