@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1, RLELossless
+from pydicom.uid import (
+    UID,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000Lossless,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from gateway.dicom import header
 from gateway.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from gateway.errors import Reject
 from gateway.imaging.encapsulated import decode_codestream
 from gateway.imaging.image_pixel import ImagePixel
+from gateway.imaging.jpeg import FrameHeader
 from gateway.imaging.stored_values import Cells, StoredValues, as_coded, as_stored
 from gateway.records import Reason
 
 _CELLS_KEPT = (RLELossless, JPEGLossless, JPEGLosslessSV1)  # these codecs restore every bit of a cell
+_CELLS_KEPT_WHOLE = (JPEGLSLossless, JPEG2000Lossless, HTJ2KLossless, HTJ2KLosslessRPCL)
+"""These do where the codestream is as deep as Bits Allocated; a lesser depth is that of the stored value."""
 
 
 def pixel_data(ds: Dataset) -> bytes:
@@ -42,9 +54,17 @@ def read_stored_values(ds: Dataset, data: bytes, image_pixel: ImagePixel) -> Sto
         cells, surplus = _native(data, transfer_syntax_uid.is_little_endian, image_pixel)
         return as_stored(cells, image_pixel, step + surplus)
     cells, coded = decode_codestream(data, transfer_syntax_uid, image_pixel)
-    if transfer_syntax_uid in _CELLS_KEPT and coded.precision <= image_pixel.bits_allocated:
+    if _restores_cells(transfer_syntax_uid, coded, image_pixel):
         return as_stored(cells, image_pixel, step)
     return as_coded(cells, coded, image_pixel, step)
+
+
+def _restores_cells(transfer_syntax_uid: UID, coded: FrameHeader, image_pixel: ImagePixel) -> bool:
+    """Tell whether the codestream holds whole pixel cells, with all bits beside the stored value."""
+    if transfer_syntax_uid in _CELLS_KEPT:
+        return coded.precision <= image_pixel.bits_allocated
+    whole = coded.precision == image_pixel.bits_allocated and coded.signed <= image_pixel.signed
+    return whole and transfer_syntax_uid in _CELLS_KEPT_WHOLE
 
 
 def _transfer_syntax_uid(ds: Dataset) -> UID:

@@ -137,11 +137,22 @@ def test_overshoot_of_lossy_coding_stays_white() -> None:
     assert np.abs(difference).max() < 0.1 * 65535
 
 
-def test_bits_beside_the_stored_value_are_dropped_after_jpeg_lossless() -> None:
-    pixels = ramp(12)
-    encoded = imagecodecs.jpeg_encode(pixels | 0x8000, lossless=True, predictor=1, bitspersample=16)
-    ds = _compressed(tiny_image(pixels, 12), uid.JPEGLosslessSV1, encoded)
-    assert grey(ds) == grey(tiny_image(pixels, 12))
+WHOLE_CELLS = ["JPEG Lossless", "JPEG Lossless SV1", "JPEG-LS"]
+WHOLE_CELLS += ["JPEG 2000 reversible", "HTJ2K reversible", "HTJ2K RPCL"]
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("name", WHOLE_CELLS)
+def test_bits_beside_the_stored_value_are_dropped_after_lossless_coding(name: str, signed: bool) -> None:
+    """An overlay in bit 15, and a value in the middle of the cell, are coded with the whole cell."""
+    syntax, encode = LOSSLESS[name]
+    values = ramp(12).astype(np.int64) - (2048 if signed else 0)
+    patterns = (values & 0xFFF).astype(np.uint16)
+    overlay = (patterns % 3 == 0).astype(np.uint16) << 15
+    for high_bit, cells in ((11, patterns | overlay), (13, patterns << 2 | overlay)):
+        ds = _compressed(tiny_image(values, 12, signed), syntax, encode(cells, 16))
+        ds.HighBit = high_bit
+        assert grey(ds) == grey(tiny_image(values, 12, signed))
 
 
 @pytest.mark.parametrize("bits", [12, 16])
