@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,16 @@ from gateway.commands.console import err, out, warn
 from gateway.commands.opening import open_ledger_to_change, versions_of
 from gateway.commands.options import Config
 from gateway.errors import ConfigurationError, GatewayError
+
+if TYPE_CHECKING:
+    from gateway.worker.reprocess import Reprocessed
+
+Uids = Annotated[list[str] | None, typer.Argument(metavar="[UID]...", help="SOP Instance UIDs of images.")]
+Study = Annotated[str | None, typer.Option(help="All images of this Study Instance UID.")]
+Since = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="All received since then, local time."),
+]
 
 
 def retry(
@@ -35,14 +45,9 @@ def retry(
 
 
 def resend(
-    uids: Annotated[
-        list[str] | None, typer.Argument(metavar="[UID]...", help="SOP Instance UIDs of images.")
-    ] = None,
-    study: Annotated[str | None, typer.Option(help="All images of this Study Instance UID.")] = None,
-    since: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="All received since then, local time."),
-    ] = None,
+    uids: Uids = None,
+    study: Study = None,
+    since: Since = None,
     destination: Annotated[
         str | None,
         typer.Option(
@@ -85,9 +90,7 @@ def resend(
 
 
 def give_up(
-    uids: Annotated[
-        list[str] | None, typer.Argument(metavar="[UID]...", help="SOP Instance UIDs of images.")
-    ] = None,
+    uids: Uids = None,
     waiting: Annotated[
         bool, typer.Option("--waiting", help="All images that wait for a file that the store does not have.")
     ] = False,
@@ -112,15 +115,46 @@ def give_up(
         raise GatewayError("nothing to give up: the store has every file")
 
 
-def reprocess(uid: str, config: Config = None) -> None:
-    """Let the present model and configuration answer an image again, in place of an earlier answer."""
+def reprocess(
+    uids: Uids = None,
+    study: Study = None,
+    since: Since = None,
+    config: Config = None,
+) -> None:
+    """Let the present model and configuration answer images again, in place of an earlier answer.
+
+    Of a study, or of all received since a day, images that have an answer.
+    """
+    from gateway.store.queries.images import Images
+    from gateway.store.requeue import Selection
     from gateway.worker.inference import open_predictor
     from gateway.worker.reprocess import reprocess as begin
+    from gateway.worker.reprocess import reprocess_all
 
+    many = study is not None or since is not None
+    if bool(uids) == many:
+        raise ConfigurationError("state SOP Instance UIDs of images; or --study, --since or both")
     settings, ledger = open_ledger_to_change(config, "reprocess")
-    versions = versions_of(ledger, uid)
-    told = begin(settings, ledger, versions, open_predictor(settings).identity)
-    out.print(f"{uid}: {told}", highlight=False, soft_wrap=True)
+    given = {uid: versions_of(ledger, uid) for uid in uids or ()}
+    model = open_predictor(settings).identity
+    for uid, versions in given.items():
+        out.print(f"{uid}: {begin(settings, ledger, versions, model)}", highlight=False, soft_wrap=True)
+    if many:
+        chosen = Selection((), study, since.astimezone() if since else None).condition
+        _tell(reprocess_all(settings, ledger, Images(ledger).answered(chosen), model))
+
+
+def _tell(many: Reprocessed) -> None:
+    for problem in many.problems:
+        err.print(problem, highlight=False, soft_wrap=True)
+    counts = (
+        f"{many.again} images are answered again{'' if many.worker_runs else ' once a worker runs'}",
+        f"{many.same} have their answer by this model, configuration and revision",
+        f"{len(many.problems)} cannot be answered again",
+    )
+    out.print("; ".join(counts), highlight=False, soft_wrap=True)
+    if not many.again and not many.same:
+        raise GatewayError("nothing to answer again: no image with an answer")
 
 
 def _fail_unrouted(titles: Sequence[str]) -> None:

@@ -192,6 +192,8 @@ def test_wrong_requests_are_answered_in_one_line(tmp_path: Path) -> None:
         (["retry"], 2, "state the SOP Instance UID of an image, or --failed"),
         (["retry", "1.2", "--failed"], 2, "state the SOP Instance UID of an image, or --failed"),
         (["retry", "1.2"], 1, "1.2: no image with this SOP Instance UID was received"),
+        (["reprocess"], 2, "state SOP Instance UIDs of images; or --study, --since or both"),
+        (["reprocess", "--study", "1.2"], 1, "nothing to answer again: no image with an answer"),
         (["reprocess", "1.2"], 1, "1.2: no image with this SOP Instance UID was received"),
     ):
         done = gateway.command(*arguments)
@@ -240,8 +242,12 @@ def test_another_configuration_answers_again_and_names_what_it_replaces(
     first = {each["kind"]: each for each in image(gateway, uid)["results"]}
     gateway.configure(model={"threshold": 0.123})
     gateway.start()
-    done = gateway.command("reprocess", uid)
-    assert (done.returncode, done.stdout) == (0, f"{uid}: is answered again\n"), done.stderr
+    done = gateway.command("reprocess", "--study", image(gateway, uid)["study_instance_uid"])
+    assert (done.returncode, done.stdout) == (
+        0,
+        "1 images are answered again; 0 have their answer by this model, configuration and revision; "
+        "0 cannot be answered again\n",
+    ), done.stderr
     wait_for(lambda: len(gateway.events("inferred")) == 2)
     wait_for(lambda: image(gateway, uid)["state"] == "delivered")
     results = image(gateway, uid)["results"]

@@ -9,16 +9,17 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.errors import GatewayError
-from gateway.records import ModelIdentity, State
+from gateway.records import ModelIdentity, Reason, State
 from gateway.settings import Settings
+from gateway.store.requeue import Selection
 from gateway.store.schema import answers, instances
 from gateway.store.workers import Workers
 from gateway.web.api.health import STAND_IN, engines_of
 from gateway.web.site import Site
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.inference import open_predictor
-from gateway.worker.reprocess import reprocess
-from tests.support.site import add_answer
+from gateway.worker.reprocess import Reprocessed, reprocess, reprocess_all
+from tests.support.site import add_answer, add_image, days_ago
 
 
 @cache
@@ -93,6 +94,47 @@ def test_without_a_worker_it_says_so(site: Site) -> None:
     Workers(site.ledger).beat("here-1", "life", present)
     Workers(site.ledger).beat("here-1", "life")  # it stops
     assert ask(site, uid) == "is answered again once a worker runs"
+
+
+def test_a_window_is_moved_over_in_one_go(site: Site) -> None:
+    """Images with an answer of another model are queued; one that has its answer, and others, are left."""
+    present = answering_of(site.settings, model())
+    uids = {number: add_answer(site, number).sop_instance_uid for number in range(1, 6)}
+    changes: dict[int, dict[str, Any]] = {
+        1: {"received_at": days_ago(40)},
+        3: {"reason": Reason.REJECTED, "detail": "rejected by a note"},
+        4: {"file_deleted_at": days_ago(1)},
+    }
+    with site.ledger.transaction() as connection:
+        connection.execute(sa.update(instances).values(state=State.DELIVERED))
+        for number, values in changes.items():
+            this = instances.c.sop_instance_uid == uids[number]
+            connection.execute(sa.update(instances).where(this).values(values))
+        newest = sa.select(sa.func.max(answers.c.id)).scalar_subquery()
+        connection.execute(sa.update(answers).values(configuration="of an earlier model"))
+        same = {"configuration": configuration_hash(present)}
+        connection.execute(sa.update(answers).where(answers.c.id == newest).values(same))
+    waiting = add_image(site, 6).sop_instance_uid
+    Workers(site.ledger).beat("here-1", "life", present)
+
+    chosen = Selection((), None, days_ago(7)).condition
+    moved = reprocess_all(site.settings, site.ledger, site.images.answered(chosen), model())
+
+    problems = (
+        f"{uids[3]}: rejected by a note; it gets no answer any more",
+        f"{uids[4]}: its file has been deleted; send it again first",
+    )
+    assert moved == Reprocessed(again=1, same=1, problems=problems, worker_runs=True)
+    received = {uid for uid in (*uids.values(), waiting) if state(site, uid) == State.RECEIVED}
+    assert received == {uids[2], waiting}
+
+
+def test_a_worker_with_other_settings_ends_a_window_before_its_first_image(site: Site) -> None:
+    uid, present = answered(site, threshold=0.123)
+    Workers(site.ledger).beat("here-1", "life", present | {"threshold": 0.9})
+    with pytest.raises(GatewayError, match=r"^a running worker answers with threshold 0\.9"):
+        reprocess_all(site.settings, site.ledger, [uid], model())
+    assert state(site, uid) == State.DELIVERED
 
 
 def test_health_names_the_engines_of_the_workers(site: Site) -> None:

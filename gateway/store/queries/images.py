@@ -103,6 +103,12 @@ class Images:
             rows = connection.execute(query.order_by(instances.c.id.desc())).all()
             return [self._view(connection, row) for row in rows]
 
+    def answered(self, chosen: sa.ColumnElement[bool]) -> list[str]:
+        """Return the SOP Instance UIDs of the chosen images that have an answer, the oldest first."""
+        query = sa.select(instances.c.sop_instance_uid).where(chosen, instances.c.answer_id.is_not(None))
+        with self._ledger.transaction() as connection:
+            return list(dict.fromkeys(connection.scalars(query.order_by(instances.c.received_at))))
+
     def shown(self, sop_instance_uid: str) -> ImageView | None:
         """Return the newest data set under this UID that has an answer, else the newest; None of none."""
         return shown_of(self.versions(sop_instance_uid))

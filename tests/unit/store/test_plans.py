@@ -176,6 +176,8 @@ OPERATIONS: dict[str, Callable[[Ledger, Path], object]] = {
     "orphans": find_orphans,
     "withdraw messages": withdraw_messages,
     "retry one": lambda ledger, _: Requeue(ledger).retry("1.2.1"),
+    "answered since": lambda ledger, _: Images(ledger).answered(Selection((), None, yesterday()).condition),
+    "answered of a study": lambda ledger, _: Images(ledger).answered(Selection((), "1.2.3").condition),
     "reprocess one": lambda ledger, _: Requeue(ledger).reprocess("1.2.1"),
     "resend two": lambda ledger, _: Requeue(ledger).resend(
         Selection(("1.2.1", "1.2.2")), lambda *_: (PACS, "another")
