@@ -57,14 +57,18 @@ def _deleted(time: datetime | None) -> str:
     return f", deleted at {local(time)}" if time else ""
 
 
+def _earlier(superseded_at: datetime | None) -> str:
+    return " (superseded)" if superseded_at else ""
+
+
 def _results(image: ImageView) -> Iterator[str]:
     for result in image.results:
-        earlier = " (superseded)" if result.superseded_at else ""
-        yield f"{result.kind.upper():<10} {result.path}{earlier}{_deleted(result.deleted_at)}"
+        earlier, deleted = _earlier(result.superseded_at), _deleted(result.deleted_at)
+        yield f"{result.kind.upper():<10} {result.path}{earlier}{deleted}"
     for delivery in image.deliveries:
         error = f": {delivery.last_error}" if delivery.last_error else ""
         tries = f"{delivery.attempts} attempt{'' if delivery.attempts == 1 else 's'}"
-        what = f"{delivery.kind.upper()} to {delivery.destination}"
+        what = f"{delivery.kind.upper()} to {delivery.destination}{_earlier(delivery.superseded_at)}"
         yield f"delivery   {what}: {delivery.state}, {tries}{error}"
 
 

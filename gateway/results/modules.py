@@ -57,7 +57,7 @@ def shared_modules(
     result.Modality = modality
     result.SeriesInstanceUID = series_uid(sop_instance_uid)
     result.SeriesNumber = _series_number(source.dataset, number)
-    result.SeriesDescription = _series_description(source.dataset, answer.view)
+    result.SeriesDescription = _series_description(source.dataset, answer)
     result.InstanceNumber = 1
     result.ContentQualification = "RESEARCH"
     _times(result, local_time(source, answer))
@@ -98,12 +98,19 @@ def _series_number(header: Dataset, number: int) -> int:
     return series_number if series_number <= _LARGEST_INTEGER_STRING else _FIRST_SERIES_NUMBER + number
 
 
-def _series_description(header: Dataset, view: str) -> str:
-    """Return the warning, and the image that is meant: its view, Series Number and Instance Number."""
+def _series_description(header: Dataset, answer: Answer) -> str:
+    """Return the warning, the image that is meant, and the model's version.
+
+    The image is told by its view, Series Number and Instance Number. A study may hold the results of several
+    models, which differ in nothing else that a list of series shows. What does not fit is left out, the
+    version first.
+    """
     numbers = [str(header[each].value) for each in ("SeriesNumber", "InstanceNumber") if each in header]
-    image = f"{'image' if view == 'unknown' else view} {'/'.join(numbers)}".strip()
-    description = f"{SERIES_DESCRIPTION}: {image}"
-    return description if len(description) <= _LONG_STRING else f"{SERIES_DESCRIPTION}: {view}"
+    image = f"{'image' if answer.view == 'unknown' else answer.view} {'/'.join(numbers)}".strip()
+    version = f"v{long_string(answer.model.version)}"
+    descriptions = [f"{SERIES_DESCRIPTION}: {each}" for each in (f"{image}, {version}", image)]
+    fitting = (each for each in descriptions if len(each) <= _LONG_STRING)
+    return next(fitting, f"{SERIES_DESCRIPTION}: {answer.view}")
 
 
 def _patient_and_study(result: Dataset, header: Dataset) -> None:

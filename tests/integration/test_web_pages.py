@@ -14,6 +14,7 @@ import requests
 from PIL import Image
 from structlog.testing import capture_logs
 
+from gateway.commands.history import account_of
 from gateway.imaging.decode import decode
 from gateway.store.entries import ImageIdentity
 from gateway.store.refusals import Refusal
@@ -129,6 +130,19 @@ def test_another_answer_loads_the_whole_report_again(site: Site, browser: Browse
     Requeue(site.ledger).reprocess(uid)
     answer_again(site, threshold=0.25)
     assert browser.get(f"/instances/{uid}/status", params=seen).headers["HX-Refresh"] == "true"
+
+
+def test_deliveries_of_an_earlier_answer_are_told_apart(site: Site, browser: Browser) -> None:
+    uid = add_answer(site, 1, dx()).sop_instance_uid
+    Requeue(site.ledger).reprocess(uid)
+    answer_again(site, 2, version="2.0.0")
+    (image,) = site.images.versions(uid)
+    earlier = [each for each in image.deliveries if each.superseded_at]
+    assert 0 < len(earlier) < len(image.deliveries)
+    for told in (browser.get(f"/instances/{uid}").text, account_of(image)):
+        assert told.count("(superseded)") >= len(earlier)
+    asked = browser.get(f"/api/instances/{uid}").json()["deliveries"]
+    assert [each for each in asked if each["superseded_at"]] == asked[: len(earlier)]
 
 
 def test_pictures_that_wait_keep_nothing_else_waiting(site: Site, browser: Browser) -> None:

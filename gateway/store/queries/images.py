@@ -228,15 +228,17 @@ def _deliveries(connection: sa.Connection, instance_id: int) -> tuple[DeliveryVi
             deliveries.c.attempts,
             sa.func.coalesce(deliveries.c.last_error, away),
             deliveries.c.state_at,
+            answers.c.superseded_at,
         )
         .join(results, results.c.id == deliveries.c.result_id)
+        .join(answers, answers.c.id == results.c.answer_id)
         .outerjoin(destinations, destinations.c.name == deliveries.c.destination)
         .where(results.c.instance_id == instance_id)
         .order_by(deliveries.c.id)
     )
     return tuple(
-        DeliveryView(destination, kind, DeliveryState(state), attempts, error, state_at)
-        for destination, kind, state, attempts, error, state_at in connection.execute(query)
+        DeliveryView(destination, kind, DeliveryState(state), *rest)
+        for destination, kind, state, *rest in connection.execute(query)
     )
 
 

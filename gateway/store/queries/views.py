@@ -111,7 +111,7 @@ class ResultView:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """State of one result at one destination."""
+    """State of one result at one destination; superseded with its answer."""
 
     destination: str
     kind: str
@@ -119,6 +119,7 @@ class DeliveryView:
     attempts: int
     last_error: str | None
     state_at: datetime
+    superseded_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Result(BaseModel):
 
 
 class Delivery(BaseModel):
-    """The state of one result at one destination."""
+    """The state of one result at one destination; superseded with its answer."""
 
     destination: str
     kind: str
@@ -45,6 +45,7 @@ class Delivery(BaseModel):
     attempts: int
     last_error: str | None
     state_at: datetime
+    superseded_at: datetime | None
 
 
 class Event(BaseModel):

@@ -42,7 +42,7 @@ def test_it_is_a_single_rgb_picture_in_explicit_vr() -> None:
 def test_it_is_marked_as_derived_for_research() -> None:
     capture = capture_of(dx())
     assert capture.ContentQualification == "RESEARCH"
-    assert capture.SeriesDescription == "AI RESEARCH ONLY - NOT FOR DIAGNOSTIC USE: PA 1/1"
+    assert capture.SeriesDescription == "AI RESEARCH ONLY - NOT FOR DIAGNOSTIC USE: PA 1/1, v1.2.0"
     assert capture.ConversionType == "WSD"
     assert capture.Modality == "OT"
     assert capture.ImageType == ["DERIVED", "SECONDARY"]

@@ -19,7 +19,7 @@ from gateway.results.answer import Answer, Predecessor
 from gateway.results.encoding import encode
 from gateway.results.source_header import source_header
 from gateway.results.structured_report import structured_report
-from tests.support.answers import MODEL, NOON, answer, prediction
+from tests.support.answers import MODEL, NOON, PNEUMONIA, answer, prediction
 from tests.support.sources import cr, dx, item, with_raw
 
 
@@ -41,7 +41,7 @@ def report_on(source: Dataset, given: Answer | None = None) -> Dataset:
 def test_it_is_marked_as_research() -> None:
     report = report_on(dx())
     assert report.ContentQualification == "RESEARCH"
-    assert report.SeriesDescription == "AI RESEARCH ONLY - NOT FOR DIAGNOSTIC USE: PA 1/1"
+    assert report.SeriesDescription == "AI RESEARCH ONLY - NOT FOR DIAGNOSTIC USE: PA 1/1, v1.2.0"
     assert (report.CompletionFlag, report.VerificationFlag) == ("COMPLETE", "UNVERIFIED")
     assert report.PreliminaryFlag == "PRELIMINARY"
 
@@ -125,12 +125,12 @@ def test_a_value_that_its_padding_makes_too_long_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("numbers", "view", "series_number", "described"),
     [
-        ({"SeriesNumber": 3, "InstanceNumber": 2}, "AP", 9031, "AP 3/2"),
+        ({"SeriesNumber": 3, "InstanceNumber": 2}, "AP", 9031, "AP 3/2, v1.2.0"),
         ({"SeriesNumber": 1001, "InstanceNumber": 12}, "frontal", 19011, "frontal 1001/12"),
-        ({"SeriesNumber": 3, "InstanceNumber": None}, "unknown", 9031, "image 3"),
-        ({"SeriesNumber": None, "InstanceNumber": None}, "PA", 9001, "PA"),
+        ({"SeriesNumber": 3, "InstanceNumber": None}, "unknown", 9031, "image 3, v1.2.0"),
+        ({"SeriesNumber": None, "InstanceNumber": None}, "PA", 9001, "PA, v1.2.0"),
         ({"SeriesNumber": 2**31 - 1, "InstanceNumber": 2**31 - 1}, "frontal", 9001, "frontal"),
-        ({"SeriesNumber": -5, "InstanceNumber": 1}, "PA", 9001, "PA -5/1"),
+        ({"SeriesNumber": -5, "InstanceNumber": 1}, "PA", 9001, "PA -5/1, v1.2.0"),
     ],
 )
 def test_a_result_tells_which_image_it_is_of(
@@ -139,6 +139,14 @@ def test_a_result_tells_which_image_it_is_of(
     report = report_on(dx(**numbers), answer(view=view))
     assert report.SeriesNumber == series_number
     assert report.SeriesDescription == f"AI RESEARCH ONLY - NOT FOR DIAGNOSTIC USE: {described}"
+
+
+def test_a_series_tells_the_version_of_its_model() -> None:
+    """Results of two models stand in one study, as two series of the same number."""
+    models = (replace(MODEL, version=version) for version in ("1.2.0", "2.0.0"))
+    answers = (answer(replace(PNEUMONIA, model=model)) for model in models)
+    descriptions = {report_on(dx(), each).SeriesDescription[-6:] for each in answers}
+    assert descriptions == {"v1.2.0", "v2.0.0"}
 
 
 def test_the_evidence_is_the_source() -> None:
