@@ -68,5 +68,5 @@ class Stage(StrEnum):
     DECODE = "decode"  # selected, decoded, resized
     INFER = "infer"  # the forward pass of its batch
     ENCODE = "encode"  # SR and SC
-    ANSWER = "answer"  # from the reception to the answer
+    ANSWER = "answer"  # from the reception to the first answer
     DELIVER = "deliver"  # from the answer until a destination has the result

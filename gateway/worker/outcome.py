@@ -43,6 +43,9 @@ def record_outcomes(outcomes: Sequence[Settled], ledger: Ledger, session: Sessio
 
 
 def _seconds(settled: Settled) -> dict[Stage, float]:
+    """Return the durations of an outcome; only the first answer has one from the reception."""
+    if settled.instance.was_answered:
+        return dict(settled.seconds)
     return {Stage.ANSWER: (now() - settled.instance.received_at).total_seconds(), **settled.seconds}
 
 

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from gateway.model.card import CARD_NAME
 from gateway.model.choice import EngineRules
 from gateway.model.predictor import SHIPPED, Predictor
-from gateway.records import Presence, State
+from gateway.records import Presence, Stage, State
 from gateway.store.entries import AnswerRecord
 from gateway.store.outbox import Outbox
 from gateway.store.queries.views import ImageView
@@ -142,7 +142,9 @@ def test_an_answer_anew_replaces_the_report_of_its_own_model_alone(
     delivered(site)
     Requeue(site.ledger).reprocess(uid)
     stricter = Predictor.open(None, EngineRules(device="cpu"), threshold=0.999)
+    timed = site.statistics.seconds(Stage.ANSWER)
     first, _ = answer(site, stricter, models[1])
+    assert site.statistics.seconds(Stage.ANSWER) == timed  # how old the image is does not count as latency
     (study,) = report_of(first).PredecessorDocumentsSequence
     (reference,) = study.ReferencedSeriesSequence[0].ReferencedSOPSequence
     assert reference.ReferencedSOPInstanceUID == report_of(before[0]).SOPInstanceUID

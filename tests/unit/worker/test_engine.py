@@ -147,7 +147,7 @@ def test_a_workflow_whose_end_could_not_be_written_is_run_again(
     monkeypatch.setattr(engines, "SILENT_SECONDS", 0.0)
     with capture_logs() as log:
         engine._resume_lost()
-    assert [line["event"] for line in log] == ["resumed"]
+    assert [line["event"] for line in log].count("resumed") == 1  # a delivery is logged after its commit
     wait_for(lambda: DBOS.get_workflow_status(ended.workflow_id).status == "SUCCESS")
 
 
