@@ -8,12 +8,16 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from gateway.errors import ConfigurationError
 from gateway.settings import TLS, ClientTLS
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
+
+AGAIN_SECONDS = 10.0
+"""Seconds after which files that could not be used are tried again."""
 
 CIPHERS_OF_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"  # RFC 9325 4.2; those of 1.3 are all of this kind
 
@@ -66,9 +70,10 @@ def client_context(tls: ClientTLS) -> ssl.SSLContext:
 
 
 class ReloadingContext:
-    """The context of a server, read again when one of its files has changed.
+    """The context of a server, read again when one of its files has changed, owner and rights included.
 
-    Each connection costs three calls of `stat`; a signal would have to reach the right process.
+    Each connection costs three calls of `stat`; a signal would have to reach the right process. Files that
+    could not be read are tried again with a connection, `AGAIN_SECONDS` later: a descriptor may have lacked.
 
     Raises
     ------
@@ -79,6 +84,8 @@ class ReloadingContext:
     def __init__(self, tls: TLS, setting: str) -> None:
         self._tls, self._setting = tls, setting
         self._lock = Lock()
+        self._again_at = float("inf")
+        self._told = ""
         self._seen = self._stamp()
         self._context = server_context(tls, setting)
 
@@ -86,7 +93,7 @@ class ReloadingContext:
         """Return the newest context that could be read; half a renewal changes nothing."""
         with self._lock:
             stamp = self._stamp()
-            if stamp != self._seen:
+            if stamp != self._seen or monotonic() > self._again_at:
                 self._reload()
                 self._seen = stamp
             return self._context
@@ -95,11 +102,15 @@ class ReloadingContext:
         try:
             self._context = server_context(self._tls, self._setting)
         except ConfigurationError as error:
-            log_event(Event.CERTIFICATE_NOT_RELOADED, reason=str(error))
+            self._again_at = monotonic() + AGAIN_SECONDS
+            if self._told != (told := str(error)):
+                log_event(Event.CERTIFICATE_NOT_RELOADED, reason=told)
+                self._told = told
         else:
+            self._again_at, self._told = float("inf"), ""
             log_event(Event.CERTIFICATE_RELOADED, certificate=str(self._tls.certificate))
 
-    def _stamp(self) -> list[tuple[int, int] | None]:
+    def _stamp(self) -> list[tuple[int, int, int] | None]:
         return [_stamp(path) for _, path in self._tls if path is not None]
 
 
@@ -121,12 +132,12 @@ def reloading_context(tls: TLS, setting: str) -> ssl.SSLContext:
     return context
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> tuple[int, int, int] | None:
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def problem_of(error: BaseException | None) -> str:

@@ -107,9 +107,12 @@ class Answering:
         return self._question
 
     def _put(self, question: Callable[[], Answer]) -> Future[Answer]:
-        """Put a question to the folder, in a thread that may be lost."""
+        """Put a question to the folder, in a thread that may be lost; `Retry` where none can be started."""
         answer: Future[Answer] = Future()
-        Thread(target=_answer, args=(answer, question), name=f"ask {self._root}", daemon=True).start()
+        try:
+            Thread(target=_answer, args=(answer, question), name=f"ask {self._root}", daemon=True).start()
+        except RuntimeError as error:
+            raise Retry(f"{self._root} cannot be asked: {error}") from error
         return answer
 
     def _wait(self, answer: Future[Answer], seconds: float) -> Answer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from threading import Condition, Thread
@@ -65,8 +66,9 @@ class Hosts:
         if literal is not None:
             answer.addresses, answer.at = frozenset({literal}), float("inf")
             return
-        answer.is_pending = True
-        Thread(target=self._look_up, args=(host,), name=f"look up {host}", daemon=True).start()
+        with suppress(RuntimeError):  # no thread can be started now: the next question tries again
+            Thread(target=self._look_up, args=(host,), name=f"look up {host}", daemon=True).start()
+            answer.is_pending = True
 
     def _look_up(self, host: str) -> None:
         try:

@@ -73,8 +73,9 @@ class Intake:
         """
         begun = perf_counter()
         try:
-            encoded, header = examine(incoming)
-            return self._keep(incoming.sender, encoded, header, begun)
+            with errors_refuse_for_now():
+                encoded, header = examine(incoming)
+                return self._keep(incoming.sender, encoded, header, begun)
         except Refuse as refusal:
             log_event(Event.REFUSED, status=str(refusal.status), reason=refusal.reason, **_about(incoming))
             _audit_refused(incoming, refusal.reason)
@@ -98,16 +99,15 @@ class Intake:
             return self._store.begin(head)
 
     def _keep(self, sender: Sender, encoded: Encoded, header: Header, begun: float) -> Kept:
-        with errors_refuse_for_now():
-            received, is_new = self._write(sender, encoded, header)
-            audit = partial(
-                trail.received,
-                subject_of_data_set(header.dataset),
-                calling_ae_title=sender.calling_ae_title,
-                peer_address=sender.peer_address,
-            )
-            is_there = None if is_new else partial(self._store.has, received.path)
-            arrival = self._ledger.record_received(received, perf_counter() - begun, audit, is_there)
+        received, is_new = self._write(sender, encoded, header)
+        audit = partial(
+            trail.received,
+            subject_of_data_set(header.dataset),
+            calling_ae_title=sender.calling_ae_title,
+            peer_address=sender.peer_address,
+        )
+        is_there = None if is_new else partial(self._store.has, received.path)
+        arrival = self._ledger.record_received(received, perf_counter() - begun, audit, is_there)
         return Kept(received, arrival)
 
     def _write(self, sender: Sender, encoded: Encoded, header: Header) -> tuple[Received, bool]:

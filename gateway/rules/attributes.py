@@ -40,6 +40,10 @@ class NoHeader(Exception):  # noqa: N818 - describes the image
     """The header of an image cannot be read; the text says why, without patient data."""
 
 
+class NoHeaderNow(NoHeader):
+    """The file is there, and its disk does not give the header now."""
+
+
 def header_of(path: Path) -> HeaderReader:
     """Return the reader of a Part 10 file; the file is read once for each set of names."""
 
@@ -77,8 +81,10 @@ def _read(path: Path, names: Collection[str]) -> Attributes:
         return attributes_of(read_elements(path, tags, LONGEST_ELEMENT), names)
     except Unreadable as problem:
         raise NoHeader(f"its header cannot be read: {problem.reason}") from None
-    except OSError as error:
+    except FileNotFoundError as error:
         raise NoHeader(f"its file cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise NoHeaderNow(f"its file cannot be read: {error.strerror}") from error
 
 
 def _values(ds: Dataset, path: list[str]) -> Iterator[str]:

@@ -51,9 +51,10 @@ class Doorbells:
 
     def ring(self, work: Work) -> None:
         """Wake every worker that waits for this kind of work; see `Bell`."""
-        for path in self._folder.glob(f"*.{work}"):
-            with suppress(OSError):  # its worker has ended, or has not yet heard many earlier rings
-                _write_and_close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        with suppress(OSError):  # no descriptor is left, or the disk is away: what rings is committed already
+            for path in list(self._folder.glob(f"*.{work}")):
+                with suppress(OSError):  # its worker has ended, or has not yet heard many earlier rings
+                    _write_and_close(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
 
 
 class Doorbell:

@@ -141,10 +141,19 @@ class Provider(DULServiceProvider):
         """Restart the measurement of the silence."""
         self._heard = time.monotonic()
 
+    def start(self) -> None:
+        """Start the connection's thread; where none can be started, the connection ends, and is told of."""
+        try:
+            super().start()
+        except RuntimeError as error:
+            self.end(f"no room for a connection: {error}")
+            self.assoc._dul_ready.set()  # else the association would wait for the thread
+            self._release_connection()
+
     def run_reactor(self) -> None:
         """Run until the connection has ended, and release it."""
         try:
-            self.transport.bell.open()
+            self._open_bell()
             self.assoc._dul_ready.set()
             while not self._kill_thread:
                 self._step()
@@ -153,6 +162,14 @@ class Provider(DULServiceProvider):
             self.end(f"a bug in the gateway ({error!r})")
         finally:
             self._release_connection()
+
+    def _open_bell(self) -> None:
+        """Open the bell; where the system has no descriptor left, this connection ends, and is told of."""
+        try:
+            self.transport.bell.open()
+        except OSError as error:
+            self.end(f"no room for a connection: {error.strerror}")
+            self._kill_thread = True
 
     def _step(self) -> None:
         """Take the next event and perform its action; wait where there is none."""

@@ -24,8 +24,20 @@ from gateway.files.folders import make_folder
 WINDOW_BYTES = 1 << 20
 
 
+@contextmanager
+def _errors_are_for_later() -> Iterator[None]:
+    """Turn an error of the disk, or a limit of the system, into `Retry`."""
+    try:
+        yield
+    except OSError as error:
+        raise Retry(f"the upload cannot be kept: {error.strerror}") from None
+
+
 class Body:
-    """The bytes of one body: searched like `bytes`, a window at a time; parts of it can be mapped."""
+    """The bytes of one body: searched like `bytes`, a window at a time; parts of it can be mapped.
+
+    Methods raise `Retry` where the disk or the system does not do it now.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -54,13 +66,15 @@ class Body:
         if begin == end:
             return memoryview(b"")
         start = begin - begin % mmap.ALLOCATIONGRANULARITY
-        mapped = mmap.mmap(self._file.fileno(), end - start, offset=start, access=mmap.ACCESS_READ)
+        with _errors_are_for_later():
+            mapped = mmap.mmap(self._file.fileno(), end - start, offset=start, access=mmap.ACCESS_READ)
         return memoryview(mapped)[begin - start :]
 
     def _window_at(self, begin: int, length: int) -> bytes:
         window_end = self._window_begin + len(self._window)
         if not self._window_begin <= begin <= begin + length <= window_end:
-            self._window = os.pread(self._file.fileno(), max(WINDOW_BYTES, length), begin)
+            with _errors_are_for_later():
+                self._window = os.pread(self._file.fileno(), max(WINDOW_BYTES, length), begin)
             self._window_begin = begin
         return self._window
 
@@ -88,7 +102,7 @@ class Bodies:
         Raises
         ------
         Retry
-            If the disk is, or becomes, too full.
+            If the disk is, or becomes, too full, or the system opens no file now.
         """
         self._check_room(request)
         with self.file() as file:
@@ -98,8 +112,10 @@ class Bodies:
 
     @contextmanager
     def file(self) -> Iterator[BinaryIO]:
-        """Open an empty file without a name."""
-        with TemporaryFile(dir=self._folder, buffering=0) as file:
+        """Open an empty file without a name; `Retry` where none can be opened now."""
+        with _errors_are_for_later():
+            opened = TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+        with opened as file:
             yield file
 
     def _check_room(self, request: Request) -> None:
@@ -140,8 +156,6 @@ def write_all(file: BinaryIO, piece: bytes | memoryview) -> None:
         If the disk does not take it.
     """
     view = memoryview(piece)
-    try:
+    with _errors_are_for_later():
         while view:
             view = view[file.write(view) :]
-    except OSError as error:
-        raise Retry(f"the upload cannot be kept: {error.strerror}") from None

@@ -8,6 +8,9 @@ connection is never dropped.
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
+import os
 import socket
 import struct
 from collections import Counter
@@ -28,6 +31,13 @@ MOST_FROM_ONE_ADDRESS = 100
 SWEEP_SECONDS = 1.0
 LINES_PER_ADDRESS = 20
 FULL = "more connections than the web port takes"
+
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""Errors of `accept` after which asyncio accepts again a second later."""
+
+logging.getLogger("asyncio").addFilter(  # they are in the log, counted
+    lambda record: "out of system resource" not in record.getMessage()
+)
 
 _RESET = struct.pack("ii", 1, 0)  # else the kernel would keep what the client does not read
 
@@ -154,6 +164,11 @@ class Connections:
         if descriptor in self._guests:
             self._guests[descriptor].seated = seated
 
+    def note_exhausted(self, error: OSError) -> None:
+        """Note that a connection could not be accepted: the system has nothing left for it."""
+        self._tell(Event.CONNECTION_DROPPED, "", f"accept: {os.strerror(error.errno or 0)}")
+        self._sweep_later()
+
     def note_refused(self, address: str, why: str) -> None:
         """Note a request that is no HTTP/1.1."""
         self._tell(Event.REQUEST_REFUSED, address, why)
@@ -214,11 +229,28 @@ class Listener(socket.socket):
     """A listening socket that asks `connections` about each newcomer."""
 
     connections: Connections
+    _is_exhausted = False
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Return the next connection for which there is room."""
+        """Return the next connection for which there is room.
+
+        Raises
+        ------
+        OSError
+            Where there is none. Where the system has nothing left for one, asyncio waits for a second, but
+            asks 2048 times before that: the second time is told that nobody is there.
+        """
+        if self._is_exhausted:
+            self._is_exhausted = False
+            raise BlockingIOError
         while True:
-            accepted, address = super().accept()
+            try:
+                accepted, address = super().accept()
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._is_exhausted = True
+                    self.connections.note_exhausted(error)
+                raise
             if self.connections.admit(accepted, address[0]):
                 return accepted, address
             accepted.close()

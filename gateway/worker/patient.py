@@ -6,9 +6,8 @@ never.
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from gateway.rules.attributes import Attributes, NoHeader, header_of
+from gateway.errors import Retry
+from gateway.rules.attributes import Attributes, NoHeader, NoHeaderNow, header_of
 from gateway.store.entries import StoredInstance
 
 _NAMES = {
@@ -19,14 +18,33 @@ _NAMES = {
 
 
 def patient_changes(instance: StoredInstance) -> tuple[str, ...]:
-    """Return the patient's attributes that no answered data set under the same UID has like this one."""
+    """Return the patient's attributes that no answered data set under the same UID has like this one.
+
+    A data set that has been deleted, or has no header, counts as the same patient's.
+
+    Raises
+    ------
+    Retry
+        If a header cannot be read now.
+    """
+    try:
+        return _changes(instance)
+    except NoHeaderNow as problem:
+        raise Retry(f"the patient cannot be compared with an earlier data set's: {problem}") from problem
+
+
+def _changes(instance: StoredInstance) -> tuple[str, ...]:
     changes: tuple[str, ...] = ()
-    with suppress(NoHeader):
+    try:
         mine = header_of(instance.path)(_NAMES) if instance.answered else {}
         for earlier in instance.answered:
             changes = _differing(mine, header_of(earlier.path)(_NAMES))
             if not changes:
                 return ()
+    except NoHeaderNow:
+        raise
+    except NoHeader:
+        pass
     return changes
 
 

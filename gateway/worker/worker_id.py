@@ -13,6 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from gateway.errors import Retry
 from gateway.files.folders import make_folder
 from gateway.files.lock import open_lock, try_lock
 from gateway.store.clock import now
@@ -32,7 +33,7 @@ def take_name(folder: Path, ledger: Ledger) -> str:
     OSError
         If the folder cannot be written.
     Retry
-        If the database is away.
+        If the database is away, or the system does not tell this process's own life now.
     """
     make_folder(folder)
     number = 1
@@ -47,21 +48,35 @@ def take_name(folder: Path, ledger: Ledger) -> str:
 
 
 def has_name(name: str, ledger: Ledger) -> bool:
-    """Tell whether the name is still this process's: one that was silent for long may have lost it."""
+    """Tell whether the name is still this process's: one that was silent for long may have lost it.
+
+    Raises
+    ------
+    Retry
+        If that cannot be told now.
+    """
     query = sa.select(workers.c.life).where(workers.c.worker_id == name)
     with ledger.transaction() as connection:
         return connection.scalars(query).first() in (None, life())
 
 
 def life(pid: int | None = None) -> str:
-    """Return what no other process has or will have: boot, PID namespace, process ID, time of its start."""
+    """Return what no other process has or will have: boot, PID namespace, process ID, time of its start.
+
+    Raises
+    ------
+    Retry
+        If the system does not tell it now, as where too many files are open.
+    """
     pid = pid or os.getpid()
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
         return f"{boot} {Path('/proc/self/ns/pid').readlink()} {pid} {started}"
-    except OSError:  # no Linux, or no such process
+    except (FileNotFoundError, ProcessLookupError):  # no Linux, or no such process
         return f"unknown {socket.gethostname()} {pid} 0"
+    except OSError as error:
+        raise Retry(f"{error.filename}: {error.strerror}") from error
 
 
 def _register(name: str, ledger: Ledger) -> bool:
@@ -87,4 +102,7 @@ def has_ended(other: str | None) -> bool:
     words = (other or "").split()
     if len(words) != 4 or words[0] == "unknown":
         return True  # from before there were lives, or no Linux: the lock is all that can be known
-    return words[:2] == life().split()[:2] and life(int(words[2])) != other
+    try:
+        return words[:2] == life().split()[:2] and life(int(words[2])) != other
+    except Retry:  # it may live
+        return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import tracemalloc
 from collections import Counter
@@ -13,9 +15,11 @@ from select import select
 
 import pytest
 from pynetdicom import AE
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.sop_class import Verification
 
 from gateway.dicom.statuses import Status
+from gateway.receive.acceptor import Acceptor
 from gateway.upper_layer import messages, transport
 from tests.support.gateway_process import wait_for
 from tests.support.receiving import Receiver, assert_ended, receiving
@@ -34,6 +38,35 @@ def assert_serves(receiver: Receiver) -> None:
     assoc = ae.associate(*receiver.address, ae_title="CXR_GATEWAY")
     assert assoc.send_c_echo().Status == Status.SUCCESS
     assoc.release()
+
+
+NO_DESCRIPTOR = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+NO_THREAD = RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize(
+    ("module", "call", "error", "why"),
+    [
+        (os, "eventfd", NO_DESCRIPTOR, "no room for a connection: Too many open files"),
+        (DULServiceProvider, "start", NO_THREAD, "no room for a connection: can't start new thread"),
+        (Acceptor, "start", NO_THREAD, "the connection failed: can't start new thread"),
+    ],
+)
+def test_a_connection_that_nothing_is_left_for_is_closed_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, call: str, error: Exception, why: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with receiving(tmp_path) as receiver:
+        with monkeypatch.context() as at_its_limit:
+            at_its_limit.setattr(module, call, fail)
+            with Requestor(receiver.address) as peer:
+                assert peer.hear_all() == [CLOSED]
+        wait_for(lambda: receiver.events("association_rejected"))
+        assert [event["why"] for event in receiver.events("association_rejected")] == [why]
+        assert not receiver.events("bug")
+        assert_serves(receiver)
 
 
 # --- policy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -167,6 +169,23 @@ def test_file_then_row_then_success(tmp_path: Path) -> None:
         assert send(receiver.address, dx()) == [Status.SUCCESS]
         order.append("acknowledged")
     assert order == ["kept", "committed", "acknowledged"]
+
+
+@pytest.mark.parametrize("call", ["__init__", "reader", "finish"])
+def test_a_file_that_cannot_be_opened_now_may_be_sent_again(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def too_many(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    source = dx()
+    with monkeypatch.context() as at_its_limit:
+        at_its_limit.setattr(Draft, call, too_many)
+        assert send(receiver.address, source) == [Status.OUT_OF_RESOURCES]
+    (refused,) = receiver.events("refused")
+    assert refused["reason"] == "the spool cannot be written: Too many open files"
+    assert send(receiver.address, source) == [Status.SUCCESS]
+    assert [row.sop_instance_uid for row in receiver.rows()] == [source.SOPInstanceUID]
 
 
 def test_four_senders_at_once(receiver: Receiver) -> None:

@@ -16,6 +16,7 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
+from gateway import tls
 from gateway.dicom.statuses import Status
 from gateway.errors import ConfigurationError
 from gateway.receive import storage_scp
@@ -249,6 +250,31 @@ def test_a_renewed_certificate_counts_from_the_next_connection(
         install(modality, tmp_path)
         assert shown_by(receiver, authority) != before
         assert len(receiver.events("certificate_reloaded")) == 1
+
+
+@pytest.mark.parametrize("mended_by", ["rights", "time"])
+def test_a_renewal_that_could_not_be_read_is_read_once_it_can(
+    tmp_path: Path,
+    authority: Authority,
+    server: Certificate,
+    modality: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+    mended_by: str,
+) -> None:
+    def unreadable(*_: object) -> None:
+        raise ConfigurationError("scp.tls: the key cannot be used")
+
+    with receiving(tmp_path, tls=install(server, tmp_path)) as receiver:
+        before = shown_by(receiver, authority)
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(tls, "AGAIN_SECONDS", -1 if mended_by == "time" else PATIENCE_SECONDS)
+            meanwhile.setattr(tls, "server_context", unreadable)
+            install(modality, tmp_path)
+            assert [shown_by(receiver, authority) for _ in range(2)] == [before, before]
+        if mended_by == "rights":
+            (tmp_path / "gateway.key").chmod(0o600)
+        assert shown_by(receiver, authority) != before
+        assert len(receiver.events("certificate_not_reloaded")) == 1
 
 
 def test_files_that_cannot_be_used(tmp_path: Path, server: Certificate) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -71,3 +71,18 @@ def test_a_dead_dns_resolves_nothing(names: Names) -> None:
     names.answers.set()
     names.addresses = None
     assert Hosts(["pacs.example"]).addresses("pacs.example") is None
+
+
+def test_a_name_whose_lookup_could_not_be_started_is_looked_up_later(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    names.answers.set()
+    names.addresses = ["192.0.2.7"]
+    known = Hosts(["pacs.example"])
+    with monkeypatch.context() as at_its_limit:
+        at_its_limit.setattr(Thread, "start", no_thread)
+        assert known.addresses("pacs.example") is None
+    assert known.addresses("pacs.example") == {"192.0.2.7"}

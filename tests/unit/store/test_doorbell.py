@@ -1,5 +1,7 @@
 """The doorbell: rings cross processes, several count as one, and nobody waits where nobody listens."""
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -124,3 +126,18 @@ def test_what_is_rolled_back_rings_nobody(ledger: Ledger, rung: list[Work], tmp_
     with pytest.raises(ZeroDivisionError):
         record_and_fail(ledger, image, answer(tmp_path, "pacs"))
     assert rung == []
+
+
+def test_a_ring_that_no_descriptor_is_left_for_is_lost_and_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_many(_: str) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    bell = Doorbell(tmp_path, "here-1", Work.ANSWERS)
+    with monkeypatch.context() as at_its_limit:
+        at_its_limit.setattr(os, "scandir", too_many)
+        Doorbells(tmp_path).ring(Work.ANSWERS)
+    assert not bell.wait(0)
+    Doorbells(tmp_path).ring(Work.ANSWERS)
+    assert bell.wait(0)

@@ -1,11 +1,15 @@
 """A worker's name: unique among machines of one host name, the same again after a restart."""
 
+import errno
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from gateway.errors import Retry
 from gateway.store.database import open_engine
 from gateway.store.ledger import Ledger
 from gateway.worker.worker_id import has_ended, has_name, life, take_name
@@ -48,3 +52,18 @@ def test_another_machine_s_process_may_live_and_one_s_own_is_looked_at() -> None
     assert not has_ended(f"another-boot {namespace} {pid} {started}")
     assert not has_ended(f"{boot} pid:[1] {os.getpid()} 1")
     assert has_ended(None)
+
+
+def test_nobody_is_taken_for_ended_while_the_system_does_not_tell(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = take_name(tmp_path / "locks", ledger)
+    mine = life()
+
+    def too_many(path: Path) -> str:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+
+    monkeypatch.setattr(Path, "read_text", too_many)
+    assert not has_ended(mine)
+    with pytest.raises(Retry, match="Too many open files"):
+        has_name(name, ledger)
