@@ -58,7 +58,7 @@ def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
         The recipe, a folder, an image or a weights file is unusable; raised before training begins.
     """
     require_matplotlib()
-    recipe = read_recipe(config)
+    recipe = read_recipe(config, complete=not stages)
     if isinstance(recipe, LungRecipe):
         return train_lungs(recipe, progress)
     unknown = sorted(set(stages) - {stage.name for stage in recipe.stages})

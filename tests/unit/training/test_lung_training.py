@@ -122,5 +122,5 @@ def test_the_recipe_that_ships_is_valid(recipe: Path) -> None:
     content = yaml.safe_load(recipe.read_text())
     del content["masks"]
     recipe.write_text(yaml.safe_dump(content))
-    with pytest.raises(ConfigurationError, match="masks: Field required"):
+    with pytest.raises(ConfigurationError, match="masks: must be stated"):
         read_recipe(recipe)
