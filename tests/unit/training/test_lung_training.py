@@ -102,7 +102,10 @@ def test_a_mask_without_an_image_and_an_empty_mask_are_refused_before_training(r
         train(recipe, SILENT)
     (folder / "p3.png").rename(folder / "images" / "p3.png")
     Image.new("L", (224, 224)).save(folder / "masks" / "p4.png")
-    with pytest.raises(ConfigurationError, match=r"p4\.png is empty"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"p4\.png does not show two lungs side by side",
+    ):
         train(recipe, SILENT)
     assert not (folder / "out").exists()
 
