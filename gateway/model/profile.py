@@ -21,7 +21,7 @@ from gateway.errors import ConfigurationError
 from gateway.model.card import Fraction, ModelCard, Sha256, Weights
 from gateway.model.engines import Measured
 from gateway.model.resnet50 import shapes
-from gateway.model.weights import State, decode_weights, read_bytes
+from gateway.model.weights import State, check_numbers, decode_weights, read_bytes
 from gateway.records import FittedSite
 from gateway.yaml_files.wording import Wording
 
@@ -309,6 +309,7 @@ def _read_statistics(folder: Path, expected: Weights) -> tuple[State, Measured]:
         raise ConfigurationError(
             f"{path} does not hold the statistics of a ResNet-50: run gateway commission"
         )
+    check_numbers(state, path)
     return state, Measured(**reference)  # type: ignore[arg-type]
 
 
