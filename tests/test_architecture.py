@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "gateway"
-VALUES = {"records", "errors", "peer_text"}
+VALUES = {"records", "errors", "peer_text", "yaml_files"}
 RUNNING = {"rules", "settings", "files", "threads", "telemetry", "telemetry.audit", "tls"}
 FINDINGS = {"doctor.finding", "doctor.advice"}
 CORE = VALUES | {"dicom", "imaging", "results", "model"}
@@ -17,6 +17,7 @@ LAYERS: dict[str, set[str]] = {
     "records": set(),
     "errors": {"records"},
     "peer_text": set(),
+    "yaml_files": {"errors"},
     "command_name": set(),
     "files": {"errors"},
     "threads": set(),
@@ -53,7 +54,7 @@ LAYERS: dict[str, set[str]] = {
     "processes": VALUES
     | RUNNING
     | {"command_name", "store", "receive", "deliver", "pull", "worker", "web", "sandbox"},
-    "training": CORE,
+    "training": CORE | {"files"},
     "export": CORE | {"remote"},
     "commissioning": CORE | {"files", "store", "worker"},
     "proof": VALUES | RUNNING | {"dicom", "requestor", "store", "receive", "deliver", "worker", "processes"},

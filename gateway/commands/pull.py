@@ -165,9 +165,9 @@ def _fetch(puller: Puller, ledger: Ledger, query: Query | None, *, as_json: bool
 def _print_views(
     ledger: Ledger, source: str | None, show: str | None, state: str | None, limit: int, *, as_json: bool
 ) -> None:
-    from gateway.settings.across import did_you_mean
     from gateway.store.entries import PullState
     from gateway.store.pulls import Pulls
+    from gateway.yaml_files.wording import did_you_mean
 
     if state is not None and state not in list(PullState):
         states = [str(each) for each in PullState]
@@ -199,7 +199,7 @@ def _line(view: PullView) -> str:
 
 
 def _name_of(settings: Settings, source: str | None) -> str:
-    from gateway.settings.across import did_you_mean
+    from gateway.yaml_files.wording import did_you_mean
 
     names = [each.name for each in settings.sources]
     if not names:

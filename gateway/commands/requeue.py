@@ -61,8 +61,8 @@ def resend(
 ) -> None:
     """Send results again that were delivered: to a PACS that has lost them, or to a new one."""
     from gateway.deliver.routing import route_of
-    from gateway.settings.across import did_you_mean
     from gateway.store.requeue import Requeue, Selection
+    from gateway.yaml_files.wording import did_you_mean
 
     if not uids and study is None and since is None:
         raise ConfigurationError("state the SOP Instance UID of an image, --study or --since")

@@ -70,7 +70,7 @@ def listed_uids(file: Path) -> list[str]:
     Raises
     ------
     GatewayError
-        The file cannot be read, or is no UTF-8 text.
+        The file cannot be read, is no UTF-8 text, or is empty.
     """
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
@@ -78,7 +78,10 @@ def listed_uids(file: Path) -> list[str]:
         raise GatewayError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise GatewayError(f"{file}: no UTF-8 text; save it as UTF-8, one SOP Instance UID a line") from None
-    return [line.strip() for line in lines if line.strip()]
+    uids = [line.strip() for line in lines if line.strip()]
+    if not uids:
+        raise GatewayError(f"{file}: empty; write one SOP Instance UID a line")
+    return uids
 
 
 def kept_images(ledger: Ledger, fetch: Fetch, uids: list[str]) -> list[Given]:

@@ -13,8 +13,7 @@ from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 
-from gateway.configuration.problems import Problem, setting_names
-from gateway.configuration.yaml_file import Location
+from gateway.configuration.problems import WORDING
 from gateway.settings import (
     Destination,
     DicomDestination,
@@ -25,8 +24,10 @@ from gateway.settings import (
     Route,
     Settings,
 )
-from gateway.settings.across import did_you_mean, is_loopback
+from gateway.settings.across import is_loopback
 from gateway.settings.web_server import WebServer, secret_variables
+from gateway.yaml_files.wording import Problem, did_you_mean
+from gateway.yaml_files.yaml_file import Location
 
 LONGEST_TITLE = 16
 HERE = {"engine", "device", "threads"}
@@ -284,7 +285,7 @@ def _foreign_variables(settings: Settings) -> Iterator[Problem]:
     """Yield variables of the environment that look like settings and are none."""
     named = [each.name for each in (*settings.destinations, *settings.sources)]
     secrets = {variable for name in named for variable in secret_variables(name).values()}
-    variables = [f"GATEWAY_{name.replace('.', '__').upper()}" for name in setting_names()]
+    variables = [f"GATEWAY_{name.replace('.', '__').upper()}" for name in WORDING.names()]
     for name in sorted(os.environ):
         head = name.removeprefix("GATEWAY_").partition("__")[0].lower()
         if not name.startswith("GATEWAY_") or name in secrets | _NO_SETTINGS or head in Settings.model_fields:

@@ -14,15 +14,17 @@ from typing import Any, TypeVar
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from gateway.configuration.agreement import doubts, doubts_of_routes, faults, own_folders
-from gateway.configuration.meant import faulty_values, faulty_variables
-from gateway.configuration.problems import Problem, problem_across
+from gateway.configuration.meant import faulty_settings, faulty_variables
+from gateway.configuration.problems import problem_across
 from gateway.configuration.valid import is_about, valid
-from gateway.configuration.yaml_file import Location, YamlFile, read_yaml
 from gateway.errors import ConfigurationError
 from gateway.settings import Section, Settings
 from gateway.settings.across import problems_across
+from gateway.yaml_files.wording import Problem, problems_of_yaml
+from gateway.yaml_files.yaml_file import Location, YamlFile, read_yaml
 
 DEFAULT_FILE = Path("config/gateway.yaml")
+REMEDY = "name one with --config or GATEWAY_CONFIG"
 READ = {"certificate", "key", "ca", "client_key"}
 MODEL_FILES = ("model", "path"), ("model", "profile")
 """Settings of files that the gateway reads: these names in any section, and these keys."""
@@ -99,16 +101,13 @@ class _Reading:
 
 def _read(named: Path | None) -> _Reading:
     path = file_in_use(named)
-    file = read_yaml(path) if path else YamlFile(DEFAULT_FILE)
+    file = read_yaml(path, "settings file", REMEDY) if path else YamlFile(DEFAULT_FILE)
     home = _home(file.path)
-    problems = [Problem((), f"is not YAML: {fault}") for fault in file.faults]
-    problems += [
-        Problem(key, f"is stated more than once, also in line {line}") for key, line in file.repeated
-    ]
+    problems = problems_of_yaml(file)
     environment, unreadable = _environment()
     problems += [Problem(key, "must hold JSON") for key in unreadable]
     stated = _merged(_at_home(file.content, home), environment)
-    settings, within = valid(stated, [*faulty_values(file.content), *faulty_variables(environment)])
+    settings, within = valid(stated, [*faulty_settings(file.content), *faulty_variables(environment)])
     problems += within
     if not file.faults:  # or else the sections that others refer to may be missing
         faulty = [each.key for each in within]
@@ -165,8 +164,7 @@ def _where(key: Location, file: YamlFile) -> str:
     names = [f"GATEWAY_{'__'.join(map(str, key[:length]))}".upper() for length in range(len(key), 0, -1)]
     if stated := next((name for name in names if name in os.environ), None):
         return f" (from {stated} in the environment)"
-    line = next((file.lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in file.lines), None)
-    return f" ({file.path}, line {line})" if line else ""
+    return file.where(key)
 
 
 def _states_routes(problems: list[Problem]) -> bool:

@@ -11,9 +11,10 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from gateway.configuration.problems import Problem, problems_of
-from gateway.configuration.yaml_file import Location
+from gateway.configuration.problems import WORDING
 from gateway.settings import MAX_NAME, Settings
+from gateway.yaml_files.wording import Problem
+from gateway.yaml_files.yaml_file import Location
 
 _STAND_INS: dict[str, dict[str, Any]] = {  # replace faulty items, so that the others are still checked
     "destinations": {"name": "a faulty one", "kind": "folder", "path": "x"},
@@ -50,7 +51,7 @@ def valid(content: dict[str, Any], faulty: Iterable[Problem] = ()) -> tuple[Sett
         try:
             return _Stated(**content), problems
         except ValidationError as error:
-            found = problems_of(error)
+            found = WORDING.problems_of(error)
         removed = [each.key for each in problems]
         problems += [each for each in found if not any(each.key[: len(key)] == key for key in removed)]
         for problem in found:

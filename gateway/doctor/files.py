@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.configuration.problems import Problem
-from gateway.configuration.yaml_file import Location
 from gateway.errors import ConfigurationError
 from gateway.settings import TLS, ClientTLS, Section, Settings
+from gateway.yaml_files.wording import Problem
+from gateway.yaml_files.yaml_file import Location
 
 
 def faulty_files(settings: Settings) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import ConfigurationError
 from gateway.records import UNDETERMINED, Finding, FittedSite, LungNetworkIdentity, ModelIdentity
+from gateway.yaml_files.wording import Wording
 
 CARD_NAME = "model.yaml"
 
@@ -24,7 +25,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Weights(_Frozen):
@@ -194,12 +195,7 @@ def read_card(path: Path) -> ModelCard:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"model card {path} cannot be read: {reason}") from error
     except ValidationError as error:
-        raise ConfigurationError(f"model card {path}: {problems_of(error, 'card')}") from error
-
-
-def problems_of(error: ValidationError, file: str) -> str:
-    """Return all problems of a file in one line, each after its key; `file` names the whole of it."""
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or file}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"model card {path}: {Wording(ModelCard).in_one_line(error)}") from error
 
 
 def write_card(card: ModelCard, path: Path) -> None:

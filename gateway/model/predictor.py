@@ -25,6 +25,7 @@ from gateway.model.weights import (
     State,
     check_hash,
     check_lung_shapes,
+    check_numbers,
     check_shapes,
     decode_weights,
     read_bytes,
@@ -213,6 +214,7 @@ def read_model(path: Path) -> tuple[ModelCard, Weighed]:
     state = decode_weights(weights, content)
     detector = Detector.in_weights(state, weights)
     check_shapes(state, weights)
+    check_numbers(state, weights)
     lungs = _lung_state(card.lungs, weights.parent) if card.lungs else None
     return card, Weighed(state, detector, weights.parent, sha256, card.lungs, lungs)
 
@@ -223,6 +225,7 @@ def _lung_state(lungs: LungNetwork, folder: Path) -> State:
     check_hash(path, sha256, lungs.sha256)
     state = decode_weights(path, content)
     check_lung_shapes(state, path)
+    check_numbers(state, path)
     return state
 
 

@@ -18,11 +18,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.errors import ConfigurationError
-from gateway.model.card import Fraction, ModelCard, Sha256, Weights, problems_of
+from gateway.model.card import Fraction, ModelCard, Sha256, Weights
 from gateway.model.engines import Measured
 from gateway.model.resnet50 import shapes
-from gateway.model.weights import State, decode_weights, read_bytes
+from gateway.model.weights import State, check_numbers, decode_weights, read_bytes
 from gateway.records import FittedSite
+from gateway.yaml_files.wording import Wording
 
 PROFILE_NAME = "profile.yaml"
 STATISTICS_NAME = "statistics.safetensors"
@@ -37,7 +38,7 @@ _SEAL = "sha256: "
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class FittedModel(_Frozen):
@@ -265,7 +266,7 @@ def read_profile_card(path: Path) -> tuple[ProfileCard, str]:
     except yaml.YAMLError as error:
         raise ConfigurationError(f"site profile {path}: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        raise ConfigurationError(f"site profile {path}: {problems_of(error, 'profile')}") from error
+        raise ConfigurationError(f"site profile {path}: {Wording(ProfileCard).in_one_line(error)}") from error
 
 
 def write_profile(folder: Path, card: ProfileCard, statistics: bytes) -> str:
@@ -308,6 +309,7 @@ def _read_statistics(folder: Path, expected: Weights) -> tuple[State, Measured]:
         raise ConfigurationError(
             f"{path} does not hold the statistics of a ResNet-50: run gateway commission"
         )
+    check_numbers(state, path)
     return state, Measured(**reference)  # type: ignore[arg-type]
 
 

@@ -88,6 +88,19 @@ def check_lung_shapes(state: State, path: Path) -> None:
         raise ConfigurationError(f"weights file {path} is not a lung network of this version: {problem}")
 
 
+def check_numbers(state: State, path: Path) -> None:
+    """Check that every value of the file `path` is a finite number.
+
+    Raises
+    ------
+    ConfigurationError
+        One is not, as after a training that diverged; the first tensor is named.
+    """
+    for name, array in state.items():
+        if not np.isfinite(array).all():
+            raise ConfigurationError(f"weights file {path} holds values that are no numbers, in {name}")
+
+
 def _array(tensor: dict[str, Any]) -> NDArray[Any]:
     """Return a tensor of a safetensors file; bfloat16, which NumPy lacks, as float32."""
     if tensor["dtype"] == "BF16":

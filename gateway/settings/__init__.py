@@ -20,7 +20,6 @@ from gateway.settings.audit import Audit, Syslog
 from gateway.settings.database import with_hosts_as_parameters
 from gateway.settings.delivery import Delivery, ReaderReports
 from gateway.settings.destinations import (
-    DESTINATION_KINDS,
     Destination,
     DicomDestination,
     FHIRDestination,
@@ -43,7 +42,6 @@ from gateway.settings.web import Role, User, Web
 from gateway.settings.worker import Worker
 
 __all__ = [
-    "DESTINATION_KINDS",
     "MAX_NAME",
     "SCP",
     "TLS",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway.settings.database import database_problem
+from gateway.yaml_files.wording import did_you_mean
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -28,12 +27,6 @@ def problems_across(settings: Settings) -> list[str]:
         *_port_problems(settings),
         *_health_problems(settings),
     ]
-
-
-def did_you_mean(name: str, names: Sequence[str]) -> str:
-    """Return the end of an error text that suggests the most similar name, or nothing."""
-    close = get_close_matches(name, names, 1, 0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _route_problems(settings: Settings) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -117,6 +117,3 @@ Destination = Annotated[
     FolderDestination | DicomDestination | StowDestination | HL7Destination | FHIRDestination,
     Field(discriminator="kind"),
 ]
-_TYPES: tuple[type[Section], ...] = get_args(get_args(Destination)[0])
-DESTINATION_KINDS = tuple(get_args(each.model_fields["kind"].annotation)[0] for each in _TYPES)
-"""The values of `kind`, in the order of the union."""

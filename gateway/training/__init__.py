@@ -3,7 +3,7 @@
 Nothing else in the gateway imports it. `train` reads a recipe and writes weights, card, figures and plots.
 The same recipe, images and seed give the same model on the same hardware.
 
-course     train.py stage.py average.py finish.py publish.py lung_training.py
+course     before.py train.py stage.py average.py finish.py publish.py lung_training.py
 images     samples.py tables.py descriptions.py duplicates.py pixels.py image_set.py batches.py
 crops      crops.py shown.py lung_masks.py anatomy.py
 views      augmentation.py

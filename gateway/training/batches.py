@@ -16,7 +16,7 @@ class Batches:
     Raises
     ------
     ConfigurationError
-        The training part holds images of one class only.
+        The training part holds images of one class only, or a batch is too small for a share.
     """
 
     def __init__(
@@ -33,6 +33,12 @@ class Batches:
             raise ConfigurationError("the training part holds images of one class only: both are needed")
         self._members = [members[key].to(generator.device) for key in filled]
         self._counts = _shares(list(filled.values()), batch)
+        for (source, label), count in zip(filled, self._counts, strict=True):
+            if not count:
+                raise ConfigurationError(
+                    f"a batch of {batch} images has none of source {source}, {CLASSES[label]}: raise the "
+                    "batch or the weight, or state the weight 0"
+                )
         self._generator = generator
 
     def draw(self) -> Tensor:

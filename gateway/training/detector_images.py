@@ -17,7 +17,7 @@ from gateway.training.pixels import Progress, load_pixels
 from gateway.training.recipe import Recipe
 from gateway.training.recipe.sources import DetectorSource
 from gateway.training.samples import Part
-from gateway.training.tables import Row, place_of, read_table
+from gateway.training.tables import Row, labelled_rows, place_of
 
 RARE = 10  # images of a label below which it is not reported alone
 LIMITS = 0.2  # share of the patients on whose images the limits are set
@@ -84,7 +84,7 @@ def load_detector_images(recipe: Recipe, crop: Cropper, progress: Progress) -> D
 
 def detector_rows(recipe: Recipe, source: DetectorSource) -> list[Row]:
     """Return the images of one source; see `load_detector_images`."""
-    return read_table(recipe.root / source.table, recipe.root / source.folder)
+    return labelled_rows(recipe.root, source)
 
 
 def _part(seed: int, source: DetectorSource, row: Row) -> Part:

@@ -6,11 +6,13 @@ another compression of one picture.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.errors import ConfigurationError
 from gateway.imaging.copies import ALIKE, centred
 from gateway.training.pixels import Progress, load_thumbnails
 from gateway.training.samples import Sample
@@ -30,6 +32,27 @@ def without_copies(samples: list[Sample], cache: Path, progress: Progress) -> li
     kept = [sample for sample, is_first in zip(samples, first, strict=True) if is_first]
     progress(len(kept), len(samples), "images kept after removing copies")
     return kept
+
+
+def check_test_set(samples: list[Sample], tested: Sequence[Path], cache: Path, progress: Progress) -> None:
+    """Check that no sample is a copy of an image of the test set; see `without_copies`.
+
+    Raises
+    ------
+    ConfigurationError
+        The first copy, with both files.
+    """
+    if not tested:
+        return
+    ours = centred(load_thumbnails([sample.path for sample in samples], cache, progress))
+    theirs = centred(load_thumbnails(tested, cache, progress))
+    for row, path in zip(theirs, tested, strict=True):
+        if (alike := ours @ row).max() >= ALIKE:
+            copied = samples[int(alike.argmax())]
+            raise ConfigurationError(
+                f"{copied.path} (source {copied.source}) is a copy of the test image {path}: name it in the "
+                "source's left_out, or take the test image away"
+            )
 
 
 def _first_copies(thumbnails: NDArray[np.float32]) -> NDArray[np.bool_]:

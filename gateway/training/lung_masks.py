@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gateway.errors import ConfigurationError
+from gateway.model.lungs import find_lungs
+from gateway.records import WholeImage
 from gateway.training.pixels import Progress, read_grey
 from gateway.training.recipe import LungRecipe
 from gateway.training.recipe.sources import DetectorSource, MaskSource
-from gateway.training.samples import SUFFIXES, image_files
-from gateway.training.tables import place_of, read_table
+from gateway.training.samples import SUFFIXES, Once, image_files
+from gateway.training.tables import labelled_rows, place_of, read_table
 
 SIDE = 224
 LOOKS = 1500  # images of each folder of `looks`, at most
@@ -64,13 +66,15 @@ def load_masks(recipe: LungRecipe, progress: Progress) -> MaskSet:
     Raises
     ------
     ConfigurationError
-        A folder, table, image or mask is missing or unreadable, a mask is empty, or has no image.
+        A folder, table, image or mask is missing or unreadable, a mask does not show two lungs or has no
+        image, or an image is given twice.
     """
     listed = [
         *(each for source in recipe.masks for each in _with_masks(recipe, source)),
         *(each for source in recipe.without_lungs for each in _without_lungs(recipe, source)),
         *(each for folder in recipe.looks for each in _looks(recipe.root / folder)),
     ]
+    _check(listed)
     images, masks = (np.empty((len(listed), SIDE, SIDE), np.uint8) for _ in range(2))
     with ThreadPoolExecutor() as pool:
         for i, (image, mask) in enumerate(pool.map(_read, listed)):
@@ -85,15 +89,30 @@ def load_masks(recipe: LungRecipe, progress: Progress) -> MaskSet:
     )
 
 
+def _check(listed: list[_Listed]) -> None:
+    """Check that each image is given once, and that some masks are to train by, and some to measure by."""
+    files = Once()
+    for each in listed:
+        files.take(each.image, f"{each.source} ({each.kind}{', apart' if each.apart else ''})")
+    apart = {each.apart for each in listed if each.kind == "masks"}
+    if apart != {True, False}:
+        told = "measured on: raise" if True not in apart else "trained with: lower"
+        raise ConfigurationError(f"no image with a mask is left to be {told} validation of a source of masks")
+
+
 def _with_masks(recipe: LungRecipe, source: MaskSource) -> Iterator[_Listed]:
     folder = recipe.root / source.images
     table = read_table(recipe.root / source.table, folder) if source.table else []
     patients = {row.path: row.patient for row in table}
-    for mask in image_files(recipe.root / source.masks):
-        if found := re.search(source.pattern, mask.stem):
-            image = _image_of(mask, found.group(1), folder)
-            place = place_of(recipe.seed, source.name, patients.get(image, image.name))
-            yield _Listed(image, mask, source.name, "masks", place < source.validation)
+    masks = image_files(recipe.root / source.masks)
+    named = [(mask, found) for mask in masks if (found := re.search(source.pattern, mask.stem))]
+    if not named:
+        told = f"no mask in {recipe.root / source.masks} has a name by {source.pattern!r}"
+        raise ConfigurationError(f"{told}: correct the pattern of {source.name}")
+    for mask, found in named:
+        image = _image_of(mask, found.group(1), folder)
+        place = place_of(recipe.seed, source.name, patients.get(image, image.name))
+        yield _Listed(image, mask, source.name, "masks", place < source.validation)
 
 
 def _image_of(mask: Path, stem: str, folder: Path) -> Path:
@@ -104,7 +123,7 @@ def _image_of(mask: Path, stem: str, folder: Path) -> Path:
 
 
 def _without_lungs(recipe: LungRecipe, source: DetectorSource) -> Iterator[_Listed]:
-    for row in read_table(recipe.root / source.table, recipe.root / source.folder):
+    for row in labelled_rows(recipe.root, source):
         if row.label not in source.frontal:
             apart = place_of(recipe.seed, source.name, row.patient) < source.heldout
             yield _Listed(row.path, None, source.name, "without lungs", apart)
@@ -121,8 +140,12 @@ def _read(listed: _Listed) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     if listed.mask is None:
         return image, np.full((SIDE, SIDE), 255 if listed.kind == "looks" else 0, np.uint8)
     mask = (_square(read_grey(listed.mask)) >= 128).astype(np.uint8)
-    if not mask.any():
-        raise ConfigurationError(f"mask {listed.mask} is empty: every lung mask marks lungs")
+    region = find_lungs(mask.reshape(SIDE // 2, 2, SIDE // 2, 2).mean((1, 3)).astype(np.float32))
+    if isinstance(region, WholeImage):
+        raise ConfigurationError(
+            f"mask {listed.mask} does not show two lungs side by side, white on black ({region.reason}): "
+            "correct the mask, or take it away"
+        )
     return image, mask
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from gateway.model.abstention import PREFIX as DETECTOR
 from gateway.model.network import build_network, load_into
-from gateway.model.weights import check_shapes, decode_weights, read_bytes
+from gateway.model.weights import check_numbers, check_shapes, decode_weights, read_bytes
 from gateway.training.inflated import is_inflated, slice_of
 from gateway.training.lite import Lite, load_lite
 from gateway.training.vit import Vit, load_vit
@@ -17,6 +17,7 @@ from gateway.training.vit import Vit, load_vit
 def load_weights(network: nn.Module, path: Path) -> None:
     """Load a weights file; the network keeps its own last layer beside weights of an inflated network."""
     state = decode_weights(path, read_bytes(path)[0])
+    check_numbers(state, path)
     if isinstance(network, Lite):
         load_lite(network, state, path)
         return

@@ -13,6 +13,7 @@ from gateway.model.network import build_network, load_into
 from gateway.model.predictor import read_model
 from gateway.model.torch_engine import find_device
 from gateway.model.weights import read_bytes
+from gateway.training.before import check_places, checked_samples
 from gateway.training.crops import Cropper, cropper
 from gateway.training.detector import DetectorFit
 from gateway.training.detector_images import load_detector_images
@@ -22,7 +23,7 @@ from gateway.training.image_set import ImageSet
 from gateway.training.pixels import Progress, load_pixels
 from gateway.training.publish import publish
 from gateway.training.recipe import Recipe, read_recipe
-from gateway.training.samples import Sample, find_samples
+from gateway.training.samples import Sample
 from gateway.training.shown import kept_crops
 
 
@@ -42,6 +43,7 @@ def set_limits(config: Path, model: Path, progress: Progress) -> Path:
     recipe = read_recipe(config)
     if not isinstance(recipe, Recipe):
         raise ConfigurationError(f"recipe {config} trains the lung network, which has no limits")
+    check_places(recipe)
     card, weighed = read_model(model)
     if weighed.detector is None:
         raise ConfigurationError(f"the model {model} has no detector, whose limits could be set")
@@ -63,7 +65,7 @@ def set_limits(config: Path, model: Path, progress: Progress) -> Path:
 def _images(recipe: Recipe, crop: Cropper, progress: Progress) -> tuple[list[Sample], ImageSet]:
     """Return the recipe's samples without copies, and the validation images among them."""
     cache = recipe.out / "cache"
-    samples = without_copies(find_samples(recipe), cache, progress)
+    samples = without_copies(checked_samples(recipe, progress), cache, progress)
     validation = [sample for sample in samples if sample.part == "validation"]
     whole = load_pixels([sample.path for sample in validation], cache, progress)
     return samples, ImageSet(validation, kept_crops(crop, recipe.lungs, whole, cache).pixels, whole)

@@ -56,16 +56,21 @@ def image_files(folder: Path) -> list[Path]:
     return files
 
 
-def check_split(samples: Iterable[Sample], tested: Iterable[Path] = ()) -> None:
-    """Check that no patient and no file is in two parts, and none of the files `tested` in any.
+def check_split(samples: Iterable[Sample], others: Iterable[tuple[Path, str]] = ()) -> None:
+    """Check that no patient is in two parts, and that each file is given once.
+
+    Parameters
+    ----------
+    others
+        Files that are no samples, and the place of each in words.
 
     Raises
     ------
     ConfigurationError
-        The first patient or file that is; with both files.
+        The first patient or file that is; with both places.
     """
     patients: dict[tuple[str, str], Sample] = {}
-    files: dict[Path, Sample] = {}
+    files = Once()
     for sample in samples:
         first = patients.setdefault((sample.source, sample.patient), sample)
         if first.part != sample.part:
@@ -73,20 +78,35 @@ def check_split(samples: Iterable[Sample], tested: Iterable[Path] = ()) -> None:
                 f"patient {sample.patient} is in two parts: {first.path} ({first.part}), "
                 f"{sample.path} ({sample.part})"
             )
-        first = files.setdefault(sample.path.resolve(), sample)
-        if first.part != sample.part:
-            raise ConfigurationError(
-                f"{sample.path} is in two parts: source {first.source} ({first.part}), "
-                f"source {sample.source} ({sample.part})"
-            )
-    for path in tested:
-        if found := files.get(path.resolve()):
-            raise ConfigurationError(f"{path} is in the test set and in source {found.source}")
+        files.take(sample.path, f"source {sample.source} ({CLASSES[sample.label]}, {sample.part})")
+    for path, place in others:
+        files.take(path, place)
+
+
+class Once:
+    """The place of each image file of a recipe: a file has one, by whichever path or link it is given."""
+
+    def __init__(self) -> None:
+        self._places: dict[Path, str] = {}
+
+    def take(self, path: Path, place: str) -> None:
+        """Note a place in words; raise ConfigurationError where the file has one."""
+        first = self._places.setdefault(path.resolve(), "")
+        if first:
+            both = f"is in {first} twice" if first == place else f"is in {first} and in {place}"
+            raise ConfigurationError(f"{path} {both}: an image has one place; take it out of the other")
+        self._places[path.resolve()] = place
 
 
 def _of_source(recipe: Recipe, source: DataSource) -> Iterator[Sample]:
     left_out = first_column(recipe.root / source.left_out) if source.left_out else set()
-    for path, label, patient in _listed(recipe, source):
+    listed = list(_listed(recipe, source))
+    if left_out and left_out.isdisjoint(path.name for path, _, _ in listed):
+        raise ConfigurationError(
+            f"table {source.left_out} names no image of source {source.name}: its first column must hold "
+            "their file names"
+        )
+    for path, label, patient in listed:
         if path.name not in left_out:
             yield Sample(path, source.name, label, patient, _part(recipe.seed, source, patient))
 
@@ -101,7 +121,7 @@ def _listed(recipe: Recipe, source: DataSource) -> Iterator[tuple[Path, int, str
     for name, of in source.classes.items():
         for path in image_files(folder / name):
             found = re.search(source.patient, path.stem)
-            if not found:
+            if not found or not found.group(1):
                 raise ConfigurationError(f"{path}: the file name has no patient by {source.patient!r}")
             yield path, CLASSES.index(of), found.group(1)
 

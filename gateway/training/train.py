@@ -25,10 +25,10 @@ from gateway.model.torch_engine import find_device
 from gateway.training.augmentation import Augmenter
 from gateway.training.average import mean_of, renormalise
 from gateway.training.batches import Batches
+from gateway.training.before import check_places, check_stages, checked_samples
 from gateway.training.crops import Cropper, cropper
 from gateway.training.detector_images import detector_rows, load_detector_images
 from gateway.training.duplicates import without_copies
-from gateway.training.evaluation.dataset import find_labelled, load_input
 from gateway.training.evaluation.plots import require_matplotlib
 from gateway.training.finish import finish
 from gateway.training.image_set import ImageSet
@@ -38,7 +38,7 @@ from gateway.training.objectives import Classify, Contrast, Distil, Features, Ob
 from gateway.training.pixels import Progress, load_pixels
 from gateway.training.recipe import LungRecipe, Recipe, read_recipe
 from gateway.training.recipe.stages import TrainingStage, is_file
-from gateway.training.samples import Part, Sample, check_split, find_samples
+from gateway.training.samples import Part, Sample
 from gateway.training.scores import Scored, write_scores
 from gateway.training.shown import Mixed, kept_crops
 from gateway.training.stage import StageRun, Stored
@@ -58,14 +58,15 @@ def train(config: Path, progress: Progress, stages: Sequence[str] = ()) -> Path:
         The recipe, a folder, an image or a weights file is unusable; raised before training begins.
     """
     require_matplotlib()
-    recipe = read_recipe(config)
+    recipe = read_recipe(config, complete=not stages)
+    check_places(recipe)
     if isinstance(recipe, LungRecipe):
         return train_lungs(recipe, progress)
     unknown = sorted(set(stages) - {stage.name for stage in recipe.stages})
     if unknown:
         raise ConfigurationError(f"recipe {config} has no stage {', '.join(unknown)}")
-    samples = find_samples(recipe)
-    _check_later_files(recipe, samples, progress)
+    samples = checked_samples(recipe, progress)
+    check_stages(recipe, samples, stages)
     crop = cropper(recipe.lungs, find_device(recipe.device))
     training = Training(recipe, samples, crop, progress)
     training.run(stages)
@@ -247,23 +248,6 @@ class Training:
 
     def _folder(self, name: str) -> Path:
         return self._recipe.out / name
-
-
-def _check_later_files(recipe: Recipe, samples: list[Sample], progress: Progress) -> None:
-    """Read weights, tables and test set now, whose errors would otherwise appear after hours."""
-    starts = {(stage.start, stage.network) for stage in recipe.stages if stage.start}
-    others = {(name, "resnet50") for stage in recipe.stages for name in stage.weights if name != stage.start}
-    for name, of in sorted(starts | others):
-        if is_file(name):
-            load_weights(untrained(of), Path(name))
-    for source in recipe.detector:
-        detector_rows(recipe, source)
-    test = recipe.test
-    images = find_labelled(recipe.root / test.folder, test.classes) if test else []
-    check_split(samples, [image.path for image in images])
-    for i, image in enumerate(images):
-        load_input(image.path)
-        progress(i + 1, len(images), "test images tried")
 
 
 def _region(stage: TrainingStage) -> Cut:

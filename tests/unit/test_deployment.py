@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from gateway.commands.app import COMMANDS
-from gateway.configuration.problems import setting_names
+from gateway.configuration.problems import WORDING
 from gateway.configuration.settings_file import check_settings, load_settings
 from gateway.settings import DicomDestination, Settings
 
@@ -28,7 +28,7 @@ COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 GATEWAY, ORTHANC = COMPOSE["services"]["gateway"], COMPOSE["services"]["orthanc"]
 UNIT = ROOT / "deploy" / "cxr-gateway.service"
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
-VARIABLES = {f"GATEWAY_{name.replace('.', '__').upper()}" for name in setting_names()}
+VARIABLES = {f"GATEWAY_{name.replace('.', '__').upper()}" for name in WORDING.names()}
 NO_SETTINGS = {"GATEWAY_CONFIG", "GATEWAY_ROLE"}
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from gateway.commands.app import COMMANDS
-from gateway.configuration.problems import setting_names
+from gateway.configuration.problems import WORDING
 from gateway.configuration.settings_file import check_settings, load_settings
 from gateway.settings import FolderStore, Settings
 
@@ -142,7 +142,7 @@ def test_pods_have_time_to_drain(settings: Settings) -> None:
 
 
 def test_secrets_are_settings() -> None:
-    variables = {f"GATEWAY_{name.replace('.', '__').upper()}" for name in setting_names()}
+    variables = {f"GATEWAY_{name.replace('.', '__').upper()}" for name in WORDING.names()}
     text = (FOLDER / "secrets.env.example").read_text()
     assert set(re.findall(r"^(GATEWAY_\w+)=", text, re.MULTILINE)) <= variables
 

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -50,7 +51,7 @@ def find_labelled(folder: Path, classes: Mapping[str, Class] | None = None) -> l
     Raises
     ------
     ConfigurationError
-        A folder is missing or empty, or only one class has images.
+        A folder is missing or empty, only one class has images, or an image is in both.
     """
     if not folder.is_dir():
         raise ConfigurationError(f"no folder {folder}")
@@ -58,6 +59,7 @@ def find_labelled(folder: Path, classes: Mapping[str, Class] | None = None) -> l
     found = [image for name, of in wanted.items() for image in _in_folder(folder / name, of)]
     if len({image.label for image in found}) < 2:
         raise ConfigurationError(f"{folder} needs sub-folders of both classes, such as NORMAL and PNEUMONIA")
+    _check_apart(found)
     return found
 
 
@@ -83,6 +85,21 @@ def subgroup_of(path: Path, of: str) -> str:
         if word in path.stem:
             return kind
     return of
+
+
+def _check_apart(images: Sequence[LabelledImage]) -> None:
+    """Check that no file is of both classes, whether by a link or by a second name; copies are read whole."""
+    sizes: dict[int, set[int]] = {}
+    for image in images:
+        sizes.setdefault(image.path.stat().st_size, set()).add(image.label)
+    first: dict[bytes, LabelledImage] = {}
+    for image in images:
+        if len(sizes[image.path.stat().st_size]) == len(CLASSES):
+            same = first.setdefault(hashlib.sha256(image.path.read_bytes()).digest(), image)
+            if same.label != image.label:
+                raise ConfigurationError(
+                    f"{image.path} is the same file as {same.path} of the other class: take one away"
+                )
 
 
 def _has_files(folder: Path) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from gateway.training.recipe.part import Class, Fraction, Frozen
+from gateway.training.recipe.part import Class, Fraction, Frozen, Pattern, Text
+
+Weight = Annotated[float, Field(ge=0)]
 
 
 class DataSource(Frozen):
@@ -34,13 +37,13 @@ class DataSource(Frozen):
         other external ones, and neither temperature nor limits are fitted to it.
     """
 
-    name: str
+    name: Text
     folder: Path
     classes: dict[str, Class] = Field(default={})
     table: Path | None = None
     left_out: Path | None = None
-    weights: dict[Class, float] = Field(default={"Normal": 1.0, "Pneumonia": 1.0})
-    patient: str = r"^(.*)$"
+    weights: dict[Class, Weight] = Field(default={"Normal": 1.0, "Pneumonia": 1.0})
+    patient: Pattern = r"^(.*)$"
     validation: Fraction = 0.1
     heldout: Fraction = 0.0
     external: bool = False
@@ -48,7 +51,14 @@ class DataSource(Frozen):
     @model_validator(mode="after")
     def _one_description(self) -> DataSource:
         if bool(self.classes) == bool(self.table):
-            raise ValueError(f"source {self.name} needs classes or a table, and not both")
+            raise ValueError("must state classes or a table, and not both")
+        return self
+
+    @model_validator(mode="after")
+    def _all_is_no_more_than_the_whole(self) -> DataSource:
+        if self.validation + self.heldout > 1:
+            told = f"validation {self.validation:g} and heldout {self.heldout:g} are more than the whole"
+            raise ValueError(f"{told}: lower one of them")
         return self
 
 
@@ -65,7 +75,7 @@ class DetectorSource(Frozen):
         Share of the patients, 0–1, on whom the detector is measured, not fitted.
     """
 
-    name: str
+    name: Text
     folder: Path
     table: Path
     frontal: tuple[str, ...] = ()
@@ -89,10 +99,10 @@ class MaskSource(Frozen):
         Share of the patients, 0–1, on whom Dice is measured.
     """
 
-    name: str
+    name: Text
     masks: Path
     images: Path
-    pattern: str
+    pattern: Pattern
     table: Path | None = None
     validation: Fraction = 0.2
 
@@ -100,6 +110,6 @@ class MaskSource(Frozen):
 class Test(Frozen):
     """A test set without images, patients or visits of the training; measured once, at the end."""
 
-    name: str
+    name: Text
     folder: Path
-    classes: dict[str, Class]
+    classes: Annotated[dict[str, Class], Field(min_length=2)]

@@ -5,12 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from gateway.training.recipe.part import Fraction, Frozen
+from gateway.training.recipe.part import Fraction, Frozen, Seed
 
 Network = Literal["resnet50", "efficientnet-lite2", "vit-s14"]
-Positive = Annotated[int, Field(gt=0)]
+Side = Annotated[int, Field(ge=16, le=512)]
+StageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Change = Annotated[float, Field(ge=0, le=1)]
+
+
+def _in_order(zoom: tuple[float, float]) -> tuple[float, float]:
+    if zoom[0] > zoom[1]:
+        raise ValueError(f"must be the least and the greatest, not {zoom[0]:g} and {zoom[1]:g}")
+    return zoom
+
+
+Zoom = Annotated[float, Field(gt=0, le=4)]
 
 
 class Augmentation(Frozen):
@@ -37,12 +48,12 @@ class Augmentation(Frozen):
         Parameter of the beta distribution by which pairs of images are blended.
     """
 
-    rotation: float = 20.0
-    zoom: tuple[float, float] = (0.55, 1.1)
-    aspect: float = 0.2
-    shift: float = 0.15
-    shear: float = 0.0
-    warp: float = 0.0
+    rotation: Annotated[float, Field(ge=0, le=180)] = 20.0
+    zoom: Annotated[tuple[Zoom, Zoom], AfterValidator(_in_order)] = (0.55, 1.1)
+    aspect: Change = 0.2
+    shift: Change = 0.15
+    shear: Change = 0.0
+    warp: Change = 0.0
     spectrum: Fraction = 0.0
     tones: Fraction = 0.0
     flip: Fraction = 0.5
@@ -50,11 +61,11 @@ class Augmentation(Frozen):
     local_contrast: Fraction = 0.0
     resolution: Fraction = 0.0
     cutout: Fraction = 0.0
-    gamma: float = 0.0
-    contrast: float = 0.0
-    brightness: float = 0.0
-    noise: float = 0.0
-    mixup: float = 0.0
+    gamma: Change = 0.0
+    contrast: Change = 0.0
+    brightness: Change = 0.0
+    noise: Change = 0.0
+    mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
 
 
 class Teacher(Frozen):
@@ -70,8 +81,8 @@ class Teacher(Frozen):
         Names of the sources on whose images it is imitated; empty: all.
     """
 
-    weights: str
-    size: Positive
+    weights: Annotated[str, Field(min_length=1)]
+    size: Side
     sources: tuple[str, ...] = ()
 
 
@@ -128,25 +139,25 @@ class TrainingStage(Frozen):
         Decay of the exponential moving average of the weights, per step.
     """
 
-    name: str
+    name: StageName
     objective: Literal["contrast", "classify", "distil", "average", "segment"]
     network: Network = "resnet50"
     start: str | None = None
     teachers: tuple[Teacher, ...] = ()
     members: tuple[str, ...] = ()
-    seed: int = 0
+    seed: Seed = 0
     sources: tuple[str, ...] = ()
     augmentation: str
-    size: Positive = 224
+    size: Side = 224
     hull: Fraction = 0.0
-    batch: Positive = 256
-    samples: Positive
-    seconds: float | None = None
+    batch: Annotated[int, Field(ge=2)] = 256
+    samples: Annotated[int, Field(ge=1)]
+    seconds: Annotated[float, Field(gt=0)] | None = None
     optimiser: Literal["sgd", "adam"] = "sgd"
-    rate: float = 0.1
+    rate: Annotated[float, Field(gt=0, le=10)] = 0.1
     warm_up: Fraction = 0.05
-    weight_decay: float = 5e-4
-    smoothing: Fraction = 0.05
+    weight_decay: Fraction = 5e-4
+    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
     average: Fraction = 0.99
 
     @property

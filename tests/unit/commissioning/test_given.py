@@ -89,6 +89,9 @@ def test_a_source_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_a_list_that_is_no_text_and_no_source_are_one_line_each(tmp_path: Path) -> None:
     names = tmp_path / "normal.txt"
+    names.write_text("\ufeff\r\n \r\n", encoding="utf-8")
+    with pytest.raises(GatewayError, match=r"normal\.txt: empty; write one SOP Instance UID a line"):
+        given_images(str(names), no_ledger, fetched)
     names.write_text("1.2.3", encoding="utf-16")
     with pytest.raises(GatewayError, match=r"normal\.txt: no UTF-8 text; save it as UTF-8"):
         given_images(str(names), no_ledger, fetched)

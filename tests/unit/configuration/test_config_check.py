@@ -341,8 +341,8 @@ def test_no_problem_quotes_a_secret(tmp_path: Path) -> None:
     text = "store: {kind: s3, bucket: images, access_key_id: 31415926, secret_access_key: 27182818}"
     errors, _ = checked(tmp_path, text)
     assert [error.partition(" (")[0] for error in errors] == [
-        "store.s3.access_key_id: must be text, in quotes",
-        "store.s3.secret_access_key: must be text, in quotes",
+        "store.access_key_id: must be text, in quotes",
+        "store.secret_access_key: must be text, in quotes",
     ]
 
 

@@ -22,12 +22,14 @@ def test_what_is_written_is_read_back(tmp_path: Path, card: ModelCard) -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("treshold: 0.4", "treshold: Extra inputs"),
-        ("threshold: 1.5", "threshold: Input should be less than or equal to 1"),
-        ("temperature: 0", "temperature: Input should be greater than 0"),
-        ("architecture: vgg16", "architecture: Input should be 'resnet50'"),
+        ("treshold: 0.4", "treshold: there is no such key; did you mean .threshold."),
+        ("threshold: 1.5", "threshold: must be 1 or less, not 1.5"),
+        ("temperature: 0", "temperature: must be more than 0, not 0"),
+        ("architecture: vgg16", "architecture: must be 'resnet50', not 'vgg16'"),
         ("classes: [Normal, Normal]", "classes: two different names"),
-        ("input: {size: 512}", "input.size"),
+        ("input: {size: 512}", "input.size: must be 224 or less, not 512"),
+        ("abstention: {distance: .nan, outlier: 1}", "abstention.distance: must be a finite number, not nan"),
+        ("lungs: lungs.safetensors", "lungs: must hold keys and values, not 'lungs.safetensors'"),
         ("]", "cannot be read"),
     ],
 )

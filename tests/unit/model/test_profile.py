@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +85,18 @@ def test_statistics_that_are_not_the_profiles_are_refused(tmp_path: Path, state:
         file.unlink()
     with pytest.raises(ConfigurationError, match=STATISTICS_NAME):
         read_profile(tmp_path, CARD)
+
+
+def test_statistics_and_limits_that_are_no_numbers_are_refused(tmp_path: Path, state: State) -> None:
+    profile_in(tmp_path / "statistics", CARD, {name: np.full_like(a, np.nan) for name, a in state.items()})
+    with pytest.raises(ConfigurationError, match="holds values that are no numbers, in "):
+        read_profile(tmp_path / "statistics", CARD)
+    profile_in(tmp_path / "limit", CARD, state)
+    file = tmp_path / "limit" / PROFILE_NAME
+    body = file.read_text().rpartition("sha256: ")[0].replace("threshold: 0.75", "threshold: .nan")
+    file.write_text(f"{body}sha256: {hashlib.sha256(body.encode()).hexdigest()}\n")
+    with pytest.raises(ConfigurationError, match="threshold: must be a finite number, not nan"):
+        read_profile(tmp_path / "limit", CARD)
 
 
 def test_no_profile_at_the_path_is_said_with_the_settings_key(tmp_path: Path) -> None:

@@ -156,3 +156,12 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     write_card(ModelCard(name="lungs", version="1", weights=weights), tmp_path / "model.yaml")
     with pytest.raises(ConfigurationError, match=r"gone\.safetensors cannot be read"):
         Predictor.open(tmp_path, TORCH)
+
+
+def test_values_that_are_no_numbers_open_no_model(network: nn.Module, tmp_path: Path) -> None:
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    state["layer1.0.bn1.weight"][3] = torch.nan
+    torch.save(state, tmp_path / "diverged.pth")
+    told = r"diverged\.pth holds values that are no numbers, in layer1\.0\.bn1\.weight"
+    with pytest.raises(ConfigurationError, match=told):
+        Predictor.open(tmp_path / "diverged.pth", TORCH)

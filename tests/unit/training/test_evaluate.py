@@ -34,6 +34,20 @@ def test_other_layouts_are_told(tmp_path: Path, radiographs: Radiographs) -> Non
     assert [image.subgroup for image in found] == ["Normal", "Pneumonia"]
 
 
+@pytest.mark.parametrize("way", ["folder", "link", "copy"])
+def test_an_image_is_of_one_class(tmp_path: Path, radiographs: Radiographs, way: str) -> None:
+    radiographs(tmp_path / "NORMAL", 2, 1)
+    image = sorted((tmp_path / "NORMAL").iterdir())[0]
+    if way == "folder":
+        (tmp_path / "PNEUMONIA").symlink_to("NORMAL")
+    else:
+        radiographs(tmp_path / "PNEUMONIA", 2, 2)
+        other = tmp_path / "PNEUMONIA" / f"other{image.suffix}"
+        other.symlink_to(image) if way == "link" else other.write_bytes(image.read_bytes())
+    with pytest.raises(ConfigurationError, match=r"is the same file as .*of the other class: take one away"):
+        find_labelled(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "group"),
     [("person1_bacteria_2.jpeg", "bacterial"), ("person3_virus_4.jpeg", "viral"), ("IM-0001.jpeg", "Normal")],

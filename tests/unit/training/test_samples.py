@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -13,7 +12,7 @@ from gateway.errors import ConfigurationError
 from gateway.imaging.margins import inside_margins
 from gateway.training.duplicates import without_copies
 from gateway.training.pixels import load_pixels
-from gateway.training.recipe import Recipe, read_recipe
+from gateway.training.recipe import Recipe
 from gateway.training.samples import Sample, check_split, find_samples
 
 Radiographs = Callable[[Path, int, int], None]
@@ -133,37 +132,3 @@ def single(folder: Path, pictures: dict[str, NDArray[np.uint8]]) -> list[str]:
         Image.fromarray(picture).save(folder / f"{name}.png")
     samples = [Sample(folder / f"{name}.png", "made up", 0, name, "train") for name in pictures]
     return [sample.patient for sample in without_copies(samples, folder / "cache", lambda *_: None)]
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        ({"stages": [{"name": "s", "objective": "classify", "augmentation": "wild", "samples": 1}]}, "wild"),
-        ({"stages": [STAGE | {"objective": "distil"}]}, "names no teachers"),
-        ({"stages": [STAGE | {"objective": "average", "members": ["first"]}]}, "first"),
-        ({"epochs": 3}, "epochs: Extra inputs"),
-        ({"version": None}, "version"),
-        ({"stages": [STAGE | {"objective": "segment"}]}, "for a recipe of the kind lungs"),
-        ({"sources": [{"name": "a", "folder": "."}]}, "source a needs classes or a table"),
-        (
-            {"sources": [{"name": "a", "folder": ".", "classes": {"x": "Normal"}}] * 2},
-            "two sources have the name a",
-        ),
-        ({"lungs": {"weights": "lungs.safetensors", "region": "circle"}}, "lungs.region"),
-    ],
-)
-def test_a_wrong_recipe_is_refused_in_one_line(
-    tmp_path: Path, change: dict[str, Any], complaint: str
-) -> None:
-    path = tmp_path / "train.yaml"
-    path.write_text(yaml.safe_dump(recipe(tmp_path).model_dump(mode="json") | change))
-    with pytest.raises(ConfigurationError, match=complaint) as refused:
-        read_recipe(path)
-    assert str(path) in str(refused.value)
-
-
-@pytest.mark.parametrize("name", ["train.yaml", "train-1.1.0.yaml", "train-card.yaml"])
-def test_the_recipes_that_ship_are_valid(name: str) -> None:
-    read = read_recipe(Path(__file__).parents[3] / "config" / name)
-    assert isinstance(read, Recipe)
-    assert read.stages[-1].size == 224

@@ -1,4 +1,4 @@
-"""Reads a YAML file with the line of each key. `settings_file` names lines in problems."""
+"""Reads a YAML file with the line of each key. Problems name lines."""
 
 from __future__ import annotations
 
@@ -74,9 +74,21 @@ class YamlFile:
     repeated: list[tuple[Location, int]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
+    def where(self, key: Location) -> str:
+        """Return the end of a problem's line: where the key, or the section around it, is stated."""
+        line = next((self.lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in self.lines), None)
+        return f" ({self.path}, line {line})" if line else ""
 
-def read_yaml(path: Path) -> YamlFile:
+
+def read_yaml(path: Path, kind: str, remedy: str) -> YamlFile:
     """Read a YAML file of keys and values; where it is not YAML, each top-level section by itself.
+
+    Parameters
+    ----------
+    kind
+        What it is, as `settings file`.
+    remedy
+        How to name another one.
 
     Raises
     ------
@@ -86,13 +98,9 @@ def read_yaml(path: Path) -> YamlFile:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigurationError(
-            f"{path}: cannot be read: no such settings file; name one with --config or GATEWAY_CONFIG"
-        ) from None
+        raise ConfigurationError(f"{path}: cannot be read: no such {kind}; {remedy}") from None
     except OSError as error:
-        raise ConfigurationError(
-            f"{path}: cannot be read ({error.strerror}); name another with --config or GATEWAY_CONFIG"
-        ) from None
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path}: is not YAML: it is not UTF-8; save it as UTF-8") from None
     file = YamlFile(path)

@@ -1,0 +1,1 @@
+"""YAML files that people write (settings, recipes, cards, profiles), and their problems in plain words."""
