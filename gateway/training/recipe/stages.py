@@ -9,7 +9,7 @@ from pydantic import Field
 
 from gateway.training.recipe.part import Fraction, Frozen
 
-Network = Literal["resnet50", "efficientnet-lite2", "vit-s14"]
+Network = Literal["resnet50", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "vit-s14"]
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -35,6 +35,10 @@ class Augmentation(Frozen):
         Greatest change of each: logarithm, logarithm, grey range, standard deviation in the grey range.
     mixup
         Parameter of the beta distribution by which pairs of images are blended.
+    within
+        The same for half of the pairs of one class, of any source, before that.
+    beyond
+        How far a borrowed look may go past the other image's, and away from it, as a share.
     """
 
     rotation: float = 20.0
@@ -55,6 +59,8 @@ class Augmentation(Frozen):
     brightness: float = 0.0
     noise: float = 0.0
     mixup: float = 0.0
+    within: float = 0.0
+    beyond: float = 0.0
 
 
 class Teacher(Frozen):
@@ -104,7 +110,8 @@ class TrainingStage(Frozen):
         `members`, whose normalisations are estimated anew over `samples` views), or `segment` (mark the
         lungs; in a `LungRecipe` alone).
     network
-        `resnet50`, which alone can ship, or a teacher: `efficientnet-lite2`, `vit-s14`.
+        `resnet50`, which alone can ship, or a teacher: `efficientnet-lite0` to
+        `efficientnet-lite2`, `vit-s14`.
     start
         Stage, or file of weights, to start from; null: random initialisation.
     teachers
