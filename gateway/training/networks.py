@@ -13,6 +13,8 @@ from gateway.training.inflated import is_inflated, slice_of
 from gateway.training.lite import Lite, load_lite
 from gateway.training.vit import Vit, load_vit
 
+LITE = "efficientnet-lite"
+
 
 def load_weights(network: nn.Module, path: Path) -> None:
     """Load a weights file; the network keeps its own last layer beside weights of an inflated network."""
@@ -34,5 +36,6 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 def untrained(of: str) -> nn.Module:
     """Return a network of a recipe, `TrainingStage.network`, with random weights."""
-    others = {"efficientnet-lite2": Lite, "vit-s14": Vit}
-    return others.get(of, build_network)()
+    if of.startswith(LITE):
+        return Lite(int(of.removeprefix(LITE)))
+    return Vit() if of == "vit-s14" else build_network()

@@ -25,7 +25,7 @@ def match_spectrum(images: Tensor, others: Tensor, share: Tensor | float = 1.0) 
     images, others
         float (n, 1, side, side), 0–1.
     share
-        Strength, 0–1, for all images or each, (n, 1).
+        Strength, for all images or each, (n, 1): 0 is an image's own look, 1 the other's; both sides may be passed.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def match_tones(images: Tensor, others: Tensor, share: Tensor | float = 1.0) -> 
     Parameters and result are as for `match_spectrum`.
     """
     own = _quantiles(images)
-    wanted = own + share * (_quantiles(others) - own)
+    wanted = (own + share * (_quantiles(others) - own)).cummax(dim=1).values
     own[:, 0], own[:, -1] = -1e-3, 1 + 1e-3
     values = images.flatten(1).contiguous()
     right = torch.searchsorted(own, values).clamp(1, len(KNOTS) - 1)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from gateway.training.recipe.part import Fraction, Frozen, Seed
 
-Network = Literal["resnet50", "efficientnet-lite2", "vit-s14"]
+Network = Literal["resnet50", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "vit-s14"]
 Side = Annotated[int, Field(ge=16, le=512)]
 StageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Change = Annotated[float, Field(ge=0, le=1)]
@@ -46,6 +46,10 @@ class Augmentation(Frozen):
         Greatest change of each: logarithm, logarithm, grey range, standard deviation in the grey range.
     mixup
         Parameter of the beta distribution by which pairs of images are blended.
+    within
+        The same for half of the pairs of one class, of any source, before that.
+    beyond
+        How far a borrowed look may go past the other image's, and away from it, as a share.
     """
 
     rotation: Annotated[float, Field(ge=0, le=180)] = 20.0
@@ -66,6 +70,8 @@ class Augmentation(Frozen):
     brightness: Change = 0.0
     noise: Change = 0.0
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
+    within: Annotated[float, Field(ge=0, le=10)] = 0.0
+    beyond: Change = 0.0
 
 
 class Teacher(Frozen):
@@ -115,7 +121,8 @@ class TrainingStage(Frozen):
         `members`, whose normalisations are estimated anew over `samples` views), or `segment` (mark the
         lungs; in a `LungRecipe` alone).
     network
-        `resnet50`, which alone can ship, or a teacher: `efficientnet-lite2`, `vit-s14`.
+        `resnet50`, which alone can ship, or a teacher: `efficientnet-lite0` to
+        `efficientnet-lite2`, `vit-s14`.
     start
         Stage, or file of weights, to start from; null: random initialisation.
     teachers
