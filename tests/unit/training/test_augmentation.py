@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from gateway.training.augmentation import Augmenter
+from gateway.training.evaluation.appearance import match_tones
 from gateway.training.evaluation.shifts import SHIFTS
 from gateway.training.negatives import NEGATIVES, make_negatives
 from gateway.training.recipe import Recipe, read_recipe
@@ -56,6 +57,23 @@ def test_mixup_mixes_images_and_targets_alike() -> None:
     mixed, mixed_targets = augment.mix(constant, targets)
     torch.testing.assert_close(mixed.mean(dim=(1, 2, 3)), mixed_targets)
     assert not torch.equal(mixed_targets, targets)
+
+
+def test_images_of_one_class_are_blended_and_their_class_stays() -> None:
+    augment = Augmenter(NOTHING.model_copy(update={"within": 2.0}), 8, Generator().manual_seed(0))
+    labels = torch.tensor([0.0, 1.0] * 8)
+    views = torch.arange(16.0)[:, None, None, None].expand(16, 1, 8, 8)
+    blended, targets = augment.mix(views, torch.stack([labels, torch.ones(16)], dim=1))
+    torch.testing.assert_close(targets, torch.stack([labels, torch.ones(16)], dim=1))
+    assert 0 < sum(not torch.equal(*pair) for pair in zip(blended, views, strict=True)) < 16
+
+
+def test_a_look_beyond_the_others_keeps_the_order_of_grey_values(stored: Tensor) -> None:
+    images = stored[:, None].float() / 255
+    own, other, far = (match_tones(images, images.flip(0), share) for share in (0.0, 1.0, 1.5))
+    assert (far - own).abs().mean() > (other - own).abs().mean()
+    for before, after in zip(images.flatten(1), far.flatten(1), strict=True):
+        assert (after[before.argsort()].diff() >= -1e-5).all()
 
 
 @pytest.mark.parametrize("name", SHIFTS)
