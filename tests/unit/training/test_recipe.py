@@ -101,7 +101,7 @@ FAULTY: list[tuple[dict[str, Any], str]] = [
     ({"lungs": {"weights": "lungs.safetensors", "region": "circle"}}, "lungs.region: must be 'box' or 'hul"),
     (stage(name="a.b"), "stages.0.name: must be letters, digits, hyphens and underscores alone"),
     (stage(name="../a"), "stages.0.name: must be letters, digits, hyphens and underscores alone"),
-    (stage(network="resnet-50"), "stages.0.network: must be 'resnet50', 'efficientnet-lite0', 'efficientnet-lite1',"),
+    (stage(network="resnet-50"), "stages.0.network: must be 'resnet50', 'efficientnet-lite0',"),
     ({"test": {"name": "t", "folder": "t", "classes": {"a": "Normal"}}}, "test.classes: must have 2 items"),
     # between parts
     ({"sources": [HOME, HOME]}, "sources: the name 'home' is used more than once"),
