@@ -20,7 +20,7 @@ from gateway.worker.worker_id import SILENT_SECONDS
 
 @dataclass(frozen=True, slots=True)
 class Reprocessed:
-    """What came of many images.
+    """The outcome of `reprocess_all` for its images, each counted once; `gateway reprocess` prints it.
 
     Attributes
     ----------

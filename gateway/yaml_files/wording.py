@@ -60,7 +60,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Wording:
-    """How the problems of a kind of file are told.
+    """Words for the problems of one kind of YAML file: settings, recipes, model cards, profiles.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ from gateway.training.recipe.stages import Augmentation, LungStep, TrainingStage
 
 
 class _Shared(Frozen):
-    """What the recipes of both networks say."""
+    """The keys that recipes of the classifier and of the lung network share; never read by itself."""
 
     name: Text
     version: Text
