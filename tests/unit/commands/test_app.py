@@ -130,6 +130,23 @@ def test_wrong_usage_is_told_with_status_2() -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("commission x --site a --specificity nan", "must be 0.99 or less, not 'nan'"),
+        ("commission x --site a --share much", "must be a number, not 'much'"),
+        ("list --limit 0", "must be 1 or more, not '0'"),
+        ("route --last 1.5", "must be a whole number, not '1.5'"),
+        ("list --state gone", "'gone' is not one of 'received', "),
+        ("pull --list --limit x", "must be a whole number, not 'x'"),
+    ],
+)
+def test_a_value_is_told_as_settings_are(arguments: str, told: str) -> None:
+    done = CliRunner().invoke(app, arguments.split(), env={"COLUMNS": "140"})
+    assert done.exit_code == 2
+    assert f"{arguments.split()[-2]}': {told}" in done.output
+
+
+@pytest.mark.parametrize(
     ("typed", "completed"),
     [
         ("gateway re", {"receive", "refusals", "retry", "resend", "reprocess"}),
