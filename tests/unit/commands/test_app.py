@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from gateway import __version__
 from gateway.commands import app as command_line
 from gateway.commands.app import COMMANDS, CONFIG_COMMANDS, MODEL_COMMANDS, app, main
+from gateway.commands.console import out, warn
 from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet, Retry
 from gateway.web.security.passwords import is_password
 from tests.support.gateway_process import PATIENCE_SECONDS
@@ -96,6 +97,12 @@ def test_every_line_of_a_problem_is_marked(
     with pytest.raises(SystemExit):
         main()
     assert capsys.readouterr().err.splitlines() == ["gateway: first", "gateway: second [not markup]"]
+
+
+def test_lines_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    out.print("the profile is in /site[b]:x:", soft_wrap=True)
+    warn("A@host:x: no [b]node")
+    assert capsys.readouterr() == ("the profile is in /site[b]:x:\n", "A@host:x: no [b]node\n")
 
 
 def _printed(code: str) -> str:
