@@ -34,6 +34,7 @@ from gateway.commands import (
     serving,
 )
 from gateway.commands.console import out, warn
+from gateway.commands.misuse import Commands
 from gateway.errors import ConfigurationError, GatewayError
 
 FAILED, MISUSED = 1, 2
@@ -80,6 +81,7 @@ MODEL_COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 app = typer.Typer(
+    cls=Commands,
     help="DICOM gateway for chest radiographs. Research only, not for diagnostic use.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -135,7 +135,7 @@ def print_figures(made: Commissioned) -> None:
         pairs["sensitivity"] = (before.sensitivity, after.sensitivity)
     for name, (shipped, fitted) in pairs.items():
         line = f"{name}: {in_words(shipped)} as shipped, {in_words(fitted)} with the profile"
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        out.print(line, highlight=False, soft_wrap=True)
     if before.auc and after.auc:
         out.print(
             f"AUC: {before.auc.value:.3f} as shipped, {after.auc.value:.3f} with the profile", highlight=False

@@ -17,13 +17,13 @@ from rich.progress import Progress
 TABLE_WIDTH = 140
 """Columns of a table where no terminal says how wide it is."""
 
-out = Console()
-err = Console(stderr=True)
+out = Console(markup=False, emoji=False)  # paths and names of peers may hold either
+err = Console(stderr=True, markup=False, emoji=False)
 
 
 def warn(line: str, style: str | None = None) -> None:
     """Print one line on standard error exactly as it is: neither wrapped nor read as markup."""
-    err.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    err.print(line, style=style, highlight=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

@@ -59,9 +59,9 @@ def show(uid: str, as_json: AsJson = False, config: Config = None) -> None:
         return
 
     for version in versions:
-        out.print(account_of(version), markup=False, highlight=False, soft_wrap=True)
+        out.print(account_of(version), highlight=False, soft_wrap=True)
     for row in Refusals(ledger).of(uid):
-        out.print(refusal_of(row), markup=False, highlight=False, soft_wrap=True)
+        out.print(refusal_of(row), highlight=False, soft_wrap=True)
 
 
 def refusals(

@@ -115,4 +115,4 @@ def _move(before: tuple[str, ...], after: tuple[str, ...]) -> str:
 
 
 def _print(line: str) -> None:
-    out.print(line, markup=False, highlight=False, soft_wrap=True)
+    out.print(line, highlight=False, soft_wrap=True)

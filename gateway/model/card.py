@@ -18,6 +18,7 @@ from gateway.records import UNDETERMINED, Finding, FittedSite, LungNetworkIdenti
 from gateway.yaml_files.wording import Wording
 
 CARD_NAME = "model.yaml"
+TO_NAME = f"name, here or by model.path, a folder with {CARD_NAME}, a card (.yaml) or weights (.safetensors)"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 ClassName = Annotated[str, Field(min_length=1, max_length=64)]
@@ -188,9 +189,14 @@ def read_card(path: Path) -> ModelCard:
         The file is missing, is not YAML or is not a valid card; all problems in one line.
     """
     try:
-        return ModelCard.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict) and "figures" in content:
+            raise ConfigurationError(
+                f"{path} is the card of a lung network, which gives no answers: name the card of a classifier"
+            )
+        return ModelCard.model_validate(content)
     except FileNotFoundError:
-        raise ConfigurationError(f"there is no model card at {path}") from None
+        raise ConfigurationError(f"there is no model card at {path}: {TO_NAME}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"model card {path} cannot be read: {reason}") from error

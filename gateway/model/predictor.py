@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gateway.errors import ConfigurationError, Reject, Retry
 from gateway.imaging.preprocess import SIDE, lay_over
 from gateway.model.abstention import Detector, reason_to_abstain
-from gateway.model.card import CARD_NAME, LungNetwork, ModelCard, Weights, read_card
+from gateway.model.card import CARD_NAME, TO_NAME, LungNetwork, ModelCard, Weights, read_card
 from gateway.model.choice import AUTOMATIC, Chosen, EngineRules, Weighed, choose
 from gateway.model.engines import Measured
 from gateway.model.lungs import Seen
@@ -243,7 +243,7 @@ def card_at(path: Path | None) -> ModelCard | None:
 def _locate(path: Path) -> tuple[ModelCard | None, Path]:
     """Return the model card at `path`, or None, and the path of the weights."""
     if not path.exists():
-        raise ConfigurationError(f"there is no model at {path}: correct model.path")
+        raise ConfigurationError(f"there is no model at {path}: {TO_NAME}")
     if path.is_dir():
         path = path / CARD_NAME
     card_path = path.with_suffix(".yaml")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -23,6 +22,7 @@ from gateway.training.pixels import Progress, read_grey
 from gateway.training.recipe import LungRecipe
 from gateway.training.recipe.sources import DetectorSource, MaskSource
 from gateway.training.samples import SUFFIXES, Once, image_files
+from gateway.training.spread import spread
 from gateway.training.tables import labelled_rows, place_of, read_table
 
 SIDE = 224
@@ -76,10 +76,9 @@ def load_masks(recipe: LungRecipe, progress: Progress) -> MaskSet:
     ]
     _check(listed)
     images, masks = (np.empty((len(listed), SIDE, SIDE), np.uint8) for _ in range(2))
-    with ThreadPoolExecutor() as pool:
-        for i, (image, mask) in enumerate(pool.map(_read, listed)):
-            images[i], masks[i] = image, mask
-            progress(i + 1, len(listed), "images and masks read")
+    for i, (image, mask) in enumerate(spread(_read, listed, len(listed))):
+        images[i], masks[i] = image, mask
+        progress(i + 1, len(listed), "images and masks read")
     return MaskSet(
         images,
         masks,

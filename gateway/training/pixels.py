@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from PIL import Image
 from gateway.errors import ConfigurationError
 from gateway.imaging.copies import THUMBNAIL
 from gateway.imaging.preprocess import SIDE, to_model_input
+from gateway.training.spread import spread
 
 Progress = Callable[[int, int, str], None]  # done, total, activity
 
@@ -78,10 +78,9 @@ def _load(paths: Sequence[Path], form: _Form, cache: Path, progress: Progress) -
     if kept.exists():
         return np.asarray(np.load(kept, mmap_mode="c"))  # torch takes no read-only array
     pixels = np.empty((len(paths), form.side, form.side), form.type)
-    with ThreadPoolExecutor() as pool:
-        for i, image in enumerate(pool.map(form.decode, paths)):
-            pixels[i] = image
-            progress(i + 1, len(paths), "images decoded")
+    for i, image in enumerate(spread(form.decode, paths, len(paths))):
+        pixels[i] = image
+        progress(i + 1, len(paths), "images decoded")
     cache.mkdir(parents=True, exist_ok=True)
     np.save(kept, pixels)
     return pixels

@@ -1,6 +1,6 @@
 """Runs one stage of a training: loop, schedule, moving average and checkpoint. `train` calls it.
 
-A killed stage resumes from its checkpoint, at most a minute old.
+A killed stage resumes from its checkpoint, at most a minute old. A stage that diverges ends in an error.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Generator, Tensor, nn
 
+from gateway.errors import GatewayError
 from gateway.training.objectives import Objective
 from gateway.training.pixels import Progress
 from gateway.training.recipe.stages import TrainingStage
@@ -67,6 +68,11 @@ class StageRun:
         """Train to the end of the schedule; return the mean loss of each hundredth of the schedule.
 
         `labels` holds for each image what the objective compares its output with: see `Objective.loss`.
+
+        Raises
+        ------
+        GatewayError
+            Loss or weights are no finite numbers, at the end of such a hundredth; the checkpoint is older.
         """
         self._objective.module.train()
         recent: list[Tensor] = []
@@ -76,7 +82,9 @@ class StageRun:
             if done >= len(self._losses) / 100:
                 self._losses.append(float(torch.stack(recent).mean()))
                 recent.clear()
+                self._check(self._losses[-1])
                 progress(round(done * 100), 100, f"{self._stage.name}: loss {self._losses[-1]:.4f}")
+        self._check(*(float(loss) for loss in recent))
         progress(100, 100, f"{self._stage.name}: {self.seen} images seen")
         self._saved.unlink(missing_ok=True)
         return self._losses
@@ -98,8 +106,9 @@ class StageRun:
             now = time.monotonic()
             if not begun:  # the first step, which may compile for a minute, does not count
                 begun, saved = now - self._elapsed, now
-            self._steps, self._elapsed = self._steps + 1, now - begun
+            self._elapsed = now - begun
             if now - saved > SAVE_EVERY:
+                self._check()
                 self._save()
                 saved = now
 
@@ -117,6 +126,7 @@ class StageRun:
         self._optimiser.step()
         self._objective.after_step()
         self._follow()
+        self._steps += 1
         return loss.detach()
 
     @torch.no_grad()
@@ -124,6 +134,17 @@ class StageRun:
         """Update the moving average; early steps weigh more, so the initial weights fade."""
         decay = min(self._stage.average, (1 + self._steps) / (10 + self._steps))
         torch._foreach_lerp_(_tensors(self.average), _tensors(self._network), 1 - decay)
+
+    def _check(self, *losses: float) -> None:
+        """Raise GatewayError unless losses and weights are finite."""
+        tensors = _tensors(self._objective.module) + _tensors(self.average)
+        if all(map(math.isfinite, losses)) and torch.stack([each.isfinite().all() for each in tensors]).all():
+            return
+        onward = f"it goes on from {self._saved}, without this file " if self._saved.exists() else "it "
+        raise GatewayError(
+            f"stage {self._stage.name} diverged: its loss or weights are no finite numbers after {self.seen} "
+            f"images; lower its rate, {self._stage.rate:g}, in the recipe, train again: {onward}begins anew"
+        )
 
     def _save(self) -> None:
         state = {

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from gateway import __version__
 from gateway.commands import app as command_line
 from gateway.commands.app import COMMANDS, CONFIG_COMMANDS, MODEL_COMMANDS, app, main
+from gateway.commands.console import out, warn
 from gateway.errors import ConfigurationError, GatewayError, NoGatewayYet, Retry
 from gateway.web.security.passwords import is_password
 from tests.support.gateway_process import PATIENCE_SECONDS
@@ -98,6 +99,12 @@ def test_every_line_of_a_problem_is_marked(
     assert capsys.readouterr().err.splitlines() == ["gateway: first", "gateway: second [not markup]"]
 
 
+def test_lines_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    out.print("the profile is in /site[b]:x:", soft_wrap=True)
+    warn("A@host:x: no [b]node")
+    assert capsys.readouterr() == ("the profile is in /site[b]:x:\n", "A@host:x: no [b]node\n")
+
+
 def _printed(code: str) -> str:
     """Return the output of Python code in a process of its own."""
     done = subprocess.run(
@@ -127,6 +134,23 @@ def test_wrong_usage_is_told_with_status_2() -> None:
     assert runner.invoke(app, ["send", "file.dcm"]).exit_code == 2
     assert runner.invoke(app, ["list", "--limit", "0"]).exit_code == 2
     assert runner.invoke(app, ["nothing"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("commission x --site a --specificity nan", "must be 0.99 or less, not 'nan'"),
+        ("commission x --site a --share much", "must be a number, not 'much'"),
+        ("list --limit 0", "must be 1 or more, not '0'"),
+        ("route --last 1.5", "must be a whole number, not '1.5'"),
+        ("list --state gone", "'gone' is not one of 'received', "),
+        ("pull --list --limit x", "must be a whole number, not 'x'"),
+    ],
+)
+def test_a_value_is_told_as_settings_are(arguments: str, told: str) -> None:
+    done = CliRunner().invoke(app, arguments.split(), env={"COLUMNS": "140"})
+    assert done.exit_code == 2
+    assert f"{arguments.split()[-2]}': {told}" in done.output
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import yaml
 
 from gateway.errors import ConfigurationError
 from gateway.model.card import Abstention, ModelCard, Weights, read_card, write_card
+from gateway.model.predictor import SHIPPED
 
 CARD = ModelCard(name="lungs", version="2.1", weights=Weights(file="model.safetensors", sha256="ab" * 32))
 
@@ -46,7 +47,9 @@ def test_a_wrong_card_is_refused_in_one_line(tmp_path: Path, line: str, complain
 
 
 def test_a_missing_card_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no model card at"):
+    with pytest.raises(
+        ConfigurationError, match=r"no model card at .*: name, here or by model.path, a folder"
+    ):
         read_card(tmp_path / "model.yaml")
 
 
@@ -57,3 +60,10 @@ def test_a_missing_card_is_named(tmp_path: Path) -> None:
 def test_log_odds_become_a_probability(temperature: float | None, log_odds: float, p: float) -> None:
     card = CARD.model_copy(update={"temperature": temperature})
     assert card.probability(log_odds) == pytest.approx(p, abs=1e-4)
+
+
+def test_the_card_of_a_lung_network_is_told() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"lungs\.yaml is the card of a lung network, which gives no"
+    ):
+        read_card(SHIPPED / "lungs.yaml")
