@@ -54,7 +54,7 @@ LAYERS: dict[str, set[str]] = {
     "processes": VALUES
     | RUNNING
     | {"command_name", "store", "receive", "deliver", "pull", "worker", "web", "sandbox"},
-    "training": CORE | {"files", "sandbox"},
+    "training": CORE | {"files"},
     "export": CORE | {"remote"},
     "commissioning": CORE | {"files", "store", "worker"},
     "proof": VALUES | RUNNING | {"dicom", "requestor", "store", "receive", "deliver", "worker", "processes"},

@@ -93,7 +93,7 @@ class Sandbox:
         if hatched:
             with suppress(Retry):  # it has ended while nobody needed it
                 return self._begun(hatched)
-        return self._begun(processes())
+        return self._begun(_new_process())
 
     def _begun(self, pool: ProcessPoolExecutor) -> ProcessPoolExecutor:
         try:
@@ -113,7 +113,7 @@ def hatch(module: str) -> ProcessPoolExecutor:
     It is a fork of a caller that has imported the module and has no thread yet.
     """
     is_ready = module in sys.modules and threading.active_count() == 1
-    pool = processes(method="fork" if is_ready else "spawn")
+    pool = _new_process("fork" if is_ready else "spawn")
     pool.submit(_know, module)
     return pool
 
@@ -124,10 +124,8 @@ def _know(module: str) -> None:
     gc.enable()
 
 
-def processes(number: int = 1, method: str = "spawn") -> ProcessPoolExecutor:
-    """Return at most `number` processes, which leave signals to their owner and end with it."""
-    context = multiprocessing.get_context(method)
-    return ProcessPoolExecutor(number, context, initializer=_leave_signals_to_owner)
+def _new_process(method: str = "spawn") -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context(method), initializer=_leave_signals_to_owner)
 
 
 def _leave_signals_to_owner() -> None:

@@ -4,8 +4,8 @@ Nothing else in the gateway imports it. `train` reads a recipe and writes weight
 The same recipe, images and seed give the same model on the same hardware.
 
 course     before.py train.py stage.py average.py finish.py publish.py lung_training.py
-images     samples.py tables.py descriptions.py duplicates.py pixels.py spread.py image_set.py batches.py
-crops      crops.py lung_view.py shown.py lung_masks.py anatomy.py
+images     samples.py tables.py descriptions.py duplicates.py pixels.py image_set.py batches.py
+crops      crops.py shown.py lung_masks.py anatomy.py
 views      augmentation.py
 networks   networks.py inflated.py lite.py vit.py trunk.py objectives.py
 abstention detector.py detector_images.py negatives.py outliers.py refusal.py

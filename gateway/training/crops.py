@@ -5,8 +5,7 @@ Training, figures and the running gateway find lungs and crop by the same functi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -15,12 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 from gateway.model.lung_network import LungNetwork
-from gateway.model.lungs import lung_input
+from gateway.model.lungs import find_lungs, lung_input, show
 from gateway.model.network import load_into
 from gateway.model.weights import check_lung_shapes, decode_weights, read_bytes
-from gateway.training.lung_view import Found, as_input, lung_view
+from gateway.records import WholeImage
 from gateway.training.recipe.stages import LungStep
-from gateway.training.spread import spread
 
 BATCH = 256
 
@@ -79,15 +77,17 @@ class LungCropper:
     def __call__(self, pixels: Pixels) -> Cropped:
         """Return what the classifier sees of n images, uint8 (n, 224, 224)."""
         cropped = Cropped(np.empty(pixels.shape, np.uint8), np.empty(len(pixels), np.bool_))
-        view = partial(lung_view, margin=self._step.margin, cut=self._step.region)
-        for i, seen in enumerate(spread(view, self._marked(pixels), len(pixels))):
-            cropped.pixels[i], cropped.no_lungs[i] = seen
+        for start in range(0, len(pixels), BATCH):
+            part = slice(start, start + BATCH)
+            cropped.pixels[part], cropped.no_lungs[part] = self._crop(pixels[part])
         return cropped
 
-    def _marked(self, pixels: Pixels) -> Iterator[Found]:
-        for start in range(0, len(pixels), BATCH):
-            batch = pixels[start : start + BATCH]
-            yield from zip(batch, self._mark(as_input(batch)), strict=True)
+    def _crop(self, pixels: Pixels) -> Cropped:
+        images = pixels[:, None].astype(np.float32) / np.float32(127.5) - np.float32(1)
+        regions = [find_lungs(each, self._step.margin) for each in self._mark(images)]
+        seen = show(images, regions, self._step.region).images
+        no_lungs = [isinstance(region, WholeImage) and region.empty for region in regions]
+        return Cropped(np.rint((seen[:, 0] + 1) * 127.5).astype(np.uint8), np.array(no_lungs, np.bool_))
 
     @torch.inference_mode()
     def _mark(self, images: NDArray[np.float32]) -> NDArray[np.float32]:

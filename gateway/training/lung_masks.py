@@ -22,7 +22,6 @@ from gateway.training.pixels import Progress, read_grey
 from gateway.training.recipe import LungRecipe
 from gateway.training.recipe.sources import DetectorSource, MaskSource
 from gateway.training.samples import SUFFIXES, Once, image_files
-from gateway.training.spread import spread
 from gateway.training.tables import labelled_rows, place_of, read_table
 
 SIDE = 224
@@ -76,8 +75,8 @@ def load_masks(recipe: LungRecipe, progress: Progress) -> MaskSet:
     ]
     _check(listed)
     images, masks = (np.empty((len(listed), SIDE, SIDE), np.uint8) for _ in range(2))
-    for i, (image, mask) in enumerate(spread(_read, listed, len(listed))):
-        images[i], masks[i] = image, mask
+    for i, pair in enumerate(listed):
+        images[i], masks[i] = _read(pair)
         progress(i + 1, len(listed), "images and masks read")
     return MaskSet(
         images,

@@ -18,7 +18,6 @@ from PIL import Image
 from gateway.errors import ConfigurationError
 from gateway.imaging.copies import THUMBNAIL
 from gateway.imaging.preprocess import SIDE, to_model_input
-from gateway.training.spread import spread
 
 Progress = Callable[[int, int, str], None]  # done, total, activity
 
@@ -78,8 +77,8 @@ def _load(paths: Sequence[Path], form: _Form, cache: Path, progress: Progress) -
     if kept.exists():
         return np.asarray(np.load(kept, mmap_mode="c"))  # torch takes no read-only array
     pixels = np.empty((len(paths), form.side, form.side), form.type)
-    for i, image in enumerate(spread(form.decode, paths, len(paths))):
-        pixels[i] = image
+    for i, path in enumerate(paths):  # threads of one Python wait for each other longer than this takes
+        pixels[i] = form.decode(path)
         progress(i + 1, len(paths), "images decoded")
     cache.mkdir(parents=True, exist_ok=True)
     np.save(kept, pixels)

@@ -13,7 +13,7 @@ from gateway.errors import ConfigurationError
 from gateway.model.lung_network import LungNetwork
 from gateway.model.lungs import show
 from gateway.records import Box, Lungs
-from gateway.training import lung_view
+from gateway.training import crops
 from gateway.training.crops import LungCropper, cropper, read_lung_network, whole_images
 from gateway.training.recipe import LungRecipe, read_recipe
 from gateway.training.recipe.stages import LungStep
@@ -79,7 +79,7 @@ def test_a_training_leaves_weights_a_card_and_pictures(recipe: Path) -> None:
 def test_training_crops_as_the_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """The classifier sees the crop of a tensor in a running model, and its grey levels in training."""
     found = Lungs(Box(0.1, 0.2, 0.83, 0.95), 0.3, ((), ()), ())
-    monkeypatch.setattr(lung_view, "find_lungs", lambda *_: found)
+    monkeypatch.setattr(crops, "find_lungs", lambda *_: found)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224), np.uint8)
     step = LungStep(weights=Path("lungs.safetensors"))
     seen = LungCropper(step, LungNetwork().eval(), torch.device("cpu"))(pixels)
@@ -127,3 +127,9 @@ def test_the_recipe_that_ships_is_valid(recipe: Path) -> None:
     recipe.write_text(yaml.safe_dump(content))
     with pytest.raises(ConfigurationError, match="masks: must be stated"):
         read_recipe(recipe)
+
+
+def test_no_images_are_cropped_to_none() -> None:
+    crop = LungCropper(LungStep(weights=Path("x")), LungNetwork().eval(), torch.device("cpu"))
+    pixels, no_lungs = crop(np.empty((0, 224, 224), np.uint8))
+    assert (pixels.shape, no_lungs.shape) == ((0, 224, 224), (0,))
