@@ -1,6 +1,9 @@
 """Vital threads: a role with a vital thread that has ended or hangs ends itself, to be started again.
 
 Couriers, collectors, log writers and watchers are vital. Each role asks `failed_vital` with its heartbeat.
+A thread that others wait for starts within `START_SECONDS`, or not at all (`bound_start`).
+
+Private name of CPython used here: `Thread._started`.
 """
 
 from __future__ import annotations
@@ -9,6 +12,31 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
+
+START_SECONDS = 5.0
+"""Longest wait for a thread to begin."""
+
+
+def bound_start(thread: threading.Thread) -> None:
+    """Let `start` of a thread raise `RuntimeError` where it does not begin in time; it does nothing then.
+
+    CPython waits for ever for a thread that ends before its first step, as the first memory of its own may
+    not be there.
+    """
+    thread._started = _Started(thread)  # type: ignore[attr-defined]
+
+
+class _Started(threading.Event):
+    def __init__(self, thread: threading.Thread) -> None:
+        super().__init__()
+        self._thread = thread
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not super().wait(START_SECONDS if timeout is None else timeout):
+            self._thread.name = "never begun"
+            self._thread.run = lambda: None  # type: ignore[method-assign]
+            raise RuntimeError("can't start new thread: it does not begin")
+        return True
 
 
 class Vital(threading.Thread):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from threading import Lock
+from stat import S_ISREG
+from threading import Event as Signal
+from threading import Lock, Thread
 from time import monotonic
 from typing import Any
 
@@ -15,9 +17,13 @@ from gateway.errors import ConfigurationError
 from gateway.settings import TLS, ClientTLS
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
+from gateway.threads import bound_start
 
 AGAIN_SECONDS = 10.0
 """Seconds after which files that could not be used are tried again."""
+
+READ_SECONDS = 2.0
+"""Seconds that a connection waits for the files; their disk, or the server of their mount, may not answer."""
 
 CIPHERS_OF_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"  # RFC 9325 4.2; those of 1.3 are all of this kind
 
@@ -38,7 +44,8 @@ def server_context(tls: TLS, setting: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _apply_profile(context)
     try:
-        context.load_cert_chain(tls.certificate, tls.key)
+        _check_files(tls)
+        context.load_cert_chain(tls.certificate, tls.key, _refuse_to_ask)
         if tls.ca is not None:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(tls.ca)
@@ -58,8 +65,9 @@ def client_context(tls: ClientTLS) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _apply_profile(context)
     try:
+        _check_files(tls)
         if tls.certificate is not None:
-            context.load_cert_chain(tls.certificate, tls.key)
+            context.load_cert_chain(tls.certificate, tls.key, _refuse_to_ask)
         if tls.ca is not None:
             context.load_verify_locations(tls.ca)
         else:
@@ -69,11 +77,24 @@ def client_context(tls: ClientTLS) -> ssl.SSLContext:
     return context
 
 
+def _check_files(tls: TLS | ClientTLS) -> None:
+    """Raise `OSError` for a pipe or device: whoever opens it may wait for ever."""
+    for _, path in tls:
+        if path is not None and not S_ISREG(path.stat().st_mode):
+            raise OSError(f"{path} is no regular file")
+
+
+def _refuse_to_ask() -> str:
+    """Stand in for OpenSSL's question at the terminal, for which a gateway would wait for ever."""
+    raise OSError("the key is encrypted: store it without a passphrase")
+
+
 class ReloadingContext:
     """The context of a server, read again when one of its files has changed, owner and rights included.
 
     Each connection costs three calls of `stat`; a signal would have to reach the right process. Files that
     could not be read are tried again with a connection, `AGAIN_SECONDS` later: a descriptor may have lacked.
+    A thread of its own reads, which may be lost to a disk that does not answer.
 
     Raises
     ------
@@ -84,31 +105,60 @@ class ReloadingContext:
     def __init__(self, tls: TLS, setting: str) -> None:
         self._tls, self._setting = tls, setting
         self._lock = Lock()
+        self._look: tuple[float, Signal] | None = None
         self._again_at = float("inf")
         self._told = ""
         self._seen = self._stamp()
         self._context = server_context(tls, setting)
 
     def current(self) -> ssl.SSLContext:
-        """Return the newest context that could be read; half a renewal changes nothing."""
+        """Return the newest context that could be read; half a renewal changes nothing.
+
+        Connections wait `READ_SECONDS` for files that cannot be read, and later ones not at all.
+        """
         with self._lock:
+            try:
+                if self._look is None or self._look[1].is_set():
+                    self._look = self._begun()
+            except RuntimeError as error:  # no thread
+                self._tell(f"{self._setting}: certificate, key and ca cannot be looked at ({error})")
+                return self._context
+            until, has_looked = self._look
+        if not has_looked.wait(max(0.0, until - monotonic())):
+            self._tell(f"{self._setting}: the disk of certificate, key or ca does not answer")
+        return self._context
+
+    def _begun(self) -> tuple[float, Signal]:
+        """Begin to look at the files; return until when to wait for the signal that it is done."""
+        has_looked = Signal()
+        thread = Thread(target=self._read, args=(has_looked,), name=self._setting, daemon=True)
+        bound_start(thread)
+        thread.start()
+        return monotonic() + READ_SECONDS, has_looked
+
+    def _read(self, has_looked: Signal) -> None:
+        try:
             stamp = self._stamp()
             if stamp != self._seen or monotonic() > self._again_at:
                 self._reload()
                 self._seen = stamp
-            return self._context
+        finally:
+            has_looked.set()
 
     def _reload(self) -> None:
         try:
             self._context = server_context(self._tls, self._setting)
         except ConfigurationError as error:
             self._again_at = monotonic() + AGAIN_SECONDS
-            if self._told != (told := str(error)):
-                log_event(Event.CERTIFICATE_NOT_RELOADED, reason=told)
-                self._told = told
+            self._tell(str(error))
         else:
             self._again_at, self._told = float("inf"), ""
             log_event(Event.CERTIFICATE_RELOADED, certificate=str(self._tls.certificate))
+
+    def _tell(self, why: str) -> None:
+        if self._told != why:
+            log_event(Event.CERTIFICATE_NOT_RELOADED, reason=why)
+            self._told = why
 
     def _stamp(self) -> list[tuple[int, int, int] | None]:
         return [_stamp(path) for _, path in self._tls if path is not None]

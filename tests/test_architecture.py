@@ -29,7 +29,7 @@ LAYERS: dict[str, set[str]] = {
     "settings": VALUES | {"dicom", "files", "rules"},
     "configuration": VALUES | {"settings"},
     "telemetry": VALUES | {"settings", "files", "threads"},
-    "tls": VALUES | {"settings", "telemetry"},
+    "tls": VALUES | {"settings", "threads", "telemetry"},
     "telemetry.audit": VALUES | RUNNING | {"dicom"},
     "sandbox": VALUES | {"command_name"},
     "upper_layer": VALUES | RUNNING | {"dicom"},

@@ -14,6 +14,7 @@ import socket
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from ssl import SSLContext, SSLSocket
 from threading import Lock
 from time import monotonic
 
@@ -109,6 +110,22 @@ class Connections:
                 return None, None  # it was closed for another
             connection.address, connection.awaits_source = address, False
             return self._take_in(connection)
+
+    def secure(self, connection: Connection, context: SSLContext) -> SSLSocket:
+        """Return the connection's socket under TLS, which takes its place; the handshake comes later.
+
+        Raises
+        ------
+        ConnectionError
+            It was closed for another, or by the peer.
+        """
+        with self._lock:
+            if self._open.get(connection.socket) is not connection or not connection.is_open:
+                raise ConnectionAbortedError
+            secured = context.wrap_socket(connection.socket, server_side=True, do_handshake_on_connect=False)
+            connection.socket = secured
+            self._open = {each.socket: each for each in self._open.values()}
+            return secured
 
     def _take_in(self, new: Connection) -> tuple[Connection | None, Connection | None]:
         self._open = {each.socket: each for each in self._open.values() if each.is_open}

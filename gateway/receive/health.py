@@ -28,6 +28,7 @@ SILENT_SECONDS = 5.0
 """Longest pause of a client, in seconds."""
 
 _POLL_SECONDS = 0.2
+_HANGS_SECONDS = 60.0  # without a turn of the loop that accepts connections
 
 
 class HealthPort:
@@ -61,7 +62,9 @@ class HealthPort:
             where = f"{self._scp.bind}:{self._scp.health_port}"
             problem = f"scp.health_port: cannot listen on {where} ({error.strerror or error}); choose another"
             raise ConfigurationError(problem) from None
-        self._thread = Vital(partial(self._server.serve_forever, _POLL_SECONDS), "health port")
+        serve = partial(self._server.serve_forever, _POLL_SECONDS)
+        self._thread = Vital(serve, "health port", _HANGS_SECONDS)
+        self._server.note_turn = self._thread.note_progress
         self._thread.start()
 
     @property
@@ -88,6 +91,7 @@ class HealthPort:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    note_turn: Callable[[], None]
 
     def __init__(self, scp: SCP, answer: Callable[..., BaseHTTPRequestHandler]) -> None:
         if ":" in scp.bind:
@@ -95,6 +99,10 @@ class _Server(ThreadingHTTPServer):
         self._open: deque[socket.socket] = deque()
         self._lock = Lock()
         super().__init__((scp.bind, scp.health_port or 0), answer)
+
+    def service_actions(self) -> None:
+        """Note a turn of the loop."""
+        self.note_turn()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread; close the oldest connection where there are too many."""

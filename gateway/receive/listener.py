@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 from copy import deepcopy
 from socketserver import BaseServer
+from threading import Thread
 from time import monotonic, sleep
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 from gateway.receive.acceptor import Acceptor
 from gateway.receive.association import peer_fields
 from gateway.receive.c_store import CStore
-from gateway.receive.connections import Connections
+from gateway.receive.connections import Connection, Connections
 from gateway.receive.disk_waits import DiskWaits
 from gateway.receive.hosts import plain
 from gateway.receive.memory import Memory
@@ -34,6 +35,7 @@ from gateway.receive.proxy_header import Source, Untold, read_source
 from gateway.receive.refusals import RefusalReporter
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
+from gateway.threads import bound_start
 from gateway.tls import ReloadingContext, problem_of
 from gateway.upper_layer.messages import REST_SECONDS
 from gateway.upper_layer.transport import PDUSocket, shake_hands
@@ -92,6 +94,7 @@ class Listener(ThreadedAssociationServer):
     memory: Memory
     connections: Connections
     is_next: Callable[[], bool]
+    note_turn: Callable[[], None]
     is_proxy: Callable[[str], bool]
     disk_waits: DiskWaits
     refusals: RefusalReporter
@@ -119,7 +122,7 @@ class Listener(ThreadedAssociationServer):
         cast(socket.socket, self.socket).close()
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection; its TLS handshake comes later, in its own thread."""
+        """Accept a connection; whatever may have to wait comes later, in its own thread."""
         try:
             accepted, address = cast(socket.socket, self.socket).accept()
             self._may_have_garbage = True
@@ -131,9 +134,6 @@ class Listener(ThreadedAssociationServer):
             raise
         try:
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.tls is not None:
-                context = self.tls.current()
-                accepted = context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
         except BaseException:
             accepted.close()
             raise
@@ -160,6 +160,24 @@ class Listener(ThreadedAssociationServer):
         if taken is None:
             self._tell(NO_ROOM, address)
         return taken is not None
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in its own thread; where none can be started, the caller closes it."""
+        connection = self.connections.of(request)
+        thread = Thread(target=self._serve, args=(connection, client_address), daemon=True)
+        bound_start(thread)
+        thread.start()
+
+    def _serve(self, connection: Connection | None, client_address: Any) -> None:
+        if connection is None or not connection.is_open:  # closed for another, or as this thread was late
+            return
+        try:
+            if self.tls is not None:
+                self.connections.secure(connection, self.tls.current())
+            self.finish_request(connection.socket, client_address)
+        except Exception:
+            self.handle_error(connection.socket, client_address)
+            self.shutdown_request(connection.socket)
 
     def deadline_of(self, request: socket.socket) -> float:
         """Return when the association must stand: one deadline from accept on, TLS included."""
@@ -224,6 +242,7 @@ class Listener(ThreadedAssociationServer):
 
         End the connections whose image waits for a disk that hangs.
         """
+        self.note_turn()
         for assoc in self.disk_waits.hung():
             self._cut(cast(Acceptor, assoc))
         self.refusals.flush()

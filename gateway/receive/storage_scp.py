@@ -38,6 +38,10 @@ MAXIMUM_PDU_SIZE = 128 * 1024
 ASSOCIATION_TIMEOUT_SECONDS = 15
 """Longest life of a connection without an association (ARTIM, PS3.8 9.1.5)."""
 
+ACCEPTING_HANGS_SECONDS = 60.0
+"""Seconds without a turn of the loop that accepts connections, after which its role starts again; it turns
+five times a second."""
+
 AnswerReport = Callable[[Event], tuple[int, None]]
 """Answers an N-EVENT-REPORT request with a status (PS3.7 10.1.1.1.8)."""
 
@@ -113,7 +117,9 @@ class StorageSCP:
         _config.LOG_HANDLER_LEVEL = "none"  # else pynetdicom renders every PDU for its own debug log
         self._hosts.prepare()
         self._listener = self._bound()
-        self._accepting = Vital(partial(self._listener.serve_forever, _POLL_SECONDS), "StorageSCP")
+        serve = partial(self._listener.serve_forever, _POLL_SECONDS)
+        self._accepting = Vital(serve, "StorageSCP", ACCEPTING_HANGS_SECONDS)
+        self._listener.note_turn = self._accepting.note_progress
         self._accepting.start()
 
     def stop(self, timeout_seconds: float = 30, *, silence_seconds: float = DRAIN_SILENCE_SECONDS) -> None:

@@ -17,6 +17,7 @@ from pynetdicom.association import Association as PynetdicomAssociation
 
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
+from gateway.threads import bound_start
 from gateway.upper_layer.endings import Ending
 from gateway.upper_layer.messages import Messages
 from gateway.upper_layer.provider import Provider
@@ -38,6 +39,7 @@ class Association(PynetdicomAssociation):
 
     def __init__(self, ae: ApplicationEntity, mode: str) -> None:
         super().__init__(ae, mode)
+        bound_start(self)
         self.message_timeout = ae.network_timeout
         self.dul = Provider(self)
         self.dimse = Messages(self)

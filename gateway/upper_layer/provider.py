@@ -25,6 +25,7 @@ from pynetdicom.pdu_primitives import A_RELEASE
 
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug
+from gateway.threads import bound_start
 from gateway.tls import problem_of
 from gateway.upper_layer import decoding
 from gateway.upper_layer.decoding import Titles
@@ -71,6 +72,7 @@ class Provider(DULServiceProvider):
 
     def __init__(self, assoc: Association) -> None:
         super().__init__(assoc)
+        bound_start(self)
         self.state_machine: Protocol = Protocol(self)
         self.artim_timer: MonotonicTimer = MonotonicTimer(None)
         self.to_provider_queue = Primitives(self.wake)

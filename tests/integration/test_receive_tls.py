@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import ssl
+import subprocess
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from select import select
-from socketserver import ThreadingMixIn
 from unittest.mock import Mock
 
 import pytest
@@ -201,7 +203,7 @@ def test_a_thread_that_cannot_be_started_takes_no_place_for_good(
 ) -> None:
     with receiving(tmp_path, max_associations=1, tls=server.files) as receiver:
         with monkeypatch.context() as patched:
-            patched.setattr(ThreadingMixIn, "process_request", Mock(side_effect=RuntimeError("no thread")))
+            patched.setattr(threading, "_start_new_thread", Mock(side_effect=RuntimeError("no thread")))
             for _ in range(3):
                 with Requestor(receiver.address) as peer:
                     assert peer.hear() is None
@@ -275,6 +277,74 @@ def test_a_renewal_that_could_not_be_read_is_read_once_it_can(
             (tmp_path / "gateway.key").chmod(0o600)
         assert shown_by(receiver, authority) != before
         assert len(receiver.events("certificate_not_reloaded")) == 1
+
+
+def put_pipe(file: Path) -> None:
+    os.mkfifo(file)
+
+
+def put_device(file: Path) -> None:
+    file.symlink_to("/dev/zero")
+
+
+def put_encrypted_key(file: Path) -> None:
+    command = ["openssl", "genrsa", "-aes256", "-passout", "pass:secret", "-out", file]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+UNUSABLE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "pipe": (put_pipe, "is no regular file"),
+    "folder": (Path.mkdir, "is no regular file"),
+    "device": (put_device, "is no regular file"),
+    "encrypted": (put_encrypted_key, "the key is encrypted"),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_a_key_that_would_keep_its_reader_waiting_is_refused_and_the_former_one_stays(
+    tmp_path: Path, authority: Authority, server: Certificate, modality: Certificate, kind: str
+) -> None:
+    put, why = UNUSABLE[kind]
+    with receiving(tmp_path, tls=install(server, tmp_path)) as receiver:
+        before = shown_by(receiver, authority)
+        (tmp_path / "gateway.key").unlink()
+        put(tmp_path / "gateway.key")
+        assert [shown_by(receiver, authority) for _ in range(2)] == [before, before]
+        (told,) = receiver.events("certificate_not_reloaded")
+        assert why in told["reason"]
+        (tmp_path / "gateway.key").rename(tmp_path / "aside")
+        install(modality, tmp_path)
+        assert shown_by(receiver, authority) != before
+    unusable = server.files | {"key": str(tmp_path / "aside")}
+    with pytest.raises(ConfigurationError, match=why), receiving(tmp_path, tls=unusable):
+        pass
+
+
+def test_a_disk_that_does_not_answer_keeps_no_connection_waiting(
+    tmp_path: Path,
+    authority: Authority,
+    server: Certificate,
+    modality: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = threading.Event()
+    stat = tls._stamp
+
+    def stat_late(path: Path) -> object:
+        answers.wait(PATIENCE_SECONDS)
+        return stat(path)
+
+    with receiving(tmp_path, tls=install(server, tmp_path)) as receiver:
+        before = shown_by(receiver, authority)
+        install(modality, tmp_path)
+        monkeypatch.setattr(tls, "READ_SECONDS", 0.05)
+        monkeypatch.setattr(tls, "_stamp", stat_late)
+        assert [shown_by(receiver, authority) for _ in range(3)] == [before] * 3
+        (told,) = receiver.events("certificate_not_reloaded")
+        assert "does not answer" in told["reason"]
+        answers.set()
+        wait_for(lambda: receiver.events("certificate_reloaded"))
+        assert shown_by(receiver, authority) != before
 
 
 def test_files_that_cannot_be_used(tmp_path: Path, server: Certificate) -> None:
