@@ -26,6 +26,7 @@ from gateway.upper_layer.association import Association
 from gateway.upper_layer.decoding import Titles, is_title
 
 ACCEPTED = 0  # PS3.8 Table 7-1
+DICOM_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1
 _SERVICE_USER, _TITLES = 1, (3, 7)  # source and reasons that name a node (PS3.8 Table 9-21)
 
 
@@ -44,6 +45,7 @@ class Rejection:
         return self.source == _SERVICE_USER and self.diagnostic in _TITLES
 
 
+NOT_DICOM = Rejection(1, 1, 2, "the application context is not DICOM's")
 CALLED_NOT_RECOGNISED = Rejection(1, 1, 7, "the called AE title is not the gateway's")
 CALLING_NOT_RECOGNISED = Rejection(1, 1, 3, "the calling AE title and address are not among scp.peers")
 CALLING_NO_TITLE = Rejection(1, 1, 3, "the calling AE title holds characters that PS3.5 does not allow")
@@ -102,6 +104,8 @@ class Admission:
             assoc.kill()
 
     def _rejection(self, assoc: Association) -> Rejection | None:
+        if assoc.dul.application_context not in (None, DICOM_APPLICATION_CONTEXT):
+            return NOT_DICOM
         titles = assoc.dul.titles or Titles("", "")
         if titles.called != self._settings.ae_title:
             return CALLED_NOT_RECOGNISED if titles.called else CALLED_EMPTY

@@ -41,6 +41,7 @@ MAX_TRANSFER_SYNTAXES = 256
 
 _NO_SYNTAX = UID(IMPLEMENTATION_CLASS_UID)  # a valid UID that is not a transfer syntax
 _FIXED_BYTES = 68  # before the variable items
+_APPLICATION_CONTEXT = 0x10
 _PROPOSED_CONTEXT, _ANSWERED_CONTEXT, _USER_INFORMATION = 0x20, 0x21, 0x50
 _ABSTRACT_SYNTAX, _TRANSFER_SYNTAX = 0x30, 0x40
 _MAXIMUM_LENGTH, _ROLE_SELECTION = 0x51, 0x54
@@ -78,6 +79,19 @@ def titles_of(body: memoryview) -> Titles:
 def protocol_version_of(body: memoryview) -> int:
     """Return the protocol version; only bit 0 is significant (PS3.8 Table 9-11)."""
     return int.from_bytes(body[:2], "big")
+
+
+def application_context_of(body: memoryview) -> str | None:
+    """Return the application context's name (PS3.8 9.3.2.1); None where the PDU has none.
+
+    Raises
+    ------
+    Malformed
+        When items exceed the PDU.
+    """
+    items = _items(body[_FIXED_BYTES:])
+    name = next((item for kind, item in items if kind == _APPLICATION_CONTEXT), None)
+    return None if name is None else clean(bytes(name[:80]).decode("ascii", "backslashreplace").rstrip(" \0"))
 
 
 def request_of(body: memoryview) -> A_ASSOCIATE:

@@ -64,6 +64,8 @@ class Provider(DULServiceProvider):
         End of the connection; None while it lives, and after a release.
     titles
         AE titles of the peer's A-ASSOCIATE PDU; None before it arrives.
+    application_context
+        Its application context's name; None where it has none.
     abort_reason
         Reason of an A-ABORT by the provider (PS3.8 Table 9-26).
     on_ending
@@ -79,6 +81,7 @@ class Provider(DULServiceProvider):
         self.to_user_queue = Primitives(lambda: assoc.dimse.wake())
         self.ending: Ending | None = None
         self.titles: Titles | None = None
+        self.application_context: str | None = None
         self.on_ending: Callable[[Ending], None] | None = None
         self.is_over = False
         self.abort_reason = UNEXPECTED_PDU
@@ -323,6 +326,7 @@ class Provider(DULServiceProvider):
     def _decoded(self, kind: int, body: memoryview) -> ReceivedPDU | None:
         if kind == 1:
             self.titles = decoding.titles_of(body)
+            self.application_context = decoding.application_context_of(body)
             version = decoding.protocol_version_of(body)
             if not version & 1:
                 self.end(f"the peer proposes protocol version 0x{version:04X}, not version 1")

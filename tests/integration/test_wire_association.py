@@ -128,6 +128,16 @@ WITHIN: dict[str, Within] = {
         ["released", CLOSED],
         "released the association within a message",
     ),
+    "a release within a command set": Within(
+        [command(pdus.c_store_rq(DX, UID)[:20], last=False), pdus.release_rq()],
+        ["released", CLOSED],
+        "released the association within a message",
+    ),
+    "a second A-ASSOCIATE-RQ within a message": ends(2, "A-ASSOCIATE-RQ within", STORE_RQ, rq()),
+    "an A-ABORT of 5 kB": Within([pdus.pdu(7, bytes(5000))], [CLOSED], "the peer aborted"),
+    "a P-DATA-TF without value within a message": ends(
+        6, "without a presentation", STORE_RQ, pdus.pdu(4, b"")
+    ),
     "an A-ABORT within a message": Within([STORE_RQ, pdus.abort()], [CLOSED], "the peer aborted"),
     "an A-ABORT of the provider": Within([pdus.abort(2, 6)], [CLOSED], "invalid PDU parameter value"),
     "an A-ABORT of nothing": Within([pdus.pdu(7, b"")], [CLOSED], "the peer aborted"),
@@ -178,6 +188,10 @@ SERVED: dict[str, Sequence[bytes]] = {
         data(DATA[2000:]),
     ],
     "empty values between": [STORE_RQ, *repeat(data(b"", last=False), 900), data(DATA)],
+    "reserved bits of a control header": [
+        STORE_RQ,
+        pdus.pdu(4, (len(DATA) + 2).to_bytes(4, "big") + b"\x03\xfe" + DATA),
+    ],
     "an empty last value": [STORE_RQ, data(DATA, last=False), data(b"")],
     "a command set with unknown elements": [
         command(pdus.c_store_rq(DX, UID) + pdus.element(0x00005110, b"1 ")),

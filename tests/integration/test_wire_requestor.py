@@ -16,6 +16,33 @@ def user(**changed: object) -> bytes:
     return pdus.user_information(**changed)  # type: ignore[arg-type]
 
 
+ROLES = [(1, 0), (0, 1), (1, 1)]
+
+
+def sized(value: bytes) -> bytes:
+    return len(value).to_bytes(2, "big") + value
+
+
+def role(uid: bytes, scu: int, scp: int) -> bytes:
+    """Return an SCP/SCU Role Selection sub-item (PS3.7 D.3.3.4)."""
+    return pdus.item(0x54, sized(uid) + bytes([scu, scp]))
+
+
+def identity(kind: int, primary: bytes = b"user") -> bytes:
+    """Return a User Identity sub-item that asks for an answer (PS3.7 D.3.3.7)."""
+    return pdus.item(0x58, bytes([kind, 1]) + sized(primary) + sized(b"pass"))
+
+
+def named(application_context: bytes) -> bytes:
+    return pdus.item(0x10, application_context)
+
+
+def context_of(number: int, *abstract_syntaxes: bytes) -> bytes:
+    """Return a proposed context with any number of abstract syntaxes."""
+    abstract = b"".join(pdus.item(0x30, each) for each in abstract_syntaxes)
+    return pdus.item(0x20, bytes([number, 0, 0, 0]) + abstract + pdus.item(0x40, pdus.EXPLICIT_VR))
+
+
 # --- requests that are accepted, however odd
 
 ACCEPTED: dict[str, bytes] = {
@@ -36,6 +63,28 @@ ACCEPTED: dict[str, bytes] = {
     ),
     "role selection that cannot be read": rq(user=user(extra=pdus.item(0x54, b"\xff\xff1"))),
     "roles of neither kind": rq(user=user(extra=pdus.item(0x54, b"\x00\x031.2\x00\x00"))),
+    "roles of a class that is not proposed": rq(user=user(extra=role(b"1.2.3.4", 1, 1))),
+    "the role of a storage SCP": rq(user=user(extra=role(DX.encode(), 0, 1))),
+    "three roles for one class": rq(user=user(extra=b"".join(role(DX.encode(), *each) for each in ROLES))),
+    "two thousand roles": rq(user=user(extra=b"".join(role(b"1.2.%d" % n, 1, 1) for n in range(2000)))),
+    "extended negotiation": rq(user=user(extra=pdus.item(0x56, sized(DX.encode()) + bytes(6)))),
+    "extended negotiation of nothing": rq(user=user(extra=pdus.item(0x56, b""))),
+    "extended negotiation of 60 kB": rq(user=user(extra=pdus.item(0x56, sized(DX.encode()) + bytes(60_000)))),
+    "common extended negotiation that cannot be read": rq(user=user(extra=pdus.item(0x57, b"\0\xff1"))),
+    **{f"user identity of type {kind}": rq(user=user(extra=identity(kind))) for kind in range(1, 6)},
+    "user identity of nothing": rq(user=user(extra=pdus.item(0x58, b""))),
+    "user identity of 64 kB": rq(user=user(extra=identity(2, b"u" * 65_000))),
+    "user identity that cannot be read": rq(user=user(extra=pdus.item(0x58, b"\1\1\xff\xff1"))),
+    "two user identities": rq(user=user(extra=identity(1) * 2)),
+    "implementation class of 65 characters": rq(user=user(class_uid=b"1." + b"2" * 63)),
+    "user information twice": rq(extra=user()),
+    "no application context": rq(application_context=b""),
+    "application context padded with NUL": rq(application_context=named(pdus.APPLICATION_CONTEXT + b"\0")),
+    "application context twice": rq(application_context=named(pdus.APPLICATION_CONTEXT) * 2),
+    "an abstract syntax too many": rq(ECHO, context_of(3, DX.encode(), pdus.VERIFICATION)),
+    "context without abstract syntax": rq(ECHO, context_of(3)),
+    "asynchronous operations without limit": rq(user=user(extra=pdus.item(0x53, b"\0\5\0\5"))),
+    "asynchronous operations that cannot be read": rq(user=user(extra=pdus.item(0x53, b"\0"))),
     "asynchronous operations": rq(user=user(extra=pdus.item(0x53, bytes(4)))),
     "protocol versions 1 and 2": rq(version=3),
     "every protocol version": rq(version=0xFFFF),
@@ -101,6 +150,12 @@ def rejected(codes: str, **changed: object) -> Callable[[str], Refused]:
     return lambda why: Refused(rq(**changed), [f"rejected {codes}", CLOSED], REJECTED, why)
 
 
+def not_dicom(application_context: bytes) -> Refused:
+    return rejected("1/1/2", application_context=application_context)(
+        "the application context is not DICOM's"
+    )
+
+
 def aborted(says: bytes, reason: int, why: str) -> Refused:
     return Refused(says, [f"aborted 2/{reason}", CLOSED], REJECTED, why)
 
@@ -109,9 +164,21 @@ def context(number: int) -> bytes:
     return pdus.proposed_context(number, pdus.VERIFICATION, pdus.IMPLICIT_VR)
 
 
+MEGABYTE = pdus.pdu(pdus.ASSOCIATE_RQ, rq()[6:] + pdus.item(0x60, bytes(65_000)) * 15)
 PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12)
 CLIENT_HELLO = b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + bytes(194)
 REFUSED: dict[str, Refused] = {
+    "another application context": rejected("1/1/2", application_context=named(b"1.2.3.4"))(
+        "application context"
+    ),
+    "an empty application context": not_dicom(named(b"")),
+    "64 kB of application context": rejected("1/1/2", application_context=named(b"1" * 65_535))(
+        "application"
+    ),
+    "application context of escapes": not_dicom(named(b"\x1b[2J")),
+    "an A-ASSOCIATE-RQ of 1 MB": aborted(
+        pdus.pdu(1, rq()[6:] + pdus.item(0x60, bytes(65_000)) * 15), 6, "262144"
+    ),
     "another called title": rejected("1/1/7", called=b"PACS")("called AE title is not the gateway's"),
     "called title with NUL and more": rejected("1/1/7", called=b"CXR_GATEWAY\0abcd")("called AE title"),
     "called title of spaces": rejected("1/1/7", called=b"")("called AE title is empty"),

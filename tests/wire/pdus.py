@@ -60,10 +60,11 @@ def associate(
     user: bytes | None = None,
     extra: bytes = b"",
     version: int = 1,
+    application_context: bytes = item(0x10, APPLICATION_CONTEXT),
 ) -> bytes:
     """Return an A-ASSOCIATE-RQ or -AC; titles shorter than 16 bytes are padded with spaces."""
     fixed = struct.pack(">Hxx16s16s32x", version, called.ljust(16), calling.ljust(16))
-    items = (item(0x10, APPLICATION_CONTEXT), *contexts, extra, user_information() if user is None else user)
+    items = (application_context, *contexts, extra, user_information() if user is None else user)
     return pdu(kind, fixed + b"".join(items))
 
 
