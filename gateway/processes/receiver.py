@@ -87,7 +87,7 @@ def build(settings: Settings, _: sa.Engine, ledger: Ledger, *, share: Share) -> 
     data_dir = Answering(settings.directory.root)
     scp = storage_scp(settings.scp, store, ledger, share, all_hosts, data_dir)
     recorder = RefusalRecorder(Refusals(ledger))
-    health = _health_port(settings.scp, Capacity(settings.scp, store, ledger), data_dir, share)
+    health = _health_port(settings.scp, store, ledger, data_dir, share)
     return Receiver(settings, scp, recorder, health, all_hosts)
 
 
@@ -99,16 +99,21 @@ def places_of_all_hosts(settings: Settings, ledger: Ledger, share: Share) -> Pla
     return PlacesOfAllHosts(settings.scp, Places(settings.scp, share), rows)
 
 
-def _health_port(settings: SCP, capacity: Capacity, data_dir: Answering, share: Share) -> HealthPort | None:
+def _health_port(
+    settings: SCP, store: Objects, ledger: Ledger, data_dir: Answering, share: Share
+) -> HealthPort | None:
     """Return the health port, which the first of several receivers has."""
     if settings.health_port is None or share.number:
         return None
+    capacity = Capacity(settings, store, ledger)
 
     def problem() -> str | None:
         try:
             data_dir.check()
         except Retry as hangs:
             return str(hangs)
+        if away := store.problem():
+            return away
         return "less disk is free than scp.reject_below_disk_mb" if capacity.is_exhausted() else None
 
     return HealthPort(settings, problem)

@@ -16,9 +16,15 @@ from typing import Any
 import pytest
 
 from gateway.errors import ConfigurationError
+from gateway.files.answering import Answering
+from gateway.processes.receiver import _health_port
 from gateway.receive.health import MOST_CONNECTIONS, HealthPort
+from gateway.receive.port import ALONE
 from gateway.settings import SCP
+from gateway.store.ledger import Ledger
+from gateway.store.spool import open_spool
 from tests.integration.test_receive_storage import wait_until_refused
+from tests.support.database import database_in
 from tests.support.gateway_process import PATIENCE_SECONDS
 from tests.support.receiving import Receiver, data_set_of, receiving
 from tests.support.sources import dx, encoded
@@ -120,6 +126,20 @@ def test_ready_until_it_leaves(health: HealthPort) -> None:
 def test_not_ready_where_associations_are_not_taken(health: HealthPort, problems: list[str]) -> None:
     problems.append("less disk is free than scp.reject_below_disk_mb")
     assert ask(health, "/health/ready")[1] == {"status": "not ready", "detail": problems[0]}
+
+
+def test_not_ready_while_the_folder_of_images_is_away(tmp_path: Path) -> None:
+    ledger = Ledger(engine := database_in(tmp_path), tmp_path)
+    spool = open_spool(tmp_path / "spool", ledger)
+    settings = SCP(port=0, health_port=0, reject_below_disk_mb=0)
+    port = _health_port(settings, spool, ledger, Answering(tmp_path), ALONE)
+    assert port is not None
+    assert port.why_not_ready() is None
+    spool.root.rename(tmp_path / "away")
+    assert "spool cannot be read" in str(port.why_not_ready())
+    (tmp_path / "away").rename(spool.root)
+    assert port.why_not_ready() is None
+    engine.dispose()
 
 
 def test_nothing_else_is_there(health: HealthPort) -> None:
