@@ -136,7 +136,7 @@ def test_not_ready_while_the_folder_of_images_is_away(tmp_path: Path) -> None:
     assert port is not None
     assert port.why_not_ready() is None
     spool.root.rename(tmp_path / "away")
-    assert "spool cannot be read" in str(port.why_not_ready())
+    assert "mount the right folder" in str(port.why_not_ready())
     (tmp_path / "away").rename(spool.root)
     assert port.why_not_ready() is None
     engine.dispose()
