@@ -4,10 +4,10 @@ import threading
 
 from pydicom.dataset import Dataset
 
-import gateway.worker.sandboxes
-import gateway.worker.stages
-from gateway.imaging.decode import decode
+import gateway.imaging.decode
 from gateway.records import GreyImage
+
+decode = gateway.imaging.decode.decode
 
 
 def hanging(ds: Dataset, *limits: float) -> GreyImage:
@@ -17,5 +17,8 @@ def hanging(ds: Dataset, *limits: float) -> GreyImage:
     return decode(ds, *limits)
 
 
-gateway.worker.stages.decode = hanging  # type: ignore[attr-defined]
+gateway.imaging.decode.decode = hanging
+
+import gateway.worker.sandboxes  # noqa: E402 - which takes the decoder by its name
+
 gateway.worker.sandboxes.STAGE_SECONDS = 8.0

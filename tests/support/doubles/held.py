@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-import gateway.worker.sandboxes
-import gateway.worker.stages
-from gateway.imaging.decode import decode
+import gateway.imaging.decode
 from gateway.records import GreyImage
+
+decode = gateway.imaging.decode.decode
 
 
 def held(ds: Dataset, *limits: float) -> GreyImage:
@@ -19,5 +19,8 @@ def held(ds: Dataset, *limits: float) -> GreyImage:
     return decode(ds, *limits)
 
 
-gateway.worker.stages.decode = held  # type: ignore[attr-defined]
+gateway.imaging.decode.decode = held
+
+import gateway.worker.sandboxes  # noqa: E402 - which takes the decoder by its name
+
 gateway.worker.sandboxes.STAGE_SECONDS = 600.0
