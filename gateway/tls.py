@@ -79,7 +79,7 @@ def client_context(tls: ClientTLS) -> ssl.SSLContext:
 
 def _check_files(tls: TLS | ClientTLS) -> None:
     """Raise `OSError` for a pipe or device: whoever opens it may wait for ever."""
-    for _, path in tls:
+    for path in (tls.certificate, tls.key, tls.ca):
         if path is not None and not S_ISREG(path.stat().st_mode):
             raise OSError(f"{path} is no regular file")
 
