@@ -10,6 +10,7 @@ share of the limits.
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections import Counter
 from contextlib import suppress
@@ -117,12 +118,12 @@ class Connections:
         Raises
         ------
         ConnectionError
-            It was closed for another, or by the peer.
+            It was closed for another, or by the peer, as a balancer's health check closes it at once.
         """
         with self._lock:
             if self._open.get(connection.socket) is not connection or not connection.is_open:
                 raise ConnectionAbortedError
-            secured = context.wrap_socket(connection.socket, server_side=True, do_handshake_on_connect=False)
+            secured = tls_socket(connection.socket, context)
             connection.socket = secured
             self._open = {each.socket: each for each in self._open.values()}
             return secured
@@ -187,3 +188,15 @@ class Connections:
         if self._hosts is None or connection.awaits_source:
             return False
         return not self._hosts.are_known(connection.address)
+
+
+def tls_socket(request: socket.socket, context: SSLContext) -> SSLSocket:
+    """Return a socket under TLS before its handshake; raise `ConnectionAbortedError` where the peer left."""
+    try:
+        return context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+    except OSError as error:
+        if (
+            error.errno == errno.ENOTCONN
+        ):  # Python's word for a peer that wrote and left; the socket is closed
+            raise ConnectionAbortedError from None
+        raise

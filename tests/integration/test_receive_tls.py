@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from pynetdicom.sop_class import Verification
 from gateway import tls
 from gateway.dicom.statuses import Status
 from gateway.errors import ConfigurationError
-from gateway.receive import storage_scp
+from gateway.receive import connections, storage_scp
 from gateway.settings import Settings
 from gateway.telemetry.audit import trail
 from tests.support.certificates import Authority, Certificate
@@ -239,6 +240,18 @@ def shown_by(receiver: Receiver, authority: Authority) -> object:
         certificate = peer.getpeercert()
         assert certificate is not None
         return certificate["subject"]
+
+
+def test_a_peer_that_wrote_and_left_before_tls_is_no_failure_of_tls() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        peer = socket.create_connection(listening.getsockname())
+        request, _ = listening.accept()
+        peer.sendall(b"PROXY UNKNOWN\r\n")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()  # with a reset, as a balancer's health check
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with pytest.raises(ConnectionAbortedError):
+        connections.tls_socket(request, context)
 
 
 def test_a_renewed_certificate_counts_from_the_next_connection(
