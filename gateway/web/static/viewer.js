@@ -79,6 +79,7 @@ function open(values) {
   followPointer(canvas, { view, rulers, hover, repaint });
 
   addEventListener("beforeprint", () => {
+    painter.map = map.image;
     painter.paintWhole(element("print-plain"), 0);
     if (element("print-map")) painter.paintWhole(element("print-map"), 0.6);
   });
