@@ -79,9 +79,13 @@ def client_context(tls: ClientTLS) -> ssl.SSLContext:
 
 def _check_files(tls: TLS | ClientTLS) -> None:
     """Raise `OSError` for a pipe or device: whoever opens it may wait for ever."""
-    for path in (tls.certificate, tls.key, tls.ca):
-        if path is not None and not S_ISREG(path.stat().st_mode):
+    for path in _files_of(tls):
+        if not S_ISREG(path.stat().st_mode):
             raise OSError(f"{path} is no regular file")
+
+
+def _files_of(tls: TLS | ClientTLS) -> list[Path]:
+    return [path for path in (tls.certificate, tls.key, tls.ca) if path is not None]
 
 
 def _refuse_to_ask() -> str:
@@ -161,7 +165,7 @@ class ReloadingContext:
             self._told = why
 
     def _stamp(self) -> list[tuple[int, int, int] | None]:
-        return [_stamp(path) for _, path in self._tls if path is not None]
+        return [_stamp(path) for path in _files_of(self._tls)]
 
 
 def reloading_context(tls: TLS, setting: str) -> ssl.SSLContext:

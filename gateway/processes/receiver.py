@@ -110,10 +110,9 @@ def _health_port(
     def problem() -> str | None:
         try:
             data_dir.check()
-        except Retry as hangs:
-            return str(hangs)
-        if away := store.problem():
-            return away
+            store.check()
+        except (Retry, OSError) as away:
+            return str(away)
         return "less disk is free than scp.reject_below_disk_mb" if capacity.is_exhausted() else None
 
     return HealthPort(settings, problem)

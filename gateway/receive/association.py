@@ -23,10 +23,9 @@ from gateway.settings import SCP, Peer
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_bug, log_event
 from gateway.upper_layer.association import Association
-from gateway.upper_layer.decoding import Titles, is_title
+from gateway.upper_layer.decoding import APPLICATION_CONTEXT, Titles, is_title
 
 ACCEPTED = 0  # PS3.8 Table 7-1
-DICOM_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1
 _SERVICE_USER, _TITLES = 1, (3, 7)  # source and reasons that name a node (PS3.8 Table 9-21)
 
 
@@ -104,7 +103,7 @@ class Admission:
             assoc.kill()
 
     def _rejection(self, assoc: Association) -> Rejection | None:
-        if assoc.dul.application_context not in (None, DICOM_APPLICATION_CONTEXT):
+        if assoc.dul.application_context not in (None, APPLICATION_CONTEXT):
             return NOT_DICOM
         titles = assoc.dul.titles or Titles("", "")
         if titles.called != self._settings.ae_title:

@@ -195,8 +195,6 @@ def tls_socket(request: socket.socket, context: SSLContext) -> SSLSocket:
     try:
         return context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
     except OSError as error:
-        if (
-            error.errno == errno.ENOTCONN
-        ):  # Python's word for a peer that wrote and left; the socket is closed
-            raise ConnectionAbortedError from None
-        raise
+        if error.errno != errno.ENOTCONN:
+            raise
+        raise ConnectionAbortedError from None  # it wrote and left; Python has closed the socket

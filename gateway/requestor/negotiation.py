@@ -12,7 +12,12 @@ from dataclasses import dataclass
 
 from gateway.peer_text import clean
 from gateway.records import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from gateway.upper_layer.decoding import ASSUMED_MAXIMUM_LENGTH, LONGEST_PDU_SENT, SHORTEST_USABLE_PDU
+from gateway.upper_layer.decoding import (
+    APPLICATION_CONTEXT,
+    ASSUMED_MAXIMUM_LENGTH,
+    LONGEST_PDU_SENT,
+    SHORTEST_USABLE_PDU,
+)
 from gateway.upper_layer.endings import Malformed, abort_cause, reject_reason
 
 ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA_TF, RELEASE_RQ, RELEASE_RP, ABORT = range(1, 8)
@@ -26,7 +31,6 @@ PDU_NAMES = {
     ABORT: "A-ABORT",
 }
 
-APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1
 _FIXED_BYTES = 68  # of A-ASSOCIATE-RQ and -AC before their items: version, titles, reserved
 
 ACCEPTANCE = 0  # PS3.8 Table 9-18, as the rest

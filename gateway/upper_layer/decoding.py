@@ -39,9 +39,12 @@ SHORTEST_USABLE_PDU = 7
 MAX_TRANSFER_SYNTAXES = 256
 """Limit on transfer syntaxes read from one context: PS3.6 defines about sixty."""
 
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+"""Name of DICOM's application context (PS3.7 A.2.1)."""
+
 _NO_SYNTAX = UID(IMPLEMENTATION_CLASS_UID)  # a valid UID that is not a transfer syntax
 _FIXED_BYTES = 68  # before the variable items
-_APPLICATION_CONTEXT = 0x10
+_NAMED_CONTEXT = 0x10
 _PROPOSED_CONTEXT, _ANSWERED_CONTEXT, _USER_INFORMATION = 0x20, 0x21, 0x50
 _ABSTRACT_SYNTAX, _TRANSFER_SYNTAX = 0x30, 0x40
 _MAXIMUM_LENGTH, _ROLE_SELECTION = 0x51, 0x54
@@ -90,7 +93,7 @@ def application_context_of(body: memoryview) -> str | None:
         When items exceed the PDU.
     """
     items = _items(body[_FIXED_BYTES:])
-    name = next((item for kind, item in items if kind == _APPLICATION_CONTEXT), None)
+    name = next((item for kind, item in items if kind == _NAMED_CONTEXT), None)
     return None if name is None else clean(bytes(name[:80]).decode("ascii", "backslashreplace").rstrip(" \0"))
 
 
