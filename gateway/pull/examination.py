@@ -26,10 +26,10 @@ from gateway.store.entries import FoundInstance
 NOWHERE = "2.25.178627345098712634509871263450987126345"
 """A UID that names nothing anywhere."""
 
-_ADVICE = {
-    "401": "here: username and password, or bearer_token; there: this user's rights",
-    "403": "here: username and password, or bearer_token; there: this user's rights",
-    "404": "here: the url's path, as /dicom-web; there: is DICOMweb enabled?",
+_ADVICE = {  # by what follows an address; a port or a UID may hold the same digits
+    ": 401": "here: username and password, or bearer_token; there: this user's rights",
+    ": 403": "here: username and password, or bearer_token; there: this user's rights",
+    ": 404": "here: the url's path, as /dicom-web; there: is DICOMweb enabled?",
     "redirects": "here: the url, as redirects are not followed",
     "a web page answered": "here: the url; it must lead to DICOMweb, as /dicom-web",
     "syntax not supported": "there: let {us} search and fetch; here: retrieve: move, if C-GET is refused",
@@ -60,7 +60,7 @@ def examine_source(source: SourceSettings, settings: Settings) -> Iterator[Findi
         try:
             session.studies(Query(study_instance_uid=NOWHERE))
         except Retry as problem:
-            yield wrong(title, str(problem), _advice(str(problem), us))
+            yield wrong(title, str(problem), advice_on(str(problem), us))
             return
         yield good(title, "answers a search")
         if isinstance(source, DicomSource):
@@ -78,14 +78,15 @@ def _sending(session: Session, source: DicomSource, settings: Settings, title: s
         )
         return wrong(title, str(problem), advice)
     except SourceAway as problem:
-        return wrong(title, str(problem), _advice(str(problem), us))
+        return wrong(title, str(problem), advice_on(str(problem), us))
     except Retry as problem:
-        return wrong(title, f"a request to send ended: {problem}", _advice(str(problem), us))
+        return wrong(title, f"a request to send ended: {problem}", advice_on(str(problem), us))
     how = f"by C-MOVE to {us}" if source.retrieve == "move" else "by C-GET"
     return good(title, f"takes requests to send {how}")
 
 
-def _advice(problem: str, us: str) -> str:
+def advice_on(problem: str, us: str) -> str:
+    """Return what to change, and on which side, for the words in which a request to a source ended."""
     for words, advice in _ADVICE.items():
         if words in problem:
             return advice.format(us=us)

@@ -70,14 +70,15 @@ def fill(folder: Path) -> Path:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    with (
-        small_disk(disk, 128),
-        running(disk, doubles=INSTANT, scp={"min_free_disk_mb": 0, "reject_below_disk_mb": 0}) as gateway,
-    ):
+    disk, hold = tmp_path / "disk", tmp_path / "hold"
+    hold.touch()  # work in hand would leave room again
+    doubles, held = ["held", *INSTANT], {"HOLD": str(hold)}
+    no_limit = {"min_free_disk_mb": 0, "reject_below_disk_mb": 0}
+    with small_disk(disk, 128), running(disk, environment=held, doubles=doubles, scp=no_limit) as gateway:
         assert stored(gateway, images(tmp_path, 0, 4)) == 4
         filler = fill(disk)
         assert stored(gateway, images(tmp_path, 4, 2)) == 0
+        hold.unlink()
         filler.unlink()
         wait_until_delivered(gateway, 4)
         assert stored(gateway, images(tmp_path, 4, 2)) == 2

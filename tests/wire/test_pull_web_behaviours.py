@@ -18,6 +18,7 @@ from pydicom.uid import JPEGLSLossless, generate_uid
 
 from gateway.doctor.finding import Severity
 from gateway.doctor.sources import sources
+from gateway.pull import examination
 from gateway.pull.source import SourceAway
 from gateway.settings import Settings
 from tests.support.pulling import NOVEMBER, Here, puller_for
@@ -270,6 +271,15 @@ def test_a_redirect_is_told_with_what_to_do(tmp_path: Path) -> None:
         assert (finding.verdict, finding.advice) == (
             Severity.WRONG, "here: the url, as redirects are not followed",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answered", "advice"),
+    [("301 Moved: it redirects to x", "the url, as"), ("401 Unauthorized", "bearer_token")],
+)
+def test_digits_of_an_address_are_no_status(answered: str, advice: str) -> None:
+    problem = f"http://127.0.0.1:40163/web/studies?StudyInstanceUID=2.25.403404: {answered}"
+    assert advice in examination.advice_on(problem, "CXR_GATEWAY")
 
 
 def test_a_server_says_for_how_long_it_is_left_alone(tmp_path: Path) -> None:
