@@ -2,7 +2,7 @@
 
 `log_event` writes one to the log; a store session (`gateway.store.session`) writes one to the history of an
 image, to the log and to the audit trail. Operators rely on the names: a name never changes its meaning.
-`docs/operations.md` lists the same table; a test compares both.
+`docs/operations/watch.md` lists the same table; a test compares both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Back up and restore as docs/operations.md describes: its commands are run while the gateway receives."""
+"""Back up and restore by docs/operations/store.md: its commands are run while the gateway receives."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from tests.support.postgresql import postgresql
 SAMPLES = ROOT / "sample_dicoms"
 BEFORE = [SAMPLES / name for name in ("dx_pa_normal.dcm", "dx_pa_consolidation.dcm", "dx_hand.dcm")]
 MEANWHILE = [SAMPLES / name for name in ("cr_pa_rle.dcm", "dx_pa_jpeg_2000.dcm")]
-SECTION = (ROOT / "docs" / "operations.md").read_text().split("\n## Back up and restore")[1].split("\n## ")[0]
+DOCUMENT = (ROOT / "docs" / "operations" / "store.md").read_text()
+SECTION = DOCUMENT.split("\n## Back up and restore")[1].split("\n## ")[0]
 
 
 def commands(introduction: str) -> str:

@@ -27,7 +27,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 GATEWAY, ORTHANC = COMPOSE["services"]["gateway"], COMPOSE["services"]["orthanc"]
 UNIT = ROOT / "deploy" / "cxr-gateway.service"
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+INSTALLATION = (ROOT / "docs" / "operations" / "install.md").read_text()
 VARIABLES = {f"GATEWAY_{name.replace('.', '__').upper()}" for name in WORDING.names()}
 NO_SETTINGS = {"GATEWAY_CONFIG", "GATEWAY_ROLE"}
 
@@ -78,7 +78,7 @@ def test_the_image_copies_what_exists_and_runs_a_command() -> None:
 def test_the_image_has_the_extras_that_it_is_built_with() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     (default,) = re.findall(r"^ARG EXTRAS=(\S+)", DOCKERFILE, re.MULTILINE)
-    stated = re.findall(r"--build-arg EXTRAS=([\w,]+)", OPERATIONS)
+    stated = re.findall(r"--build-arg EXTRAS=([\w,]+)", INSTALLATION)
     assert stated
     assert {name for each in (default, *stated) for name in each.split(",")} <= extras.keys()
 
@@ -172,14 +172,14 @@ def unit() -> dict[str, str]:
 
 
 def test_the_unit_names_what_the_installation_makes() -> None:
-    (clone,) = re.findall(r"git clone … (\S+)", OPERATIONS)
-    (user,) = re.findall(r"useradd --system --home (\S+) --create-home (\S+)", OPERATIONS)
-    (config,) = re.findall(r"cp config/gateway.yaml (\S+)", OPERATIONS)
+    (clone,) = re.findall(r"git clone … (\S+)", INSTALLATION)
+    (user,) = re.findall(r"useradd --system --home (\S+) --create-home (\S+)", INSTALLATION)
+    (config,) = re.findall(r"cp config/gateway.yaml (\S+)", INSTALLATION)
     stated = unit()
     assert stated["ExecStart"] == f"{clone}/.venv/bin/gateway serve"
     assert (stated["ReadWritePaths"], stated["User"]) == user
     assert stated["Environment"] == f"GATEWAY_CONFIG={config}"
-    assert "cp deploy/cxr-gateway.service /etc/systemd/system/" in OPERATIONS
+    assert "cp deploy/cxr-gateway.service /etc/systemd/system/" in INSTALLATION
     assert int(stated["TimeoutStopSec"]) > Settings.model_construct().shutdown_seconds
 
 
@@ -200,7 +200,7 @@ def test_commands_have_the_settings_and_secrets_of_the_service(tmp_path: Path) -
     done = subprocess.run(command, env={"PATH": os.defpath}, capture_output=True, text=True, check=True)
     config = unit()["Environment"].removeprefix("GATEWAY_CONFIG=")
     assert done.stdout.splitlines() == ["list", "two words", config, "postgresql://u:a$b'c d@host/x", "t=1"]
-    assert "install -m 755 deploy/gateway /usr/local/bin/gateway" in OPERATIONS
+    assert "install -m 755 deploy/gateway /usr/local/bin/gateway" in INSTALLATION
 
 
 def stated_file() -> str:
@@ -209,7 +209,7 @@ def stated_file() -> str:
 
 
 def test_docker_run_publishes_the_ports_and_states_settings() -> None:
-    lines = re.findall(r"docker run (?:\\\n|[^\n])*", OPERATIONS)
+    lines = re.findall(r"docker run (?:\\\n|[^\n])*", INSTALLATION)
     assert lines
     defaults = Settings.model_construct()
     for line in lines:

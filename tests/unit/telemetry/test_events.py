@@ -13,7 +13,7 @@ HEADING = "## Log events"
 
 
 def documented() -> list[tuple[str, ...]]:
-    text = (ROOT / "docs" / "operations.md").read_text()
+    text = (ROOT / "docs" / "operations" / "watch.md").read_text()
     section = text.split(f"{HEADING}\n", 1)[1].split("\n## ", 1)[0]
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| `")]
     return [(name.strip("`"), *others) for name, *others in rows]
