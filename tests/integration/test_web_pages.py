@@ -21,6 +21,7 @@ from gateway.store.refusals import Refusal
 from gateway.store.requeue import Requeue
 from gateway.store.schema import instances
 from gateway.telemetry.events import Event
+from gateway.web.pages.templates import PRIVATE
 from gateway.web.site import Site
 from gateway.web.viewer.values import read_values_file
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
@@ -35,7 +36,7 @@ from tests.support.site import (
 )
 from tests.support.sources import dx, encoded
 
-PAGES = ["/", "/dashboard", "/concordance", "/upload", "/docs", "/login"]
+PAGES = [*(path for path, _ in PRIVATE), "/login"]
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -16,6 +16,7 @@ from pydicom.uid import generate_uid
 from benchmarks.dcmtk import storescp
 from gateway.errors import GatewayError
 from gateway.requestor.storage_scu import echo
+from gateway.web.pages.templates import PRIVATE
 from tests.peers.axe import LEVEL_AA, LEVELS, violations
 from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, ROOT, GatewayProcess, running, wait_for
@@ -24,6 +25,7 @@ from tests.support.missing_peer import leave_out
 PATIENCE_MS = 1000 * PATIENCE_SECONDS
 SAMPLE = ROOT / "sample_dicoms" / "dx_pa_consolidation.dcm"
 SMALL, LARGE = {"width": 1280, "height": 800}, {"width": 1920, "height": 1080}
+PAGES = [path for path, _ in PRIVATE]
 TOKEN = "a token of some length"
 
 
@@ -150,7 +152,7 @@ def _window_and_map_change_the_picture(page: Page) -> None:
     page.keyboard.press("m")
 
 
-@pytest.mark.parametrize("path", ["/", "/dashboard", "/concordance", "/refusals", "/upload", "/docs"])
+@pytest.mark.parametrize("path", PAGES)
 def test_every_page_fits_and_breaks_no_policy(room: Room, path: str) -> None:
     for size in (SMALL, LARGE):
         page = room.page(size)
@@ -170,7 +172,7 @@ def test_contrast_and_names_are_enough_for_everybody(room: Room) -> None:
     page.goto(room.url)
     expect(page.locator(".label").first).to_be_visible(timeout=PATIENCE_MS)
     report = page.locator("a.open").first.get_attribute("href")
-    for path in ("/", report, "/dashboard", "/concordance", "/refusals", "/upload", "/docs", "/login"):
+    for path in (report, *PAGES, "/login"):
         page.goto(f"{room.url}{path}", wait_until="networkidle" if path == "/docs" else "load")
         if path == report:
             expect(page.locator("#viewer")).to_have_attribute("data-ready", "true", timeout=PATIENCE_MS)

@@ -17,6 +17,7 @@ from pydicom.pixels.processing import apply_modality_lut
 from pypdf import PdfReader
 
 from gateway.results.answer import RESEARCH_BANNER
+from gateway.web.pages.templates import PRIVATE
 from tests.peers.axe import LEVELS, violations
 from tests.support.gateway_process import PATIENCE_SECONDS, ROOT, GatewayProcess, running, wait_for
 from tests.support.missing_peer import leave_out
@@ -259,7 +260,8 @@ def test_every_page_fits_a_phone_and_is_for_everybody(desk: Desk, theme: str) ->
     """No page scrolls sideways; axe-core finds nothing, targets of less than 24 pixels included."""
     report = f"/instances/{desk.images['cr_pa_rle'].SOPInstanceUID}"
     page = desk.report("cr_pa_rle", PHONE, theme)
-    for path in (report, f"{report}/route", "/", "/dashboard", "/concordance", "/refusals", "/upload"):
+    pages = [path for path, _ in PRIVATE if path != "/docs"]  # Swagger UI has its own layout
+    for path in (report, f"{report}/route", *pages):
         page.goto(desk.url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
         assert violations(page, LEVELS) == [], path

@@ -29,6 +29,7 @@ SETTINGS = {*WORDING.names(), *(f"store.{key}" for store in STORES for key in st
 CODE = re.compile(r"```\w*\n.*?```|`[^`\n]+(?:\n[^`\n]+)?`", re.DOTALL)
 COMMAND = re.compile(r"(?<![\w./-])gateway ((?:(?:config|model) )?[a-z][a-z-]*)")
 SETTING = re.compile(rf"`((?:{'|'.join(Settings.model_fields)})\.(?!yaml|safetensors|md)[a-z_0-9]+)")
+NAME_IN_FILE = re.compile(r"`([\w.]+)`(?: and `\w+`)? (?:in|of) `((?:gateway|tests)/[\w/.-]+\.py)`")
 EXAMPLE = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 OF_THE_SITE = ("does not exist", "no destination is named", "`gateway hash-password` prints")
 """Problems that an example may have: its files, the destinations of another example, a password."""
@@ -65,6 +66,23 @@ def test_every_command_is_in_the_table_of_commands() -> None:
     table = [line for line in (OPERATIONS / "commands.md").read_text().splitlines() if line.startswith("|")]
     named = re.findall(r"`(?:gateway )?((?:(?:config|model) )?[a-z-]+)", "\n".join(table))
     assert ALL_COMMANDS - BY_OPTION - set(named) == set()
+
+
+def test_the_architecture_names_every_part() -> None:
+    parts = {
+        path
+        for path in (ROOT / "gateway").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    assert [part.name for part in parts if part.stem[0] != "_" and f"`{part.name}" not in text] == []
+
+
+def test_names_are_in_the_files_that_are_named_for_them() -> None:
+    named = [each for path in PRESENT for each in NAME_IN_FILE.findall(" ".join(path.read_text().split()))]
+    assert named
+    texts = {file: (ROOT / file).read_text() for _, file in named}
+    assert [each for each in named if not all(part in texts[each[1]] for part in each[0].split("."))] == []
 
 
 def test_settings_that_are_named_exist() -> None:
