@@ -72,10 +72,19 @@ def test_decisions_have_every_part() -> None:
         assert headings == ["## Context", "## Decision", "## Consequences"], record
 
 
-def test_every_decision_is_in_the_index_once() -> None:
+def test_every_decision_is_in_the_index_once_with_its_date_and_status() -> None:
     index = (RECORDS[0].parent / "README.md").read_text()
     assert sorted(LINK.findall(index)) == [record.name for record in RECORDS]
+    assert [row for row in map(row_of, RECORDS) if f"{row}\n" not in index] == []
+    sections = [LINK.findall(section) for section in index.split("\n## ")]
+    assert [names for names in sections if names != sorted(names)] == []
     assert [record.stem[:4] for record in RECORDS] == [f"{n:04d}" for n in range(1, len(RECORDS) + 1)]
+
+
+def row_of(record: Path) -> str:
+    title, _, date, status, *_ = record.read_text().splitlines()
+    status = re.sub(r"\[(\d{4})\]\(\S+\)", r"\1", status.removeprefix("- Status: "))
+    return f"| [{title.removeprefix('# ')}]({record.name}) | {date.removeprefix('- Date: ')} | {status} |"
 
 
 def test_a_benchmark_replaces_the_figures_alone(tmp_path: Path) -> None:
