@@ -12,6 +12,7 @@ from typing import Any
 from gateway.processes.notify import READY, STOPPING
 from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 from tests.support.receiving import data_set_of
+from tests.support.sockets import listens
 from tests.support.sources import dx, encoded
 from tests.wire import pdus
 from tests.wire.requestor import Requestor, Response
@@ -61,7 +62,7 @@ def test_a_gateway_drains(tmp_path: Path) -> None:
             def leaves() -> bool:
                 """The peer asks without a pause: an association that is idle is ended after the notice."""
                 is_served = peer.ask(3, pdus.c_echo_rq()) == SUCCESS
-                return is_served and status_of(pages) == 503 and is_refused(address)
+                return is_served and status_of(pages) == 503 and not listens(*address)
 
             wait_for(leaves)
             assert status_of(health) == 503
@@ -87,11 +88,3 @@ def heard(manager: socket.socket) -> list[str]:
         while True:
             told.append(manager.recv(4096).decode())
     return told
-
-
-def is_refused(address: tuple[str, int]) -> bool:
-    try:
-        socket.create_connection(address).close()
-    except ConnectionRefusedError:
-        return True
-    return False

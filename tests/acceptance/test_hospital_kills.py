@@ -33,7 +33,7 @@ from gateway.proof.injection import ORDERS, Orders
 from gateway.proof.plan import ALL, ITSELF, RECEIVE, SERVE, WORK, Kill
 from tests.acceptance.test_kill import source_of
 from tests.peers.orthanc import AE_TITLE, Orthanc, running_orthanc
-from tests.support.free_ports import free_ports
+from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
 from tests.support.sources import dx, encoded
 from tests.wire.fhir_server import FhirServer, fhir_server
@@ -168,7 +168,6 @@ def source(pacs: Orthanc, retrieve: str) -> dict[str, Any]:
 @pytest.fixture
 def hospital(tmp_path: Path) -> Iterator[Hospital]:
     orders = tmp_path / "orders"
-    (port,) = free_ports(1)
     with (
         running_orthanc(tmp_path / "pacs") as pacs,
         mllp_server(say("AA")) as ris,
@@ -177,7 +176,7 @@ def hospital(tmp_path: Path) -> Iterator[Hospital]:
             tmp_path,
             environment={ORDERS: str(orders)},
             doubles=["armed", "instant"],
-            scp={"port": port, "processes": 1},
+            scp={"port": free_port(), "processes": 1},
             workers=1,
             **settings_for(pacs, ris, ehr, tmp_path),
         ) as gateway,

@@ -34,7 +34,7 @@ def with_batches_in_hand(folder: Path, workers: int) -> Iterator[tuple[GatewayPr
         engine.dispose()
         yield gateway, hold
         wait_for(lambda: len(gateway.images("delivered")) == IMAGES)
-        assert len(gateway.events("encoded")) == 2 * IMAGES
+        assert len(gateway.told("encoded", 2 * IMAGES)) == 2 * IMAGES
         assert gateway.stop() == 0
 
 

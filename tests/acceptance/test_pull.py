@@ -57,8 +57,8 @@ def test_the_role_pull_fetches_what_nobody_pushes_and_it_is_answered(hospital: H
     hospital.archive.images += images
     assert [hospital.ends(each) for each in images] == [[("delivered", None)]] * 2
     assert hospital.results_of(images[0]) == 4
-    done = hospital.gateway.command("pull", "--list", "--state", "complete")
-    assert str(images[0].StudyInstanceUID) in done.stdout
+    listing = ("pull", "--list", "--state", "complete")  # a study is that after its images are there
+    wait_for(lambda: str(images[0].StudyInstanceUID) in hospital.gateway.command(*listing).stdout)
 
 
 def test_the_same_image_pushed_with_other_bytes_is_answered_once(hospital: Hospital, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def _one_round(originals: list[bytes], run: Run, number: int, deadline: float) -
 
 def in_use() -> tuple[int, int, int]:
     """Return resident memory in MB, threads and open files, once the threads that end have ended."""
-    patience = time.monotonic() + 10
+    patience = time.monotonic() + 60
     while threading.active_count() > 2 and time.monotonic() < patience:
         time.sleep(0.1)
     pages = int(Path("/proc/self/statm").read_text().split()[1])

@@ -1,11 +1,9 @@
 """From the ledger to a receiver of HL7 messages, and back: what an image becomes, and what is sent twice."""
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
@@ -26,6 +24,7 @@ from gateway.telemetry.audit import trail
 from gateway.worker.encode import Encoder
 from tests.support.answers import NORMAL
 from tests.support.answers import answer as given
+from tests.support.couriers import run_couriers
 from tests.support.database import database_in
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.messages import answered
@@ -33,7 +32,6 @@ from tests.support.sources import dx
 from tests.support.worker import folders_in
 from tests.wire.mllp_server import MllpServer, hang_up, mllp_server, say
 
-PATIENCE_SECONDS = 60.0
 AA, AE, AR = say("AA"), say("AE", "locked"), say("AR", "no such order")
 
 
@@ -64,17 +62,7 @@ class House:
     def deliver(self, until: Callable[[], object]) -> None:
         """Let couriers deliver until the condition holds."""
         stores = folders_in(self.settings.data_dir)
-        couriers, pause = couriers_of(self.settings, self.ledger, "worker", stores), threading.Event()
-        couriers.start()
-        try:
-            end = monotonic() + PATIENCE_SECONDS
-            while not until():
-                assert monotonic() < end, self.deliveries()
-                couriers.wake()
-                pause.wait(0.02)
-        finally:
-            couriers.stop()
-            couriers.join(monotonic() + PATIENCE_SECONDS)
+        run_couriers(couriers_of(self.settings, self.ledger, "worker", stores), until)
 
     def is_delivered(self) -> bool:
         return state(self.ledger) == (State.DELIVERED, None)

@@ -4,11 +4,9 @@
 shipped kinds are: an entry in a tuple, an entry in a table.
 """
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic
 
 import numpy as np
 import pytest
@@ -31,6 +29,7 @@ from gateway.telemetry.audit import trail
 from gateway.worker.encode import Encoder
 from tests.support.answers import PNEUMONIA
 from tests.support.answers import answer as given
+from tests.support.couriers import run_couriers
 from tests.support.database import database_in
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.mailbox import Mailbox, MailboxSettings, SettingsWithMailbox
@@ -41,7 +40,6 @@ from tests.support.worker import folders_in
 
 RESULTS = (*shipped_results.KINDS, TextBuilder())
 DESTINATIONS = {**shipped.KINDS, MailboxSettings: lambda mailbox, _: Mailbox(mailbox)}
-PATIENCE_SECONDS = 60.0
 LETTER = summary(PNEUMONIA).encode()
 
 
@@ -70,20 +68,8 @@ class House:
     def deliver(self) -> None:
         """Let couriers deliver until the image is delivered."""
         stores = folders_in(self.settings.data_dir)
-        couriers, pause = (
-            couriers_of(self.settings, self.ledger, "worker", stores, DESTINATIONS),
-            threading.Event(),
-        )
-        couriers.start()
-        try:
-            end = monotonic() + PATIENCE_SECONDS
-            while state(self.ledger) != (State.DELIVERED, None):
-                assert monotonic() < end
-                couriers.wake()
-                pause.wait(0.02)
-        finally:
-            couriers.stop()
-            couriers.join(monotonic() + PATIENCE_SECONDS)
+        couriers = couriers_of(self.settings, self.ledger, "worker", stores, DESTINATIONS)
+        run_couriers(couriers, until=lambda: state(self.ledger) == (State.DELIVERED, None))
 
     def deliveries(self) -> list[tuple[str, str, str]]:
         (version,) = Images(self.ledger).versions("1.2.1")

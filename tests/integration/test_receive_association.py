@@ -21,7 +21,7 @@ from pynetdicom.sop_class import Verification
 from gateway.dicom.statuses import Status
 from gateway.receive.acceptor import Acceptor
 from gateway.upper_layer import messages, transport
-from tests.support.gateway_process import wait_for
+from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.receiving import Receiver, assert_ended, receiving
 from tests.support.sources import dx
 from tests.wire import pdus
@@ -124,7 +124,7 @@ def test_too_many_associations_from_one_address(tmp_path: Path) -> None:
 def test_a_flood_of_bare_connections_is_bounded(tmp_path: Path) -> None:
     with receiving(tmp_path, max_associations=2) as receiver:
         peers = [Requestor(receiver.address) for _ in range(12)]
-        dropped, _, _ = select([peer.socket for peer in peers], [], [], 10)
+        dropped, _, _ = select([peer.socket for peer in peers], [], [], PATIENCE_SECONDS)
         assert dropped
         for peer in peers:
             peer.close()
@@ -260,7 +260,7 @@ def test_associations_opened_and_aborted_leave_nothing(tmp_path: Path, associati
         assert_serves(receiver)
         assert_ended(set(threading.enumerate()) - before)
         assert not open_descriptors() - descriptors
-        assert sockets_of(receiver) == 0
+        wait_for(lambda: sockets_of(receiver) == 0)
 
 
 def associated(receiver: Receiver) -> Requestor:

@@ -43,8 +43,9 @@ from gateway.settings import SCP
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
 from gateway.store.spool import Spool
-from tests.support.gateway_process import PATIENCE_SECONDS
+from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.receiving import Receiver, data_set_of, receiving
+from tests.support.sockets import listens
 from tests.support.sources import cr, dx, encoded
 from tests.wire.requestor import Requestor
 
@@ -239,7 +240,7 @@ def test_stop_lets_a_running_c_store_finish_and_then_closes(tmp_path: Path) -> N
             response = pool.submit(peer.store, source.SOPClassUID, source.SOPInstanceUID, data)
             assert entered.wait(PATIENCE_SECONDS)
             stopped = pool.submit(receiver.scp.stop, 10, silence_seconds=0)
-            wait_until_refused(address)
+            wait_for(lambda: not listens(*address))
             assert not stopped.done()
             gate.set()
             answer = response.result(PATIENCE_SECONDS)
@@ -247,13 +248,3 @@ def test_stop_lets_a_running_c_store_finish_and_then_closes(tmp_path: Path) -> N
         assert answer.status == Status.SUCCESS
         assert str(peer.hear()).startswith("aborted")
         assert len(receiver.rows()) == 1
-
-
-def wait_until_refused(address: tuple[str, int]) -> None:
-    """Connect until nobody listens any more."""
-    for _ in range(10_000):
-        try:
-            Requestor(address).close()
-        except OSError:
-            return
-    raise AssertionError("the listener still takes connections")

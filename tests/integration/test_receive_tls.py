@@ -193,7 +193,7 @@ def test_a_flood_of_silent_connections_is_bounded_and_keeps_no_stop_waiting(
 ) -> None:
     with receiving(tmp_path, max_associations=2, tls=server.files) as receiver:
         peers = [Requestor(receiver.address) for _ in range(12)]
-        dropped, _, _ = select([peer.socket for peer in peers], [], [], 10)
+        dropped, _, _ = select([peer.socket for peer in peers], [], [], PATIENCE_SECONDS)
         assert dropped
     for peer in peers:
         peer.close()

@@ -16,6 +16,7 @@ from gateway.processes.couriers import couriers_of
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.queries.images import Images
+from tests.support.couriers import wake_until
 from tests.support.database import database_in
 from tests.support.gateway_process import wait_for
 from tests.support.ledger_rows import answer, claim, received, record_answer
@@ -71,12 +72,7 @@ def courier(ledger: Ledger, acceptor: Acceptor, timeout_seconds: float) -> Itera
 
 def wait_until(state: str, ledger: Ledger, couriers: Couriers) -> None:
     """Wake the courier whenever something is due, as a worker does, until the delivery is in a state."""
-
-    def is_reached() -> bool:
-        couriers.wake()
-        return delivery(ledger)[0] == state
-
-    wait_for(is_reached, 60)
+    wake_until(couriers, lambda: delivery(ledger)[0] == state)
 
 
 def delivery(ledger: Ledger) -> tuple[str, int, str]:
@@ -146,7 +142,7 @@ def test_a_stop_ends_what_is_being_sent(
 ) -> None:
     monkeypatch.setattr(connection, "STOP_SECONDS", 0.1)
     with accepting([script], receive_buffer=4096) as acceptor, courier(ledger, acceptor, 3600) as running:
-        wait_for(lambda: acceptor.connections > 0, 60)
+        wait_for(lambda: acceptor.connections > 0)
         running.stop()
         running.join(monotonic() + 60)
         assert not any(thread.name == "deliver to pacs" for thread in threading.enumerate())

@@ -99,6 +99,8 @@ def _configuration(
     text = _replaced(text, "bind 0.0.0.0:104", f"bind fd@{front}")
     text = _replaced(text, "    maxconn 2000", f"    maxconn 2000\n    stats socket {stats} mode 600")
     text = _replaced(text, " check port 8081", " check")
+    slowly = f"    timeout check {PATIENCE_SECONDS:.0f}s\n"  # else an interval is all that a check may take
+    text = _replaced(text, "    option redispatch 1\n", "    option redispatch 1\n" + slowly)
     if not health:
         text = _replaced(text, "    option httpchk GET /health/ready\n", "")
     ports = [f"port {port}" for port in health] or [""] * len(receivers)

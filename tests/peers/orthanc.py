@@ -17,7 +17,7 @@ from pynetdicom import AE
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
 from gateway.requestor.storage_scu import DicomNode
-from tests.support.free_ports import free_ports
+from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.missing_peer import leave_out
 
@@ -107,7 +107,7 @@ def running_orthanc(folder: Path, *scripts: Path) -> Iterator[Orthanc]:
     if program is None or plugin is None:
         leave_out("Orthanc is missing: apt-get install orthanc orthanc-dicomweb")
     folder.mkdir()
-    orthanc = Orthanc(*free_ports(2), storage=folder / "storage")
+    orthanc = Orthanc(free_port(), free_port(), storage=folder / "storage")
     config = folder / "orthanc.json"
     config.write_text(
         json.dumps(_settings(orthanc, plugin) | {"LuaScripts": [str(path) for path in scripts]})

@@ -13,18 +13,19 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from pydicom import dcmread
 
 from gateway.settings import Settings
 from gateway.store.entries import FoundInstance, FoundStudy
 from gateway.store.opening import open_database
 from gateway.store.pulls import Pulls
+from tests.conftest import Find
 from tests.peers.axe import LEVEL_A, LEVEL_AA, violations
-from tests.peers.test_browser import PATIENCE_MS, SAMPLE, SMALL, TOKEN, Room
+from tests.peers.chromium import chromium
+from tests.peers.test_browser import SAMPLE, SMALL, TOKEN, Room
 from tests.support.free_ports import free_port
-from tests.support.gateway_process import running, wait_for
-from tests.support.missing_peer import leave_out
+from tests.support.gateway_process import PATIENCE_SECONDS, running, wait_for
 
 NARROW = {"width": 800, "height": 900}
 STUDIES = {  # number: date, Patient ID, name, issuer
@@ -36,11 +37,8 @@ STUDIES = {  # number: date, Patient ID, name, issuer
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+def room(tmp_path_factory: pytest.TempPathFactory, dcmtk: Find) -> Iterator[Room]:
     """A reading room over a gateway whose PACS and whose source are away, with four studies."""
-    chromium, storescu = shutil.which("chromium"), shutil.which("storescu")
-    if chromium is None or storescu is None:
-        leave_out("chromium or storescu is missing")
     folder = tmp_path_factory.mktemp("lists")
     away = {"kind": "dicom", "ae_title": "PACS", "host": "127.0.0.1", "port": free_port()}
     settings = {
@@ -51,16 +49,14 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
         "sources": [away | {"name": "archive"}],
     }
     wanted = os.environ.get("SCREENSHOTS")
-    with running(folder, **settings) as gateway, sync_playwright() as playwright:
+    with chromium() as browser, running(folder, **settings) as gateway:
         url = wait_for(lambda: next((e["url"] for e in gateway.events("started") if "url" in e), None))
         files = [_study(folder, number) for number in STUDIES]
         node = gateway.node
         title = ["-aec", node.ae_title, node.host, str(node.port)]
-        subprocess.run([storescu, *title, *files], check=True, timeout=60)
+        subprocess.run([dcmtk("storescu"), *title, *files], check=True, timeout=PATIENCE_SECONDS)
         wait_for(lambda: len(gateway.images("failed")) == len(STUDIES))
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield Room(gateway, browser, url, 0, Path(wanted) if wanted else None, [])
-        browser.close()
 
 
 def _study(folder: Path, number: int) -> Path:
@@ -126,7 +122,7 @@ def test_ticked_images_begin_anew_and_ticks_outlast_the_renewal(room: Room, page
     expect(page.locator("#ticked")).to_have_text("2 chosen:")
     page.evaluate("document.getElementById('list').dataset.old = 'yes'")
     assert room.gateway.command("retry", _uid(1)).returncode == 0  # the list renews itself
-    expect(page.locator("#list[data-old]")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(page.locator("#list[data-old]")).to_have_count(0)
     expect(page.locator(".tick:checked")).to_have_count(2)
     wait_for(lambda: len(room.gateway.images("failed")) == len(STUDIES))
     looks_right(room, page, "worklist")
@@ -168,9 +164,7 @@ def test_several_files_are_answered_each_with_its_map_and_results(
     page.goto(f"{room.url}/upload")
     looks_right(room, page, "upload_empty")
     page.set_input_files("#folder", folder)
-    expect(page.locator("#progress")).to_have_text(
-        "2 of 3 answered, 1 without an answer. Done.", timeout=PATIENCE_MS
-    )
+    expect(page.locator("#progress")).to_have_text("2 of 3 answered, 1 without an answer. Done.")
     room.problems.clear()  # the browser's own line about the refused file
     cards = page.locator(".answer-card")
     expect(cards.filter(has_text="readme.txt")).to_contain_text("send a PNG, JPEG or DICOM")

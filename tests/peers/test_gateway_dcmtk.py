@@ -1,6 +1,5 @@
 """The whole gateway between DCMTK's storescu and storescp, its results under the field's validators."""
 
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,9 @@ import pytest
 import yaml
 from pydicom import dcmread
 
+from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
+from tests.support.sockets import listens
 
 SAMPLES = Path(__file__).parents[2] / "sample_dicoms"
 EXPECTED = {entry["file"]: entry for entry in yaml.safe_load((SAMPLES / "expected.yaml").read_text())}
@@ -25,25 +26,16 @@ Find = Callable[[str], str]
 
 @contextmanager
 def storescp(program: str, folder: Path) -> Iterator[int]:
-    """Run DCMTK's storescp on a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    """Run DCMTK's storescp; yield its port."""
+    port = free_port()
     folder.mkdir()
     process = subprocess.Popen([program, "-aet", "PACS", "-od", str(folder), "+B", str(port)])
     try:
-        wait_for(lambda: _listens(port))
+        wait_for(lambda: listens("127.0.0.1", port))
         yield port
     finally:
         process.terminate()
         process.wait()
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")

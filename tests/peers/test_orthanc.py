@@ -70,8 +70,8 @@ def test_results_by_c_store_are_in_the_study_and_committed(
     found = orthanc.find(image.StudyInstanceUID)
     assert {found[uid]: kind for uid, kind in uids.items()} == {"SR": "sr", "OT": "sc"}
     assert len(found) == 2
-    committed = [event["result_sop_instance_uid"] for event in gateway.events("committed")]
-    assert set(uids) <= set(committed)
+    committed = {event["result_sop_instance_uid"] for event in gateway.told("committed", len(uids))}
+    assert committed == set(uids)
 
 
 def test_results_by_stow_are_in_the_study_and_the_patient(

@@ -24,7 +24,7 @@ from gateway.requestor.storage_scu import DicomNode, echo
 from gateway.settings import Settings
 from tests.conftest import Find
 from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc, running_orthanc
-from tests.support.free_ports import free_ports
+from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.pulling import Here, puller_for
 from tests.support.receiving import receiving
@@ -73,7 +73,7 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
 
 @pytest.fixture(scope="module")
 def in_orthanc(orthanc: Orthanc) -> Peer:
-    (port,) = free_ports(1)
+    port = free_port()
     orthanc.introduce(DicomNode(US, "127.0.0.1", port, US), "gateway")
     images = chests()
     files = [encoded(images[0], JPEGLSLossless), *map(encoded, images[1:])]
@@ -85,7 +85,7 @@ def in_orthanc(orthanc: Orthanc) -> Peer:
 @contextmanager
 def running_dcmqrscp(program: str, folder: Path) -> Iterator[tuple[DicomNode, int]]:
     """Run dcmqrscp with an empty database; it knows the gateway as a host that may ask and be sent to."""
-    port, gateway_port = free_ports(2)
+    port, gateway_port = free_port(), free_port()
     storage = folder / "db"
     storage.mkdir(parents=True)
     config = folder / "dcmqrscp.cfg"

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 from pydicom.dataset import Dataset
 
 from gateway.requestor.storage_scu import DicomNode
+from tests.peers.chromium import chromium
 from tests.peers.orthanc import AE_TITLE, PASSWORD, USER, Orthanc, running_orthanc
 from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
-from tests.support.missing_peer import leave_out
 from tests.support.sources import encoded, study_of_today
 
 TOKEN = "a token of some length"
@@ -45,9 +44,6 @@ class Ward:
 
 @pytest.fixture(scope="module", params=["get", "move"])
 def ward(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        leave_out("chromium is missing: apt-get install chromium")
     folder = tmp_path_factory.mktemp("ward")
     port = free_port()
     with running_orthanc(folder / "orthanc") as orthanc:
@@ -64,15 +60,13 @@ def ward(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             "sources": [pacs, web],
             "web": {"enabled": True, "port": 0, "token": TOKEN},
         }
-        with running(folder, **settings) as gateway, sync_playwright() as playwright:
+        with chromium() as browser, running(folder, **settings) as gateway:
             url = wait_for(lambda: next((e["url"] for e in gateway.events("started") if "url" in e), None))
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             page = browser.new_page(extra_http_headers={"Authorization": f"Bearer {TOKEN}"})
             yield Ward(gateway, orthanc, page, url)
             if pictures := os.environ.get("SCREENSHOTS"):
                 page.goto(f"{url}/pulls")
                 page.screenshot(path=Path(pictures) / f"pulls_{request.param}.png", full_page=True)
-            browser.close()
 
 
 def test_the_page_shows_what_the_schedule_fetched_and_what_it_left_there(ward: Ward) -> None:

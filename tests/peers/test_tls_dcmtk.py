@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,9 +15,11 @@ from gateway.errors import Retry
 from gateway.requestor.storage_scu import DicomNode, echo
 from gateway.settings import ClientTLS, DicomDestination
 from tests.support.certificates import Authority, Certificate
+from tests.support.free_ports import free_port
 from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.pending import pending_object
 from tests.support.receiving import Receiver, receiving
+from tests.support.sockets import listens
 from tests.support.sources import dx, encoded
 
 Find = Callable[[str], str]
@@ -129,28 +130,19 @@ def storescp(dcmtk: Find, tmp_path: Path, authority: Authority) -> Iterator[Call
     running: list[subprocess.Popen[bytes]] = []
 
     def start(shown: Certificate) -> int:
-        with socket.create_server(("127.0.0.1", 0)) as held:
-            port: int = held.getsockname()[1]
+        port = free_port()
         folder = tmp_path / "stored"
         folder.mkdir()
         tls = ["+tls", str(shown.key), str(shown.certificate), "+cf", str(authority.ca), "-pw"]
         command = [dcmtk("storescp"), *tls, "-od", str(folder), str(port)]
         running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        wait_for(lambda: _listens(port))
+        wait_for(lambda: listens("127.0.0.1", port))
         return port
 
     yield start
     for process in running:
         process.terminate()
         process.wait(PATIENCE_SECONDS)
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 def test_to_storescp(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pydicom import Dataset, dcmread
 from pydicom.pixels.processing import apply_modality_lut
 from pypdf import PdfReader
@@ -19,10 +18,9 @@ from pypdf import PdfReader
 from gateway.results.answer import RESEARCH_BANNER
 from gateway.web.pages.templates import PRIVATE
 from tests.peers.axe import LEVELS, violations
-from tests.support.gateway_process import PATIENCE_SECONDS, ROOT, GatewayProcess, running, wait_for
-from tests.support.missing_peer import leave_out
+from tests.peers.chromium import chromium
+from tests.support.gateway_process import ROOT, GatewayProcess, running, wait_for
 
-PATIENCE_MS = 1000 * PATIENCE_SECONDS
 SAMPLES = ROOT / "sample_dicoms"
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 RESCALED = "2.25.4711"
@@ -51,7 +49,7 @@ class Desk:
     def report(self, name: str, size: dict[str, int] = DESK, theme: str = "dark") -> Page:
         """Open the report of an image, and wait for its pixels."""
         page = self.page(f"/instances/{self.images[name].SOPInstanceUID}", size, theme)
-        expect(page.locator("#viewer")).to_have_attribute("data-ready", "true", timeout=PATIENCE_MS)
+        expect(page.locator("#viewer")).to_have_attribute("data-ready", "true")
         wait_for(lambda: page.locator("#window-level").text_content() != "W 100 % L 50 %")
         return page
 
@@ -68,9 +66,6 @@ def desk(one_desk: Desk) -> Iterator[Desk]:
 
 @pytest.fixture(scope="module")
 def one_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        leave_out("chromium is missing: apt-get install chromium")
     folder = tmp_path_factory.mktemp("desk")
     files = _images(folder)
     images = {name: dcmread(file) for name, file in files.items()}
@@ -78,16 +73,11 @@ def one_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     outbox = {"name": "outbox", "kind": "folder", "path": str(folder / "outbox")}
     routes = [{"calling_ae_title": "*", "to": ["outbox"], "when": "Modality == 'CR'"}]
     web = {"enabled": True, "port": 0, "viewer_url": link}
-    with (
-        running(folder, web=web, destinations=[outbox], routes=routes) as gateway,
-        sync_playwright() as playwright,
-    ):
+    with chromium() as browser, running(folder, web=web, destinations=[outbox], routes=routes) as gateway:
         url = wait_for(lambda: next((e["url"] for e in gateway.events("started") if "url" in e), None))
         assert all(sent.stored for sent in gateway.send(*files.values()))
         wait_for(lambda: sum(len(gateway.events(event)) for event in ANSWERED) == len(files))
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield Desk(gateway, browser, str(url), images, [])
-        browser.close()
 
 
 def _images(folder: Path) -> dict[str, Path]:

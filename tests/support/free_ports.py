@@ -1,18 +1,16 @@
-"""Ports for programs that cannot be asked which one they took."""
+"""Ports for programs that cannot be asked which one they took, and for those that are not there."""
 
 import socket
 
+_HELD: list[socket.socket] = []
+
 
 def free_port() -> int:
-    """Return a port of loopback that was free a moment ago."""
-    (port,) = free_ports(1)
-    return port
+    """Return a port of loopback where nobody listens, and which nobody is given who asks for any port.
 
-
-def free_ports(count: int) -> list[int]:
-    """Return as many different ones."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in held]
-    for each in held:
-        each.close()
-    return ports
+    It stays bound here: a program that names it may still listen there (SO_REUSEADDR), again and again.
+    """
+    _HELD.append(held := socket.socket())
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return int(held.getsockname()[1])

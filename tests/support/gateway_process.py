@@ -131,8 +131,7 @@ class GatewayProcess:
 
     def roles(self, name: str) -> list[int]:
         """Return the process IDs of all roles of that name."""
-        commands = {pid: Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in self.children()}
-        return [pid for pid, command in commands.items() if name in command]
+        return [pid for pid in self.children() if name in _command_of(pid)]
 
     def send(self, *files: Path, calling_ae_title: str = "TESTS") -> list[Sent]:
         """Send files by C-STORE over one association."""
@@ -141,6 +140,10 @@ class GatewayProcess:
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the log's events of that name, since the test began."""
         return self._events(name, self._forgotten)
+
+    def told(self, name: str, times: int = 1) -> list[dict[str, Any]]:
+        """Return the events of that name once there are so many: each is logged after its row is there."""
+        return list(wait_for(lambda: len(found := self.events(name)) >= times and found))
 
     def _events(self, name: str, start: int = 0) -> list[dict[str, Any]]:
         if not self._log.exists():
@@ -218,6 +221,13 @@ def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) ->
         assert time.monotonic() < deadline, f"waited {seconds:g} s in vain"
         time.sleep(0.05)
     return value
+
+
+def _command_of(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []  # it has ended meanwhile
 
 
 def _kill(pid: int) -> None:

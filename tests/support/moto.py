@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import requests
 
+from tests.support.free_ports import free_port
 from tests.support.gateway_process import wait_for
 
 MOTO_PYTHON = Path(__file__).parents[2] / "build" / "s3-peer" / "bin" / "python"
@@ -26,9 +26,7 @@ class MotoServer:
 
     def __init__(self, *buckets: str) -> None:
         self._buckets = buckets
-        with socket.socket() as free:
-            free.bind((HOST, 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
 
     def start(self) -> None:

@@ -22,6 +22,7 @@ from gateway.store.spool import Spool
 from gateway.web.serving import WebServer
 from gateway.web.site import Site
 from tests.support.database import database_in
+from tests.support.gateway_process import PATIENCE_SECONDS
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.sources import dx, encoded
 
@@ -53,7 +54,7 @@ class Browser(requests.Session):
 
     def request(self, method: str, path: str, **keywords: Any) -> requests.Response:  # type: ignore[override]
         """Ask; redirects are not followed."""
-        keywords |= {"allow_redirects": False, "timeout": 30}
+        keywords |= {"allow_redirects": False, "timeout": PATIENCE_SECONDS}
         return super().request(method, self.url + path, **keywords)
 
 

@@ -1,8 +1,17 @@
-"""Connected TCP sockets on loopback, and how one of them acknowledges."""
+"""Sockets on loopback: whether somebody listens, connected ones, and how one of them acknowledges."""
 
 from __future__ import annotations
 
 import socket
+
+
+def listens(host: str, port: int) -> bool:
+    """Tell whether somebody takes connections there."""
+    try:
+        socket.create_connection((host, port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def connected_pair() -> tuple[socket.socket, socket.socket]:

@@ -203,6 +203,7 @@ def test_a_refused_message_holds_up_no_other(three: list[PendingDelivery]) -> No
 def test_silence_ends_the_round(three: list[PendingDelivery]) -> None:
     with mllp_server(silence()) as server:
         outcomes = deliver(server, three, timeout_seconds=SHORT)
+        assert server.left.acquire(timeout=PATIENT)
     assert [each.verdict for each in outcomes] == [LATER, AWAY, AWAY]
     assert len(server.messages) == 1
 

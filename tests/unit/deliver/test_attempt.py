@@ -55,7 +55,8 @@ def outbox(ledger: Ledger, tmp_path: Path) -> Outbox:
 def attempt(ledger: Ledger, outbox: Outbox, port: int | None, **rules: Any) -> None:
     """Deliver what is due, to a PACS or to a destination that is no longer configured."""
     pacs = {"name": "pacs", "kind": "dicom", "ae_title": "PACS", "host": "127.0.0.1", "port": port}
-    settings = Settings(destinations=[pacs] if port else [], routes=[], delivery=rules)
+    later = {"first_retry_seconds": 3600}  # than any test takes
+    settings = Settings(destinations=[pacs] if port else [], routes=[], delivery=later | rules)
     claimed = outbox.claim("pacs", "worker", 100)
     destination = open_destinations(settings).get("pacs") or Unconfigured("pacs")
     stores = folders_in(ledger._kept)

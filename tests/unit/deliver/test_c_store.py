@@ -13,6 +13,7 @@ from gateway.errors import Retry
 from gateway.requestor.storage_scu import DicomNode, echo
 from gateway.settings import DicomDestination
 from gateway.store.entries import PendingDelivery
+from tests.support.free_ports import free_port
 from tests.support.pending import pending_object
 from tests.support.storage_peer import StoragePeer, storage_peer
 
@@ -91,9 +92,7 @@ def test_a_rejection_is_for_later_and_says_why(pending: list[PendingDelivery]) -
 
 
 def test_nobody_there_is_for_later(pending: list[PendingDelivery]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        peer = StoragePeer(*closed.getsockname())
-    outcomes = deliver(peer, pending)
+    outcomes = deliver(StoragePeer("127.0.0.1", free_port()), pending)
     assert {outcome.verdict for outcome in outcomes} == {Verdict.AWAY}
     assert "nothing answers there" in str(outcomes[0].error)
 
@@ -123,8 +122,7 @@ def test_each_address_of_a_host_is_tried(
 def test_each_address_that_does_not_answer_is_named(
     pending: list[PendingDelivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        peer = StoragePeer(*closed.getsockname())
+    peer = StoragePeer("127.0.0.1", free_port())
     resolve_to(monkeypatch, "127.0.0.2", "127.0.0.1")
     told = str(deliver(peer, pending)[0].error)
     assert "nothing answers there (127.0.0.2: connection refused; 127.0.0.1: connection refused)" in told

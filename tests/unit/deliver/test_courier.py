@@ -24,11 +24,10 @@ from gateway.store.ledger import Ledger
 from gateway.store.outbox import Outbox
 from gateway.store.queries.images import Images
 from gateway.store.requeue import Requeue
+from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.sources import dx, encoded
 from tests.support.worker import folders_in
-
-PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -64,13 +63,14 @@ def couriers(ledger: Ledger, tmp_path: Path) -> Iterator[Callable[..., Couriers]
         each.join(monotonic() + PATIENCE_SECONDS)
 
 
-def until(condition: Callable[[], object], tick: Callable[[], object] = lambda: None) -> None:
+def until(condition: Callable[[], object], tick: Callable[[], object]) -> None:
     """Wait for a condition; `tick` is what the engine's threads do in the meantime."""
-    pause, end = threading.Event(), monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert monotonic() < end
+
+    def holds() -> object:
         tick()
-        pause.wait(0.02)
+        return condition()
+
+    wait_for(holds)
 
 
 def states(ledger: Ledger, *uids: str) -> list[str]:

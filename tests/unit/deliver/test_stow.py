@@ -10,6 +10,7 @@ from gateway.deliver.outcome import Verdict
 from gateway.deliver.stow import StowClient
 from gateway.settings import StowDestination
 from gateway.store.entries import PendingDelivery
+from tests.support.free_ports import free_port
 from tests.support.pending import pending_object
 from tests.wire.stow_server import STORES, Script, as_json, failed, say, stow_server, write
 
@@ -81,9 +82,7 @@ def test_a_server_says_for_how_long_it_is_left_alone(pending: list[PendingDelive
 
 
 def test_nobody_there_is_away(pending: list[PendingDelivery]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    outcomes = list(StowClient(destination(port)).deliver(pending))
+    outcomes = list(StowClient(destination(free_port())).deliver(pending))
     assert [outcome.verdict for outcome in outcomes] == [AWAY, AWAY]
 
 

@@ -13,6 +13,7 @@ from gateway.settings import Settings
 from gateway.store.ledger import Ledger
 from gateway.store.queries.images import Images
 from gateway.store.queries.views import DeliveryView
+from tests.support.couriers import run_couriers
 from tests.support.ledger_rows import answer, claim, received, record_answer, state
 from tests.support.sources import dx, encoded
 from tests.support.worker import folders_in
@@ -30,7 +31,6 @@ from tests.wire.stow_server import (
 )
 
 UIDS = ("2.25.1", "2.25.2")
-PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -63,21 +63,7 @@ def deliver_until(
     settings = Settings.model_validate(
         {"data_dir": tmp_path, "destinations": [web], "routes": [], "delivery": delivery}
     )
-    couriers, pause = (
-        couriers_of(settings, ledger, "worker", folders_in(settings.data_dir)),
-        threading.Event(),
-    )
-    couriers.start()
-    try:
-        for _ in range(round(PATIENCE_SECONDS / 0.05)):
-            couriers.wake()
-            if condition():
-                return
-            pause.wait(0.05)
-        pytest.fail(f"it did not come to that: {deliveries(ledger)}")
-    finally:
-        couriers.stop()
-        couriers.join(threading.TIMEOUT_MAX)
+    run_couriers(couriers_of(settings, ledger, "worker", folders_in(settings.data_dir)), condition)
 
 
 def both_are_delivered(ledger: Ledger) -> bool:

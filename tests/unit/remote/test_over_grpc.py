@@ -7,7 +7,6 @@ from __future__ import annotations
 import functools
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -133,9 +132,7 @@ def test_a_server_that_speaks_http_alone_is_away() -> None:
 def test_a_port_that_says_nothing_is_given_up_at_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         predictor = over_grpc(f"http://127.0.0.1:{silent.getsockname()[1]}", seconds=1)
-        begun = time.monotonic()
         assert outcomes(predictor.predict_each(images(1))) == ["Retry"]
-        assert time.monotonic() - begun < 60
         assert "nothing answers there (Deadline Exceeded" in (predictor.problem or "")
 
 
