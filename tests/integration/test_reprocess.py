@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from gateway.errors import GatewayError
 from gateway.records import ModelIdentity, Reason, State
-from gateway.settings import Settings
+from gateway.settings import Results, Settings
 from gateway.store.requeue import Selection
 from gateway.store.schema import answers, instances
 from gateway.store.workers import Workers
@@ -87,6 +87,20 @@ def test_a_worker_with_other_settings_is_named_and_nothing_is_begun(site: Site) 
         "settings first"
     )
     assert state(site, uid) == State.DELIVERED
+
+
+def test_a_worker_with_a_setting_that_this_command_lacks_is_named(site: Site) -> None:
+    uid, present = answered(site)
+    Workers(site.ledger).beat("here-1", "life", present | {"pdf": True})
+    with pytest.raises(GatewayError, match="answers with pdf True, not None of this command"):
+        ask(site, uid)
+
+
+def test_a_result_that_was_switched_on_is_made_for_earlier_images(site: Site) -> None:
+    uid, _ = answered(site)
+    settings = site.settings.model_copy(update={"results": Results(pdf=True)})
+    said = reprocess(settings, site.ledger, site.images.versions(uid), model())
+    assert said == "is answered again once a worker runs"
 
 
 def test_without_a_worker_it_says_so(site: Site) -> None:
