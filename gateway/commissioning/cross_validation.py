@@ -102,6 +102,14 @@ def own_scanners(scanners: Sequence[str], least: int = LEAST) -> tuple[str, ...]
     return enough if len(counts) > 1 else ()
 
 
+def spelled_alike(scanners: Sequence[str]) -> list[str]:
+    """Return the scanners with one spelling for each: software versions differ in capitals."""
+    spelling: dict[str, str] = {}
+    for name in sorted(scanners):
+        spelling.setdefault(name.casefold(), name)
+    return [spelling[name.casefold()] for name in scanners]
+
+
 class Thresholds(NamedTuple):
     """The site's threshold and those of scanners with their own, as log-odds."""
 
@@ -134,8 +142,13 @@ def specificity_of(odds: Odds, scanners: Sequence[str], specificity: float) -> P
 
 
 def temperature_of(normal: Odds, sick: Odds) -> float:
-    """Return the temperature with the least negative log-likelihood, both classes counted alike."""
-    losses = [np.logaddexp(0, normal / t).mean() + np.logaddexp(0, -sick / t).mean() for t in TEMPERATURES]
+    """Return the temperature with the least negative log-likelihood, both classes counted alike.
+
+    The targets are Platt's (1999), short of 0 and 1: else the scores of classes that do not overlap, as they
+    seldom do in so few images, would become as certain as the range of temperatures allows.
+    """
+    absent, present = 1 / (len(normal) + 2), (len(sick) + 1) / (len(sick) + 2)
+    losses = [_loss(normal / t, absent) + _loss(sick / t, present) for t in TEMPERATURES]
     return round(float(TEMPERATURES[int(np.argmin(losses))]), 3)
 
 
@@ -151,6 +164,10 @@ def part_of(part: int, whole: int) -> Part:
     """Return a share of at least one image with Wilson's 95 % interval."""
     low, high = Fraction(part, whole).interval or (0.0, 1.0)
     return Part(part=part, whole=whole, low=low, high=high)
+
+
+def _loss(odds: Odds, target: float) -> float:
+    return float((np.logaddexp(0, odds) - target * odds).mean())
 
 
 def _area(normal: Odds, sick: Odds) -> float:

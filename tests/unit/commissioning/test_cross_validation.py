@@ -16,6 +16,7 @@ from gateway.commissioning.cross_validation import (
     own_scanners,
     part_of,
     specificity_of,
+    spelled_alike,
     temperature_of,
     threshold_at,
     thresholds_at,
@@ -86,6 +87,18 @@ def test_a_scanner_with_twenty_images_has_its_own_threshold_and_no_other_has() -
     assert limits.scanners["Acme"] < 1 < 5 < limits.scanners["Zeta"]
     assert limits.of(["Acme", "another"]).tolist() == [limits.scanners["Acme"], limits.site]
     assert specificity_of(odds, scanners[:40], 0.9).value >= 0.85
+
+
+def test_a_scanner_in_other_capitals_is_the_same_scanner() -> None:
+    scanners = ["ACME X1"] * 10 + ["Acme X1"] * 10 + ["Zeta"] * 20
+    assert spelled_alike(scanners) == ["ACME X1"] * 20 + ["Zeta"] * 20
+    assert own_scanners(spelled_alike(scanners)) == ("ACME X1", "Zeta")
+
+
+def test_scores_of_classes_that_do_not_overlap_do_not_become_certain() -> None:
+    normal, sick = np.linspace(-6, -2, 30), np.linspace(2, 6, 20)
+    furthest = 6 / temperature_of(normal, sick)
+    assert 1 / (1 + np.exp(-furthest)) < 0.999
 
 
 def test_temperature_and_area_are_those_of_known_scores() -> None:
