@@ -21,7 +21,6 @@ FOLDS = 5
 LEAST = 20
 """Normal images that a profile, and a scanner's own threshold, need at least."""
 
-RESAMPLES = 2000
 TEMPERATURES = np.exp(np.linspace(-1.5, 1.5, 121))
 
 Floats = NDArray[np.float32]
@@ -153,11 +152,12 @@ def temperature_of(normal: Odds, sick: Odds) -> float:
 
 
 def area_of(normal: Odds, sick: Odds) -> Area:
-    """Return the area under the ROC curve with its 95 % interval over resampled images."""
-    rng = np.random.default_rng(0)
-    drawn = [_area(rng.choice(normal, len(normal)), rng.choice(sick, len(sick))) for _ in range(RESAMPLES)]
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return Area(value=_area(normal, sick), low=float(low), high=float(high))
+    """Return the area under the ROC curve with Newcombe's 95 % interval (2006, method 5).
+
+    It has a width where no scores overlap, too: resampled images never would.
+    """
+    value, n, m = _area(normal, sick), len(normal), len(sick)
+    return Area(value=value, low=_limit(value, 0.0, n, m), high=_limit(value, 1.0, n, m))
 
 
 def part_of(part: int, whole: int) -> Part:
@@ -168,6 +168,20 @@ def part_of(part: int, whole: int) -> Part:
 
 def _loss(odds: Odds, target: float) -> float:
     return float((np.logaddexp(0, odds) - target * odds).mean())
+
+
+def _limit(value: float, end: float, n: int, m: int) -> float:
+    """Return the area between `value` and `end` that lies 1.96 of its own standard errors from `value`."""
+    inner, outer = value, end
+    for _ in range(50):
+        area = (inner + outer) / 2
+        overlap = (1 - area) / (2 - area) + area / (1 + area)
+        variance = area * (1 - area) * (1 + ((n + m) / 2 - 1) * overlap) / (n * m)
+        if abs(value - area) < 1.959964 * math.sqrt(variance):
+            inner = area
+        else:
+            outer = area
+    return inner
 
 
 def _area(normal: Odds, sick: Odds) -> float:

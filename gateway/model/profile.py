@@ -91,7 +91,7 @@ class Part(_Frozen):
 
 
 class Area(_Frozen):
-    """Area under the ROC curve, with its 95 % interval over resampled images."""
+    """Area under the ROC curve, with Newcombe's 95 % interval."""
 
     value: Fraction
     low: Fraction

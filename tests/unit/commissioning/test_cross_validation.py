@@ -112,6 +112,22 @@ def test_temperature_and_area_are_those_of_known_scores() -> None:
     assert area.low <= area.value <= area.high
 
 
+def test_an_area_of_one_has_an_interval() -> None:
+    area = area_of(np.arange(63.0), np.arange(38.0) + 100)
+    assert (area.value, area.high) == (1, 1)
+    assert area.low == pytest.approx(0.96, abs=0.005)
+    again = area_of(-(np.arange(38.0) + 100), -np.arange(63.0) - 200)
+    assert (again.low, again.value) == (0, 0)
+    assert again.high == pytest.approx(1 - area.low)
+
+
+def test_the_interval_of_an_area_holds_the_true_one_in_most_draws() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [area_of(rng.normal(0, 1, 30), rng.normal(1.5, 1, 25)) for _ in range(400)]
+    true = 0.8556  # of normal distributions 1.5 deviations apart
+    assert 0.92 < np.mean([each.low <= true <= each.high for each in drawn]) < 0.985
+
+
 def test_a_share_has_wilsons_interval() -> None:
     found = part_of(18, 20)
     assert (round(found.low, 3), round(found.high, 3)) == (0.699, 0.972)
