@@ -63,6 +63,8 @@ def main() -> int:
         outcomes = demonstrate([SAMPLES / entry["file"] for entry in expected], node)
     wrong = [o.file for o, entry in zip(outcomes, expected, strict=True) if not as_expected(o, entry)]
     console.print(table_of(outcomes, wrong))
+    console.print("the radiographs are computed, and the model learnt from real ones: the answers show that")
+    console.print("everything runs, and nothing of how good the model is")
     console.print(f"results and log are in {DATA_DIR}; to look at them in the browser:")
     console.print(f"  GATEWAY_DATA_DIR={DATA_DIR} make serve    then http://127.0.0.1:8080")
     if wrong:

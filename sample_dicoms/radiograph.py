@@ -15,6 +15,7 @@ BEAM = (
     (0.45, 0.0205, 0.0052, 0.0560, 4.0),
     (0.25, 0.0180, 0.0046, 0.0400, 7.0),
 )
+PATCHY = 0.025  # deviation of the lungs' density; more looks like disease, to the shipped model too
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def exposure(paths: Paths, spacing: float, seed: int, photons: float = 60_000.0)
     `photons` is the mean count of an element in the open beam; the noise is reproducible by `seed`.
     """
     rng = np.random.default_rng(seed)
-    lung = paths.lung * (1 + 0.035 * texture(rng, paths.lung.shape, 1.5))
+    lung = paths.lung * (1 + PATCHY * texture(rng, paths.lung.shape, 1.5))
     tissue = np.maximum(paths.tissue - lung, 0) * (1 + 0.010 * texture(rng, paths.lung.shape, 1.4))
     primary = sum(
         (

@@ -1,6 +1,7 @@
 """Writes gateway/model/reference_images.npz: what the model sees of three chests and a hand, in 8 bits.
 
-Run it where preprocessing has changed, and then `gateway model reference` for every model.
+Run it where preprocessing has changed, and then `gateway model reference` for every model. The committed
+file shows the chests as they were drawn before, with patchier lungs.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from gateway.commands.console import out, staged, warn
 from gateway.commands.opening import open_ledger, open_settings
 from gateway.commands.options import Config
 from gateway.errors import GatewayError
+from gateway.files.atomic import ALL_READ, create_once
 from gateway.files.folders import existing
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def commission(
     check_free(target, existing(target.absolute().parent), "--out")
     if report is not None:
         check_free(report, report.absolute().parent, "--report")
+        if report.absolute() == target.absolute():
+            raise GatewayError(f"{report} is the folder of the profile: state another one by --report")
     request = Request(
         site=site,
         model=settings.model.path,
@@ -121,8 +124,7 @@ def write_report(made: Commissioned, sha256: str, model: Path | None, file: Path
     card, _ = read_model(SHIPPED if model is None else model)
     page = report_page(made.card, sha256, card, made.evidence)
     try:
-        with file.open("x", encoding="utf-8") as written:
-            written.write(page)
+        create_once(file, [page.encode()], mode=ALL_READ)
     except OSError as error:
         raise GatewayError(f"the profile is made, and its page is not: {file}: {error.strerror}") from None
 

@@ -5,7 +5,9 @@ Nothing is written before every check has passed. The profile's figures are thos
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from shutil import rmtree
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -36,6 +38,7 @@ from gateway.commissioning.cross_validation import (
     own_scanners,
     part_of,
     specificity_of,
+    spelled_alike,
     temperature_of,
     thresholds_at,
 )
@@ -43,7 +46,8 @@ from gateway.commissioning.fitting import Fitting
 from gateway.commissioning.given import Given
 from gateway.commissioning.signs import check_apart, check_far_out, check_order
 from gateway.errors import GatewayError
-from gateway.files.folders import leave_to_owner, make_folder
+from gateway.files.atomic import ALL_READ, create_once
+from gateway.files.folders import leave_to_owner, make_folder, sync_folder
 from gateway.imaging.eligibility import EligibilityRules
 from gateway.model.abstention import reason_to_abstain
 from gateway.model.card import ModelCard, Weights
@@ -51,6 +55,7 @@ from gateway.model.choice import EngineRules, Weighed, open_torch
 from gateway.model.engines import Measured
 from gateway.model.predictor import SHIPPED, Predictor, read_model
 from gateway.model.profile import (
+    PROFILE_NAME,
     STATISTICS_NAME,
     Figures,
     FittedModel,
@@ -60,7 +65,7 @@ from gateway.model.profile import (
     ScannerThreshold,
     Scores,
     encode_statistics,
-    write_profile,
+    sealed,
 )
 from gateway.model.reference import reference_answers
 from gateway.model.weights import State
@@ -130,25 +135,28 @@ class Commissioned(NamedTuple):
     def write(self, folder: Path) -> str:
         """Write the profile into a new folder; return its SHA-256.
 
+        The folder has its name once the profile is whole: who is killed before leaves a draft beside it.
+
         Raises
         ------
         GatewayError
             The folder exists, or cannot be written.
         """
-        refused = f"{folder}: %s; state another folder by --out"
+        content, sha256 = sealed(self.card)
+        draft = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}")
         try:
             make_folder(folder.parent)
-            folder.mkdir()
-            leave_to_owner(folder)
+            draft.mkdir()
+            leave_to_owner(draft)
+            create_once(draft / STATISTICS_NAME, [self.statistics], mode=ALL_READ)
+            create_once(draft / PROFILE_NAME, [content], mode=ALL_READ)
+            if folder.exists():  # an empty one would be replaced
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            draft.rename(folder)
+            sync_folder(folder.parent)
         except OSError as error:
-            raise GatewayError(refused % error.strerror) from None
-        try:
-            sha256 = write_profile(folder, self.card, self.statistics)
-        except OSError as error:
-            rmtree(folder, ignore_errors=True)  # half a profile would take the name
-            raise GatewayError(refused % error.strerror) from None
-        for file in folder.iterdir():
-            leave_to_owner(file)
+            rmtree(draft, ignore_errors=True)
+            raise GatewayError(f"{folder}: {error.strerror}; state another folder by --out") from None
         return sha256
 
 
@@ -159,6 +167,11 @@ class _Site(NamedTuple):
     sick: list[Candidate]
     before: Scored
     left_out: list[LeftOut]
+
+    @property
+    def names(self) -> list[str]:
+        """The normal images as a person knows them."""
+        return [each.name for each in self.normal]
 
 
 def commission(
@@ -184,11 +197,14 @@ def commission(
     usable_sick, left_out_sick = examine_headers(sick, request.rules)
     left_out += left_out_sick
     check_enough(len(usable), needed, left_out)
+    check_some(len(sick), len(usable_sick), left_out)
     card, model = read_model(SHIPPED if request.model is None else request.model)
     predictor = Predictor.open(request.model, request.engine)
-    site = _measure(usable, usable_sick, predictor, request, progress)
+    site = _measure(usable, usable_sick, predictor, request.rules, progress)
     site.left_out.extend(left_out)
     check_enough(len(site.normal), needed, site.left_out)
+    check_some(len(sick), len(site.sick), site.left_out)
+    check_far_out(site.names, site.before.normal, read_again=request.read_again)
     return _profile(site, card, model, request, progress)
 
 
@@ -202,18 +218,32 @@ def check_enough(count: int, needed: int, left_out: Sequence[LeftOut] = ()) -> N
     """
     if count >= needed:
         return
-    parts = [f"{each.name}: left out: {each.reason}" for each in left_out]
     least = f"at least {LEAST}, better 50" if needed == LEAST else f"at least {needed} at this specificity"
     told = f"{count} normal chest{'' if count == 1 else 's'} to use"
-    parts.append(f"{told}: a site profile needs {least}, each of another patient")
-    raise GatewayError("\n".join(parts))
+    _refuse(left_out, f"{told}: a site profile needs {least}, each of another patient")
+
+
+def check_some(given: int, count: int, left_out: Sequence[LeftOut]) -> None:
+    """Refuse sick images of which none can be used: the profile would look as if none had been given.
+
+    Raises
+    ------
+    GatewayError
+        As for `check_enough`.
+    """
+    if given and not count:
+        _refuse(left_out, "no sick chest to use: give others, or none, and leave --sick out")
+
+
+def _refuse(left_out: Sequence[LeftOut], why: str) -> NoReturn:
+    raise GatewayError("\n".join([*(f"{each.name}: left out: {each.reason}" for each in left_out), why]))
 
 
 def _measure(
     normal: Sequence[Header],
     sick: Sequence[Header],
     predictor: Predictor,
-    request: Request,
+    rules: EligibilityRules,
     progress: Progress,
 ) -> _Site:
     """Decode the images, leave out those on which the model abstains, and look for signs of misuse."""
@@ -224,11 +254,10 @@ def _measure(
         done += 1
         progress(done, total, "images decoded")
 
-    decoded = [decode_all(headers, request.rules, advance) for headers in (normal, sick)]
+    decoded = [decode_all(headers, rules, advance) for headers in (normal, sick)]
     check_apart(decoded[0].used, decoded[1].used)
     kept = [_known(each, predictor) for each in decoded]
     (normal_used, normal_odds, distances), (sick_used, sick_odds, _) = kept
-    check_far_out([each.name for each in normal_used], normal_odds, read_again=request.read_again)
     left_out = [each for part in decoded for each in part.left_out]
     return _Site(normal_used, sick_used, Scored(normal_odds, sick_odds, distances), left_out)
 
@@ -257,10 +286,11 @@ def _profile(
     """Fit the model to the images in use, look for signs of misuse once more, and describe the profile."""
     before_limit = card.log_odds(card.threshold)
     fitting, after = _fit(site, model, shares_to_try(site.before, before_limit, request.share), progress)
-    names, scanners = [each.name for each in site.normal], [each.scanner for each in site.normal]
-    read_again = check_far_out(names, after.normal, read_again=request.read_again)
+    read_again = check_far_out(site.names, after.normal, read_again=request.read_again)
     if len(after.sick):
         check_order(area_of(after.normal, after.sick).value)
+    alike = spelled_alike([each.scanner for each in site.normal + site.sick])
+    scanners, scanners_of_sick = alike[: len(site.normal)], alike[len(site.normal) :]
     own = own_scanners(scanners, images_needed(request.specificity))
     limits = thresholds_at(after.normal, scanners, request.specificity, own)
     temperature = temperature_of(after.normal, after.sick) if len(after.sick) >= LEAST else None
@@ -287,7 +317,7 @@ def _profile(
         left_out=dict(Counter(each.reason for each in site.left_out).most_common()),
         read_again=read_again,
         before=_before(site.before, before_limit),
-        after=_figures(after, specificity, limits.of([each.scanner for each in site.sick])),
+        after=_figures(after, specificity, limits.of(scanners_of_sick)),
         scores=Scores(normal=tuple(map(fitted.probability, np.percentile(after.normal, QUANTILES)))),
     )
     evidence = Evidence(site.before, after, before_limit, limits.site)

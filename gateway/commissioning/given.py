@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import GatewayError, Missing
-from gateway.files.folders import files_below
+from gateway.files.folders import find_files
 from gateway.store.ledger import Ledger
 from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
@@ -48,14 +48,18 @@ def given_images(
     Raises
     ------
     GatewayError
-        The source does not exist or cannot be read, or the gateway does not keep one of the images.
+        The source does not exist, cannot be read or is empty, or the gateway does not keep all of the images.
     """
     if source == FEEDBACK:
         ledger = open_ledger()
-        return kept_images(ledger, fetch, judged_images(ledger, sick=sick))
+        judged = judged_images(ledger, sick=sick)
+        if not judged:
+            seen = "the finding" if sick else "none"
+            raise GatewayError(f"{FEEDBACK}: in no image do all readers with a clear opinion see {seen}")
+        return kept_images(ledger, fetch, judged)
     path = Path(source)
     if source and path.is_dir():
-        return [Given(str(each), each) for each in files_below(path)]
+        return [Given(str(each), each) for each in find_files([path])]
     if path.suffix == LIST_SUFFIX and path.is_file():
         uids = listed_uids(path)
         return kept_images(open_ledger(), fetch, uids)
@@ -90,22 +94,25 @@ def kept_images(ledger: Ledger, fetch: Fetch, uids: list[str]) -> list[Given]:
     Raises
     ------
     GatewayError
-        An image was never received, or its file was deleted; the first one is named.
+        Images were never received, or their files were deleted; all are named, one line each.
     """
     images = Images(ledger)
-    found = []
+    found, problems = list[Given](), list[str]()
     for uid in dict.fromkeys(uids):
         source = images.source_of(uid)
         if source is None:
-            raise GatewayError(f"{uid}: no image with this SOP Instance UID was received")
-        deleted = GatewayError(f"{uid}: its file was deleted (retention.received_days); send the image again")
-        if source.deleted_at:
-            raise deleted
+            problems.append(f"{uid}: no image with this SOP Instance UID was received")
+            continue
         try:
+            if source.deleted_at:
+                raise Missing(uid)
             fetch(ledger, source.path)
         except Missing:
-            raise deleted from None
-        found.append(Given(uid, source.path))
+            problems.append(f"{uid}: its file was deleted (retention.received_days); send the image again")
+        else:
+            found.append(Given(uid, source.path))
+    if problems:
+        raise GatewayError("\n".join(problems))
     return found
 
 

@@ -11,9 +11,10 @@ from markupsafe import Markup
 from gateway.commissioning.cross_validation import Odds
 from gateway.model.profile import Part
 
-_WIDTH, _LEFT, _RIGHT = 720, 210, 24
-_ROW = 64  # pixels of a row of dots
-_BAR = 34  # pixels of a row of an interval
+_WIDTH, _LEFT, _RIGHT = 720, 24, 24
+_ROW = 80  # pixels of a row of dots
+_TALLEST = 46  # pixels of a pile of dots; the label is above it
+_BAR = 48  # pixels of a row of an interval
 _DOT = 3.2
 _BINS = 90  # dots of one bin lie above each other
 
@@ -43,13 +44,13 @@ def dots(rows: Sequence[Row], title: str) -> Markup:
     drawn = []
     for number, row in enumerate(rows):
         floor = (number + 1) * _ROW
-        drawn.append(_label(row.label, floor - 8))
+        drawn.append(_label(row.label, floor - _TALLEST - 14))
         drawn.append(_line(_LEFT, floor, _WIDTH - _RIGHT, floor, "axis"))
         drawn += [
             _dot(_LEFT + (x - low) * scale, floor - 5 - y, row.kind) for x, y in _stacked(row.odds, low, high)
         ]
         at = _LEFT + (row.threshold - low) * scale
-        drawn.append(_line(at, floor - _ROW + 8, at, floor + 4, "threshold"))
+        drawn.append(_line(at, floor - _TALLEST - 8, at, floor + 4, "threshold"))
     height = len(rows) * _ROW + 30
     for tick in _ticks(low, high):
         drawn.append(_text(_LEFT + (tick - low) * scale, height - 10, f"{tick:g}", "middle"))
@@ -67,8 +68,8 @@ def intervals(rows: Sequence[Interval], title: str, target: float | None = None)
     if target is not None:
         drawn.append(_line(_LEFT + target * width, 4, _LEFT + target * width, height - 28, "threshold"))
     for number, row in enumerate(rows):
-        middle = number * _BAR + 20
-        drawn.append(_label(row.label, middle + 5))
+        middle = number * _BAR + 32
+        drawn.append(_label(row.label, middle - 14))
         drawn.append(
             _line(_LEFT + row.part.low * width, middle, _LEFT + row.part.high * width, middle, "whisker")
         )
@@ -85,7 +86,7 @@ def _stacked(odds: Odds, low: float, high: float) -> list[tuple[float, float]]:
         column = int((value - low) / width)
         height = heights.get(column, 0)
         heights[column] = height + 1
-        placed.append((value, min(height * 2 * _DOT, _ROW - 18)))
+        placed.append((value, min(height * 2 * _DOT, _TALLEST)))
     return placed
 
 
@@ -110,7 +111,7 @@ def _dot(x: float, y: float, kind: str, radius: float = _DOT) -> Markup:
 
 
 def _label(text: str, y: float) -> Markup:
-    return _text(_LEFT - 12, y, text, "end")
+    return _text(_LEFT + 6, y, text, "start")
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> Markup:

@@ -19,6 +19,7 @@ from gateway.files.draft import GROUP_READS, Buffer, Draft
 from gateway.files.folders import leave_to_owner
 
 OWNER_READS = 0o600
+ALL_READ = 0o644  # of what names nobody
 _NOT_BY_SYSTEM = {errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}  # for these two file systems
 
 

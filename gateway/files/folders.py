@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -63,7 +63,9 @@ def check_writable(folder: Path, option: str) -> None:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Return every file in a folder and the folders in it, sorted; links to folders are not followed.
+    """Return every file in a folder and the folders in it, sorted; each folder once, by whichever link.
+
+    A link that leads nowhere is among them: whoever opens it learns that a file is missing.
 
     Raises
     ------
@@ -71,14 +73,20 @@ def files_below(folder: Path) -> list[Path]:
         If one of the folders cannot be read: its files would be missing, and nobody would know.
     """
 
-    def refuse(error: OSError) -> None:
-        raise error
-
     try:
-        found = [Path(where, name) for where, _, names in os.walk(folder, onerror=refuse) for name in names]
+        return list(_files_below(folder, {folder.resolve()}))
     except OSError as error:
         raise GatewayError(f"{error.filename}: {error.strerror}; make it readable, or take it away") from None
-    return sorted(file for file in found if file.is_file())
+
+
+def _files_below(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    for each in sorted(folder.iterdir()):
+        if not each.is_dir():
+            if each.is_file() or not each.exists():
+                yield each
+        elif (place := each.resolve()) not in seen:
+            seen.add(place)
+            yield from _files_below(each, seen)
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:

@@ -57,6 +57,16 @@ class FittedModel(_Frozen):
             name=card.name, version=card.version, weights_sha256=card.weights.sha256, lungs_sha256=lungs
         )
 
+    def has_weights_of(self, other: Self) -> bool:
+        """Tell whether both networks are the same."""
+        return (self.weights_sha256, self.lungs_sha256) == (other.weights_sha256, other.lungs_sha256)
+
+    @property
+    def in_words(self) -> str:
+        """Name, version and the beginning of each network's SHA-256."""
+        lungs = f", lung network {self.lungs_sha256[:12]}" if self.lungs_sha256 else ""
+        return f"{self.name} {self.version} (weights {self.weights_sha256[:12]}{lungs})"
+
 
 class Images(_Frozen):
     """SHA-256 of salt and SOP Instance UID (a picture's pixel digest), for each image in use."""
@@ -81,7 +91,7 @@ class Part(_Frozen):
 
 
 class Area(_Frozen):
-    """Area under the ROC curve, with its 95 % interval over resampled images."""
+    """Area under the ROC curve, with Newcombe's 95 % interval."""
 
     value: Fraction
     low: Fraction
@@ -222,11 +232,10 @@ def read_profile(path: Path, model: ModelCard) -> SiteProfile:
         A file is missing, changed or damaged, or the profile belongs to another model.
     """
     card, sha256 = read_profile_card(path)
-    of, wanted = card.model, FittedModel.of(model)
-    if (of.weights_sha256, of.lungs_sha256) != (wanted.weights_sha256, wanted.lungs_sha256):
+    made_for, present = card.model, FittedModel.of(model)
+    if not present.has_weights_of(made_for):
         raise ConfigurationError(
-            f"site profile {path} belongs to {of.name} {of.version} (weights {of.weights_sha256[:12]}), the "
-            f"model is {model.name} {model.version} (weights {model.weights.sha256[:12]}): correct "
+            f"site profile {path} belongs to {made_for.in_words}, the model is {present.in_words}: correct "
             "model.profile, or run gateway commission with this model"
         )
     return SiteProfile(card, sha256, *_read_statistics(_card_path(path).parent, card.statistics))
@@ -262,20 +271,25 @@ def read_profile_card(path: Path) -> tuple[ProfileCard, str]:
             "others; restore the file or run gateway commission again"
         )
     try:
-        return ProfileCard.model_validate(yaml.safe_load(body)), sha256
+        stated = yaml.safe_load(body)
+        if isinstance(stated, dict) and stated.get("format") != FORMAT:
+            raise ConfigurationError(
+                f"site profile {path} has format {stated.get('format')}, this version of the gateway reads "
+                f"format {FORMAT}: go back to the version that made it ({stated.get('software')}), or run "
+                "gateway commission again"
+            )
+        return ProfileCard.model_validate(stated), sha256
     except yaml.YAMLError as error:
         raise ConfigurationError(f"site profile {path}: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise ConfigurationError(f"site profile {path}: {Wording(ProfileCard).in_one_line(error)}") from error
 
 
-def write_profile(folder: Path, card: ProfileCard, statistics: bytes) -> str:
-    """Write a profile into an existing folder; return its SHA-256."""
+def sealed(card: ProfileCard) -> tuple[bytes, str]:
+    """Return the content of `profile.yaml`, and its SHA-256; `read_profile_card` reads it back."""
     body = yaml.safe_dump(card.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
     sha256 = hashlib.sha256(body.encode()).hexdigest()
-    (folder / card.statistics.file).write_bytes(statistics)
-    (folder / PROFILE_NAME).write_text(f"{body}{_SEAL}{sha256}\n", encoding="utf-8")
-    return sha256
+    return f"{body}{_SEAL}{sha256}\n".encode(), sha256
 
 
 def encode_statistics(statistics: State, reference: Measured) -> bytes:

@@ -123,9 +123,12 @@ class ModelIdentity:
         return uid_from("|".join(["device", self.name, self.version, self.weights_sha256, *lungs, *profile]))
 
     def for_scanner(self, scanner: str) -> ModelIdentity:
-        """Return the identity with the scanner's own threshold, where the site's profile has one."""
-        own = dict(self.site.thresholds) if self.site else {}
-        return replace(self, threshold=own[scanner]) if scanner in own else self
+        """Return the identity with the scanner's own threshold, where the site's profile has one.
+
+        Capitals make no other scanner.
+        """
+        own = {name.casefold(): value for name, value in self.site.thresholds} if self.site else {}
+        return replace(self, threshold=own.get(scanner.casefold(), self.threshold))
 
 
 def in_sentence(meaning: str) -> str:

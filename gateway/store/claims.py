@@ -96,7 +96,7 @@ _STORED = (
     instances.c.path,
     instances.c.batch,
     instances.c.attempts,
-    instances.c.received_at,
+    instances.c.state_at.label("waits_since"),
     instances.c.answer_id.is_not(None).label("was_answered"),
     instances.c.pulled_from,
 )

@@ -76,7 +76,8 @@ class ImageIdentity:
 class StoredInstance(ImageIdentity):
     """A received image that waits for its answer; `path` is absolute.
 
-    `attempts` counts how often its batch was begun; `was_answered` tells whether it has had an answer.
+    `attempts` counts how often its batch was begun; `waits_since` is its reception, or when it was retried or
+    reprocessed; `was_answered` tells whether it has had an answer.
     `earlier_reports` are of the answer that is replaced;
     `answered` are other data sets under the same UID that have an answer. `rejected` says why a note has
     rejected the image; None where none has. `pulled_from` is the source that it was fetched from.
@@ -85,7 +86,7 @@ class StoredInstance(ImageIdentity):
     path: Path
     batch: str
     attempts: int
-    received_at: datetime
+    waits_since: datetime
     was_answered: bool = False
     earlier_reports: tuple[EarlierReport, ...] = ()
     answered: tuple[AnsweredVersion, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.records import ModelIdentity
 from gateway.results.result import ResultRules
-from gateway.settings import Settings
+from gateway.settings import Results, Settings
 from gateway.worker.revision import SOFTWARE_VERSION
 
 PROBLEM = "problem"
@@ -17,21 +17,23 @@ PROBLEM = "problem"
 
 
 def answering_of(settings: Settings, model: ModelIdentity) -> dict[str, Any]:
-    """Return everything by which two answers to one image may differ, as JSON keeps it.
+    """Return everything by which two answers to one image, or their results, may differ, as JSON keeps it.
 
-    Parts that a model lacks and settings that are off have no key: such answers are as in earlier versions.
+    Parts that a model lacks and settings with their defaults have no key: such answers are as in earlier
+    versions.
     """
     stated = {name: value for name, value in asdict(model).items() if value is not None}
     stated |= {"report": settings.results.sr, "software_version": SOFTWARE_VERSION}
     stated |= {"site": str(model.site)} if model.site else {}
-    if settings.results.compression != "none":
-        stated["compression"] = settings.results.compression
-    for name in ("hl7", "fhir"):
-        section = getattr(settings.results, name)
-        stated |= {} if section is None else {name: section.model_dump()}
-    for name in ("lung_outline", "presentation_state"):
-        stated |= {name: True} if getattr(settings.results, name) else {}
-    return stated
+    return stated | _chosen(settings.results)
+
+
+def _chosen(results: Results) -> dict[str, Any]:
+    """Return the settings of results that are not the defaults; `report` has the class of the SR."""
+    present, default = (each.model_dump(mode="json", exclude={"sr"}) for each in (results, Results()))
+    if not results.draws_pages:
+        del present["pdf_fonts"]
+    return {name: value for name, value in present.items() if value != default[name]}
 
 
 def configuration_hash(answering: dict[str, Any]) -> str:

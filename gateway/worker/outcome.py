@@ -43,10 +43,10 @@ def record_outcomes(outcomes: Sequence[Settled], ledger: Ledger, session: Sessio
 
 
 def _seconds(settled: Settled) -> dict[Stage, float]:
-    """Return the durations of an outcome; only the first answer has one from the reception."""
+    """Return the durations of an outcome; only of the first answer counts how long the image has waited."""
     if settled.instance.was_answered:
         return dict(settled.seconds)
-    return {Stage.ANSWER: (now() - settled.instance.received_at).total_seconds(), **settled.seconds}
+    return {Stage.ANSWER: (now() - settled.instance.waits_since).total_seconds(), **settled.seconds}
 
 
 def keep_notes(

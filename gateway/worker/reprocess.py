@@ -120,7 +120,7 @@ def _begin(settings: Settings, ledger: Ledger, image: ImageView, model: ModelIde
 
 def _difference(worker: dict[str, Any], wanted: dict[str, Any]) -> str:
     return ", ".join(
-        f"{name.replace('_', ' ')} {worker.get(name)}, not {value}"
-        for name, value in wanted.items()
-        if worker.get(name) != value
+        f"{name.replace('_', ' ')} {worker.get(name)}, not {wanted.get(name)}"
+        for name in wanted | worker
+        if name != PROBLEM and worker.get(name) != wanted.get(name)
     )

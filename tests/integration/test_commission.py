@@ -83,7 +83,7 @@ def test_a_profile_is_made_put_to_use_and_stated(site: Path, tmp_path: Path) -> 
     assert f"Site profile: St. Elsewhere, {card['made']}, SHA-256 {card['sha256']}".encode() in report
 
 
-@pytest.mark.parametrize("damage", ["too few", "both", "taken", "no report"])
+@pytest.mark.parametrize("damage", ["too few", "both", "taken", "no report", "on their side", "one path"])
 def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
     site: Path, tmp_path: Path, damage: str
 ) -> None:
@@ -95,6 +95,12 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
         told = "19 normal chests to use: a site profile needs at least 20"
     elif damage == "both":
         options, told = ["--sick", site / "normal"], "is given as normal, and as sick under the name"
+    elif damage == "on their side":
+        given = tmp_path / "given"
+        lie_down(site / "normal", given / "normal")
+        told = "0 normal chests to use: a site profile needs at least 20"
+    elif damage == "one path":
+        options, told = ["--report", tmp_path / "profile"], "is the folder of the profile: state another one"
     elif damage == "no report":
         options, told = ["--report", tmp_path], "exists: state another one by --report"
     else:
@@ -103,9 +109,17 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
     done = commission(given, tmp_path, *options)
     assert done.returncode == 1
     assert told in done.stderr.splitlines()[-1]
+    assert "Warning" not in done.stderr
     assert not (tmp_path / "profile" / PROFILE_NAME).exists()
 
 
 def write_chests_in(folder: Path, count: int) -> None:
     folder.parent.mkdir()
     write_chests(folder, np.full((60, 60), 99.0), count)
+
+
+def lie_down(upright: Path, folder: Path) -> None:
+    """Write the pictures of a folder turned by 90°: the model finds no two lungs side by side."""
+    folder.mkdir(parents=True)
+    for file in upright.glob("*.png"):
+        Image.open(file).rotate(90, expand=True).save(folder / file.name)

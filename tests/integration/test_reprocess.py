@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from gateway.errors import GatewayError
 from gateway.records import ModelIdentity, Reason, State
-from gateway.settings import Settings
-from gateway.store.requeue import Selection
+from gateway.settings import Results, Settings
+from gateway.store.requeue import Requeue, Selection
 from gateway.store.schema import answers, instances
 from gateway.store.workers import Workers
 from gateway.web.api.health import STAND_IN, engines_of
@@ -19,6 +19,7 @@ from gateway.web.site import Site
 from gateway.worker.answering import answering_of, configuration_hash
 from gateway.worker.inference import open_predictor
 from gateway.worker.reprocess import Reprocessed, reprocess, reprocess_all
+from tests.support.ledger_rows import claim
 from tests.support.site import add_answer, add_image, days_ago
 
 
@@ -87,6 +88,29 @@ def test_a_worker_with_other_settings_is_named_and_nothing_is_begun(site: Site) 
         "settings first"
     )
     assert state(site, uid) == State.DELIVERED
+
+
+def test_a_worker_with_a_setting_that_this_command_lacks_is_named(site: Site) -> None:
+    uid, present = answered(site)
+    Workers(site.ledger).beat("here-1", "life", present | {"pdf": True})
+    with pytest.raises(GatewayError, match="answers with pdf True, not None of this command"):
+        ask(site, uid)
+
+
+def test_a_result_that_was_switched_on_is_made_for_earlier_images(site: Site) -> None:
+    uid, _ = answered(site)
+    settings = site.settings.model_copy(update={"results": Results(pdf=True)})
+    said = reprocess(settings, site.ledger, site.images.versions(uid), model())
+    assert said == "is answered again once a worker runs"
+
+
+def test_a_retried_image_waits_since_its_retry(site: Site) -> None:
+    uid = add_image(site, 1, received_at=days_ago(20)).sop_instance_uid
+    with site.ledger.transaction() as connection:
+        connection.execute(sa.update(instances).values(state=State.FAILED))
+    Requeue(site.ledger).retry(uid)
+    (waiting,) = claim(site.ledger, "batch")
+    assert waiting.waits_since > days_ago(1)
 
 
 def test_without_a_worker_it_says_so(site: Site) -> None:

@@ -7,6 +7,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ from structlog.testing import capture_logs
 
 from gateway.commands.history import account_of
 from gateway.imaging.decode import decode
-from gateway.store.entries import ImageIdentity
+from gateway.records import Reason, State
+from gateway.store.clock import now
+from gateway.store.entries import DeliveryState, ImageIdentity
 from gateway.store.refusals import Refusal
-from gateway.store.requeue import Requeue
-from gateway.store.schema import instances
+from gateway.store.requeue import Requeue, Selection
+from gateway.store.schema import deliveries, instances
 from gateway.telemetry.events import Event
 from gateway.web.pages.templates import PRIVATE
 from gateway.web.site import Site
@@ -32,6 +35,7 @@ from tests.support.site import (
     add_answer,
     add_image,
     answer_again,
+    days_ago,
     judged,
 )
 from tests.support.sources import dx, encoded
@@ -131,6 +135,38 @@ def test_another_answer_loads_the_whole_report_again(site: Site, browser: Browse
     Requeue(site.ledger).reprocess(uid)
     answer_again(site, threshold=0.25)
     assert browser.get(f"/instances/{uid}/status", params=seen).headers["HX-Refresh"] == "true"
+
+
+@pytest.mark.parametrize("again", ["reprocess", "resend", "retry"])
+def test_what_begins_anew_takes_the_time_since_then(site: Site, browser: Browser, again: str) -> None:
+    row = add_answer(site, 1, dx(), received_at=days_ago(20))
+    uid = str(row.sop_instance_uid)
+    settled(site, State.FAILED if again == "retry" else State.DELIVERED, days_ago(20))
+    for path in ("/", f"/instances/{uid}"):
+        assert "20 d" not in browser.get(path).text
+    if again == "reprocess":
+        Requeue(site.ledger).reprocess(uid)
+    elif again == "resend":
+        Requeue(site.ledger).resend(Selection((uid,)), lambda *_: ("outbox",))
+    else:
+        Requeue(site.ledger).retry(uid)
+    settled(site, State.DELIVERED, now())
+    for path in ("/", f"/instances/{uid}"):
+        assert "20 d" not in browser.get(path).text
+    assert "begun anew" in browser.get(f"/instances/{uid}").text
+
+
+def test_a_withdrawn_answer_takes_no_time(site: Site, browser: Browser) -> None:
+    uid = add_answer(site, 1, dx(), received_at=days_ago(20)).sop_instance_uid
+    settled(site, State.INELIGIBLE, now(), reason=Reason.REJECTED)
+    for path in ("/", f"/instances/{uid}"):
+        assert "20 d" not in browser.get(path).text
+
+
+def settled(site: Site, state: State, at: datetime, **more: Any) -> None:
+    with site.ledger.transaction() as connection:
+        connection.execute(instances.update().values(state=state, state_at=at, **more))
+        connection.execute(deliveries.update().values(state=DeliveryState.STORED, open=False))
 
 
 def test_deliveries_of_an_earlier_answer_are_told_apart(site: Site, browser: Browser) -> None:

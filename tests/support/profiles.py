@@ -12,6 +12,7 @@ import numpy as np
 from gateway.model.card import ModelCard, Weights
 from gateway.model.engines import Measured
 from gateway.model.profile import (
+    PROFILE_NAME,
     STATISTICS_NAME,
     Figures,
     FittedModel,
@@ -21,7 +22,7 @@ from gateway.model.profile import (
     Scores,
     encode_statistics,
     is_statistic,
-    write_profile,
+    sealed,
 )
 from gateway.model.weights import State
 
@@ -51,4 +52,7 @@ def profile_in(
         "scores": Scores(normal=(0.1, 0.2, 0.3, 0.4, 0.5)),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    return write_profile(folder, ProfileCard(**fields | changes), content)
+    text, sha256 = sealed(ProfileCard(**fields | changes))
+    (folder / STATISTICS_NAME).write_bytes(content)
+    (folder / PROFILE_NAME).write_bytes(text)
+    return sha256

@@ -23,6 +23,10 @@ from gateway.store.queries.views import (
     SourceFile,
 )
 from gateway.store.schema import answers, deliveries, destinations, events, instances, results
+from gateway.telemetry.events import Event
+
+BEGINNINGS = (Event.RETRIED, Event.RESENT, Event.REPROCESSED)
+"""Events by which a person lets an image begin anew."""
 
 ROW = (
     instances.c.id,
@@ -42,6 +46,13 @@ ROW = (
     answers.c.negative,
     answers.c.positive,
 )
+BEGUN_AT = (
+    sa.select(sa.func.max(events.c.time))
+    .where(events.c.instance_id == instances.c.id, events.c.event.in_(BEGINNINGS))
+    .correlate(instances)
+    .scalar_subquery()
+    .label("begun_at")
+)
 ANSWERED = instances.outerjoin(answers, answers.c.id == instances.c.answer_id)
 
 
@@ -55,7 +66,7 @@ class Images:
         self, *, limit: int = 50, state: str | None = None, study_instance_uid: str | None = None
     ) -> list[ImageRow]:
         """Return the newest images first."""
-        query = sa.select(*ROW).select_from(ANSWERED).order_by(instances.c.id.desc()).limit(limit)
+        query = sa.select(*ROW, BEGUN_AT).select_from(ANSWERED).order_by(instances.c.id.desc()).limit(limit)
         if state:
             query = query.where(instances.c.state == state)
         if study_instance_uid:
@@ -134,6 +145,7 @@ class Images:
     def _view(self, connection: sa.Connection, row: sa.Row[Any]) -> ImageView:
         given = _answers(connection, row.id)
         answer = next((each for each in given if each.id == row.answer_id), None)
+        happened = _events(connection, row.id)
         return ImageView(
             **row_values(row._mapping, [column.name for column in ROW if column.table is instances]),
             negative=answer.model.negative if answer else None,
@@ -148,7 +160,8 @@ class Images:
             answers=given,
             results=self._results(connection, row.id),
             deliveries=_deliveries(connection, row.id),
-            events=_events(connection, row.id),
+            begun_at=max((each.time for each in happened if each.event in BEGINNINGS), default=None),
+            events=happened,
         )
 
     def _results(self, connection: sa.Connection, instance_id: int) -> tuple[ResultView, ...]:

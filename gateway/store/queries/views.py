@@ -133,7 +133,10 @@ class EventView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRow:
-    """An image as lists show it; label and score are those of the answer that is shown."""
+    """An image as lists show it; label and score are those of the answer that is shown.
+
+    `begun_at` is when a person last let it begin anew; None where nobody has.
+    """
 
     id: int
     sop_class_uid: str
@@ -151,6 +154,7 @@ class ImageRow:
     scanner: str | None
     negative: str | None
     positive: str | None
+    begun_at: datetime | None = None
 
     @property
     def presence(self) -> Presence:

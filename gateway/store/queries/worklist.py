@@ -18,14 +18,14 @@ from gateway.store.ledger import Ledger
 from gateway.store.patients import MOST_FOUND
 from gateway.store.queries.filters import Filter, Order, numbers_with, sorted_column
 from gateway.store.queries.filters import Search as Search
-from gateway.store.queries.images import ANSWERED, ROW, row_values
+from gateway.store.queries.images import ANSWERED, BEGUN_AT, ROW, row_values
 from gateway.store.queries.views import AnswerRow, DestinationRow, WorklistRow
 from gateway.store.schema import answers, deliveries, events, instances, patients, results
 
 MOST_FOLDED = 500
 """Images that are folded below the studies of one page."""
 
-_WANTED = (*ROW, instances.c.file_deleted_at, answers.c.threshold, answers.c.abstained)
+_WANTED = (*ROW, BEGUN_AT, instances.c.file_deleted_at, answers.c.threshold, answers.c.abstained)
 _PATIENT = tuple(patients.c[name] for name in Patient.__slots__)
 _LEAST_FIRST = (
     DeliveryState.DEAD,

@@ -102,9 +102,14 @@ def duration(seconds: float | None) -> str:
 
 
 def taken(row: ImageRow) -> str:
-    """Return how long an image has taken to where it stands, or has been waiting."""
+    """Return how long an image has taken to where it stands, or has been waiting; nothing if withdrawn.
+
+    The time is of the last course: what was retried, sent again or reprocessed has begun anew.
+    """
+    if row.reason == Reason.REJECTED:
+        return ""
     end = now() if row.state == State.RECEIVED else row.state_at
-    return duration((end - row.received_at).total_seconds())
+    return duration((end - (row.begun_at or row.received_at)).total_seconds())
 
 
 def ago(time: datetime | None) -> str:

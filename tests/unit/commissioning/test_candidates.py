@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from gateway.commissioning.candidates import as_inputs, decode_all, examine_headers
-from gateway.commissioning.commission import check_enough
+from gateway.commissioning.commission import check_enough, check_some
 from gateway.commissioning.given import Given
 from gateway.errors import GatewayError
 from gateway.imaging.eligibility import EligibilityRules
@@ -112,4 +112,15 @@ def test_too_few_are_refused_with_every_image_that_was_left_out(tmp_path: Path) 
     assert str(refused.value).splitlines() == [
         "side: left out: lateral",
         "19 normal chests to use: a site profile needs at least 20, better 50, each of another patient",
+    ]
+
+
+def test_sick_images_of_which_none_is_of_use_are_refused_with_their_reasons(tmp_path: Path) -> None:
+    _, left_out = examine_headers([write(tmp_path, "knee", BodyPartExamined="KNEE")], RULES)
+    check_some(0, 0, [])
+    with pytest.raises(GatewayError) as refused:
+        check_some(1, 0, left_out)
+    assert str(refused.value).splitlines() == [
+        "knee: left out: not chest",
+        "no sick chest to use: give others, or none, and leave --sick out",
     ]

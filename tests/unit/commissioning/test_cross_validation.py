@@ -16,6 +16,7 @@ from gateway.commissioning.cross_validation import (
     own_scanners,
     part_of,
     specificity_of,
+    spelled_alike,
     temperature_of,
     threshold_at,
     thresholds_at,
@@ -88,6 +89,18 @@ def test_a_scanner_with_twenty_images_has_its_own_threshold_and_no_other_has() -
     assert specificity_of(odds, scanners[:40], 0.9).value >= 0.85
 
 
+def test_a_scanner_in_other_capitals_is_the_same_scanner() -> None:
+    scanners = ["ACME X1"] * 10 + ["Acme X1"] * 10 + ["Zeta"] * 20
+    assert spelled_alike(scanners) == ["ACME X1"] * 20 + ["Zeta"] * 20
+    assert own_scanners(spelled_alike(scanners)) == ("ACME X1", "Zeta")
+
+
+def test_scores_of_classes_that_do_not_overlap_do_not_become_certain() -> None:
+    normal, sick = np.linspace(-6, -2, 30), np.linspace(2, 6, 20)
+    furthest = 6 / temperature_of(normal, sick)
+    assert 1 / (1 + np.exp(-furthest)) < 0.999
+
+
 def test_temperature_and_area_are_those_of_known_scores() -> None:
     rng = np.random.default_rng(0)
     odds = rng.normal(0, 3, 4000)
@@ -97,6 +110,22 @@ def test_temperature_and_area_are_those_of_known_scores() -> None:
     area = area_of(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0]))
     assert area.value == pytest.approx((1 + 0.5 + 3) / 6)
     assert area.low <= area.value <= area.high
+
+
+def test_an_area_of_one_has_an_interval() -> None:
+    area = area_of(np.arange(63.0), np.arange(38.0) + 100)
+    assert (area.value, area.high) == (1, 1)
+    assert area.low == pytest.approx(0.96, abs=0.005)
+    again = area_of(-(np.arange(38.0) + 100), -np.arange(63.0) - 200)
+    assert (again.low, again.value) == (0, 0)
+    assert again.high == pytest.approx(1 - area.low)
+
+
+def test_the_interval_of_an_area_holds_the_true_one_in_most_draws() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [area_of(rng.normal(0, 1, 30), rng.normal(1.5, 1, 25)) for _ in range(400)]
+    true = 0.8556  # of normal distributions 1.5 deviations apart
+    assert 0.92 < np.mean([each.low <= true <= each.high for each in drawn]) < 0.985
 
 
 def test_a_share_has_wilsons_interval() -> None:

@@ -51,9 +51,11 @@ def test_a_list_names_images_that_the_gateway_keeps(site: Site, tmp_path: Path) 
 def test_an_image_that_is_not_kept_is_named(site: Site, tmp_path: Path) -> None:
     uid = str(add_image(site, 1, dx()).sop_instance_uid)
     names = tmp_path / "normal.txt"
-    names.write_text("1.2.3")
-    with pytest.raises(GatewayError, match=r"1\.2\.3: no image with this SOP Instance UID was received"):
+    names.write_text("1.2.3\n1.2.4")
+    with pytest.raises(GatewayError) as refused:
         given_images(str(names), lambda: site.ledger, fetched)
+    told = "no image with this SOP Instance UID was received"
+    assert str(refused.value).splitlines() == [f"1.2.3: {told}", f"1.2.4: {told}"]
     names.write_text(uid)
     given_images(str(names), lambda: site.ledger, fetched)[0].path.unlink()
     with pytest.raises(GatewayError, match="its file was deleted"):
@@ -79,6 +81,14 @@ def test_feedback_gives_the_images_on_which_all_clear_readers_agree(site: Site) 
     assert [each.name for each in given_images("feedback", lambda: site.ledger, fetched, sick=True)] == [
         uids[2]
     ]
+
+
+def test_a_source_without_an_image_is_refused(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(GatewayError, match="empty: no files there"):
+        given_images(str(tmp_path / "empty"), no_ledger, fetched)
+    with pytest.raises(GatewayError, match="in no image do all readers with a clear opinion see the finding"):
+        given_images("feedback", lambda: site.ledger, fetched, sick=True)
 
 
 def test_a_source_that_is_none_is_refused(tmp_path: Path) -> None:

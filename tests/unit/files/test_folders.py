@@ -32,13 +32,24 @@ def test_every_folder_that_gets_a_new_name_is_synced(tmp_path: Path, monkeypatch
     assert (tmp_path / "a" / "b" / "c").is_dir()
 
 
-def test_files_are_found_in_every_folder_and_links_to_folders_are_not_followed(tmp_path: Path) -> None:
-    make_folder(tmp_path / "a" / "b")
-    (tmp_path / "a" / "b" / "2").touch()
-    (tmp_path / "a" / "1").touch()
-    (tmp_path / "a" / "circle").symlink_to(tmp_path / "a")
-    (tmp_path / "a" / "itself").symlink_to("itself")
-    assert files_below(tmp_path) == [tmp_path / "a" / "1", tmp_path / "a" / "b" / "2"]
+def test_files_are_found_in_every_folder_once_and_by_links(tmp_path: Path) -> None:
+    images, elsewhere = tmp_path / "images", tmp_path / "elsewhere"
+    for folder in (images / "a" / "b", elsewhere / "study"):
+        make_folder(folder)
+    for file in (images / "a" / "b" / "2", images / "a" / "1", elsewhere / "study" / "3"):
+        file.touch()
+    (images / "a" / "circle").symlink_to(images / "a")
+    (images / "c").symlink_to(elsewhere / "study")
+    (images / "d").symlink_to(elsewhere)
+    found = [images / "a" / "1", images / "a" / "b" / "2", images / "c" / "3"]
+    assert files_below(images) == found
+
+
+def test_a_link_that_leads_nowhere_is_found_and_no_pipe(tmp_path: Path) -> None:
+    (tmp_path / "gone.dcm").symlink_to("/nowhere/gone.dcm")
+    (tmp_path / "itself").symlink_to("itself")
+    os.mkfifo(tmp_path / "pipe")
+    assert files_below(tmp_path) == [tmp_path / "gone.dcm", tmp_path / "itself"]
 
 
 def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:

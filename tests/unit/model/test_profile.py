@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from gateway.errors import ConfigurationError
-from gateway.model.card import ModelCard, Weights
+from gateway.model.card import LungNetwork, ModelCard, Weights
 from gateway.model.choice import EngineRules, Weighed, choose
 from gateway.model.predictor import Predictor, read_model
 from gateway.model.profile import PROFILE_NAME, STATISTICS_NAME, ScannerThreshold, read_profile
@@ -66,6 +66,33 @@ def test_a_profile_of_another_model_is_refused(tmp_path: Path, state: State) -> 
         read_profile(tmp_path, model)
 
 
+def test_a_profile_of_another_lung_network_is_refused_by_both_names(tmp_path: Path, state: State) -> None:
+    profile_in(tmp_path, CARD.model_copy(update={"lungs": lungs_of("33" * 32)}), state)
+    told = r"lung network 3{12}\), the model is mine 2 \(weights (5e){6}, lung network 4{12}\)"
+    with pytest.raises(ConfigurationError, match=told):
+        read_profile(tmp_path, CARD.model_copy(update={"lungs": lungs_of("44" * 32)}))
+    with pytest.raises(ConfigurationError, match=r"the model is mine 2 \(weights 5e5e5e5e5e5e\)"):
+        read_profile(tmp_path, CARD)
+
+
+def lungs_of(sha256: str) -> LungNetwork:
+    return LungNetwork(file="lungs.safetensors", sha256=sha256)
+
+
+def test_a_profile_of_a_later_format_is_told_by_its_version(tmp_path: Path, state: State) -> None:
+    profile_in(tmp_path, CARD, state)
+    rewrite(tmp_path / PROFILE_NAME, "format: 1", "format: 2\nnew: 1")
+    told = r"has format 2, this version of the gateway reads format 1: go back to .* \(0\.3\.0\)"
+    with pytest.raises(ConfigurationError, match=told):
+        read_profile(tmp_path, CARD)
+
+
+def rewrite(file: Path, before: str, after: str) -> None:
+    """Change a profile as a program would that seals it again."""
+    body = file.read_text().rpartition("sha256: ")[0].replace(before, after, 1)
+    file.write_text(f"{body}sha256: {hashlib.sha256(body.encode()).hexdigest()}\n")
+
+
 def test_a_profile_that_was_changed_by_hand_is_refused(tmp_path: Path, state: State) -> None:
     profile_in(tmp_path, CARD, state)
     file = tmp_path / PROFILE_NAME
@@ -92,9 +119,7 @@ def test_statistics_and_limits_that_are_no_numbers_are_refused(tmp_path: Path, s
     with pytest.raises(ConfigurationError, match="holds values that are no numbers, in "):
         read_profile(tmp_path / "statistics", CARD)
     profile_in(tmp_path / "limit", CARD, state)
-    file = tmp_path / "limit" / PROFILE_NAME
-    body = file.read_text().rpartition("sha256: ")[0].replace("threshold: 0.75", "threshold: .nan")
-    file.write_text(f"{body}sha256: {hashlib.sha256(body.encode()).hexdigest()}\n")
+    rewrite(tmp_path / "limit" / PROFILE_NAME, "threshold: 0.75", "threshold: .nan")
     with pytest.raises(ConfigurationError, match="threshold: must be a finite number, not nan"):
         read_profile(tmp_path / "limit", CARD)
 
@@ -118,6 +143,7 @@ def test_a_scanner_with_a_threshold_of_its_own_is_answered_by_it() -> None:
     prediction = replace(NORMAL, score=0.3, model=FITTED)
     assert prediction.label == "Normal"
     assert prediction.for_scanner("Acme X1").label == "Pneumonia"
+    assert prediction.for_scanner("ACME X1").label == "Pneumonia"
     assert prediction.for_scanner("another").label == "Normal"
     assert MODEL.for_scanner("Acme X1") == MODEL
 
