@@ -255,7 +255,7 @@ def _no_descriptor(path: Path) -> int:
 
 
 def test_a_process_with_many_connections_sends_too(
-    tmp_path: Path, authority: Authority, server: Certificate, client: Certificate
+    authority: Authority, server: Certificate, client: Certificate
 ) -> None:
     """`select` takes no descriptor beyond 1023."""
     with ExitStack() as stack, syslog_collector(server, authority.ca) as collector:
