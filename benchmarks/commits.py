@@ -26,7 +26,7 @@ from benchmarks.figure import FULL, Effort, Figure, Yardstick
 from benchmarks.radiograph import MB
 from benchmarks.table import print_table
 from gateway.files.draft import Draft
-from gateway.store.database import open_engine
+from gateway.store.database import make_database, open_engine
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
 from tests.support.ledger_rows import received
@@ -49,6 +49,7 @@ def _figure(folder: Path, receivers: int, rows: int) -> Figure:
 
 def _rows_per_second(folder: Path, receivers: int, rows: int, *, lock_held: bool) -> float:
     folder.mkdir()
+    make_database(folder / "gateway.sqlite")
     upgrade(_engine(folder, lock_held=lock_held))
     context = multiprocessing.get_context("spawn")
     both_ends = context.Barrier(receivers + 1)

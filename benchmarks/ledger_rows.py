@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from gateway.store.database import open_engine
+from gateway.store.database import make_database, open_engine
 from gateway.store.migrate import upgrade
 
 LIVE = 100
@@ -89,6 +89,7 @@ _STATEMENTS = (
 def fill(data_dir: Path, images: int) -> Engine:
     """Write so many images into a new ledger; return its engine."""
     data_dir.mkdir(parents=True)
+    make_database(data_dir / "gateway.sqlite")
     engine = open_engine(f"sqlite:///{data_dir / 'gateway.sqlite'}")
     upgrade(engine)
     conditions = {"waits": _WAITS, "is_answered": _IS_ANSWERED, "is_open": _IS_OPEN}

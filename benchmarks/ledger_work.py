@@ -20,7 +20,7 @@ import typer
 
 from benchmarks.processes import processor_ms
 from gateway.records import SC, Description, Stage
-from gateway.store.database import open_engine
+from gateway.store.database import make_database, open_engine
 from gateway.store.entries import StoredInstance
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import upgrade
@@ -111,6 +111,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as temporary:
         root = Path(temporary)
         root.chmod(0o711)  # the database server is another user
+        make_database(root / "ledger.sqlite")
         with PostgreSQL(root, data=root) as server:
             url = server.url.replace("postgresql://", "postgresql+psycopg://")
             gateways = {

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from benchmarks.figure import Effort, Figure
 from benchmarks.radiograph import write_radiographs
 from benchmarks.sender import Sender
-from gateway.store.database import open_engine
+from gateway.store.database import make_database, open_engine
 from gateway.store.migrate import upgrade
 from gateway.store.schema import answers, deliveries, events, instances, results
 from tests.support.gateway_process import GatewayProcess, running, wait_for
@@ -71,6 +71,7 @@ def p95_ms(url: str, effort: Effort) -> float:
 def fill(data_dir: Path, images: int) -> None:
     """Write answered and delivered images of the last year into a new ledger."""
     data_dir.mkdir(parents=True)
+    make_database(data_dir / "gateway.sqlite")
     engine = open_engine(f"sqlite:///{data_dir / 'gateway.sqlite'}")
     upgrade(engine)
     for first in range(1, images + 1, AT_ONCE):

@@ -38,6 +38,7 @@ ENDED = {Verdict.DELIVERED, Verdict.NEVER}
 MISSING_SECONDS = 60.0  # interval of looking for a result that the store does not have
 AWAY_SECONDS = 5.0  # of looking for a store that is away
 TOGETHER_SECONDS = 0.05  # objects that a destination takes within this time are recorded together
+LONGEST_REPORT_SECONDS = 86_400.0  # an archive may commit at night
 ATTEMPTS_AT_LEAST = 10  # before anything is given up for its age: clocks jump, machines stand still for days
 
 
@@ -226,9 +227,14 @@ class Attempt:
         transaction_uid = str(generate_uid(prefix=None))
         for delivery in stored:
             backoff = delay_seconds(delivery.attempts, self._rules)
-            again_in = max(destination.commitment_timeout_seconds, backoff)
+            again_in = max(self._report_seconds(delivery.asked), backoff)
             self._commitments.record_asked(delivery, transaction_uid, again_in)
         destination.commit(stored, transaction_uid, self._commitments, self._stopping)
+
+    def _report_seconds(self, asked: int) -> float:
+        """Return how long a report may take, doubled with each request: only one on the last counts."""
+        first = self._destination.commitment_timeout_seconds
+        return max(first, min(LONGEST_REPORT_SECONDS, first * 2.0 ** min(asked, 30)))
 
     # --- recording
 
@@ -319,9 +325,10 @@ class Attempt:
         failures = self._outbox.failures(self._name) + 1
         delay = max(at_least, delay_seconds(failures, self._rules))
         for number, delivery in enumerate(tried):
-            is_first = in_hand and number == 0 and delivery.state is DeliveryState.PENDING
             # due with the others, and behind them: it may be what fails there
-            self._outbox.record_failure(delivery, error, delay if is_first else 0)
+            is_first = in_hand and number == 0
+            is_asked = delivery.state is DeliveryState.STORED  # no report on that request will come
+            self._outbox.record_failure(delivery, error, delay if is_first or is_asked else 0)
         self._outbox.record_away(self._name, error, delay)
         limit = now() - timedelta(hours=self._rules.give_up_after_hours)
         for delivery in self._outbox.overdue(self._name, limit):

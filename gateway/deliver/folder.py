@@ -18,6 +18,7 @@ from gateway.deliver.outcome import Outcome, Verdict
 from gateway.doctor.finding import Finding, good, wrong
 from gateway.files.atomic import begin_copy
 from gateway.files.folders import existing, leave_to_owner, make_folder, study_folder, sync_folder
+from gateway.files.mounts import away
 from gateway.settings import FolderDestination
 from gateway.store.entries import PendingDelivery
 
@@ -83,6 +84,8 @@ class ResultsFolder(Destination):
                 copy.fail(error)
 
     def _make(self) -> None:
+        if problem := away(self._path):
+            raise FileNotFoundError(errno.ENOENT, problem, str(self._path))
         is_ours = self._data_dir is not None and self._path.is_relative_to(self._data_dir)
         above = self._path.parent
         if not is_ours and not above.is_dir():
@@ -91,6 +94,9 @@ class ResultsFolder(Destination):
 
     def examine(self, sop_classes: Mapping[str, str]) -> Iterator[Finding]:  # noqa: ARG002
         """Write and sync a file without a name."""
+        if problem := away(self._path):
+            yield wrong(self.title, f"{self._path}: {problem}", "here: results wait until then")
+            return
         there = existing(self._path)
         try:
             with tempfile.TemporaryFile(dir=there) as file:

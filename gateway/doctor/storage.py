@@ -17,6 +17,7 @@ from gateway.doctor.finding import Finding, doubtful, good, wrong
 from gateway.errors import GatewayError, Retry
 from gateway.files.answering import Answering
 from gateway.files.folders import existing
+from gateway.files.mounts import away
 from gateway.records import State
 from gateway.settings import S3Store, Settings
 from gateway.store.database import open_engine
@@ -32,6 +33,9 @@ SLOW_SYNC_MS = 50.0  # at 20 images a second the disk alone would be busy all th
 
 def disk(settings: Settings) -> Iterator[Finding]:
     """Yield the findings on the disk: write access, time of a sync, and free space."""
+    if problem := away(settings.data_dir):
+        yield wrong("disk", f"{settings.data_dir}: {problem}", "here: the gateway does not start until then")
+        return
     there = existing(settings.data_dir)
     try:
         milliseconds = _sync_ms(there)
@@ -82,7 +86,8 @@ def _space(settings: Settings, told: str, free: int) -> Finding:
 def database(settings: Settings) -> Iterator[Finding]:
     """Yield the findings on the database, which is opened without migration, and on stuck work."""
     if settings.database == "sqlite" and not settings.directory.database.exists():
-        yield good("database", "SQLite, made at the first start")
+        told = f"none in {settings.data_dir} yet, made at the first start"
+        yield good("database", f"{told}; if a gateway has run there, its disk is not mounted")
         return
     engine = _opened(settings.database_url)
     try:

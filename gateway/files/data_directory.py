@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import ConfigurationError
+from gateway.files.folders import make_folder
+from gateway.files.mounts import away
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,19 @@ class DataDirectory:
     def export_key(self) -> Path:
         """The key that pseudonymises exported feedback."""
         return self.run / "export.key"
+
+    def make(self) -> None:
+        """Make the folder itself.
+
+        Raises
+        ------
+        ConfigurationError
+            If that cannot be done, or its disk is not mounted.
+        """
+        if problem := away(self.root):
+            raise ConfigurationError(f"data_dir: {self.root}: {problem}")
+        with self.writing():
+            make_folder(self.root)
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -90,8 +90,8 @@ def pull(settings: Settings, *, supervised: bool = False) -> None:
 
 def _database(name: str, settings: Settings, lifetime: Lifetime) -> tuple[sa.Engine, Ledger] | None:
     """Open the database; a role without a supervisor waits for it, None where it is to end meanwhile."""
-    if lifetime.is_supervised:  # its supervisor has waited
-        return open_database(settings)
+    if lifetime.is_supervised:  # its supervisor has waited, and made it
+        return open_database(settings, makes=False)
     return open_database_once_there(settings, [name], lifetime.ending)
 
 
@@ -104,6 +104,8 @@ def _begun(*, supervised: bool) -> Lifetime:
 def _run(
     name: str, build: Callable[[Settings, sa.Engine, Ledger], Role], settings: Settings, lifetime: Lifetime
 ) -> None:
+    if not lifetime.is_supervised:
+        settings.directory.make()
     open_log(settings.directory, role=name, rules=settings.log)
     opened = _database(name, settings, lifetime)
     if opened is None:

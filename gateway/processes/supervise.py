@@ -104,8 +104,7 @@ class Supervisor:
         gc.enable()
         self._status = RoleStatusFile(self._settings.directory.role_status)
         heed_signals(self._stop)
-        with self._settings.directory.writing():
-            make_folder(self._settings.directory.root)
+        self._settings.directory.make()
         open_log(self._settings.directory, role="serve", rules=self._settings.log)
         if not self._has_database():
             return
@@ -197,7 +196,7 @@ class Supervisor:
         if status != WRONG_CONFIGURATION or name not in self._needed or name in self._told:
             return False
         try:
-            open_database(self._settings)[0].dispose()
+            open_database(self._settings, makes=False)[0].dispose()
         except ConfigurationError:
             return False
         self._wrong.set()

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from gateway.files.atomic import create_once
 from gateway.store.turns import Turns
 from gateway.store.writer import AWAY, Writer
 
@@ -65,6 +66,17 @@ def open_engine(url: str, *, writable: bool = True) -> sa.Engine:
     _let_writers_take_turns(engine)
     _connect_anew_where_the_disk_is_another(engine)
     return engine
+
+
+def make_database(file: Path) -> None:
+    """Make the file of an empty SQLite database, where none is: `open_engine` opens files that are there.
+
+    Raises
+    ------
+    OSError
+        If the disk does not take it.
+    """
+    create_once(file, [])
 
 
 def _connect_anew_where_the_disk_is_another(engine: sa.Engine) -> None:

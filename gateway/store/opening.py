@@ -13,19 +13,28 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gateway.errors import ConfigurationError, DatabaseAway, GatewayError, NoGatewayYet
-from gateway.files.folders import leave_to_owner, make_folder
+from gateway.files.folders import leave_to_owner
+from gateway.files.mounts import away
 from gateway.settings import S3Store, Settings
-from gateway.store.database import open_engine
+from gateway.store.database import make_database, open_engine
 from gateway.store.database_errors import UNKNOWN_NAME, heals_by_itself
 from gateway.store.doorbell import Doorbells
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import is_older, upgrade
 from gateway.store.objects import Stores
 from gateway.store.server_state import STATEMENT_POOLING, advice_on, risks
+from gateway.telemetry.events import Event
+from gateway.telemetry.log import log_event
 
 
-def open_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
-    """Open the database, made where there is none, and bring it to this version's schema.
+def open_database(settings: Settings, *, makes: bool = True) -> tuple[sa.Engine, Ledger]:
+    """Open the database and bring it to this version's schema.
+
+    Parameters
+    ----------
+    makes
+        Whether SQLite's file is made where there is none, as at the first start. Later on its disk is not
+        mounted then, and a new one would take images on the wrong disk.
 
     Raises
     ------
@@ -36,8 +45,9 @@ def open_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
         through a power cut, or belongs to a newer gateway.
     """
     directory = settings.directory
-    with directory.writing():
-        make_folder(directory.root)
+    if makes:
+        directory.make()
+        _make_file(settings)
     engine = open_engine(settings.database_url)
     with _explained(settings, engine):
         for problem in risks(engine):
@@ -46,6 +56,16 @@ def open_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
         upgrade(engine)
     hide_from_others(directory.database)
     return engine, _ledger(settings, engine)
+
+
+def _make_file(settings: Settings) -> None:
+    """Make SQLite's file at the first start: no connection makes one."""
+    file = settings.directory.database
+    if settings.database != "sqlite" or file.exists():
+        return
+    with settings.directory.writing():
+        make_database(file)
+    log_event(Event.DATABASE_MADE, path=str(file))
 
 
 def look_into_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
@@ -61,9 +81,11 @@ def look_into_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
         If the database does not answer or belongs to a newer gateway.
     """
     if settings.database == "sqlite" and not settings.directory.database.exists():
-        raise NoGatewayYet(
-            f"{settings.data_dir}: no gateway has run here yet; another one's settings are named by --config"
+        problem = away(settings.data_dir) or (
+            "no gateway has run here yet, or its disk is not mounted; "
+            "another one's settings are named by --config"
         )
+        raise NoGatewayYet(f"{settings.data_dir}: {problem}")
     engine = open_engine(settings.database_url)
     with _explained(settings, engine):
         if is_older(engine):

@@ -15,6 +15,8 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
+from typing import Any
+from urllib.parse import quote
 
 from gateway.store.turns import Turns
 
@@ -32,6 +34,21 @@ class Writer(sqlite3.Connection):
     _descriptor: int | None = None  # of the log, kept open: only who had it open hears of a failure of others
     _file: Path | None = None  # None in memory
     _identity: tuple[int, int] | None = None
+
+    def __init__(self, database: str, **options: Any) -> None:
+        """Open a file that is there: where its disk is not mounted, no other one takes its place.
+
+        Raises
+        ------
+        sqlite3.OperationalError
+            If it is not there, or cannot be opened.
+        """
+        try:
+            super().__init__(f"file:{quote(database)}?mode=rw", uri=True, **options)
+        except sqlite3.OperationalError as error:
+            if not Path(database).exists():
+                raise sqlite3.OperationalError(f"{database} is not there: is its disk mounted?") from error
+            raise
 
     def prepare(self, turns: Turns, gap: Event) -> None:
         """Set how the connection locks and syncs; the connections of a process share both values."""

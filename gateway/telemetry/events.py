@@ -142,6 +142,7 @@ class Event(StrEnum):
     NAME_TAKEN = "name_taken", ERROR, "a silent worker lost its name to another, and is restarted"
     TAKEN_OVER = "taken_over", WARNING, "a worker took over the work of a silent one"
     RESUMED = "resumed", WARNING, "a worker resumed batches whose end could not be written"
+    DATABASE_MADE = "database_made", WARNING, "a first start: no database was there, an empty one was made"
     WAITING = "waiting", WARNING, "work waits for the database, a store or a disk, and goes on by itself"
     ENGINE_UNPROVEN = (
         "engine_unproven",

@@ -82,3 +82,30 @@ def test_only_a_person_gives_up_a_file_that_is_gone(gateway: GatewayProcess, tmp
     assert gateway.send(file)[0].stored  # it comes again
     assert gateway.command("retry", uid).returncode == 0
     wait_for(lambda: state(gateway, uid) == "delivered")
+
+
+def test_no_database_takes_the_place_of_one_whose_disk_is_away(
+    gateway: GatewayProcess, tmp_path: Path
+) -> None:
+    """The empty folder below a mount looks like a first start, most of all to a role that starts again."""
+    (before, first), (after, second) = image(tmp_path), image(tmp_path)
+    assert gateway.send(first)[0].stored
+    wait_for(lambda: state(gateway, before) == "delivered")
+    gateway.data_dir.rename(tmp_path / "away")
+    gateway.data_dir.mkdir()
+    assert not gateway.send(second)[0].stored
+    os.kill(gateway.role("receive"), signal.SIGKILL)
+    wait_for(lambda: "database: cannot be opened" in gateway.stderr())
+    assert "gateway.sqlite is not there: is its disk mounted?" in gateway.stderr()
+    assert not list(gateway.data_dir.glob("gateway.sqlite*"))
+    assert gateway.command("retry", before).returncode == 1
+
+    for file in gateway.data_dir.glob("*/*"):  # log and audit trail of meanwhile
+        file.unlink()
+    for folder in gateway.data_dir.iterdir():
+        folder.rmdir()
+    gateway.data_dir.rmdir()
+    (tmp_path / "away").rename(gateway.data_dir)
+    wait_for(lambda: gateway.send(second)[0].stored)
+    wait_for(lambda: state(gateway, after) == "delivered")
+    assert state(gateway, before) == "delivered"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from gateway.web.security.passwords import hash_password
 from tests.support.site import Browser, add_answer, browsing, judged, site_in
 
 TOKEN = "a token of some length"
+PAGE = {"Accept": "text/html"}
 RITA = User(name="Rita", password=hash_password("correct horse"))
 
 
@@ -42,6 +45,25 @@ def test_without_a_token_a_program_gets_401(guarded: Browser, path: str) -> None
 def test_without_a_session_a_person_is_sent_to_sign_in(guarded: Browser) -> None:
     answer = guarded.get("/dashboard", headers={"Accept": "text/html"})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/login?next=/dashboard")
+
+
+def test_who_signs_in_again_comes_back_to_search_and_ticks(guarded: Browser) -> None:
+    ticked = "/bulk?action=retry" + "".join(f"&row={1_000_000_000 + number}" for number in range(500))
+    fragment = {"HX-Request": "true", "HX-Current-URL": f"{guarded.url}/?state=failed&days=7"}
+    for path, headers, header, expected in (
+        (ticked, PAGE, "Location", ticked),
+        ("/?description=ches%26t%20x", PAGE, "Location", "/?description=ches%26t%20x"),
+        ("/rows", fragment, "HX-Redirect", "/?state=failed&days=7"),
+        ("/rows", {"HX-Request": "true"}, "HX-Redirect", "/"),
+        ("/rows", {"HX-Request": "true", "HX-Current-URL": "https://evil//evil/x"}, "HX-Redirect", "/"),
+    ):
+        to_sign_in = guarded.get(path, headers=headers).headers[header]
+        target = re.search('name="target" value="([^"]*)"', guarded.get(to_sign_in, headers=PAGE).text)
+        assert target is not None
+        form = {"secret": TOKEN, "target": unescape(target[1])}
+        answer = guarded.post("/login", data=form, headers={"Origin": guarded.url})
+        assert (answer.status_code, answer.headers["Location"]) == (303, expected)
+        guarded.cookies.clear()
 
 
 def test_health_needs_no_token(guarded: Browser) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from gateway.store.database import open_engine
+from gateway.store.database import make_database, open_engine
 from gateway.store.migrate import upgrade
 
 
@@ -24,6 +24,7 @@ def database_in(folder: Path) -> sa.Engine:
 def _migrated() -> bytes:
     with tempfile.TemporaryDirectory(prefix="gateway-ledger-") as folder:
         file = Path(folder) / "gateway.sqlite"
+        make_database(file)
         engine = _open(file)
         upgrade(engine)
         engine.dispose()  # the last connection moves the write-ahead log into the file

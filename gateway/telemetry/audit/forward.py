@@ -74,7 +74,7 @@ class Forwarder:
         try:
             while self._leads() and self._send_some():
                 pass
-        except Retry as error:
+        except (Retry, OSError) as error:  # such as a full disk, or no descriptor for a file
             self._tell(str(error))
         except Exception:
             log_bug(Event.BUG, task="audit to syslog")
@@ -125,16 +125,17 @@ class Forwarder:
         with suppress(FileNotFoundError):
             if time.time() - (self._folder / name).stat().st_mtime < DAY_SETTLES_SECONDS:
                 return None
-        return min((each for each in self._names() if each > name), default=None)
+        return min((each for each in self.names() if each > name), default=None)
 
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """Return the names of the files, which are sent in their order."""
         return [path.name for path in self._folder.glob("audit-*.log")]
 
     def _read_position(self) -> tuple[str, int]:
         with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
             kept = json.loads(self._position.read_text())
             return str(kept["file"]), int(kept["offset"])
-        return min(self._names(), default=""), 0
+        return min(self.names(), default=""), 0
 
     def _write_position(self, name: str, offset: int) -> None:
         replace_file(self._position, json.dumps({"file": name, "offset": offset}).encode())

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from fcntl import ioctl
-from select import select
+from select import POLLIN, poll
 from struct import unpack
 from time import monotonic, sleep
 
@@ -112,7 +112,9 @@ class Collector:
 
     def _check_stands(self, connection: ssl.SSLSocket, wait_seconds: float) -> None:
         """Raise `OSError` where the collector has closed, or has refused us."""
-        if not select([connection], [], [], wait_seconds)[0]:
+        polled = poll()  # `select` takes no descriptor beyond 1023
+        polled.register(connection, POLLIN)
+        if not polled.poll(1000 * wait_seconds):
             return
         connection.setblocking(False)
         try:

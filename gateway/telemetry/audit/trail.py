@@ -108,10 +108,18 @@ class Trail:
         if day != self._day:
             if self._day is not None:
                 self._file.close()
-            self._file = LineFile(self._folder / f"audit-{day:%Y%m%d}.log")
+            self._file = LineFile(self._folder / self._name_of(day))
             self._day = day
             self._delete_old(day)
         return self._file
+
+    def _name_of(self, day: date) -> str:
+        """Return the name for a day's messages.
+
+        After the clock was set back the newest file goes on: the collector gets none before it any more.
+        """
+        earlier = self._forwarder.names() if self._forwarder else []
+        return max([f"audit-{day:%Y%m%d}.log", *earlier])
 
     def _delete_old(self, today: date) -> None:
         """Delete files that are older than `keep_days` and completely forwarded."""

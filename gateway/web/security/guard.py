@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from time import monotonic
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import HTTPException
@@ -83,14 +83,22 @@ class Guard:
                 HTTPStatus.TOO_MANY_REQUESTS, "too many wrong passwords or tokens: wait a minute", wait
             )
         if request.headers.get("hx-request"):
-            return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": "/login"})
+            page = urlsplit(request.headers.get("hx-current-url", ""))
+            headers = {"HX-Redirect": _sign_in(page.path or "/", page.query)}
+            return Response(status_code=HTTPStatus.UNAUTHORIZED, headers=headers)
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
-            target = quote(request.scope["path"], safe="/")
-            return RedirectResponse(f"/login?next={target}", HTTPStatus.SEE_OTHER)
+            query = request.scope["query_string"].decode("latin-1")
+            return RedirectResponse(_sign_in(request.scope["path"], query), HTTPStatus.SEE_OTHER)
         challenge = {"WWW-Authenticate": 'Bearer realm="gateway"'}
         return problem(
             HTTPStatus.UNAUTHORIZED, "authentication required: send the token or sign in", challenge
         )
+
+
+def _sign_in(path: str, query: str) -> str:
+    """Return the address of the sign-in page that leads back: to the search, and to what was ticked."""
+    target = f"{quote(path)}?{query}" if query else quote(path)
+    return f"/login?next={quote(target, safe='/')}"
 
 
 class UnequivocalRequests:

@@ -15,6 +15,8 @@ from gateway.web.site import Site
 WRONG = "Name and password are not right."
 NOT_THE_WORD = "The token is not right."
 LOCKED_OUT = "Wrong too often. Wait a minute."
+LONGEST_TARGET = 16_384
+"""Characters of the address to return to: with 500 ticked rows it has 6,000."""
 
 
 def routes(site: Site) -> APIRouter:
@@ -30,7 +32,7 @@ def routes(site: Site) -> APIRouter:
         request: Request,
         secret: Annotated[str, Form(max_length=1024)],
         name: Annotated[str, Form(max_length=64)] = "",
-        target: Annotated[str, Form(max_length=2048)] = "/",
+        target: Annotated[str, Form(max_length=LONGEST_TARGET)] = "/",
     ) -> Response:
         reader = site.access.sign_in(request, name.strip(), secret)
         if reader is None:

@@ -12,8 +12,10 @@ from lxml import etree
 from gateway.deliver.attempt import Attempt, delay_seconds, least_attempts
 from gateway.deliver.destinations import Unconfigured, open_destinations
 from gateway.deliver.outcome import Outcome, Verdict, each_by_itself
+from gateway.errors import Retry
 from gateway.records import Reason, State
 from gateway.settings import Delivery, Settings
+from gateway.store import schema as tables
 from gateway.store.clock import now
 from gateway.store.commitments import Commitments
 from gateway.store.entries import PendingDelivery
@@ -227,6 +229,50 @@ def test_what_is_to_be_committed_by_what_is_no_dicom_node_is_given_up(ledger: Le
         outbox.record_stored(claimed, to_be_committed=True)
     attempt(ledger, outbox, None)
     assert {state for state, _ in deliveries(ledger)} == {"dead"}
+
+
+class Unreporting(Unconfigured):
+    """Takes requests for commitment, and does not report."""
+
+    commits = True
+    commitment_timeout_seconds = 300.0
+
+    def commit(self, *_: Any) -> None:
+        """Take the request."""
+
+
+def test_a_report_may_take_longer_with_each_request(ledger: Ledger, outbox: Outbox) -> None:
+    """An archive that commits at night would never report on the last request if all had the same time."""
+    outbox.record_stored(*outbox.claim("pacs", "worker", 100), to_be_committed=True)
+    stores, waits = folders_in(ledger._kept), []
+    for _ in range(11):
+        claimed = outbox.claim("pacs", "worker", 100)
+        silent = Attempt(
+            Unreporting("pacs"), Delivery(), outbox, Commitments(ledger), stores, threading.Event()
+        )
+        silent.run(claimed)
+        outbox.release("worker")
+        waits.append(round((outbox.next_due()["pacs"] - now()).total_seconds(), -2))
+        with ledger.transaction() as connection:
+            connection.execute(sa.update(tables.deliveries).values(not_before=now()))
+    assert waits[:4] == [300, 600, 1200, 2400]
+    assert waits[-3:] == [76_800, 86_400, 86_400]
+
+
+def test_a_request_that_did_not_go_is_repeated_soon(ledger: Ledger, outbox: Outbox) -> None:
+    outbox.record_stored(*outbox.claim("pacs", "worker", 100), to_be_committed=True)
+    with ledger.transaction() as connection:
+        connection.execute(sa.update(tables.deliveries).values(asked=9))
+
+    class Away(Unreporting):
+        def commit(self, *_: Any) -> None:
+            raise Retry("nothing answers there")
+
+    stores = folders_in(ledger._kept)
+    claimed = outbox.claim("pacs", "worker", 100)
+    Attempt(Away("pacs"), Delivery(), outbox, Commitments(ledger), stores, threading.Event()).run(claimed)
+    outbox.release("worker")
+    assert (outbox.next_due()["pacs"] - now()).total_seconds() < 10
 
 
 @pytest.mark.parametrize(

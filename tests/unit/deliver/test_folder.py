@@ -10,6 +10,8 @@ import pytest
 
 from gateway.deliver.folder import ResultsFolder
 from gateway.deliver.outcome import Verdict
+from gateway.doctor.finding import Severity
+from gateway.files import mounts
 from gateway.records import SR
 from gateway.settings import FolderDestination
 from gateway.store.entries import PendingDelivery
@@ -133,3 +135,21 @@ def test_results_are_synced_together_and_one_that_fails_harms_no_other(
     assert [each.verdict for each in outcomes] == [Verdict.DELIVERED] * 3 + [Verdict.LATER]
     assert [each.more_follow for each in outcomes] == [True, True, True, False]
     assert synced == [".2.25.1.part"] * 3 + ["1.2.1", "1.2.2", "1.2.3", "outbox"]
+
+
+def test_results_wait_for_a_disk_that_is_not_mounted(
+    tmp_path: Path, delivery: PendingDelivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The empty folder below the mount would take them, and nobody would see them once the disk is back."""
+    share = tmp_path / "share"
+    share.mkdir()
+    (tmp_path / "fstab").write_text(f"nas:/results {share} nfs _netdev 0 0\n")
+    monkeypatch.setattr(mounts, "FSTAB", tmp_path / "fstab")
+    for path in (share, share / "results"):
+        destination = ResultsFolder(folder(path))
+        (outcome,) = destination.deliver([delivery])
+        assert outcome.verdict is Verdict.LATER
+        assert f"{share} is not mounted" in str(outcome.error)
+        (found,) = destination.examine({})
+        assert found.verdict is Severity.WRONG
+    assert list(share.iterdir()) == []

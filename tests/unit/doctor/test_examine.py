@@ -18,8 +18,10 @@ from gateway.doctor.finding import Finding, Severity
 from gateway.doctor.model import model
 from gateway.doctor.network import certificate, listener, peers, web
 from gateway.doctor.storage import database, disk
+from gateway.errors import ConfigurationError, NoGatewayYet
+from gateway.files import mounts
 from gateway.settings import Settings
-from gateway.store.opening import open_database
+from gateway.store.opening import look_into_database, open_database
 from tests.support.certificates import Authority
 from tests.support.free_ports import free_port
 from tests.support.site import browsing, site_in
@@ -277,7 +279,7 @@ def test_disk_and_database(tmp_path: Path) -> None:
     here = settings(tmp_path)
     assert "GB free" in next(disk(here)).told  # a slow disk is told besides
     (found,) = database(here)
-    assert "made at the first start" in found.told
+    assert "made at the first start; if a gateway has run there, its disk is not mounted" in found.told
     engine, _ = open_database(here)
     engine.dispose()
     (found,) = database(here)
@@ -285,6 +287,20 @@ def test_disk_and_database(tmp_path: Path) -> None:
     full = next(disk(settings(tmp_path, scp={"min_free_disk_mb": 10**9})))
     assert full.verdict is not Severity.GOOD
     assert "A700" in full.advice
+
+
+def test_a_disk_that_is_not_mounted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = settings(tmp_path)
+    (tmp_path / "fstab").write_text(f"UUID=1 {here.data_dir.parent} ext4 nofail 0 2\n")
+    monkeypatch.setattr(mounts, "FSTAB", tmp_path / "fstab")
+    (found,) = disk(here)
+    assert found.verdict is Severity.WRONG
+    assert f"{here.data_dir.parent} is not mounted" in found.told
+    with pytest.raises(NoGatewayYet, match="is not mounted"):
+        look_into_database(here)
+    with pytest.raises(ConfigurationError, match="is not mounted"):
+        open_database(here)
+    assert not here.data_dir.exists()
 
 
 def test_the_disk_of_images_is_examined_where_they_lie_elsewhere(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from gateway.processes import roles
 from gateway.processes.lifetime import Lifetime
 from gateway.settings import Settings
 from gateway.store.ledger import Ledger
+from gateway.store.opening import open_database
 
 
 class Ended(BaseException):
@@ -62,9 +63,16 @@ def _one_process(monkeypatch: pytest.MonkeyPatch) -> object:
     structlog.reset_defaults()
 
 
+def begun(folder: Path) -> Settings:
+    """Return settings whose database a supervisor has made."""
+    settings = Settings(data_dir=folder / "var")
+    open_database(settings)[0].dispose()
+    return settings
+
+
 def test_a_role_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
     steps: list[str] = []
-    settings = Settings(data_dir=tmp_path / "var")
+    settings = begun(tmp_path)
 
     def build(given: Settings, engine: sa.Engine, ledger: Ledger) -> FakeRole:
         assert given is settings
@@ -87,4 +95,4 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
         raise PermissionError(13, "Permission denied", str(tmp_path / "spool"))
 
     with pytest.raises(ConfigurationError, match=r"data_dir: .*spool: Permission denied"):
-        roles._run("receive", build, Settings(data_dir=tmp_path / "var"), cast(Lifetime, FakeLifetime([])))
+        roles._run("receive", build, begun(tmp_path), cast(Lifetime, FakeLifetime([])))

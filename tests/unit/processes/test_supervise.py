@@ -105,7 +105,7 @@ def is_replaced(folder: Path, settings: Settings) -> bool:
 
 def test_roles_are_started_watched_and_ended(tmp_path: Path) -> None:
     events = supervise_until(tmp_path, "", all_serve)
-    assert events == ["ready", "stopped"]
+    assert events == ["database_made", "ready", "stopped"]
     for name in ("receive", "work"):
         (pid,) = pids_of(tmp_path, name)
         assert not Path(f"/proc/{pid}").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.store.answers import Answered
-from gateway.store.database import open_engine
+from gateway.store.database import make_database, open_engine
 from gateway.store.doorbell import Doorbell, Doorbells, Work
 from gateway.store.entries import AnswerRecord, StoredInstance
 from gateway.store.ledger import Ledger
@@ -93,6 +93,7 @@ def ledger(tmp_path: Path, rung: list[Work]) -> Ledger:
         def ring(self, work: Work) -> None:
             rung.append(work)
 
+    make_database(tmp_path / "gateway.sqlite")
     engine = open_engine(f"sqlite:///{tmp_path}/gateway.sqlite")
     upgrade(engine)
     yield Ledger(engine, tmp_path, Recorded())

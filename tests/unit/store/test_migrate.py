@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from gateway.errors import ConfigurationError
-from gateway.store.database import open_engine
+from gateway.store.database import make_database, open_engine
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
 from gateway.store.migrate import BASELINE, BESIDE, REVISIONS, upgrade
@@ -94,6 +94,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
     """Return an empty database."""
     if request.param == "sqlite":
+        make_database(tmp_path / "gateway.sqlite")
         engine = open_engine(f"sqlite:///{tmp_path}/gateway.sqlite")
     else:
         engine = open_engine(request.getfixturevalue("server"))

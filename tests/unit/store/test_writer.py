@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.errors import Retry
-from gateway.store.database import open_engine
+from gateway.store.database import make_database, open_engine
 from gateway.store.entries import Arrival
 from gateway.store.ledger import Ledger
 from tests.support.ledger_rows import received
@@ -35,6 +35,7 @@ def test_a_commit_returns_once_all_of_the_log_is_synced(ledger: Ledger, tmp_path
 
 
 def test_sqlite_keeps_the_order_of_log_and_database(tmp_path: Path) -> None:
+    make_database(tmp_path / "x.sqlite")
     engine = open_engine(f"sqlite:///{tmp_path}/x.sqlite")
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from gateway.settings import Settings, Syslog
 from gateway.telemetry.audit import events, forward, trail
 from gateway.telemetry.audit.forward import Forwarder
 from gateway.telemetry.audit.message import Subject
+from gateway.telemetry.audit.syslog import Collector
 from gateway.telemetry.audit.trail import Trail
 from tests.support.certificates import Authority, Certificate
 from tests.support.gateway_process import wait_for
@@ -207,6 +209,72 @@ def test_the_next_day_follows(
         wait_for(lambda: len(collector.messages) == 2)
         forwarder.stop()
     assert viewers(collector.messages) == ["user 1", "user 2"]
+
+
+def test_a_clock_that_is_set_back_hides_nothing_from_the_collector(
+    tmp_path: Path,
+    authority: Authority,
+    server: Certificate,
+    client: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A machine begins with a wrong date, and the time server corrects it: to a day that has passed there."""
+    with syslog_collector(server, authority.ca) as collector:
+        settings = settings_of(tmp_path, syslog=syslog_to(collector.port, authority, client))
+        kept = Trail(settings)
+        for number, day in enumerate((18, 17, 18, 19)):
+            monkeypatch.setattr(trail, "datetime", _At(datetime(2036, 5, day, 12, tzinfo=UTC)))
+            kept.record(events.viewed, SUBJECT, user=f"user {number}", address=None)
+            if number < 3:  # the last one's file is sent once that of the day before is settled
+                wait_for(lambda: len(collector.messages) > number)  # noqa: B023 - waits here
+            if number == 1:  # as with a restart
+                kept.close()
+                kept = Trail(settings)
+        kept.close()
+    assert viewers(collector.messages)[:3] == ["user 0", "user 1", "user 2"]
+    assert [file.name for file in sorted((tmp_path / "audit").glob("*.log"))][-2:] == [
+        "audit-20360518.log",
+        "audit-20360519.log",
+    ]
+
+
+def test_a_file_that_cannot_be_read_now_is_no_bug(
+    tmp_path: Path,
+    authority: Authority,
+    server: Certificate,
+    client: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with syslog_collector(server, authority.ca) as collector, capture_logs() as log:
+        view_at = Forwarder(tmp_path / "audit", Syslog(**syslog_to(collector.port, authority, client)))
+        monkeypatch.setattr(forward, "open_lock", _no_descriptor)
+        with open_trail(settings_of(tmp_path)):
+            view(0)
+        view_at.start()
+        wait_for(lambda: [entry for entry in log if entry["event"] == "audit_waiting"])
+        monkeypatch.undo()
+        wait_for(lambda: collector.messages)
+        view_at.stop()
+    assert "Too many open files" in next(each for each in log if each["event"] == "audit_waiting")["reason"]
+    assert not [entry for entry in log if entry["event"] == "bug"]
+
+
+def _no_descriptor(path: Path) -> int:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+
+
+def test_a_process_with_many_connections_sends_too(
+    authority: Authority, server: Certificate, client: Certificate
+) -> None:
+    """`select` takes no descriptor beyond 1023."""
+    with ExitStack() as stack, syslog_collector(server, authority.ca) as collector:
+        while (taken := os.open(os.devnull, os.O_RDONLY)) < 1024:
+            stack.callback(os.close, taken)
+        stack.callback(os.close, taken)
+        forwarder = Collector(Syslog(**syslog_to(collector.port, authority, client)))
+        forwarder.send([b"a message"])
+        wait_for(lambda: collector.messages == [b"a message"])
+        forwarder.close()
 
 
 class _At:
