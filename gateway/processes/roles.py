@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib import import_module
 from typing import Protocol
@@ -19,7 +18,7 @@ import sqlalchemy as sa
 from gateway.processes.lifetime import Lifetime
 from gateway.processes.waiting import open_database_once_there
 from gateway.receive.port import Share
-from gateway.sandbox.process import hatch
+from gateway.sandbox.child import Child, hatch
 from gateway.settings import Settings
 from gateway.settings.processes import sandbox_count
 from gateway.store.ledger import Ledger
@@ -30,7 +29,7 @@ from gateway.telemetry.log import flush_log, log_event, open_log
 from gateway.threads import release_vital
 
 _ROOTS = {"receive": "receiver", "work": "worker", "web": "website", "pull": "puller"}
-_hatched: list[ProcessPoolExecutor] = []  # by `prepare`
+_hatched: list[Child] = []  # by `prepare`
 
 
 def prepare(settings: Settings, name: str) -> None:
@@ -68,7 +67,7 @@ def work(settings: Settings, *, supervised: bool = False) -> None:
     _run("work", partial(build, hatched=hatched), settings, lifetime)
 
 
-def _hatch(settings: Settings) -> list[ProcessPoolExecutor]:
+def _hatch(settings: Settings) -> list[Child]:
     return [hatch("gateway.worker.sandboxes") for _ in range(sandbox_count(settings))]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -15,6 +14,7 @@ from gateway.errors import Retry
 from gateway.processes.couriers import couriers_of
 from gateway.processes.stores import open_role_stores
 from gateway.records import ModelIdentity
+from gateway.sandbox.child import Child
 from gateway.sandbox.process import Sandbox
 from gateway.settings import Settings
 from gateway.settings.processes import sandbox_count
@@ -74,7 +74,7 @@ def build(
     settings: Settings,
     database: sa.Engine,
     ledger: Ledger,
-    hatched: Sequence[ProcessPoolExecutor] = (),
+    hatched: Sequence[Child] = (),
 ) -> Worker:
     """Build the role; the model is open and warm when this returns.
 
@@ -129,7 +129,7 @@ def _sandboxes(
     model: ModelIdentity,
     stores: Stores,
     most_kept: int,
-    hatched: Sequence[ProcessPoolExecutor],
+    hatched: Sequence[Child],
 ) -> ImageSandboxes:
     count = sandbox_count(settings)
     arguments = settings, (model,), stores.results.shelf, -(-most_kept // count)

@@ -1,27 +1,22 @@
 """Runs work in a separate process; a crash or hang of the work ends only that process.
 
-A caller that submits one piece of work at a time knows the guilty one at once.
+The process has one piece of work in hand, so that the guilty one is known at once.
 """
 
 from __future__ import annotations
 
-import gc
-import importlib
-import multiprocessing
-import os
-import signal
-import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from gateway.command_name import show_command
 from gateway.errors import GatewayError, Retry
+from gateway.sandbox.child import Child, outcome_of, request_for
 
 Value = TypeVar("Value")
+
+START_SECONDS = 120.0
+"""The longest that a process may take to begin: a model on a busy machine takes half a minute."""
 
 
 class Lost(Exception):  # noqa: N818 - the fate of the work
@@ -42,102 +37,72 @@ class Sandbox:
     """
 
     def __init__(
-        self,
-        purpose: str,
-        begin: Callable[..., None],
-        *arguments: Any,
-        hatched: ProcessPoolExecutor | None = None,
+        self, purpose: str, begin: Callable[..., None], *arguments: Any, hatched: Child | None = None
     ) -> None:
         self.pid = 0
         self._purpose, self._begin, self._arguments = purpose, begin, arguments
         self._hatched = hatched
-        self._pool: ProcessPoolExecutor | None = None
+        self._child: Child | None = None
+        self._turn = threading.Lock()
 
     def ask(self, seconds: float, work: Callable[..., Value], *arguments: Any) -> Value:
-        """Return `work(*arguments)`, computed in the process.
+        """Return `work(*arguments)`, computed in the process; threads take turns.
 
         Raises
         ------
         Lost
             The process ended, or exceeded `seconds` and was killed.
         GatewayError
-            An error of `begin`; Retry where the process does not start for another reason.
+            An error of `begin`; Retry where the process does not start, or cannot be reached.
         """
-        future = self._submitted(work, *arguments)
-        try:
-            return future.result(seconds)
-        except (BrokenProcessPool, TimeoutError):
-            self.close()
-            raise Lost from None
+        request = request_for(work, *arguments)
+        with self._turn, self._faults_are_for_later():
+            child = self._given(request, seconds)
+            try:
+                answer = child.receive(seconds)
+            except (ConnectionError, TimeoutError):
+                raise Lost from None
+        value: Value = outcome_of(answer)
+        return value
 
     def close(self) -> None:
         """Kill the process, even during work."""
+        for child in (self._hatched, self._child):
+            if child:
+                child.end()
+
+    def _given(self, request: bytes, seconds: float) -> Child:
+        """Give work to the process, to a new one where it does not take it: so far nothing is to blame."""
+        if self._child:
+            with suppress(OSError):
+                self._child.send(request, seconds)
+                return self._child
+        self._child = child = self._started()
+        child.send(request, seconds)
+        return child
+
+    def _started(self) -> Child:
         hatched, self._hatched = self._hatched, None
         if hatched:
-            hatched.shutdown(wait=False, cancel_futures=True)
-        pool, self._pool = self._pool, None
-        if pool:
-            with suppress(ProcessLookupError):  # it has ended by itself
-                os.kill(self.pid, signal.SIGKILL)
-            pool.shutdown(cancel_futures=True)  # releases its pipes and threads
-
-    def _submitted(self, work: Callable[..., Value], *arguments: Any) -> Future[Value]:
-        if self._pool:
-            with suppress(BrokenProcessPool):  # the process ended between two pieces of work
-                return self._pool.submit(work, *arguments)
-        self._pool = self._started()
-        return self._pool.submit(work, *arguments)
-
-    def _started(self) -> ProcessPoolExecutor:
-        hatched, self._hatched = self._hatched, None
-        if hatched:
-            with suppress(Retry):  # it has ended while nobody needed it
+            with suppress(OSError, Retry):  # it has ended while nobody needed it
                 return self._begun(hatched)
-        return self._begun(_new_process())
+        return self._begun(Child())
 
-    def _begun(self, pool: ProcessPoolExecutor) -> ProcessPoolExecutor:
+    def _begun(self, child: Child) -> Child:
         try:
-            self.pid = pool.submit(os.getpid).result()
-            pool.submit(self._begin, *self._arguments).result()
+            child.send(request_for(self._begin, *self._arguments), START_SECONDS)
+            outcome_of(child.receive(START_SECONDS))
+        except BaseException:
+            child.end()
+            raise
+        self.pid = child.pid
+        return child
+
+    @contextmanager
+    def _faults_are_for_later(self) -> Iterator[None]:
+        try:
+            yield
+        except (GatewayError, Lost):
+            raise
         except Exception as error:
-            pool.shutdown(wait=False)
-            if isinstance(error, GatewayError):
-                raise
-            raise Retry(f"the process for {self._purpose} does not start: {error!r}") from error
-        return pool
-
-
-def hatch(module: str) -> ProcessPoolExecutor:
-    """Start a process that imports a module beside what the caller does next, for `Sandbox(hatched=…)`.
-
-    It is a fork of a caller that has imported the module and has no thread yet.
-    """
-    is_ready = module in sys.modules and threading.active_count() == 1
-    pool = _new_process("fork" if is_ready else "spawn")
-    pool.submit(_know, module)
-    return pool
-
-
-def _know(module: str) -> None:
-    gc.disable()  # imports leave no garbage
-    importlib.import_module(module)
-    gc.enable()
-
-
-def _new_process(method: str = "spawn") -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, multiprocessing.get_context(method), initializer=_leave_signals_to_owner)
-
-
-def _leave_signals_to_owner() -> None:
-    """Ignore signals to the process group, and end with the owner."""
-    show_command(["sandbox"])
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_owner, daemon=True).start()
-
-
-def _end_with_owner() -> None:
-    owner = multiprocessing.parent_process()
-    if owner:
-        owner.join()
-        os._exit(1)
+            raise Retry(f"the process for {self._purpose} cannot be used now: {error!r}") from error

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.errors import Reject, Retry
+from gateway.errors import Reject
 from gateway.records import DICOM, Reason
 from gateway.sandbox.memory_limit import limit_memory
 from gateway.sandbox.process import Lost, Sandbox
@@ -102,12 +102,7 @@ def _predicted(file: Path, *, drawn: bool = False, with_results: bool = False) -
     from gateway.worker.predict import predict_file
 
     predictor, settings = _opened[0]
-    try:
-        return predict_file(file, predictor, settings, with_results=with_results, drawn=drawn)
-    except Retry:
-        raise
-    except Exception as error:  # not every exception survives the way to the server
-        raise RuntimeError(repr(error)) from error
+    return predict_file(file, predictor, settings, with_results=with_results, drawn=drawn)
 
 
 def offered(settings: Settings) -> tuple[str, ...]:
