@@ -25,6 +25,10 @@ READY = "ready"
 HEARTBEAT_SECONDS = 5.0
 """Interval of the empty lines that it then writes: its process is neither stopped nor stuck."""
 
+LOOK_SECONDS = 1.0
+"""How late a signal may be heard that came while the main thread went to sleep, or to another thread: Python
+runs its handler in the main thread, once that gets on."""
+
 
 def heed_signals(ending: threading.Event) -> None:
     """Set `ending` by SIGTERM, by Ctrl-C, and by the end of the terminal unless it is ignored (`nohup`)."""
@@ -62,7 +66,8 @@ class Lifetime:
 
     def wait(self) -> None:
         """Wait for the signal to end."""
-        self.ending.wait()
+        while not self.ending.wait(LOOK_SECONDS):
+            pass
         self._tell_manager(STOPPING)
 
     def _beat(self) -> None:

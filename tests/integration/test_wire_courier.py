@@ -18,7 +18,7 @@ from gateway.store.ledger import Ledger
 from gateway.store.queries.images import Images
 from tests.support.couriers import wake_until
 from tests.support.database import database_in
-from tests.support.gateway_process import wait_for
+from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.ledger_rows import answer, claim, received, record_answer
 from tests.support.sources import dx, encoded
 from tests.support.worker import folders_in
@@ -88,33 +88,24 @@ def duplicate(link: Link) -> None:
     link.wait_for_end()
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        close,
-        answering(lambda _: bytes.fromhex("15030100020246")),
-        accepting_with(contexts=context(1)),
-        accepting_with(maximum_length=5),
-        in_the_middle(close),
-        in_the_middle(Link.rest),
-        after_the_object(lambda link, _: link.rest()),
-        stored_with(0x0000, message_id=9),
-        stored_with(0xA700),
-    ],
-    ids=[
-        "closes",
-        "TLS",
-        "refuses for now",
-        "no room",
-        "breaks",
-        "stops",
-        "is silent",
-        "confuses",
-        "is full",
-    ],
-)
-def test_what_goes_wrong_once_is_delivered_at_the_second_attempt(ledger: Ledger, script: Script) -> None:
-    with accepting([script], receive_buffer=4096) as acceptor, courier(ledger, acceptor, 3) as running:
+GOES_WRONG: dict[str, tuple[Script, float]] = {  # script, and how long the gateway waits for an answer
+    "closes": (close, PATIENCE_SECONDS),
+    "TLS": (answering(lambda _: bytes.fromhex("15030100020246")), PATIENCE_SECONDS),
+    "refuses for now": (accepting_with(contexts=context(1)), PATIENCE_SECONDS),
+    "no room": (accepting_with(maximum_length=5), PATIENCE_SECONDS),
+    "breaks": (in_the_middle(close), PATIENCE_SECONDS),
+    "stops": (in_the_middle(Link.rest), 3),
+    "is silent": (after_the_object(lambda link, _: link.rest()), 3),
+    "confuses": (stored_with(0x0000, message_id=9), PATIENCE_SECONDS),
+    "is full": (stored_with(0xA700), PATIENCE_SECONDS),
+}
+
+
+@pytest.mark.parametrize(("script", "patience"), GOES_WRONG.values(), ids=GOES_WRONG)
+def test_what_goes_wrong_once_is_delivered_at_the_second_attempt(
+    ledger: Ledger, script: Script, patience: float
+) -> None:
+    with accepting([script], receive_buffer=4096) as acceptor, courier(ledger, acceptor, patience) as running:
         wait_until("stored", ledger, running)
         assert [uid for uid, _ in acceptor.stored] == [UID]
     assert delivery(ledger)[1] == 2

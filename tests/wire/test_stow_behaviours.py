@@ -198,7 +198,7 @@ ENDLESS = [
     Row("floods one header", flood(b"HTTP/1.1 200 OK\r\nX: ", b"y" * 65536), LATER, "not HTTP", endless=True),
     Row("a bomb of gzip", answer(200, GZIP_BOMB, "Content-Encoding: gzip"), LATER, LARGE),
     Row("a bomb of deflate", answer(200, BOMB, "Content-Encoding: deflate"), LATER, LARGE),
-    Row("the search drips", answer(200), LATER, UNKNOWN, SHORT, drip(head(200), b" ")),
+    Row("the search drips", answer(200), LATER, UNKNOWN, 2.0, drip(head(200), b" ")),  # the POST has time
 ]  # fmt: skip
 
 ROWS = NAMED + UNNAMED + REFUSED + ALREADY_THERE + LOST + ENDLESS

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.gateway_process import PATIENCE_SECONDS
+
 ROLE = """
 from gateway.processes import lifetime
 lifetime.HEARTBEAT_SECONDS = 0.01
@@ -38,6 +40,30 @@ def test_a_role_drains_when_it_is_told_to_end(role: subprocess.Popen[str]) -> No
     role.send_signal(signal.SIGTERM)
     assert role.stdout.read().strip() == "drained"
     assert role.wait() == 0
+
+
+HEARS_ELSEWHERE = """
+import signal, sys, threading, time
+from gateway.processes import lifetime
+life = lifetime.Lifetime(supervised=False)
+
+def hear():
+    main, waits = threading.main_thread().ident, 0
+    while waits < 100:
+        waits += sys._current_frames()[main].f_code is threading.Condition.wait.__code__
+        time.sleep(0.001)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+threading.Thread(target=hear, daemon=True).start()
+life.wait()
+print("drained", flush=True)
+"""
+
+
+def test_a_signal_that_comes_to_another_thread_ends_the_role_too() -> None:
+    command = [sys.executable, "-c", HEARS_ELSEWHERE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    assert (done.stdout, done.returncode) == ("drained\n", 0), done.stderr
 
 
 def test_a_role_ends_with_its_supervisor(role: subprocess.Popen[str]) -> None:
