@@ -166,10 +166,19 @@ def _ordered(stdin: socket.socket) -> list[str]:
 
 
 def _place(received: Sequence[int], wanted: Sequence[int]) -> None:
-    """Move descriptors to their numbers."""
+    """Move descriptors to their numbers; one whose number `prepare` has taken is held by another."""
     beyond = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, max(wanted) + 1) for descriptor in received]
     for descriptor in received:
         os.close(descriptor)
     for descriptor, number in zip(beyond, wanted, strict=True):
-        os.dup2(descriptor, number)
-        os.close(descriptor)
+        if not _is_open(number):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_GETFD)
+    except OSError:
+        return False
+    return True

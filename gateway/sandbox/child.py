@@ -17,8 +17,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -36,7 +36,7 @@ PAUSE_SECONDS = 0.1
 class Child:
     """A child process and the owner's end of the socket to it.
 
-    An error of `send` or `receive` leaves half a message on its way: the child is ended.
+    An error of `send` or `receive` leaves half a message on its way: only `end` is left to be called.
     """
 
     def __init__(self, method: str = "spawn", module: str | None = None) -> None:
@@ -54,13 +54,11 @@ class Child:
 
     def send(self, message: bytes, seconds: float) -> None:
         """Send a message; OSError: the child does not have it."""
-        with self._ended_by_errors():
-            _send(self._socket, message, time.monotonic() + seconds)
+        _send(self._socket, message, time.monotonic() + seconds)
 
     def receive(self, seconds: float) -> bytearray:
         """Return a message; ConnectionError: the child has ended; TimeoutError: it has sent none in time."""
-        with self._ended_by_errors():
-            return _receive(self._socket, time.monotonic() + seconds)
+        return _receive(self._socket, time.monotonic() + seconds)
 
     def end(self) -> None:
         """Kill the child, even during work."""
@@ -69,14 +67,6 @@ class Child:
         with suppress(OSError):
             self._process.join(END_SECONDS)
             self._socket.close()
-
-    @contextmanager
-    def _ended_by_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self.end()
-            raise
 
 
 def hatch(module: str) -> Child:

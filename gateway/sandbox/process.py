@@ -56,7 +56,7 @@ class Sandbox:
             An error of `begin`; Retry where the process does not start, or cannot be reached.
         """
         request = request_for(work, *arguments)
-        with self._turn, self._faults_are_for_later():
+        with self._turn, self._ended_by_faults():
             child = self._given(request, seconds)
             try:
                 answer = child.receive(seconds)
@@ -70,14 +70,16 @@ class Sandbox:
         for child in (self._hatched, self._child):
             if child:
                 child.end()
+        self._hatched = self._child = None
 
     def _given(self, request: bytes, seconds: float) -> Child:
         """Give work to the process, to a new one where it does not take it: so far nothing is to blame."""
-        if self._child:
+        if child := self._child:
             with suppress(OSError):
-                self._child.send(request, seconds)
-                return self._child
-        self._child = child = self._started()
+                child.send(request, seconds)
+                return child
+            child.end()
+        child = self._started()
         child.send(request, seconds)
         return child
 
@@ -86,23 +88,22 @@ class Sandbox:
         if hatched:
             with suppress(OSError, Retry):  # it has ended while nobody needed it
                 return self._begun(hatched)
+            hatched.end()
         return self._begun(Child())
 
     def _begun(self, child: Child) -> Child:
-        try:
-            child.send(request_for(self._begin, *self._arguments), START_SECONDS)
-            outcome_of(child.receive(START_SECONDS))
-        except BaseException:
-            child.end()
-            raise
+        self._child = child
+        child.send(request_for(self._begin, *self._arguments), START_SECONDS)
+        outcome_of(child.receive(START_SECONDS))
         self.pid = child.pid
         return child
 
     @contextmanager
-    def _faults_are_for_later(self) -> Iterator[None]:
+    def _ended_by_faults(self) -> Iterator[None]:
         try:
             yield
-        except (GatewayError, Lost):
-            raise
-        except Exception as error:
+        except BaseException as error:
+            self.close()
+            if isinstance(error, (GatewayError, Lost)) or not isinstance(error, Exception):
+                raise
             raise Retry(f"the process for {self._purpose} cannot be used now: {error!r}") from error

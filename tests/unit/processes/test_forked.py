@@ -48,6 +48,26 @@ print(forked['work 0'].wait(), forked['work 0'].poll())
     assert told == "True\n0 0\n"
 
 
+def test_a_descriptor_of_an_order_takes_the_place_of_none_that_the_role_has_opened() -> None:
+    told = supervise(
+        "print({os.readlink(f'/proc/self/fd/{each}') for each in opened}, flush=True); os.read(0, 1)",
+        """
+opened = []
+
+def open_some(_):
+    opened.extend(os.open('/dev/null', os.O_RDONLY) for _ in range(20))
+
+(role,) = fork_roles(['work 0'], open_some, run).values()
+lock = os.dup2(os.open('/dev/zero', os.O_RDONLY), 20)
+role.order(['work'], [lock])
+print(role.stdout.readline(), end='')
+held = [os.readlink(f'/proc/{role.pid}/fd/{each}') for each in os.listdir(f'/proc/{role.pid}/fd')]
+print(held.count('/dev/zero'))
+""",
+    )
+    assert told == "{'/dev/null'}\n1\n"
+
+
 def test_a_role_is_shown_by_its_own_command() -> None:
     told = supervise(
         WAIT,

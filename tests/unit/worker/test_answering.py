@@ -23,7 +23,7 @@ OTHERS: dict[str, Any] = {
 PLAIN = answering_of(Settings(), MODEL)
 
 
-@pytest.mark.parametrize("name", Results.model_fields.keys() - {"pdf_fonts"})
+@pytest.mark.parametrize("name", sorted(Results.model_fields.keys() - {"pdf_fonts"}))
 def test_every_setting_of_results_is_part_of_the_answer(name: str) -> None:
     assert answering_of(Settings(results={name: OTHERS[name]}), MODEL) != PLAIN
 
