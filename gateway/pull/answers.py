@@ -70,7 +70,7 @@ def _is_in_time(told: Told, query: Query) -> bool:
 
 
 def _digits(stated: str, lengths: Set[int]) -> str:
-    """Return a date or a time as digits, also of 2026-11-03; empty where it is none: it contradicts nothing."""
+    """Return a date or a time as digits, also of 2026-11-03; empty where it cannot be read."""
     digits = re.sub("[-.:]", "", stated)[: max(lengths)]
     return digits if digits.isascii() and digits.isdecimal() and len(digits) in lengths else ""
 
