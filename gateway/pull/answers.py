@@ -6,7 +6,8 @@ as none; texts are cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from gateway.dicom.uid import is_uid
 from gateway.peer_text import clean
@@ -34,14 +35,13 @@ def study_in(told: Told, query: Query) -> FoundStudy | None:
     }
     if not uid or not all(_equals(told, keyword, value) for keyword, value in stated.items()):
         return None
-    day = next(iter(told("StudyDate")), "").replace(".", "")[:8]
+    day = _digits(next(iter(told("StudyDate")), ""), {8})
     if query.period and day and not compact(query.period.first) <= day <= compact(query.period.last):
         return None
     if not _is_in_time(told, query):
         return None
     modalities = sorted({each.upper()[:16] for each in told("ModalitiesInStudy")})
-    date = day if day.isascii() and day.isdecimal() else ""
-    return FoundStudy(uid, date, tuple(modalities[:MAX_MODALITIES]), _count(told))
+    return FoundStudy(uid, day, tuple(modalities[:MAX_MODALITIES]), _count(told))
 
 
 def series_in(told: Told, study_instance_uid: str) -> FoundSeries | None:
@@ -64,9 +64,15 @@ def instance_in(told: Told, keys: Mapping[str, str]) -> FoundInstance | None:
 def _is_in_time(told: Told, query: Query) -> bool:
     """Tell whether a stated study time does not contradict the times that were asked for."""
     asked = time_range(query)
-    stated = next(iter(told("StudyTime")), "").replace(":", "")[:6]
+    stated = _digits(next(iter(told("StudyTime")), ""), {2, 4, 6})
     first, _, last = asked.partition("-")
     return not asked or not stated or first[: len(stated)] <= stated <= last
+
+
+def _digits(stated: str, lengths: Set[int]) -> str:
+    """Return a date or a time as digits, also of 2026-11-03; empty where it cannot be read."""
+    digits = re.sub("[-.:]", "", stated)[: max(lengths)]
+    return digits if digits.isascii() and digits.isdecimal() and len(digits) in lengths else ""
 
 
 def _equals(told: Told, keyword: str, asked: str | None) -> bool:

@@ -7,7 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from gateway.store import clock_setback, schema
+from gateway.store.clock import now
 from gateway.store.database import open_engine
 from gateway.store.entries import FoundInstance, FoundStudy, Pull, PullState
 from gateway.store.ledger import Ledger
@@ -15,6 +18,7 @@ from gateway.store.migrate import upgrade
 from gateway.store.pulls import Pulls
 from gateway.store.queries.images import Images
 from gateway.store.source_rows import SourceRows
+from gateway.store.workers import Workers
 from tests.support.database import database_in
 from tests.support.ledger_rows import received
 from tests.support.postgresql import postgresql
@@ -131,3 +135,37 @@ def test_a_study_that_was_put_back_waits_through_searches_until_a_person_asks(pu
 def test_a_study_that_is_left_before_it_is_listed_counts_an_attempt(pulls: Pulls) -> None:
     pulls.record_found("left", [STUDY])
     assert [claimed(pulls, "left").attempts for _ in range(3)] == [0, 1, 2]
+
+
+def test_a_clock_that_was_set_back_keeps_no_study_waiting(kept: Ledger, pulls: Pulls) -> None:
+    """One was found, one asked for, and one is incomplete, while the clock was months ahead."""
+    uids = [f"1.2.90{number}" for number in range(3)]
+    pulls.record_found("clock", [replace(STUDY, study_instance_uid=uid) for uid in uids])
+    pull = claimed(pulls, "clock")
+    pulls.record_listed(pull, [FoundInstance("1.2.9001", "1.2.90.1")])
+    pulls.settle(pull, "", is_listed=True, **RULES)
+    claimed(pulls, "clock")
+    SourceRows(kept).record_away("clock", "refused")
+    workers = Workers(kept)
+    workers.beat("worker")
+    ahead = now() + timedelta(days=100)
+    with kept.transaction() as connection:
+        connection.execute(sa.update(schema.pulls).values(not_before=ahead, listed_at=ahead))
+        connection.execute(sa.update(schema.sources).values(retry_at=ahead))
+        connection.execute(sa.update(schema.workers).values(beat_at=ahead))
+    assert pulls.claim("clock") is None
+    assert workers.beat("worker")
+    with kept.transaction() as connection:
+        rows = connection.execute(sa.select(schema.pulls).where(schema.pulls.c.source == "clock")).all()
+    assert {row.state for row in rows} == {PullState.FOUND, PullState.ASKED, PullState.PARTIAL}
+    assert all(row.not_before <= now() and row.listed_at <= now() for row in rows)
+    assert pulls.claim("clock") is not None
+    assert SourceRows(kept).of("clock").retry_at is None
+
+
+def test_every_time_that_work_waits_for_is_cleared() -> None:
+    waited_for = {"not_before", "retry_at", "beat_at", "heard_at", "listed_at"}
+    columns = [column for table in schema.metadata.tables.values() for column in table.columns]
+    expected = {str(each) for each in columns if each.name in waited_for}
+    cleared = clock_setback.TO_NOTHING + clock_setback.TO_LONG_AGO + clock_setback.TO_NOW
+    assert {str(each) for each in cleared} == expected
