@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from gateway.errors import ConfigurationError
 from gateway.model.lung_network import LungNetwork
@@ -108,6 +108,13 @@ def test_a_mask_without_an_image_and_an_empty_mask_are_refused_before_training(r
     ):
         train(recipe, SILENT)
     assert not (folder / "out").exists()
+
+
+def test_an_inverted_mask_is_refused_before_training(recipe: Path) -> None:
+    mask = recipe.parent / "masks" / "p4.png"
+    ImageOps.invert(Image.open(mask)).save(mask)
+    with pytest.raises(ConfigurationError, match=r"p4\.png does not .* \(it is white along its edges"):
+        train(recipe, SILENT)
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
