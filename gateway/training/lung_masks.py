@@ -149,10 +149,11 @@ def _read(listed: _Listed) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 def _doubt(mask: NDArray[np.uint8]) -> str | None:
     """Return why a mask, 0 or 1, is none; an inverted one may have two sides, too."""
-    if np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean() > MOST_OF_EDGES:
-        return "it is white along its edges, as an inverted one"
     region = find_lungs(mask.reshape(SIDE // 2, 2, SIDE // 2, 2).mean((1, 3)).astype(np.float32))
-    return region.reason if isinstance(region, WholeImage) else None
+    if isinstance(region, WholeImage):
+        return region.reason
+    edges = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    return "it is white along its edges, as an inverted one" if edges.mean() > MOST_OF_EDGES else None
 
 
 def _square(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
