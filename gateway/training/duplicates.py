@@ -37,7 +37,7 @@ def without_copies(samples: list[Sample], cache: Path, progress: Progress) -> li
         elif first.label != sample.label:
             raise ConfigurationError(
                 f"{sample.path} ({CLASSES[sample.label]}) is a copy of {first.path} "
-                f"({CLASSES[first.label]}): an image is of one class; name the wrong one in its source's left_out"
+                f"({CLASSES[first.label]}): name the wrong one in left_out of its source"
             )
     progress(len(kept), len(samples), "images kept after removing copies")
     return kept

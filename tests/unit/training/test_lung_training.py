@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
 from gateway.errors import ConfigurationError
 from gateway.model.lung_network import LungNetwork
@@ -111,8 +111,10 @@ def test_a_mask_without_an_image_and_an_empty_mask_are_refused_before_training(r
 
 
 def test_an_inverted_mask_is_refused_before_training(recipe: Path) -> None:
-    mask = recipe.parent / "masks" / "p4.png"
-    ImageOps.invert(Image.open(mask)).save(mask)
+    inverted = Image.new("L", (224, 224), 255)
+    for left, top, right, bottom in LUNGS:  # larger, so that what is white looks like two lungs
+        ImageDraw.Draw(inverted).ellipse((left - 6, top - 6, right + 6, bottom + 6), fill=0)
+    inverted.save(recipe.parent / "masks" / "p4.png")
     with pytest.raises(ConfigurationError, match=r"p4\.png does not .* \(it is white along its edges"):
         train(recipe, SILENT)
 

@@ -134,7 +134,7 @@ def test_copies_of_both_classes_are_refused(tmp_path: Path) -> None:
     samples = [
         Sample(tmp_path / f"{name}.png", "made up", label, name, "train") for label, name in enumerate("ab")
     ]
-    told = r"b\.png \(Pneumonia\) is a copy of .*a\.png \(Normal\): an image is of one class"
+    told = r"b\.png \(Pneumonia\) is a copy of .*a\.png \(Normal\): name the wrong one"
     with pytest.raises(ConfigurationError, match=told):
         without_copies(samples, tmp_path / "cache", lambda *_: None)
 
