@@ -246,6 +246,8 @@ def _locate(path: Path) -> tuple[ModelCard | None, Path]:
         raise ConfigurationError(f"there is no model at {path}: {TO_NAME}")
     if path.is_dir():
         path = path / CARD_NAME
+    if path.suffix not in {".yaml", ".safetensors", *STATE_DICTS}:
+        raise ConfigurationError(f"{path} is no model: {TO_NAME}")
     card_path = path.with_suffix(".yaml")
     if path.suffix in STATE_DICTS and not card_path.exists():
         return None, path

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gateway.errors import ConfigurationError
 from gateway.imaging.copies import ALIKE, centred
 from gateway.training.pixels import Progress, load_thumbnails
-from gateway.training.samples import Sample
+from gateway.training.samples import CLASSES, Sample
 
 
 def without_copies(samples: list[Sample], cache: Path, progress: Progress) -> list[Sample]:
@@ -26,10 +26,19 @@ def without_copies(samples: list[Sample], cache: Path, progress: Progress) -> li
     Raises
     ------
     ConfigurationError
-        A file is not a readable image; the first such file is named.
+        A file is not a readable image, or copies are of both classes; the first such file is named.
     """
-    first = _first_copies(load_thumbnails([sample.path for sample in samples], cache, progress))
-    kept = [sample for sample, is_first in zip(samples, first, strict=True) if is_first]
+    kept = []
+    first_copies = _first_copies(load_thumbnails([sample.path for sample in samples], cache, progress))
+    for sample, number in zip(samples, first_copies.tolist(), strict=True):
+        first = samples[number]
+        if first is sample:
+            kept.append(sample)
+        elif first.label != sample.label:
+            raise ConfigurationError(
+                f"{sample.path} ({CLASSES[sample.label]}) is a copy of {first.path} "
+                f"({CLASSES[first.label]}): name the wrong one in left_out of its source"
+            )
     progress(len(kept), len(samples), "images kept after removing copies")
     return kept
 
@@ -55,13 +64,13 @@ def check_test_set(samples: list[Sample], tested: Sequence[Path], cache: Path, p
             )
 
 
-def _first_copies(thumbnails: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return bool (n,): whether each thumbnail of float32 (n, side, side) is the first of its copies."""
+def _first_copies(thumbnails: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return int (n,): the number of each picture's first copy, of a first one its own."""
     rows = centred(thumbnails)
-    first = np.ones(len(rows), np.bool_)
+    first = np.empty(len(rows), np.intp)
     for start in range(0, len(rows), 1024):
         block = rows[start : start + 1024]
-        alike = block @ rows[: start + len(block)].T >= ALIKE
-        earlier = np.tril(alike, start - 1)
-        first[start : start + len(block)] = ~earlier.any(axis=1)
+        alike = np.tril(block @ rows[: start + len(block)].T >= ALIKE, start - 1)
+        alike[:, start:] |= np.eye(len(block), dtype=np.bool_)  # also a blank picture, which is like none
+        first[start : start + len(block)] = alike.argmax(axis=1)
     return first

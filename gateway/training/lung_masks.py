@@ -25,6 +25,7 @@ from gateway.training.samples import SUFFIXES, Once, image_files
 from gateway.training.tables import labelled_rows, place_of, read_table
 
 SIDE = 224
+MOST_OF_EDGES = 0.5  # share of a mask's outermost pixels that may be white; lungs cover a tenth at most
 LOOKS = 1500  # images of each folder of `looks`, at most
 
 Kind = Literal["masks", "without lungs", "looks"]
@@ -138,13 +139,21 @@ def _read(listed: _Listed) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     if listed.mask is None:
         return image, np.full((SIDE, SIDE), 255 if listed.kind == "looks" else 0, np.uint8)
     mask = (_square(read_grey(listed.mask)) >= 128).astype(np.uint8)
-    region = find_lungs(mask.reshape(SIDE // 2, 2, SIDE // 2, 2).mean((1, 3)).astype(np.float32))
-    if isinstance(region, WholeImage):
+    if doubt := _doubt(mask):
         raise ConfigurationError(
-            f"mask {listed.mask} does not show two lungs side by side, white on black ({region.reason}): "
+            f"mask {listed.mask} does not show two lungs side by side, white on black ({doubt}): "
             "correct the mask, or take it away"
         )
     return image, mask
+
+
+def _doubt(mask: NDArray[np.uint8]) -> str | None:
+    """Return why a mask, 0 or 1, is none; an inverted one may have two sides, too."""
+    region = find_lungs(mask.reshape(SIDE // 2, 2, SIDE // 2, 2).mean((1, 3)).astype(np.float32))
+    if isinstance(region, WholeImage):
+        return region.reason
+    edges = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    return "it is white along its edges, as an inverted one" if edges.mean() > MOST_OF_EDGES else None
 
 
 def _square(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,6 +8,8 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.model.fraction import Fraction
+
 Labels = NDArray[np.int64]  # 0 Normal, 1 Pneumonia
 Scores = NDArray[np.float64]  # P(pneumonia), 0–1
 Figure = Callable[[Labels, Scores], float]
@@ -94,9 +96,16 @@ def calibration_floor(scores: Scores, rng: np.random.Generator) -> float:
 
 
 def with_interval(figure: Figure, labels: Labels, scores: Scores, rng: np.random.Generator) -> Estimate:
-    """Return `figure` with its 95 % bootstrap interval (percentiles over resampled images)."""
+    """Return `figure` with its 95 % bootstrap interval (percentiles over resampled images).
+
+    Where all images are right, or all wrong, those drawn again are, too: the interval is Wilson's of so many
+    images as the rarer class has.
+    """
     n = len(labels)
     drawn = (rng.integers(0, n, n) for _ in range(RESAMPLES))
     values = [figure(labels[rows], scores[rows]) for rows in drawn]
     low, high = np.nanpercentile(values, [2.5, 97.5])
+    if low == high and low in (0, 1):
+        rarer = int(np.bincount(labels, minlength=2).min())
+        low, high = Fraction(int(low) * rarer, rarer).interval or (0.0, 1.0)
     return Estimate(value=figure(labels, scores), low=float(low), high=float(high))

@@ -15,7 +15,7 @@ from torch import nn
 from gateway.errors import ConfigurationError
 from gateway.model.card import ModelCard, Weights, write_card
 from gateway.model.choice import EngineRules
-from gateway.model.predictor import Predictor
+from gateway.model.predictor import SHIPPED, Predictor, read_model
 
 TORCH = EngineRules("torch", device="cpu")  # opened twice as fast as OpenVINO, which is not the matter here
 State = dict[str, Any]
@@ -165,3 +165,10 @@ def test_values_that_are_no_numbers_open_no_model(network: nn.Module, tmp_path: 
     told = r"diverged\.pth holds values that are no numbers, in layer1\.0\.bn1\.weight"
     with pytest.raises(ConfigurationError, match=told):
         Predictor.open(tmp_path / "diverged.pth", TORCH)
+
+
+def test_a_file_of_another_kind_is_no_model_whatever_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").write_text((SHIPPED / "model.yaml").read_text())
+    (tmp_path / "model.dcm").write_bytes(b"an image")
+    with pytest.raises(ConfigurationError, match=r"model\.dcm is no model: name, here or by model\.path"):
+        read_model(tmp_path / "model.dcm")

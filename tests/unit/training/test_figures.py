@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from gateway.model.fraction import Fraction
 from gateway.training.calibration import choose_temperature
 from gateway.training.evaluation.figures import (
     at_threshold,
@@ -48,6 +49,16 @@ def test_one_class_has_no_area() -> None:
 def test_calibration_error_is_the_mean_gap() -> None:
     assert calibration_error(np.array([1, 0, 1, 1]), np.full(4, 0.75)) == pytest.approx(0)
     assert calibration_error(np.array([0, 0, 0, 0]), np.full(4, 0.75)) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_an_interval_has_a_width_where_every_image_is_right_or_wrong(right: bool) -> None:
+    labels = np.repeat([0, 1], [40, 16])
+    scores = np.where((labels == 1) == right, 0.9, 0.1)
+    for figure in (auc, *at_threshold(0.5).values()):
+        found = with_interval(figure, labels, scores, np.random.default_rng(0))
+        whole = Fraction(16 * right, 16).interval
+        assert (found["value"], (found["low"], found["high"])) == (float(right), whole)
 
 
 def test_the_interval_holds_the_value_and_shrinks_with_more_images() -> None:

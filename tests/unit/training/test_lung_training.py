@@ -110,6 +110,15 @@ def test_a_mask_without_an_image_and_an_empty_mask_are_refused_before_training(r
     assert not (folder / "out").exists()
 
 
+def test_an_inverted_mask_is_refused_before_training(recipe: Path) -> None:
+    inverted = Image.new("L", (224, 224), 255)
+    for left, top, right, bottom in LUNGS:  # larger, so that what is white looks like two lungs
+        ImageDraw.Draw(inverted).ellipse((left - 6, top - 6, right + 6, bottom + 6), fill=0)
+    inverted.save(recipe.parent / "masks" / "p4.png")
+    with pytest.raises(ConfigurationError, match=r"p4\.png does not .* \(it is white along its edges"):
+        train(recipe, SILENT)
+
+
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 

@@ -121,6 +121,24 @@ def test_a_copy_is_found_whose_margins_are_a_little_brighter(tmp_path: Path) -> 
     assert single(tmp_path, {"first": bordered, "second": brighter}) == ["first"]
 
 
+def test_blank_pictures_are_no_copies(tmp_path: Path) -> None:
+    blank = np.full((224, 224), 9, np.uint8)
+    pictures = {"a": pattern(np.random.default_rng(0)), "blank": blank, "blank too": blank + 1}
+    assert single(tmp_path, pictures) == ["a", "blank", "blank too"]
+
+
+def test_copies_of_both_classes_are_refused(tmp_path: Path) -> None:
+    picture = Image.fromarray(pattern(np.random.default_rng(0)))
+    picture.save(tmp_path / "a.png")
+    picture.resize((150, 150)).save(tmp_path / "b.png")
+    samples = [
+        Sample(tmp_path / f"{name}.png", "made up", label, name, "train") for label, name in enumerate("ab")
+    ]
+    told = r"b\.png \(Pneumonia\) is a copy of .*a\.png \(Normal\): name the wrong one"
+    with pytest.raises(ConfigurationError, match=told):
+        without_copies(samples, tmp_path / "cache", lambda *_: None)
+
+
 def pattern(rng: np.random.Generator) -> NDArray[np.uint8]:
     coarse = Image.fromarray(rng.integers(0, 255, (9, 9), np.uint8))
     return np.asarray(coarse.resize((224, 224), Image.Resampling.BICUBIC))
