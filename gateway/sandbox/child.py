@@ -32,6 +32,9 @@ FAULTS = 3
 
 PAUSE_SECONDS = 0.1
 
+LARGEST_MESSAGE = 1 << 30
+"""Bytes. Answers are far smaller: a longer one is announced by a process whose memory is spoilt."""
+
 
 class Child:
     """A child process and the owner's end of the socket to it.
@@ -56,9 +59,24 @@ class Child:
         """Send a message; OSError: the child does not have it."""
         _send(self._socket, message, time.monotonic() + seconds)
 
-    def receive(self, seconds: float) -> bytearray:
-        """Return a message; ConnectionError: the child has ended; TimeoutError: it has sent none in time."""
-        return _receive(self._socket, time.monotonic() + seconds)
+    def receive(self, seconds: float) -> tuple[Any, Exception | None]:
+        """Return what the work has returned, and what it has raised.
+
+        Raises
+        ------
+        ConnectionError
+            The child has ended, or its answer cannot be read.
+        TimeoutError
+            It has sent no answer in time.
+        """
+        answer = _receive(self._socket, time.monotonic() + seconds)
+        try:
+            value, error = pickle.loads(answer)  # noqa: S301 - of the owner's own child
+        except MemoryError:
+            raise
+        except Exception as unreadable:
+            raise ConnectionError(f"its answer cannot be read: {unreadable!r}") from unreadable
+        return value, error
 
     def end(self) -> None:
         """Kill the child, even during work."""
@@ -81,14 +99,6 @@ def hatch(module: str) -> Child:
 def request_for(work: Callable[..., object], *arguments: object) -> bytes:
     """Return the message that asks for a piece of work."""
     return pickle.dumps((work, arguments), pickle.HIGHEST_PROTOCOL)
-
-
-def outcome_of(answer: bytearray) -> Any:
-    """Return what the work has returned, or raise what it has raised."""
-    value, error = pickle.loads(answer)  # noqa: S301 - of the owner's own child
-    if error is not None:
-        raise error
-    return value
 
 
 def _serve(owner: socket.socket, module: str | None) -> None:
@@ -127,6 +137,8 @@ def _send(end: socket.socket, message: bytes, deadline: float | None = None) -> 
 
 def _receive(end: socket.socket, deadline: float | None = None) -> bytearray:
     size = int.from_bytes(_read(end, 8, deadline), "big")
+    if size > LARGEST_MESSAGE:
+        raise ConnectionError(f"a message of {size} bytes is announced")
     return _read(end, size, deadline)
 
 

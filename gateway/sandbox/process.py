@@ -8,10 +8,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from gateway.errors import GatewayError, Retry
-from gateway.sandbox.child import Child, outcome_of, request_for
+from gateway.sandbox.child import Child, request_for
 
 Value = TypeVar("Value")
 
@@ -20,7 +20,7 @@ START_SECONDS = 120.0
 
 
 class Lost(Exception):  # noqa: N818 - the fate of the work
-    """The process ended, or was killed for exceeding its time, during this work."""
+    """The process ended, was killed for exceeding its time, or gave no readable answer, during this work."""
 
 
 class Sandbox:
@@ -51,7 +51,7 @@ class Sandbox:
         Raises
         ------
         Lost
-            The process ended, or exceeded `seconds` and was killed.
+            The process ended, exceeded `seconds` and was killed, or answered what cannot be read.
         GatewayError
             An error of `begin`; Retry where the process does not start, or cannot be reached.
         """
@@ -59,18 +59,19 @@ class Sandbox:
         with self._turn, self._ended_by_faults():
             child = self._given(request, seconds)
             try:
-                answer = child.receive(seconds)
+                value, error = child.receive(seconds)
             except (ConnectionError, TimeoutError):
                 raise Lost from None
-        value: Value = outcome_of(answer)
-        return value
+        if error:
+            raise error
+        return cast(Value, value)
 
     def close(self) -> None:
         """Kill the process, even during work."""
-        for child in (self._hatched, self._child):
-            if child:
-                child.end()
+        children = self._hatched, self._child
         self._hatched = self._child = None
+        for child in filter(None, children):
+            child.end()
 
     def _given(self, request: bytes, seconds: float) -> Child:
         """Give work to the process, to a new one where it does not take it: so far nothing is to blame."""
@@ -94,7 +95,9 @@ class Sandbox:
     def _begun(self, child: Child) -> Child:
         self._child = child
         child.send(request_for(self._begin, *self._arguments), START_SECONDS)
-        outcome_of(child.receive(START_SECONDS))
+        _, error = child.receive(START_SECONDS)
+        if error:
+            raise error
         self.pid = child.pid
         return child
 

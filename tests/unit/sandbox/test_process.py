@@ -113,6 +113,20 @@ def test_a_process_that_ends_or_stops_amid_its_answer_is_lost_in_time(spare: San
     assert spare.ask(ENOUGH, abs, -1) == 1
 
 
+def spoil_the_next_answer(announced: int, content: bytes) -> None:
+    """Let the process answer as if a decoder had written over its memory."""
+    child._send = lambda owner, _: owner.sendall(announced.to_bytes(8, "big") + content)
+
+
+@pytest.mark.parametrize(("announced", "content"), [(4, b"junk"), (1 << 31, b""), ((1 << 64) - 1, b"")])
+def test_a_process_that_answers_no_message_is_lost(spare: Sandbox, announced: int, content: bytes) -> None:
+    before = spare.ask(ENOUGH, os.getpid)
+    spare.ask(ENOUGH, spoil_the_next_answer, announced, content)
+    with pytest.raises(Lost):
+        spare.ask(ENOUGH, abs, -1)
+    assert spare.ask(ENOUGH, os.getpid) != before
+
+
 class Faulty:
     """A socket one of whose calls fails as often as it is told."""
 
@@ -152,7 +166,7 @@ def test_work_that_a_process_does_not_get_is_done_by_the_next_one(
     assert spare.ask(ENOUGH, os.getpid) != before
 
 
-def test_an_answer_that_cannot_be_read_is_for_later_and_blames_nothing(
+def test_an_answer_that_cannot_be_received_is_for_later_and_blames_nothing(
     spare: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = spare.ask(ENOUGH, os.getpid)
