@@ -299,8 +299,14 @@ def test_a_certificate_is_valid_for_so_long(tmp_path: Path, days: int, verdict: 
     assert found.verdict is verdict
 
 
+def test_a_gateway_that_listens_has_a_database(tmp_path: Path) -> None:
+    with listening() as port:
+        found = wrong(database(settings(tmp_path, scp={"port": port})))
+    assert "is its disk mounted?" in found.told
+
+
 def test_disk_and_database(tmp_path: Path) -> None:
-    here = settings(tmp_path)
+    here = settings(tmp_path, scp={"port": free_port()})
     assert "GB free" in next(disk(here)).told  # a slow disk is told besides
     (found,) = database(here)
     assert "made at the first start; if a gateway has run there, its disk is not mounted" in found.told
