@@ -64,8 +64,12 @@ def answer_report(event: Report, commitments: Commitments) -> tuple[int, None]:
     except Retry as error:
         log_event(Event.WAITING, reason=str(error))
         return PROCESSING_FAILURE, None
+    told = ""
     if not recorded.is_known:
         told = "its Transaction UID is not that of the last request for any result"
+    elif recorded.strange:
+        told = f"it names {recorded.strange} objects that the request did not: does the PACS change UIDs?"
+    if told:
         numbers = {"committed": len(kept), "failed": len(lost)}
         log_event(Event.COMMITMENT_UNMATCHED, transaction_uid=transaction_uid, reason=told, **numbers)
     return SUCCESS, None

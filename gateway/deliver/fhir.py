@@ -82,6 +82,8 @@ class FhirServer(Destination):
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             advice = "here: username and password, bearer_token, or client_id; there: this client's rights"
             return wrong(self.title, str(answer), advice)
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return wrong(self.title, str(answer), advice_for(str(answer)))
         try:
             statement = resource_in(answer.content, "CapabilityStatement")
         except Unreadable as problem:

@@ -86,11 +86,8 @@ class StowClient(Destination):
         """Search for one study (QIDO-RS): that shows address, trust and credentials, and stores nothing."""
         try:
             answer = WebClient(self._settings).request("GET", "/studies?limit=1", _JSON)
-        except Unreached as problem:
+        except (Unreached, Unanswered) as problem:
             yield wrong(self.title, str(problem), advice_for(str(problem)))
-        except Unanswered as problem:
-            advice = "here: the url and its port; there: its log, and that of a proxy before it"
-            yield wrong(self.title, str(problem), advice)
         else:
             yield self._judge_search(answer)
 

@@ -1,4 +1,4 @@
-"""Checks what is in the files that settings name: model, site profile, certificates and keys.
+"""Checks what is in the files that settings name: data directory, model, site profile, certificates and keys.
 
 `gateway config check` calls it, so that no start ends at a file that was there and of another kind.
 """
@@ -15,6 +15,8 @@ from gateway.yaml_files.yaml_file import Location
 
 def faulty_files(settings: Settings) -> Iterator[Problem]:
     """Yield the files that exist and cannot be used; weights are not read, which takes seconds."""
+    if problem := settings.directory.missing_mount():
+        yield Problem(("data_dir",), problem)
     yield from _model(settings)
     for key, section in _sections(settings, ()):
         if problem := _tls(section):

@@ -32,7 +32,7 @@ def listener(settings: Settings) -> Iterator[Finding]:
     """Yield whether this gateway, another program or nothing listens on the DICOM port."""
     scp = settings.scp
     where = f"{scp.bind}:{scp.port}"
-    if not _is_answered(scp.bind, scp.port):
+    if not is_answered(scp.bind, scp.port):
         yield _free("listener", scp.bind, scp.port, "scp.port")
         return
     host = _reachable(scp.bind)
@@ -75,7 +75,7 @@ def _foreign(where: str, problem: GatewayError, settings: Settings) -> Finding:
 def web(settings: Settings) -> Iterator[Finding]:
     """Yield whether a gateway, another program or nothing listens on the port of the pages."""
     bind, port = settings.web.bind, settings.web.port
-    if not _is_answered(bind, port):
+    if not is_answered(bind, port):
         yield _free("web", bind, port, "web.port")
     elif settings.web.tls and settings.web.tls.ca:
         yield good("web", f"something listens on {bind}:{port}; it asks for a certificate and is not asked")
@@ -127,7 +127,8 @@ def certificate(settings: Settings) -> Iterator[Finding]:
             yield from _validity(destination.title, destination.certificate)
 
 
-def _is_answered(bind: str, port: int) -> bool:
+def is_answered(bind: str, port: int) -> bool:
+    """Tell whether something listens there."""
     try:
         socket.create_connection((_reachable(bind), port), PATIENCE_SECONDS).close()
     except OSError:

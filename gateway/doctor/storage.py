@@ -14,10 +14,10 @@ import sqlalchemy as sa
 
 from gateway.doctor.database_server import server
 from gateway.doctor.finding import Finding, doubtful, good, wrong
+from gateway.doctor.network import is_answered
 from gateway.errors import GatewayError, Retry
 from gateway.files.answering import Answering
 from gateway.files.folders import existing
-from gateway.files.mounts import away
 from gateway.records import State
 from gateway.settings import S3Store, Settings
 from gateway.store.database import open_engine
@@ -33,7 +33,7 @@ SLOW_SYNC_MS = 50.0  # at 20 images a second the disk alone would be busy all th
 
 def disk(settings: Settings) -> Iterator[Finding]:
     """Yield the findings on the disk: write access, time of a sync, and free space."""
-    if problem := away(settings.data_dir):
+    if problem := settings.directory.missing_mount():
         yield wrong("disk", f"{settings.data_dir}: {problem}", "here: the gateway does not start until then")
         return
     there = existing(settings.data_dir)
@@ -86,8 +86,7 @@ def _space(settings: Settings, told: str, free: int) -> Finding:
 def database(settings: Settings) -> Iterator[Finding]:
     """Yield the findings on the database, which is opened without migration, and on stuck work."""
     if settings.database == "sqlite" and not settings.directory.database.exists():
-        told = f"none in {settings.data_dir} yet, made at the first start"
-        yield good("database", f"{told}; if a gateway has run there, its disk is not mounted")
+        yield _no_database(settings)
         return
     engine = _opened(settings.database_url)
     try:
@@ -104,6 +103,15 @@ def database(settings: Settings) -> Iterator[Finding]:
         yield wrong("database", told, advice_on(told))
     finally:
         engine.dispose()
+
+
+def _no_database(settings: Settings) -> Finding:
+    """Tell the time before the first start from a disk that is not mounted any more."""
+    if is_answered(settings.scp.bind, settings.scp.port):
+        told = f"none in {settings.data_dir}, though a gateway listens: is its disk mounted?"
+        return wrong("database", told, "here: mount it; until then nothing is received")
+    told = f"none in {settings.data_dir} yet, made at the first start"
+    return good("database", f"{told}; if a gateway has run there, its disk is not mounted")
 
 
 def _opened(url: str) -> sa.Engine:

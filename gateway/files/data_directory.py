@@ -91,6 +91,13 @@ class DataDirectory:
         """The key that pseudonymises exported feedback."""
         return self.run / "export.key"
 
+    def missing_mount(self) -> str | None:
+        """Say which disk is not mounted, so that a first start would keep everything on another one.
+
+        None where a database is here: then the data are, whatever /etc/fstab names.
+        """
+        return None if self.database.exists() else away(self.root)
+
     def make(self) -> None:
         """Make the folder itself.
 
@@ -99,7 +106,7 @@ class DataDirectory:
         ConfigurationError
             If that cannot be done, or its disk is not mounted.
         """
-        if problem := away(self.root):
+        if problem := self.missing_mount():
             raise ConfigurationError(f"data_dir: {self.root}: {problem}")
         with self.writing():
             make_folder(self.root)

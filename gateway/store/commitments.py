@@ -23,12 +23,14 @@ from gateway.telemetry.events import Event
 class Report:
     """Changes by a destination's report: results that it keeps, and results that it does not.
 
-    `is_known` where its Transaction UID is that of the last request for some result.
+    `is_known` where its Transaction UID is that of the last request for some result; `strange` is how many
+    objects it names that the request did not.
     """
 
     is_known: bool
     kept: Sequence[PendingDelivery] = ()
     lost: Sequence[PendingDelivery] = ()
+    strange: int = 0
 
 
 class Commitments:
@@ -74,10 +76,14 @@ class Commitments:
             waiting = self._outbox.read(session.connection, asked & stored)
             lost = [each for each in waiting if each.sop_instance_uid in failed]
             kept = [each for each in waiting if each.sop_instance_uid in committed and each not in lost]
+            strange = {*committed, *failed} - {each.sop_instance_uid for each in waiting}
+            if strange:  # or done already: a report may come twice
+                strange -= {each.sop_instance_uid for each in self._outbox.read(session.connection, asked)}
             return Report(
                 True,
                 [each for each in kept if _keep(session, each)],
                 [each for each in lost if _lose(session, each, failed[each.sop_instance_uid])],
+                len(strange),
             )
 
 

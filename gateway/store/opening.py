@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from gateway.errors import ConfigurationError, DatabaseAway, GatewayError, NoGatewayYet
 from gateway.files.folders import leave_to_owner
-from gateway.files.mounts import away
 from gateway.settings import S3Store, Settings
 from gateway.store.database import make_database, open_engine
 from gateway.store.database_errors import UNKNOWN_NAME, heals_by_itself
@@ -81,7 +80,7 @@ def look_into_database(settings: Settings) -> tuple[sa.Engine, Ledger]:
         If the database does not answer or belongs to a newer gateway.
     """
     if settings.database == "sqlite" and not settings.directory.database.exists():
-        problem = away(settings.data_dir) or (
+        problem = settings.directory.missing_mount() or (
             "no gateway has run here yet, or its disk is not mounted; "
             "another one's settings are named by --config"
         )

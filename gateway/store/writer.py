@@ -43,8 +43,9 @@ class Writer(sqlite3.Connection):
         sqlite3.OperationalError
             If it is not there, or cannot be opened.
         """
+        path = quote(os.fsencode(Path(database).absolute()))
         try:
-            super().__init__(f"file:{quote(database)}?mode=rw", uri=True, **options)
+            super().__init__(f"file://{path}?mode=rw", uri=True, **options)
         except sqlite3.OperationalError as error:
             if not Path(database).exists():
                 raise sqlite3.OperationalError(f"{database} is not there: is its disk mounted?") from error

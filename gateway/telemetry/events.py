@@ -84,7 +84,7 @@ class Event(StrEnum):
     COMMITMENT_UNMATCHED = (
         "commitment_unmatched",
         WARNING,
-        "a Storage Commitment report belongs to no open request",
+        "a Storage Commitment report belongs to no open request, or is on other objects",
     )
     DELIVERY_HANGS = "delivery_hangs", ERROR, "a delivery takes longer than three timeouts"
     COURIER_DIED = "courier_died", ERROR, "the thread of a destination has ended; another one replaces it"

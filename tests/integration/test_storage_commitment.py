@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,25 @@ def test_a_report_that_nobody_asked_for_is_logged(tmp_path: Path) -> None:
         assert report(assoc, request) == 0x0000
         (event,) = receiver.events("commitment_unmatched")
     assert event["transaction_uid"] == TRANSACTION
+
+
+def test_a_report_on_other_objects_is_logged(ledger: Ledger, stored: PendingDelivery, tmp_path: Path) -> None:
+    """A PACS that gives objects UIDs of its own reports on those; nobody would know why it never commits."""
+    requests: list[Dataset] = []
+    with pacs(then=lambda _, request: requests.append(request)) as destination:
+        ask(destination, stored, ledger)
+    (asked,) = requests
+    changed = deepcopy(asked)
+    changed.ReferencedSOPSequence[0].ReferencedSOPInstanceUID = "1.2.3.4"
+    with receiving(tmp_path) as receiver, calling(receiver.address, True) as assoc:
+        assert report(assoc, changed) == 0x0000
+        assert standing(ledger) == (DeliveryState.STORED, None)
+        (event,) = receiver.events("commitment_unmatched")
+        assert "names 1 objects that the request did not" in event["reason"]
+        for _ in range(2):  # the second one tells nothing new, and is no riddle
+            assert report(assoc, asked) == 0x0000
+        assert len(receiver.events("commitment_unmatched")) == 1
+    assert standing(ledger) == KEPT
 
 
 def test_a_request_that_is_not_taken_is_for_later(ledger: Ledger, stored: PendingDelivery) -> None:

@@ -13,6 +13,7 @@ import pytest
 from pynetdicom.sop_class import SecondaryCaptureImageStorage, Verification
 
 from gateway.configuration.settings_file import load_settings
+from gateway.doctor.advice import ASK_SERVICE
 from gateway.doctor.destinations import destinations
 from gateway.doctor.finding import Finding, Severity
 from gateway.doctor.model import model
@@ -177,6 +178,29 @@ def test_a_fhir_server(tmp_path: Path, metadata: Reply | None, verdict: Severity
     assert server.bodies == []
 
 
+@pytest.mark.parametrize("kind", ["fhir", "stow"])
+def test_advice_on_a_service_that_hangs_up_names_no_ae_title(tmp_path: Path, kind: str) -> None:
+    with accepting([close]) as peer:
+        place = {"name": kind, "kind": kind, "url": f"http://127.0.0.1:{peer.port}"}
+        found = wrong(destinations(settings(tmp_path, destinations=[place])))
+    assert found.advice == ASK_SERVICE
+
+
+def test_a_fhir_server_that_is_busy_has_the_right_url(tmp_path: Path) -> None:
+    with fhir_server(metadata=Reply(503)) as server:
+        ehr = {"name": "ehr", "kind": "fhir", "url": server.url}
+        found = wrong(destinations(settings(tmp_path, destinations=[ehr])))
+    assert "503" in found.told
+    assert found.advice == ASK_SERVICE
+
+
+def test_a_pacs_whose_port_is_that_of_a_web_server(tmp_path: Path) -> None:
+    with accepting([answering(lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n")]) as peer:
+        found = wrong(destinations(settings(tmp_path, destinations=[pacs(peer.port)])))
+    assert "not DICOM" in found.told
+    assert "something else than DICOM answers there" in found.advice
+
+
 def test_a_token_endpoint_that_refuses(tmp_path: Path) -> None:
     with fhir_server(token=Reply(401, b'{"error": "invalid_client"}')) as server:
         ehr = {"name": "ehr", "kind": "fhir", "url": server.url, "token_url": f"{server.url}/token"}
@@ -275,8 +299,14 @@ def test_a_certificate_is_valid_for_so_long(tmp_path: Path, days: int, verdict: 
     assert found.verdict is verdict
 
 
+def test_a_gateway_that_listens_has_a_database(tmp_path: Path) -> None:
+    with listening() as port:
+        found = wrong(database(settings(tmp_path, scp={"port": port})))
+    assert "is its disk mounted?" in found.told
+
+
 def test_disk_and_database(tmp_path: Path) -> None:
-    here = settings(tmp_path)
+    here = settings(tmp_path, scp={"port": free_port()})
     assert "GB free" in next(disk(here)).told  # a slow disk is told besides
     (found,) = database(here)
     assert "made at the first start; if a gateway has run there, its disk is not mounted" in found.told

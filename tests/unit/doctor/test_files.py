@@ -9,6 +9,7 @@ import pytest
 from gateway.configuration.settings_file import check_settings
 from gateway.doctor.files import faulty_files
 from gateway.errors import ConfigurationError
+from gateway.files import mounts
 from tests.support.certificates import Authority
 
 
@@ -50,3 +51,12 @@ def test_a_key_of_another_certificate_is_told(tmp_path: Path, authority: Authori
     assert problems(tmp_path, f"scp: {{tls: {tls % one.key}}}") == []
     (told,) = problems(tmp_path, f"scp: {{tls: {tls % other.key}}}")
     assert told.startswith("scp.tls: certificate, key or ca cannot be used")
+
+
+def test_a_data_directory_whose_disk_is_not_mounted_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fstab").write_text(f"UUID=1 {tmp_path}/srv ext4 nofail 0 2\n")
+    monkeypatch.setattr(mounts, "FSTAB", tmp_path / "fstab")
+    (told,) = problems(tmp_path, f"data_dir: {tmp_path}/srv/gateway")
+    assert told.startswith(f"data_dir: {tmp_path}/srv is not mounted")

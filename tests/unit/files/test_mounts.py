@@ -65,10 +65,32 @@ def test_a_link_leads_to_the_disk(mounted: Path, tmp_path: Path) -> None:
     assert away(tmp_path / "var") is None
 
 
+def test_a_folder_that_is_mounted_at_its_own_path_is_no_disk(mounted: Path) -> None:
+    """systemd mounts each path of `ReadWritePaths` so."""
+    disk = "30 22 8:1 / /srv rw - ext4 /dev/sdb1 rw\n"
+    for line, is_away in (
+        ("31 22 254:1 /srv/share /srv/share rw - ext4 /dev/vda1 rw\n", True),
+        (disk + "31 30 8:1 /share /srv/share rw - ext4 /dev/sdb1 rw\n", False),
+        ("31 22 254:1 /elsewhere /srv/share rw - ext4 /dev/vda1 rw\n", False),
+    ):
+        mounted.write_text(ROOT + line)
+        assert (away(Path("/srv/share/results")) is not None) is is_away
+
+
+@pytest.mark.parametrize("table", ["FSTAB", "MOUNTED"])
 @pytest.mark.usefixtures("mounted")
-def test_without_the_tables_nothing_is_missing() -> None:
-    mounts.FSTAB.unlink()
+def test_without_one_of_the_tables_nothing_is_missing(table: str) -> None:
+    getattr(mounts, table).unlink()
     assert away(Path("/srv/gateway")) is None
+
+
+@pytest.mark.usefixtures("mounted")
+def test_a_database_says_that_the_data_are_here(tmp_path: Path) -> None:
+    mounts.FSTAB.write_text(f"UUID=1 {tmp_path} ext4 noauto 0 2\n")
+    directory = DataDirectory(tmp_path)
+    assert directory.missing_mount() is not None
+    directory.database.touch()
+    assert directory.missing_mount() is None
 
 
 def test_no_data_directory_is_made_below_a_missing_mount(mounted: Path, tmp_path: Path) -> None:

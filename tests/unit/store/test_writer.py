@@ -34,6 +34,17 @@ def test_a_commit_returns_once_all_of_the_log_is_synced(ledger: Ledger, tmp_path
     assert synced == []  # who only reads syncs nothing
 
 
+@pytest.mark.parametrize("name", ["a b", "50%", "a#b", "ü", "a\nb"])
+def test_a_database_lies_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name / "x.sqlite"
+    file.parent.mkdir()
+    make_database(file)
+    for path in (file, f"/{file}"):
+        with open_engine(f"sqlite:///{path}").begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS t (x)")
+    assert file.stat().st_size > 0
+
+
 def test_sqlite_keeps_the_order_of_log_and_database(tmp_path: Path) -> None:
     make_database(tmp_path / "x.sqlite")
     engine = open_engine(f"sqlite:///{tmp_path}/x.sqlite")
