@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gateway.records import GreyImage, Lungs, Prediction, Presence
+from gateway.records import GreyImage, Lungs, ModelIdentity, Prediction, Presence
 from gateway.results.activation_overlay import OUTLINE_COLOUR, colour_scale, map_range, overlay
 from gateway.results.answer import RESEARCH_BANNER, Answer, score_in_words, site_in_words
-from gateway.results.canvas import Box, Canvas, Colour
+from gateway.results.canvas import Box, Canvas, Colour, drawable
 
 WIDTH, HEIGHT = 1280, 880  # every PACS takes it uncompressed, as 3.4 MB
 MARGIN = 20
@@ -148,12 +148,20 @@ def _answer(canvas: Canvas, answer: Answer) -> None:
     canvas.paragraph(below, sentence, MEDIUM, _WHITE)
 
 
+def drawn_site(model: ModelIdentity) -> str:
+    """Return the site by name, or by its profile where the font lacks letters of the name."""
+    words = site_in_words(model)
+    if model.site is None or drawable(words).count("?") == words.count("?"):
+        return words
+    return f"Fitted by profile {model.site.sha256[:12]}, {model.site.made}"
+
+
 def _provenance(canvas: Canvas, answer: Answer, when: datetime) -> None:
     model = answer.model
     lines = (
         f"Weights {model.weights_sha256[:12]}, {model.name} {model.version}",
         f"{when.isoformat(' ', 'seconds')}, CXR Gateway {answer.software_version}",
-        site_in_words(model),
+        drawn_site(model),
     )
     for number, line in enumerate(lines):
         top = _BELOW_LEFT.top + 122 + number * 25

@@ -26,7 +26,7 @@ def without_copies(samples: list[Sample], cache: Path, progress: Progress) -> li
     Raises
     ------
     ConfigurationError
-        A file is not a readable image, or copies are of both classes; the first such file is named.
+        A file is not a readable image, copies are of both classes, or a source consists of copies of others.
     """
     kept = []
     first_copies = _first_copies(load_thumbnails([sample.path for sample in samples], cache, progress))
@@ -39,6 +39,10 @@ def without_copies(samples: list[Sample], cache: Path, progress: Progress) -> li
                 f"{sample.path} ({CLASSES[sample.label]}) is a copy of {first.path} "
                 f"({CLASSES[first.label]}): name the wrong one in left_out of its source"
             )
+    if copied := sorted({sample.source for sample in samples} - {sample.source for sample in kept}):
+        raise ConfigurationError(
+            f"every image of source {copied[0]} is a copy of another source's: take the source away"
+        )
     progress(len(kept), len(samples), "images kept after removing copies")
     return kept
 

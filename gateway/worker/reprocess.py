@@ -120,7 +120,7 @@ def _begin(settings: Settings, ledger: Ledger, image: ImageView, model: ModelIde
 
 def _difference(worker: dict[str, Any], wanted: dict[str, Any]) -> str:
     return ", ".join(
-        f"{name.replace('_', ' ')} {worker.get(name)}, not {wanted.get(name)}"
+        f"{name.replace('_', ' ')} {worker.get(name, 'none')}, not {wanted.get(name, 'none')}"
         for name in wanted | worker
         if name != PROBLEM and worker.get(name) != wanted.get(name)
     )

@@ -93,7 +93,7 @@ def test_a_worker_with_other_settings_is_named_and_nothing_is_begun(site: Site) 
 def test_a_worker_with_a_setting_that_this_command_lacks_is_named(site: Site) -> None:
     uid, present = answered(site)
     Workers(site.ledger).beat("here-1", "life", present | {"pdf": True})
-    with pytest.raises(GatewayError, match="answers with pdf True, not None of this command"):
+    with pytest.raises(GatewayError, match="answers with pdf True, not none of this command"):
         ask(site, uid)
 
 

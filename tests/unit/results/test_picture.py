@@ -12,7 +12,7 @@ from gateway.results.activation_overlay import OUTLINE_COLOUR, colour_scale, map
 from gateway.results.answer import site_in_words
 from gateway.results.canvas import Box, Canvas, drawable, shortened, wrapped
 from gateway.results.colour_map import blended, coloured
-from gateway.results.picture import HEIGHT, WIDTH, picture
+from gateway.results.picture import HEIGHT, WIDTH, drawn_site, picture
 from tests.support.answers import CROPPED, NOON, NORMAL, PNEUMONIA, UNDETERMINED, answer
 
 LEFT_HALF, RIGHT_HALF = np.s_[64:662, : WIDTH // 2], np.s_[64:662, WIDTH // 2 :]
@@ -171,3 +171,15 @@ def test_a_line_says_to_which_site_the_model_is_fitted() -> None:
     assert 840 < rows.min() < rows.max() < HEIGHT - 8
     assert site_in_words(PNEUMONIA.model) == "Not fitted to this site"
     assert site_in_words(fitted.model) == "Fitted to St. Elsewhere, 2026-05-17"
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("Klinikum Söhne?", "Fitted to Klinikum Söhne?, 2026-05-17"),
+        ("東京 Clinic", "Fitted by profile abababababab, 2026-05-17"),
+    ],
+)
+def test_a_site_that_the_font_cannot_write_is_named_by_its_profile(name: str, line: str) -> None:
+    site = FittedSite(name, "2026-05-17", "ab" * 32)
+    assert drawn_site(replace(PNEUMONIA.model, site=site)) == line

@@ -139,6 +139,20 @@ def test_copies_of_both_classes_are_refused(tmp_path: Path) -> None:
         without_copies(samples, tmp_path / "cache", lambda *_: None)
 
 
+def test_a_source_of_copies_is_refused(tmp_path: Path) -> None:
+    samples = []
+    for number in (1, 2):
+        picture = Image.fromarray(pattern(np.random.default_rng(number)))
+        for source in ("a", "copied"):
+            file = tmp_path / f"{source}{number}.png"
+            picture.save(file)
+            samples.append(Sample(file, source, 0, file.stem, "train" if source == "a" else "external"))
+    with pytest.raises(
+        ConfigurationError, match="every image of source copied is a copy of another source's"
+    ):
+        without_copies(samples, tmp_path / "cache", lambda *_: None)
+
+
 def pattern(rng: np.random.Generator) -> NDArray[np.uint8]:
     coarse = Image.fromarray(rng.integers(0, 255, (9, 9), np.uint8))
     return np.asarray(coarse.resize((224, 224), Image.Resampling.BICUBIC))
