@@ -5,7 +5,7 @@ import os
 import signal
 from pathlib import Path
 
-from tests.support.gateway_process import GatewayProcess, wait_for
+from tests.support.gateway_process import GatewayProcess, running, wait_for
 from tests.support.sources import dx, encoded
 
 
@@ -28,7 +28,7 @@ def wrong(gateway: GatewayProcess) -> dict[str, str]:
 
 def test_images_wait_for_a_spool_that_is_not_mounted(gateway: GatewayProcess, tmp_path: Path) -> None:
     (before, first), (after, second) = image(tmp_path), image(tmp_path)
-    os.kill(gateway.role("work"), signal.SIGSTOP)
+    gateway.pause("work")
     assert gateway.send(first)[0].stored
     gateway.kill()
     spool = gateway.data_dir / "spool"
@@ -49,29 +49,28 @@ def test_images_wait_for_a_spool_that_is_not_mounted(gateway: GatewayProcess, tm
     wait_for(lambda: [state(gateway, uid) for uid in (before, after)] == ["delivered"] * 2)
 
 
-def test_a_file_that_is_gone_from_a_mounted_spool_is_told_and_comes_back(
-    gateway: GatewayProcess, tmp_path: Path
-) -> None:
+def test_a_file_that_is_gone_from_a_mounted_spool_is_told_and_comes_back(tmp_path: Path) -> None:
     uid, file = image(tmp_path)
-    os.kill(gateway.role("work"), signal.SIGSTOP)
-    gateway.send(file)
-    kept = Path(gateway.versions(uid)[0]["source"])
-    kept.rename(tmp_path / "away.dcm")
-    os.kill(gateway.role("work"), signal.SIGCONT)
-    wait_for(lambda: gateway.events("file_missing"))
-    waiting = gateway.versions(uid)[0]
-    assert (waiting["state"], waiting["reason"]) == ("received", "file_missing")
-    assert "gateway give-up" in waiting["detail"]
-    assert "wait for files" in wrong(gateway)["files"]
-    (tmp_path / "away.dcm").rename(kept)
-    wait_for(lambda: state(gateway, uid) == "delivered")
-    assert gateway.versions(uid)[0]["reason"] is None
-    assert gateway.command("give-up", uid).returncode == 1  # nothing is missing
+    with running(tmp_path, doubles=["instant", "soon"]) as gateway:
+        gateway.pause("work")
+        gateway.send(file)
+        kept = Path(gateway.versions(uid)[0]["source"])
+        kept.rename(tmp_path / "away.dcm")
+        os.kill(gateway.role("work"), signal.SIGCONT)
+        wait_for(lambda: gateway.events("file_missing"))
+        waiting = gateway.versions(uid)[0]
+        assert (waiting["state"], waiting["reason"]) == ("received", "file_missing")
+        assert "gateway give-up" in waiting["detail"]
+        assert "wait for files" in wrong(gateway)["files"]
+        (tmp_path / "away.dcm").rename(kept)
+        wait_for(lambda: state(gateway, uid) == "delivered")
+        assert gateway.versions(uid)[0]["reason"] is None
+        assert gateway.command("give-up", uid).returncode == 1  # nothing is missing
 
 
 def test_only_a_person_gives_up_a_file_that_is_gone(gateway: GatewayProcess, tmp_path: Path) -> None:
     uid, file = image(tmp_path)
-    os.kill(gateway.role("work"), signal.SIGSTOP)
+    gateway.pause("work")
     gateway.send(file)
     Path(gateway.versions(uid)[0]["source"]).unlink()
     os.kill(gateway.role("work"), signal.SIGCONT)

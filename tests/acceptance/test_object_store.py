@@ -82,7 +82,7 @@ def test_a_gateway_keeps_everything_in_a_bucket(tmp_path: Path) -> None:
             until(gateway, uid, "delivered")
             assert len(list((gateway.data_dir / "outbox").rglob("*.dcm"))) == 2
 
-            os.kill(gateway.role("work"), signal.SIGSTOP)
+            gateway.pause("work")
             later, second = image(tmp_path)
             assert gateway.send(second)[0].stored
             gateway.kill()
@@ -118,7 +118,7 @@ def key_of(server: S3Server, uid: str) -> str:
 
 def test_images_wait_for_a_bucket_and_for_an_object(server: S3Server, tmp_path: Path) -> None:
     with running(tmp_path, doubles=["instant"], store=store_on(server.url)) as gateway:
-        os.kill(gateway.role("work"), signal.SIGSTOP)
+        gateway.pause("work")
         files = dict(image(tmp_path) for _ in range(3))
         away, lost, hopeless = files
         assert all(sent.stored for sent in gateway.send(*files.values()))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, wait_for
+from tests.support.gateway_process import PATIENCE_SECONDS, GatewayProcess, running, thread_states, wait_for
 from tests.support.persistent_sender import Sender
 from tests.support.sources import dx, encoded
 from tests.wire.requestor import Requestor
@@ -44,12 +44,6 @@ def peer_of(gateway: GatewayProcess, receiver: int, source: str = HERE) -> Itera
 
 def local_port(peer: Requestor) -> int:
     return int(peer.socket.getsockname()[1])
-
-
-def thread_states(pid: int) -> set[str]:
-    return {
-        path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")
-    }
 
 
 def connected(pid: int) -> set[int]:

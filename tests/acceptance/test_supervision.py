@@ -23,8 +23,7 @@ def send_one(gateway: GatewayProcess, folder: Path) -> None:
 @pytest.mark.slow
 def test_a_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
     with running(tmp_path, doubles=["instant"]) as gateway:
-        hung = gateway.role("work")
-        os.kill(hung, signal.SIGSTOP)
+        hung = gateway.pause("work")
         send_one(gateway, tmp_path)
         wait_for(lambda: len(gateway.events("delivered")) == 2)
         (event,) = gateway.events("role_hangs")

@@ -48,8 +48,7 @@ def test_two_workers_answer_everything_once(workers: GatewayProcess, tmp_path: P
 
 
 def test_a_worker_that_hangs_holds_up_no_other(workers: GatewayProcess, tmp_path: Path) -> None:
-    hung = workers.role("work")
-    os.kill(hung, signal.SIGSTOP)
+    hung = workers.pause("work")
     uids = send(workers, tmp_path, 1)
     wait_for(lambda: delivered(workers, uids) == 1)
     with suppress(ProcessLookupError):  # on a loaded machine it was replaced meanwhile
@@ -59,7 +58,7 @@ def test_a_worker_that_hangs_holds_up_no_other(workers: GatewayProcess, tmp_path
 
 
 def test_a_file_that_cannot_be_read_holds_up_no_other(gateway: GatewayProcess, tmp_path: Path) -> None:
-    os.kill(gateway.role("work"), signal.SIGSTOP)
+    gateway.pause("work")
     uids = send(gateway, tmp_path, 8)
     source = Path(gateway.versions(uids[0])[0]["source"])
     content = source.read_bytes()

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 import yaml
 
 from gateway.configuration.settings_file import load_settings
+from gateway.files.lock import open_lock, try_lock
 from gateway.requestor.send import Sent, send_files
 from gateway.requestor.storage_scu import DicomNode
 from gateway.store.database import open_engine
@@ -133,6 +134,24 @@ class GatewayProcess:
         """Return the process IDs of all roles of that name."""
         return [pid for pid in self.children() if name in _command_of(pid)]
 
+    def pause(self, role: str) -> int:
+        """Stop the process of a role (SIGSTOP), but not amid its turn to write; return its process ID."""
+        pid, turn = self.role(role), open_lock(self.data_dir / "gateway.sqlite-turn")
+
+        def is_paused() -> bool:
+            os.kill(pid, signal.SIGSTOP)
+            wait_for(lambda: thread_states(pid) == {"T"})
+            if try_lock(turn):
+                return True
+            os.kill(pid, signal.SIGCONT)
+            return False
+
+        try:
+            wait_for(is_paused)
+        finally:
+            os.close(turn)
+        return pid
+
     def send(self, *files: Path, calling_ae_title: str = "TESTS") -> list[Sent]:
         """Send files by C-STORE over one association."""
         return list(send_files(files, replace(self.node, calling_ae_title=calling_ae_title)))
@@ -221,6 +240,13 @@ def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) ->
         assert time.monotonic() < deadline, f"waited {seconds:g} s in vain"
         time.sleep(0.05)
     return value
+
+
+def thread_states(pid: int) -> set[str]:
+    """Return the states of a process's threads: `T` of those that are stopped."""
+    return {
+        path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")
+    }
 
 
 def _command_of(pid: int) -> list[str]:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from gateway.errors import Retry
 from gateway.records import Reason, State
+from gateway.store import writer
 from gateway.store.answers import twins
 from gateway.store.clock import now
 from gateway.store.database import open_engine
@@ -94,7 +95,10 @@ def test_the_same_picture_under_the_same_uid_is_a_twin(ledger: Ledger, tmp_path:
     assert ledger.queued() == 0
 
 
-def test_a_locked_database_is_for_later(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_locked_database_is_for_later(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "LOCK_WAIT_MS", 1)
     impatient = open_engine(f"sqlite:///{tmp_path}/gateway.sqlite")
     sa.event.listen(impatient, "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout=1"))
     with ledger.transaction() as connection:

@@ -13,6 +13,7 @@ import pytest
 
 from gateway.errors import Missing, Retry
 from gateway.settings import Settings
+from gateway.store import bucket
 from gateway.store.ledger import Ledger
 from gateway.store.objects import Objects
 from gateway.store.orphans import sweep
@@ -245,6 +246,7 @@ def test_a_list_of_objects_without_an_end_is_given_up(
     received: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     received.publish(finished(received))
+    monkeypatch.setattr(bucket, "_PAGE", 2)  # of 1000 objects, each a request to this server
     monkeypatch.setattr(s3_server_module, "ENDS", "<IsTruncated>true</IsTruncated>"
                         "<NextContinuationToken>again</NextContinuationToken>")  # fmt: skip
     with pytest.raises(Retry, match="repeats itself"):
