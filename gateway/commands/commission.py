@@ -13,7 +13,7 @@ from gateway.commands.console import out, staged, warn
 from gateway.commands.opening import open_ledger, open_settings
 from gateway.commands.options import Config
 from gateway.errors import GatewayError
-from gateway.files.atomic import ALL_READ, create_once
+from gateway.files.atomic import create_for_all
 from gateway.files.folders import existing
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def write_report(made: Commissioned, sha256: str, model: Path | None, file: Path
     card, _ = read_model(SHIPPED if model is None else model)
     page = report_page(made.card, sha256, card, made.evidence)
     try:
-        create_once(file, [page.encode()], mode=ALL_READ)
+        create_for_all(file, page.encode())
     except OSError as error:
         raise GatewayError(f"the profile is made, and its page is not: {file}: {error.strerror}") from None
 

@@ -46,7 +46,7 @@ from gateway.commissioning.fitting import Fitting
 from gateway.commissioning.given import Given
 from gateway.commissioning.signs import check_apart, check_far_out, check_order
 from gateway.errors import GatewayError
-from gateway.files.atomic import ALL_READ, create_once
+from gateway.files.atomic import create_for_all
 from gateway.files.folders import leave_to_owner, make_folder, sync_folder
 from gateway.imaging.eligibility import EligibilityRules
 from gateway.model.abstention import reason_to_abstain
@@ -148,8 +148,8 @@ class Commissioned(NamedTuple):
             make_folder(folder.parent)
             draft.mkdir()
             leave_to_owner(draft)
-            create_once(draft / STATISTICS_NAME, [self.statistics], mode=ALL_READ)
-            create_once(draft / PROFILE_NAME, [content], mode=ALL_READ)
+            create_for_all(draft / STATISTICS_NAME, self.statistics)
+            create_for_all(draft / PROFILE_NAME, content)
             if folder.exists():  # an empty one would be replaced
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             draft.rename(folder)

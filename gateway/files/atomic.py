@@ -67,6 +67,25 @@ def create_once(
     draft.finish(path)
 
 
+def create_for_all(path: Path, content: bytes) -> None:
+    """Make a file that everybody may read, also where there are no hard links, as on removable disks.
+
+    Raises
+    ------
+    OSError
+        If the file exists, or the disk does not take it; no half file is left behind then.
+    """
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, ALL_READ), "wb") as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            path.unlink()
+            raise
+    leave_to_owner(path)
+
+
 def begin_copy(source: Path, path: Path) -> BinaryIO:
     """Write a copy of a file; return it open, so that the caller syncs it, and later its name.
 

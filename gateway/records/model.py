@@ -125,10 +125,11 @@ class ModelIdentity:
     def for_scanner(self, scanner: str) -> ModelIdentity:
         """Return the identity with the scanner's own threshold, where the site's profile has one.
 
-        Capitals make no other scanner.
+        Capitals make no other scanner, unless an earlier profile has a threshold for each spelling.
         """
-        own = {name.casefold(): value for name, value in self.site.thresholds} if self.site else {}
-        return replace(self, threshold=own.get(scanner.casefold(), self.threshold))
+        thresholds = self.site.thresholds if self.site else ()
+        own = {name.casefold(): value for name, value in thresholds} | dict(thresholds)
+        return replace(self, threshold=own.get(scanner, own.get(scanner.casefold(), self.threshold)))
 
 
 def in_sentence(meaning: str) -> str:

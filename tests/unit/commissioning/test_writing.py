@@ -27,7 +27,7 @@ def test_a_full_disk_leaves_no_half_profile(tmp_path: Path, monkeypatch: pytest.
         file.write_bytes(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(module, "create_once", full)
+    monkeypatch.setattr(module, "create_for_all", full)
     with pytest.raises(GatewayError, match="No space left on device; state another folder by --out"):
         MADE.write(tmp_path / "profile")
     assert not list(tmp_path.iterdir())
@@ -41,7 +41,7 @@ def test_the_folder_has_its_name_once_the_profile_is_whole(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "create_once", kill)
+        patched.setattr(module, "create_for_all", kill)
         with pytest.raises(KeyboardInterrupt):
             MADE.write(tmp_path / "profile")
     assert not (tmp_path / "profile").exists()

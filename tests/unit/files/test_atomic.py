@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.files.atomic import OWNER_READS, begin_copy, create_once, replace_file
+from gateway.files.atomic import OWNER_READS, begin_copy, create_for_all, create_once, replace_file
 from gateway.files.lock import open_lock, try_lock
 
 
@@ -51,6 +51,22 @@ def test_what_cannot_be_read_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="Input/output"):
         create_once(tmp_path / "key", broken())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_for_all_needs_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    file = tmp_path / "report.html"
+    create_for_all(file, b"a page")
+    assert file.read_bytes() == b"a page"
+    with pytest.raises(FileExistsError):
+        create_for_all(file, b"another")
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(PermissionError):
+        create_for_all(tmp_path / "other.html", b"a page")
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_lock_has_one_holder_until_it_is_closed(tmp_path: Path) -> None:

@@ -148,6 +148,12 @@ def test_a_scanner_with_a_threshold_of_its_own_is_answered_by_it() -> None:
     assert MODEL.for_scanner("Acme X1") == MODEL
 
 
+def test_an_earlier_profile_keeps_a_threshold_for_each_spelling() -> None:
+    site = replace(SITE_A, thresholds=(("ACME X1", 0.1), ("Acme X1", 0.2)))
+    model = replace(MODEL, site=site)
+    assert [model.for_scanner(name).threshold for name in ("ACME X1", "Acme X1")] == [0.1, 0.2]
+
+
 def test_the_network_computes_with_the_sites_statistics(
     tmp_path: Path, state: State, images: np.ndarray
 ) -> None:
