@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -51,13 +51,19 @@ def _nominal_delay(attempts: int, rules: Delivery) -> float:
     return min(rules.longest_retry_seconds, rules.first_retry_seconds * 2.0 ** min(attempts - 1, 30))
 
 
-def least_attempts(rules: Delivery) -> int:
+def least_attempts(rules: Delivery, delay: Callable[[int], float] | None = None) -> int:
     """Return how many attempts must have failed besides, where an object is given up for its age.
 
     The age alone may be a clock's error, or time for which the gateway was off.
+
+    Parameters
+    ----------
+    delay
+        Returns the seconds after so many attempts, where they are not those of `delay_seconds`.
     """
+    delay = delay or partial(_nominal_delay, rules=rules)
     within, attempts = 1800 * rules.give_up_after_hours, 1  # half of the time, in seconds
-    while attempts < ATTEMPTS_AT_LEAST and (within := within - _nominal_delay(attempts, rules)) > 0:
+    while attempts < ATTEMPTS_AT_LEAST and (within := within - delay(attempts)) > 0:
         attempts += 1
     return attempts
 
@@ -205,7 +211,8 @@ class Attempt:
     # --- asking
 
     def _ask(self, stored: Sequence[PendingDelivery]) -> None:
-        young = [delivery for delivery in stored if not self._is_too_old(delivery, delivery.asked)]
+        least = least_attempts(self._rules, self._report_seconds)
+        young = [each for each in stored if each.asked < least or self._seconds_left(each) > 0]
         for delivery in stored:
             if delivery not in young:
                 hours = self._rules.give_up_after_hours
@@ -226,15 +233,15 @@ class Attempt:
         destination = self._destination
         transaction_uid = str(generate_uid(prefix=None))
         for delivery in stored:
-            backoff = delay_seconds(delivery.attempts, self._rules)
-            again_in = max(self._report_seconds(delivery.asked), backoff)
-            self._commitments.record_asked(delivery, transaction_uid, again_in)
+            wait, left = self._report_seconds(delivery.asked + 1), self._seconds_left(delivery)
+            self._commitments.record_asked(delivery, transaction_uid, min(wait, left) if left > 0 else wait)
         destination.commit(stored, transaction_uid, self._commitments, self._stopping)
+        self._commitments.record_taken(transaction_uid)
 
-    def _report_seconds(self, asked: int) -> float:
+    def _report_seconds(self, requests: int) -> float:
         """Return how long a report may take, doubled with each request: only one on the last counts."""
         first = self._destination.commitment_timeout_seconds
-        return max(first, min(LONGEST_REPORT_SECONDS, first * 2.0 ** min(asked, 30)))
+        return max(first, min(LONGEST_REPORT_SECONDS, first * 2.0 ** min(requests - 1, 30)))
 
     # --- recording
 
@@ -336,9 +343,11 @@ class Attempt:
                 self._give_up(delivery, error)
 
     def _is_too_old(self, delivery: PendingDelivery, attempts: int) -> bool:
-        age = now() - delivery.begun_at
-        is_old = age > timedelta(hours=self._rules.give_up_after_hours)
-        return is_old and attempts >= least_attempts(self._rules)
+        return self._seconds_left(delivery) < 0 and attempts >= least_attempts(self._rules)
+
+    def _seconds_left(self, delivery: PendingDelivery) -> float:
+        limit = timedelta(hours=self._rules.give_up_after_hours)
+        return (delivery.begun_at + limit - now()).total_seconds()
 
     def _give_up(self, delivery: PendingDelivery, error: str) -> None:
         was_sent = delivery.state is not DeliveryState.PENDING  # only its commitment is missing

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
-from gateway.deliver.attempt import Attempt
+from gateway.deliver.attempt import Attempt, delay_seconds
 from gateway.deliver.courier import Courier
 from gateway.deliver.couriers import Couriers
 from gateway.deliver.destinations import KINDS, Kinds, Unconfigured, open_destinations
@@ -21,7 +22,8 @@ def couriers_of(
     settings: Settings, ledger: Ledger, worker_id: str, stores: Stores, kinds: Kinds = KINDS
 ) -> Couriers:
     """Return couriers that take deliveries in hand under `worker_id`; none is started."""
-    outbox, commitments = Outbox(ledger), Commitments(ledger)
+    outbox = Outbox(ledger)
+    commitments = Commitments(ledger, partial(delay_seconds, rules=settings.delivery))
     destinations = open_destinations(settings, kinds)
 
     def courier(name: str) -> Courier:

@@ -9,6 +9,7 @@ from time import sleep
 
 import sqlalchemy as sa
 
+from gateway.deliver.attempt import delay_seconds
 from gateway.deliver.commitment_report import answer_report
 from gateway.errors import Retry
 from gateway.files.answering import Answering
@@ -34,7 +35,7 @@ from gateway.receive.refusals import (
     log_refusal,
 )
 from gateway.receive.storage_scp import StorageSCP
-from gateway.settings import SCP, Settings
+from gateway.settings import SCP, Delivery, Settings
 from gateway.store.commitments import Commitments
 from gateway.store.ledger import Ledger
 from gateway.store.objects import Objects
@@ -85,7 +86,7 @@ def build(settings: Settings, _: sa.Engine, ledger: Ledger, *, share: Share) -> 
     store = open_role_stores(settings, ledger).received
     all_hosts = places_of_all_hosts(settings, ledger, share)
     data_dir = Answering(settings.directory.root)
-    scp = storage_scp(settings.scp, store, ledger, share, all_hosts, data_dir)
+    scp = storage_scp(settings.scp, store, ledger, share, all_hosts, data_dir, settings.delivery)
     recorder = RefusalRecorder(Refusals(ledger))
     health = _health_port(settings.scp, store, ledger, data_dir, share)
     return Receiver(settings, scp, recorder, health, all_hosts)
@@ -125,9 +126,11 @@ def storage_scp(
     share: Share = ALONE,
     all_hosts: PlacesOfAllHosts | None = None,
     data_dir: Answering | None = None,
+    retries: Delivery | None = None,
 ) -> StorageSCP:
     """Build the listener over a store and a ledger that are ready to be used."""
     capacity = Capacity(settings, store, ledger, data_dir)
+    commitments = Commitments(ledger, partial(delay_seconds, rules=retries or Delivery()))
     disk_waits = DiskWaits(Answering(store.root), *filter(None, [data_dir]))
     refusals = RefusalReporter(
         Repeats(log_refusal, LINES_PER_ADDRESS), Repeats(audit_refusal, AUDITED_PER_ADDRESS)
@@ -140,7 +143,7 @@ def storage_scp(
         listen=partial(share.listen, settings),
         admission=Admission(settings, capacity, connections, places, hosts, refusals),
         c_store=CStore(Intake(capacity, store, ledger), disk_waits),
-        answer_report=partial(answer_report, commitments=Commitments(ledger)),
+        answer_report=partial(answer_report, commitments=commitments),
         connections=connections,
         hosts=hosts,
         in_flight=InFlight(),

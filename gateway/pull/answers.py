@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import suppress
+from datetime import date
 
 from gateway.dicom.uid import is_uid
 from gateway.peer_text import clean
@@ -35,7 +37,7 @@ def study_in(told: Told, query: Query) -> FoundStudy | None:
     }
     if not uid or not all(_equals(told, keyword, value) for keyword, value in stated.items()):
         return None
-    day = _digits(next(iter(told("StudyDate")), ""), {8})
+    day = _day(next(iter(told("StudyDate")), ""))
     if query.period and day and not compact(query.period.first) <= day <= compact(query.period.last):
         return None
     if not _is_in_time(told, query):
@@ -69,8 +71,17 @@ def _is_in_time(told: Told, query: Query) -> bool:
     return not asked or not stated or first[: len(stated)] <= stated <= last
 
 
+def _day(stated: str) -> str:
+    """Return a date as a DA, also of 2026-11-03; empty where it cannot be read, as 03.11.2026."""
+    digits = _digits(stated, {8})
+    with suppress(ValueError):
+        date.fromisoformat(digits)
+        return digits
+    return ""
+
+
 def _digits(stated: str, lengths: Set[int]) -> str:
-    """Return a date or a time as digits, also of 2026-11-03; empty where it cannot be read."""
+    """Return the digits of a date or a time; empty where it cannot be read."""
     digits = re.sub("[-.:]", "", stated)[: max(lengths)]
     return digits if digits.isascii() and digits.isdecimal() and len(digits) in lengths else ""
 

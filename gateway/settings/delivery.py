@@ -38,8 +38,8 @@ class Delivery(Section):
     longest_retry_seconds: float = Field(3600, gt=0)
     """Longest wait between two retries, in seconds."""
     give_up_after_hours: float = Field(72, gt=0, le=87_600)
-    """Hours after which a delivery is given up, after ten attempts at least; the image then fails as
-    not_delivered."""
+    """Hours after which a delivery is given up, after ten attempts at least, or as many as half of the time
+    has room for; the image then fails as not_delivered."""
     rejection_notes: bool = False
     """Where a rejection note withdraws an image, reject its SR and SC, too, at the destinations that have
     them, by a Key Object Selection of the same title."""

@@ -44,8 +44,9 @@ class DicomDestination(Section):
     """Ask for storage commitment: an image is delivered when the PACS has committed its results. The PACS may
     call back."""
     commitment_timeout_seconds: float = Field(300, gt=0)
-    """Seconds without a commitment report after which the PACS is asked again; doubled with each request, up
-    to a day, as some archives commit at night."""
+    """Seconds without a commitment report after which the PACS is asked again; doubled with each request that
+    it takes, up to a day, as some archives commit at night. The last wait ends with
+    delivery.give_up_after_hours."""
 
 
 class StowDestination(WebServer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -34,10 +34,17 @@ class Report:
 
 
 class Commitments:
-    """The ledger's Storage Commitment requests. Methods raise `Retry` when the database is away."""
+    """The ledger's Storage Commitment requests. Methods raise `Retry` when the database is away.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Parameters
+    ----------
+    delay
+        Returns the seconds before what was sent so many times, and is not kept, is sent again.
+    """
+
+    def __init__(self, ledger: Ledger, delay: Callable[[int], float]) -> None:
         self._ledger = ledger
+        self._delay = delay
         self._outbox = Outbox(ledger)
 
     def record_asked(self, delivery: PendingDelivery, transaction_uid: str, again_in_seconds: float) -> None:
@@ -45,18 +52,23 @@ class Commitments:
         this = (deliveries.c.id == delivery.id) & (deliveries.c.state == DeliveryState.STORED)
         not_before = now() + timedelta(seconds=again_in_seconds)
         values: dict[str, Any] = {"transaction_uid": transaction_uid, "not_before": not_before}
-        values["asked"] = deliveries.c.asked + 1
         if delivery.asked:
             values["last_error"] = f"asked {_times(delivery.asked)} to commit it, no report"
         with self._ledger.transaction() as connection:
             connection.execute(sa.update(deliveries).where(this, deliveries.c.open).values(values))
+
+    def record_taken(self, transaction_uid: str) -> None:
+        """The destination has taken the request; one that did not go counts for nothing."""
+        these = deliveries.c.transaction_uid == transaction_uid
+        with self._ledger.transaction() as connection:
+            connection.execute(sa.update(deliveries).where(these).values(asked=deliveries.c.asked + 1))
 
     def record_report(
         self, transaction_uid: str, committed: Collection[str], failed: Mapping[str, str]
     ) -> Report:
         """Record a destination's answer.
 
-        What it does not keep is sent again, not before it would have been asked again.
+        What it does not keep is sent again after the delay.
 
         Parameters
         ----------
@@ -82,9 +94,17 @@ class Commitments:
             return Report(
                 True,
                 [each for each in kept if _keep(session, each)],
-                [each for each in lost if _lose(session, each, failed[each.sop_instance_uid])],
+                [each for each in lost if self._lose(session, each, failed[each.sop_instance_uid])],
                 len(strange),
             )
+
+    def _lose(self, session: Session, delivery: PendingDelivery, reason: str) -> bool:
+        not_before = now() + timedelta(seconds=self._delay(delivery.attempts))
+        values = {"last_error": f"not committed: {reason}", "not_before": not_before}
+        if not change(session.connection, delivery.id, delivery.state, DeliveryState.PENDING, values):
+            return False
+        session.tell(Event.COMMITMENT_FAILED, delivery.image, **what(delivery), error=reason)
+        return True
 
 
 def _keep(session: Session, delivery: PendingDelivery) -> bool:
@@ -94,14 +114,6 @@ def _keep(session: Session, delivery: PendingDelivery) -> bool:
         return False
     session.tell(Event.COMMITTED, delivery.image, **what(delivery))
     update_state(session.connection, delivery.instance_id, now())
-    return True
-
-
-def _lose(session: Session, delivery: PendingDelivery, reason: str) -> bool:
-    values = {"last_error": f"not committed: {reason}"}
-    if not change(session.connection, delivery.id, delivery.state, DeliveryState.PENDING, values):
-        return False
-    session.tell(Event.COMMITMENT_FAILED, delivery.image, **what(delivery), error=reason)
     return True
 
 

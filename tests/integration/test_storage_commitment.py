@@ -54,7 +54,7 @@ def stored(ledger: Ledger, tmp_path: Path) -> PendingDelivery:
     outbox = Outbox(ledger)
     outbox.record_stored(*outbox.claim("pacs", "worker", 1), to_be_committed=True)
     (stored,) = outbox.claim("pacs", "worker", 1)
-    Commitments(ledger).record_asked(stored, TRANSACTION, 3600)
+    Commitments(ledger, lambda _: 5.0).record_asked(stored, TRANSACTION, 3600)
     return stored
 
 
@@ -93,7 +93,7 @@ def pacs(
 
 
 def ask(destination: DicomDestination, stored: PendingDelivery, ledger: Ledger) -> None:
-    StorageSCU(destination, "CXR_GATEWAY").commit([stored], TRANSACTION, Commitments(ledger))
+    StorageSCU(destination, "CXR_GATEWAY").commit([stored], TRANSACTION, Commitments(ledger, lambda _: 5.0))
 
 
 def report(assoc: Association, request: Dataset, failure_reason: int | None = None) -> int:

@@ -54,6 +54,9 @@ def test_who_signs_in_again_comes_back_to_search_and_ticks(guarded: Browser) -> 
         (ticked, PAGE, "Location", ticked),
         ("/?description=ches%26t%20x", PAGE, "Location", "/?description=ches%26t%20x"),
         ("/rows", fragment, "HX-Redirect", "/?state=failed&days=7"),
+        ("/a%20b", PAGE, "Location", "/a%20b"),
+        ("/rows", fragment | {"HX-Current-URL": f"{guarded.url}/a%20b"}, "HX-Redirect", "/a%20b"),
+        ("/rows", fragment | {"HX-Current-URL": "http://[x"}, "HX-Redirect", "/"),
         ("/rows", {"HX-Request": "true"}, "HX-Redirect", "/"),
         ("/rows", {"HX-Request": "true", "HX-Current-URL": "https://evil//evil/x"}, "HX-Redirect", "/"),
     ):

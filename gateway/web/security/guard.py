@@ -6,9 +6,10 @@ The web application installs it. No page, file or API call is reached without it
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from http import HTTPStatus
 from time import monotonic
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import HTTPException
@@ -83,8 +84,8 @@ class Guard:
                 HTTPStatus.TOO_MANY_REQUESTS, "too many wrong passwords or tokens: wait a minute", wait
             )
         if request.headers.get("hx-request"):
-            page = urlsplit(request.headers.get("hx-current-url", ""))
-            headers = {"HX-Redirect": _sign_in(page.path or "/", page.query)}
+            path, query = _path_and_query(request.headers.get("hx-current-url", ""))
+            headers = {"HX-Redirect": _sign_in(path, query)}
             return Response(status_code=HTTPStatus.UNAUTHORIZED, headers=headers)
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             query = request.scope["query_string"].decode("latin-1")
@@ -93,6 +94,14 @@ class Guard:
         return problem(
             HTTPStatus.UNAUTHORIZED, "authentication required: send the token or sign in", challenge
         )
+
+
+def _path_and_query(url: str) -> tuple[str, str]:
+    """Return the path, decoded, and the query of an address; the first page's where it is no address."""
+    with suppress(ValueError):
+        page = urlsplit(url)
+        return unquote(page.path) or "/", page.query
+    return "/", ""
 
 
 def _sign_in(path: str, query: str) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,10 @@ def outbox(ledger: Ledger, tmp_path: Path) -> Outbox:
     return outbox
 
 
+def asking(ledger: Ledger) -> Commitments:
+    return Commitments(ledger, lambda _: 5.0)
+
+
 def attempt(ledger: Ledger, outbox: Outbox, port: int | None, **rules: Any) -> None:
     """Deliver what is due, to a PACS or to a destination that is no longer configured."""
     pacs = {"name": "pacs", "kind": "dicom", "ae_title": "PACS", "host": "127.0.0.1", "port": port}
@@ -62,9 +67,7 @@ def attempt(ledger: Ledger, outbox: Outbox, port: int | None, **rules: Any) -> N
     claimed = outbox.claim("pacs", "worker", 100)
     destination = open_destinations(settings).get("pacs") or Unconfigured("pacs")
     stores = folders_in(ledger._kept)
-    Attempt(destination, settings.delivery, outbox, Commitments(ledger), stores, threading.Event()).run(
-        claimed
-    )
+    Attempt(destination, settings.delivery, outbox, asking(ledger), stores, threading.Event()).run(claimed)
     outbox.release("worker")
 
 
@@ -109,7 +112,7 @@ class Busy(Unconfigured):
 def test_a_destination_says_for_how_long_it_is_left_alone(ledger: Ledger, outbox: Outbox) -> None:
     claimed = outbox.claim("pacs", "worker", 100)
     stores = folders_in(ledger._kept)
-    Attempt(Busy("pacs"), RULES, outbox, Commitments(ledger), stores, threading.Event()).run(claimed)
+    Attempt(Busy("pacs"), RULES, outbox, asking(ledger), stores, threading.Event()).run(claimed)
     outbox.release("worker")
     assert deliveries(ledger) == [("stored", 1), ("pending", 1), ("pending", 1)]
     wait = outbox.next_due()["pacs"] - now()
@@ -138,7 +141,7 @@ def test_a_result_at_which_a_destination_says_that_it_is_away_lets_the_others_pa
         wait_for(lambda: outbox.has_due("pacs"))
         claimed = outbox.claim("pacs", "worker", 100)
         Attempt(
-            Stumbling("pacs"), rules, outbox, Commitments(ledger), stores, threading.Event()
+            Stumbling("pacs"), rules, outbox, asking(ledger), stores, threading.Event()
         ).run(claimed)  # fmt: skip
         outbox.release("worker")
     assert deliveries(ledger) == [("pending", 1), ("stored", 2), ("stored", 2)]
@@ -158,7 +161,7 @@ class Silent(Unconfigured):
 def test_a_result_without_an_answer_goes_behind_those_that_were_left(ledger: Ledger, outbox: Outbox) -> None:
     rules, stores = Delivery(first_retry_seconds=0.001, longest_retry_seconds=0.001), folders_in(ledger._kept)
     claimed = outbox.claim("pacs", "worker", 100)
-    Attempt(Silent("pacs"), rules, outbox, Commitments(ledger), stores, threading.Event()).run(claimed)
+    Attempt(Silent("pacs"), rules, outbox, asking(ledger), stores, threading.Event()).run(claimed)
     outbox.release("worker")
     wait_for(lambda: outbox.has_due("pacs"))
     assert outbox.claim("pacs", "worker", 1)[0].id == claimed[1].id
@@ -185,7 +188,7 @@ class Quick(Unconfigured):
 def deliver_quickly(ledger: Ledger, outbox: Outbox, taken: Callable[[int], None], *, again: bool) -> None:
     destination, stores = Quick(takes_again=again, taken=taken), folders_in(ledger._kept)
     claimed = outbox.claim("pacs", "worker", 100)
-    Attempt(destination, RULES, outbox, Commitments(ledger), stores, threading.Event()).run(claimed)
+    Attempt(destination, RULES, outbox, asking(ledger), stores, threading.Event()).run(claimed)
 
 
 @pytest.mark.parametrize(("again", "recorded"), [(True, [0, 0, 0]), (False, [0, 1, 2])])
@@ -248,7 +251,12 @@ def test_a_report_may_take_longer_with_each_request(ledger: Ledger, outbox: Outb
     for _ in range(11):
         claimed = outbox.claim("pacs", "worker", 100)
         silent = Attempt(
-            Unreporting("pacs"), Delivery(), outbox, Commitments(ledger), stores, threading.Event()
+            Unreporting("pacs"),
+            Delivery(),
+            outbox,
+            asking(ledger),
+            stores,
+            threading.Event(),
         )
         silent.run(claimed)
         outbox.release("worker")
@@ -270,9 +278,33 @@ def test_a_request_that_did_not_go_is_repeated_soon(ledger: Ledger, outbox: Outb
 
     stores = folders_in(ledger._kept)
     claimed = outbox.claim("pacs", "worker", 100)
-    Attempt(Away("pacs"), Delivery(), outbox, Commitments(ledger), stores, threading.Event()).run(claimed)
+    Attempt(Away("pacs"), Delivery(), outbox, asking(ledger), stores, threading.Event()).run(claimed)
     outbox.release("worker")
     assert (outbox.next_due()["pacs"] - now()).total_seconds() < 10
+    with ledger.look() as connection:  # and the next report may not take longer for it
+        assert set(connection.scalars(sa.select(tables.deliveries.c.asked))) == {9}
+
+
+@pytest.mark.parametrize("timeout", [300.0, 3600.0, 1e6])
+def test_without_a_report_a_result_is_given_up_in_time(
+    ledger: Ledger, outbox: Outbox, timeout: float
+) -> None:
+    class Slow(Unreporting):
+        commitment_timeout_seconds = timeout
+
+    outbox.record_stored(*outbox.claim("pacs", "worker", 100), to_be_committed=True)
+    stores, begun = folders_in(ledger._kept), now()
+    passed = 0.0
+    while claimed := outbox.claim("pacs", "worker", 100):
+        Attempt(Slow("pacs"), Delivery(), outbox, asking(ledger), stores, threading.Event()).run(claimed)
+        outbox.release("worker")
+        if due := outbox.next_due():  # the time until then passes
+            passed += (wait := (due["pacs"] - now()).total_seconds())
+            begun -= timedelta(seconds=wait)
+            with ledger.transaction() as connection:
+                connection.execute(sa.update(tables.deliveries).values(not_before=now(), begun_at=begun))
+    assert {state for state, _ in deliveries(ledger)} == {"dead"}
+    assert passed / 3600 == pytest.approx(72, abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ def found(day: str, moment: str = "") -> str | None:
         ("", ""),
         ("2026", ""),
         ("03 Nov 2026", ""),
+        ("03.11.2026", ""),
+        ("03-11-2026", ""),
+        ("31.12.1999", ""),
     ],
 )
 def test_a_date_that_cannot_be_read_contradicts_nothing(day: str, expected: str | None) -> None:

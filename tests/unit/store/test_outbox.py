@@ -116,8 +116,9 @@ def commitments(ledger: Ledger, outbox: Outbox) -> Commitments:
     """The result is everywhere, and `pacs` has been asked to keep it."""
     outbox.record_stored(take(outbox, "outbox"))
     outbox.record_stored(take(outbox, "pacs"), to_be_committed=True)
-    commitments = Commitments(ledger)
+    commitments = Commitments(ledger, lambda _: 5.0)
     commitments.record_asked(take(outbox, "pacs"), "2.25.9", 3600)
+    commitments.record_taken("2.25.9")
     outbox.release("worker")
     return commitments
 
@@ -140,6 +141,7 @@ def test_what_the_destination_does_not_keep_is_sent_again_but_not_at_once(
     assert delivery(ledger).state == DeliveryState.PENDING
     assert delivery(ledger).last_error == "not committed: resource limitation"
     assert not outbox.has_due("pacs")
+    assert (outbox.next_due()["pacs"] - now()).total_seconds() <= 5  # not as late as a missing report
     assert state(ledger) == (State.INFERRED, None)
 
 
@@ -150,6 +152,7 @@ def test_without_an_answer_the_destination_is_asked_again(
     for times in ("once", "2 times"):
         (asked,) = outbox.overdue("pacs", now())
         commitments.record_asked(asked, f"2.25.10.{asked.asked}", 0)
+        commitments.record_taken(f"2.25.10.{asked.asked}")
         assert delivery(ledger).last_error == f"asked {times} to commit it, no report"
     assert take(outbox, "pacs").state is DeliveryState.STORED
     assert commitments.record_report("2.25.9", {"2.25.1"}, {}) == Report(is_known=False)

@@ -86,9 +86,10 @@ def deliver(ledger: Ledger, _: Path) -> None:
 
 
 def commit(ledger: Ledger, _: Path) -> None:
-    outbox, commitments = Outbox(ledger), Commitments(ledger)
+    outbox, commitments = Outbox(ledger), Commitments(ledger, lambda _: 5.0)
     (delivery,) = outbox.claim(PACS, "worker", 1)
     commitments.record_asked(delivery, "1.2.3", 10)
+    commitments.record_taken("1.2.3")
     commitments.record_report("1.2.3", ["2.25.2"], {})
 
 
