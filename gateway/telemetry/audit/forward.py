@@ -1,7 +1,7 @@
 """Forwards the audit trail's files to a syslog collector (PS3.15 A.6).
 
 The trail starts one forwarder per process. Entries that the collector could not take stay in the files and
-are sent once it is back: at least once, in order.
+are sent once it is back: at least once, those of a file in order.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.errors import Retry
@@ -26,11 +26,10 @@ POLL_SECONDS = 0.5
 LONGEST_DELAY = 60.0
 BYTES_AT_ONCE = 256 * 1024
 STOP_SECONDS = 5.0
-DAY_SETTLES_SECONDS = 60.0  # so long after midnight a process may still write to yesterday's file
 
 
 class Forwarder:
-    """A thread that sends the lines of the files in order, and keeps its position in a file.
+    """A thread that sends the lines of the files in order, and keeps in a file how far each is sent.
 
     One process of all that share the folder does it: the one that holds the lock. After a crash, or where an
     acknowledgement is missing, messages are sent again: at least once, never less.
@@ -55,9 +54,9 @@ class Forwarder:
         self._stopping.set()
         self._thread.join(STOP_SECONDS)
 
-    def file_to_send(self) -> str:
-        """Return the name of the first file that is not sent completely."""
-        return self._read_position()[0]
+    def waits_for(self, name: str) -> bool:
+        """Tell whether a file is not sent completely."""
+        return bool(self._lines(name, self._read_sent().get(name, 0)))
 
     def _run(self) -> None:
         delay = POLL_SECONDS
@@ -97,45 +96,50 @@ class Forwarder:
         return True
 
     def _send_some(self) -> bool:
-        """Send the next lines of the file in hand; False when there are none."""
-        name, offset = self._read_position()
-        lines = self._lines(name, offset)
-        if not lines:
-            following = self._following(name)
-            if following is None:
-                return False
-            self._write_position(following, 0)
-            return True
-        self._collector.send([line.rstrip(b"\n") for line in lines])
-        self._write_position(name, offset + sum(map(len, lines)))
-        if self._away:
-            log_event(Event.AUDIT_CAUGHT_UP, collector=str(self._collector))
-            self._away = False
-        return True
+        """Send the next lines of the first file that has some; False when none has."""
+        names, sent = sorted(self.names()), self._read_sent()
+        if deleted := sent.keys() - set(names):  # which may begin anew after the clock was set back
+            sent = {name: offset for name, offset in sent.items() if name not in deleted}
+            self._write_sent(sent)
+        for name in names:
+            offset = sent.get(name, 0)
+            if lines := self._lines(name, offset):
+                self._collector.send([line.rstrip(b"\n") for line in lines])
+                self._write_sent(sent | {name: offset + sum(map(len, lines))})
+                if self._away:
+                    log_event(Event.AUDIT_CAUGHT_UP, collector=str(self._collector))
+                    self._away = False
+                return True
+        return False
 
     def _lines(self, name: str, offset: int) -> list[bytes]:
         """Return whole lines only: the last may still be on its way."""
-        with suppress(FileNotFoundError), (self._folder / name).open("rb") as file:
-            file.seek(offset)
-            return [line for line in file.readlines(BYTES_AT_ONCE) if line.endswith(b"\n")]
-        return []
-
-    def _following(self, name: str) -> str | None:
-        """Return the next day's file, once nobody writes to this one any more."""
+        path = self._folder / name
         with suppress(FileNotFoundError):
-            if time.time() - (self._folder / name).stat().st_mtime < DAY_SETTLES_SECONDS:
-                return None
-        return min((each for each in self.names() if each > name), default=None)
+            if path.stat().st_size <= offset:
+                return []
+            with path.open("rb") as file:
+                file.seek(offset)
+                return [line for line in file.readlines(BYTES_AT_ONCE) if line.endswith(b"\n")]
+        return []
 
     def names(self) -> list[str]:
         """Return the names of the files, which are sent in their order."""
         return [path.name for path in self._folder.glob("audit-*.log")]
 
-    def _read_position(self) -> tuple[str, int]:
-        with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+    def _read_sent(self) -> dict[str, int]:
+        """Return how many bytes of each file are sent: after the clock was set back an older one grows."""
+        with suppress(FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             kept = json.loads(self._position.read_text())
-            return str(kept["file"]), int(kept["offset"])
-        return min(self.names(), default=""), 0
+            if "sent" in kept:
+                return {str(name): int(offset) for name, offset in kept["sent"].items()}
+            return self._sent_before(str(kept["file"])) | {str(kept["file"]): int(kept["offset"])}
+        return {}
 
-    def _write_position(self, name: str, offset: int) -> None:
-        replace_file(self._position, json.dumps({"file": name, "offset": offset}).encode())
+    def _sent_before(self, file: str) -> dict[str, int]:
+        """Return what is sent where earlier versions noted one file: those before it, and before today."""
+        first_open = min(file, f"audit-{datetime.now(UTC):%Y%m%d}.log")
+        return {each: (self._folder / each).stat().st_size for each in self.names() if each < first_open}
+
+    def _write_sent(self, sent: dict[str, int]) -> None:
+        replace_file(self._position, json.dumps({"sent": sent}).encode())

@@ -108,27 +108,18 @@ class Trail:
         if day != self._day:
             if self._day is not None:
                 self._file.close()
-            self._file = LineFile(self._folder / self._name_of(day))
+            self._file = LineFile(self._folder / f"audit-{day:%Y%m%d}.log")
             self._day = day
             self._delete_old(day)
         return self._file
-
-    def _name_of(self, day: date) -> str:
-        """Return the name for a day's messages.
-
-        After the clock was set back the newest file goes on: the collector gets none before it any more.
-        """
-        earlier = self._forwarder.names() if self._forwarder else []
-        return max([f"audit-{day:%Y%m%d}.log", *earlier])
 
     def _delete_old(self, today: date) -> None:
         """Delete files that are older than `keep_days` and completely forwarded."""
         if self._keep_days is None:
             return
         first_kept = f"audit-{today - timedelta(days=self._keep_days):%Y%m%d}.log"
-        first_waiting = self._forwarder.file_to_send() if self._forwarder else first_kept
         for path in self._folder.glob(FILES):
-            if path.name < min(first_kept, first_waiting):
+            if path.name < first_kept and not (self._forwarder and self._forwarder.waits_for(path.name)):
                 with suppress(FileNotFoundError):
                     path.unlink()
 

@@ -113,7 +113,7 @@ def test_old_files_go_unless_the_collector_waits_for_them(
 ) -> None:
     old = tmp_path / "audit" / "audit-20200101.log"
     old.parent.mkdir()
-    old.write_bytes(b"")
+    old.write_bytes(b"a message\n")
     syslog = {"host": "127.0.0.1", "port": 1, "ca": authority.ca, **client.files}
     with open_trail(settings_of(tmp_path, keep_days=30, syslog=syslog)):
         assert old.exists()
@@ -142,7 +142,7 @@ def test_the_collector_gets_each_message(
 def is_noted(data_dir: Path) -> bool:
     """Tell whether the forwarder has noted that everything is sent: until then it would send it again."""
     position = data_dir / "audit" / "syslog.json"
-    return position.exists() and json.loads(position.read_text())["offset"] == sum(
+    return position.exists() and sum(json.loads(position.read_text())["sent"].values()) == sum(
         len(line) + 1 for line in lines(data_dir)
     )
 
@@ -196,7 +196,6 @@ def test_the_next_day_follows(
     client: Certificate,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(forward, "DAY_SETTLES_SECONDS", 0)
     kept = Trail(settings_of(tmp_path))
     monkeypatch.setattr(trail, "datetime", _At(datetime(2026, 5, 17, 23, 59, 59, tzinfo=UTC)))
     kept.record(events.viewed, SUBJECT, user="user 1", address=None)
@@ -225,17 +224,35 @@ def test_a_clock_that_is_set_back_hides_nothing_from_the_collector(
         for number, day in enumerate((18, 17, 18, 19)):
             monkeypatch.setattr(trail, "datetime", _At(datetime(2036, 5, day, 12, tzinfo=UTC)))
             kept.record(events.viewed, SUBJECT, user=f"user {number}", address=None)
-            if number < 3:  # the last one's file is sent once that of the day before is settled
-                wait_for(lambda: len(collector.messages) > number)  # noqa: B023 - waits here
+            wait_for(lambda: len(collector.messages) > number)  # noqa: B023 - waits here
             if number == 1:  # as with a restart
                 kept.close()
                 kept = Trail(settings)
         kept.close()
-    assert viewers(collector.messages)[:3] == ["user 0", "user 1", "user 2"]
-    assert [file.name for file in sorted((tmp_path / "audit").glob("*.log"))][-2:] == [
+    assert viewers(collector.messages) == ["user 0", "user 1", "user 2", "user 3"]
+    assert [file.name for file in sorted((tmp_path / "audit").glob("audit-2036*.log"))] == [
+        "audit-20360517.log",
         "audit-20360518.log",
         "audit-20360519.log",
     ]
+
+
+def test_what_an_earlier_version_has_sent_is_not_sent_again(
+    tmp_path: Path, authority: Authority, server: Certificate, client: Certificate
+) -> None:
+    """It noted one file; those before it were sent."""
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    for day in ("20260516", "20260517"):
+        (folder / f"audit-{day}.log").write_bytes(b"sent\n")
+    (folder / "audit-20260518.log").write_bytes(b"sent\nnew\n")
+    (folder / "syslog.json").write_text('{"file": "audit-20260518.log", "offset": 5}')
+    with syslog_collector(server, authority.ca) as collector:
+        forwarder = Forwarder(folder, Syslog(**syslog_to(collector.port, authority, client)))
+        forwarder.start()
+        wait_for(lambda: collector.messages)
+        forwarder.stop()
+    assert collector.messages == [b"new"]
 
 
 def test_a_file_that_cannot_be_read_now_is_no_bug(
