@@ -77,10 +77,12 @@ def _kept(folder: Path) -> list[Path]:
 
 @contextmanager
 def _gateway(folder: Path) -> Iterator[StoreScp]:
-    """Run the gateway's receiver alone."""
+    """Run the gateway's receiver alone, on a ledger that is there: a supervised role makes none."""
     config = folder / "gateway.yaml"
     config.write_text(yaml.safe_dump({"data_dir": str(folder / "var"), "scp": {"port": 0}}))
-    command = [sys.executable, "-m", "gateway", "receive", "--supervised", "--config", str(config)]
+    gateway = [sys.executable, "-m", "gateway"]
+    subprocess.run([*gateway, "migrate", "--config", config], check=True, capture_output=True)
+    command = [*gateway, "receive", "--supervised", "--config", config]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
