@@ -14,7 +14,7 @@ from gateway.yaml_files.yaml_file import Location
 
 
 def faulty_files(settings: Settings) -> Iterator[Problem]:
-    """Yield the files that exist and cannot be used; weights are not read, which takes seconds."""
+    """Yield a missing disk, and files that exist and cannot be used; weights are not read."""
     if problem := settings.directory.missing_mount():
         yield Problem(("data_dir",), problem)
     yield from _model(settings)

@@ -47,7 +47,7 @@ class LineFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(self.path, flags, 0o640)
         leave_to_owner(self.path)
-        self._identity = _identity(os.fstat(self._descriptor))
+        self._opened = os.fstat(self._descriptor)
 
     def _follow(self) -> None:
         if not self.is_current():
@@ -57,7 +57,7 @@ class LineFile:
     def is_current(self) -> bool:
         """Tell whether the path still names the open file."""
         try:
-            return _identity(self.path.stat()) == self._identity
+            return os.path.samestat(self.path.stat(), self._opened)
         except FileNotFoundError:
             return False
 
@@ -68,7 +68,3 @@ class LineFile:
             os.ftruncate(self._descriptor, size - written)
             raise OSError("the disk is full")
         return size
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino

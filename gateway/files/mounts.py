@@ -29,8 +29,7 @@ def away(folder: Path) -> str | None:
     """Say which mount above a folder is missing, and what to do; None where none is, or nobody can tell."""
     real = Path(os.path.realpath(folder))
     expected = [point for point in _expected() if real.is_relative_to(point)]
-    mounted = list(_mounted())
-    if not expected or not mounted:
+    if not expected or not (mounted := list(_mounted())):
         return None
     point = max(expected, key=lambda each: len(each.parts))
     below = [each for each in mounted if each.point.is_relative_to(point)]

@@ -26,8 +26,8 @@ HEARTBEAT_SECONDS = 5.0
 """Interval of the empty lines that it then writes: its process is neither stopped nor stuck."""
 
 LOOK_SECONDS = 1.0
-"""How late a signal may be heard that came while the main thread went to sleep, or to another thread: Python
-runs its handler in the main thread, once that gets on."""
+"""Interval at which the main thread wakes. Python runs signal handlers there alone; a signal that came to
+another thread, or as the main thread went to sleep, does not wake it."""
 
 
 def heed_signals(ending: threading.Event) -> None:

@@ -12,7 +12,7 @@ from gateway.store.schema import deliveries, destinations, instances, pulls, rec
 TO_NOTHING = instances.c.not_before, destinations.c.retry_at, sources.c.retry_at
 TO_LONG_AGO = (deliveries.c.not_before,)
 TO_NOW = pulls.c.not_before, pulls.c.listed_at, workers.c.beat_at, receivers.c.heard_at
-"""What is compared with the clock to decide whether something is done; other times tell the past."""
+"""Columns that are compared with the clock to tell what is due; all others record the past."""
 
 
 def clear_future_times(connection: sa.Connection, time: datetime) -> None:
