@@ -43,6 +43,7 @@ class Sandbox:
         self._purpose, self._begin, self._arguments = purpose, begin, arguments
         self._hatched = hatched
         self._child: Child | None = None
+        self._is_closed = False
         self._turn = threading.Lock()
 
     def ask(self, seconds: float, work: Callable[..., Value], *arguments: Any) -> Value:
@@ -53,7 +54,7 @@ class Sandbox:
         Lost
             The process ended, exceeded `seconds` and was killed, or answered what cannot be read.
         GatewayError
-            An error of `begin`; Retry where the process does not start, or cannot be reached.
+            An error of `begin`; Retry where the process does not start, cannot be reached, or is closed.
         """
         request = request_for(work, *arguments)
         with self._turn, self._ended_by_faults():
@@ -67,7 +68,11 @@ class Sandbox:
         return cast(Value, value)
 
     def close(self) -> None:
-        """Kill the process, even during work."""
+        """Kill the process for good, even during work: who waits for it, or asks later, is told Retry."""
+        self._is_closed = True
+        self._end()
+
+    def _end(self) -> None:
         children = self._hatched, self._child
         self._hatched = self._child = None
         for child in filter(None, children):
@@ -85,6 +90,7 @@ class Sandbox:
         return child
 
     def _started(self) -> Child:
+        self._refuse_if_closed()
         hatched, self._hatched = self._hatched, None
         if hatched:
             with suppress(OSError, Retry):  # it has ended while nobody needed it
@@ -94,6 +100,7 @@ class Sandbox:
 
     def _begun(self, child: Child) -> Child:
         self._child = child
+        self._refuse_if_closed()  # `close` did not see this child
         child.send(request_for(self._begin, *self._arguments), START_SECONDS)
         _, error = child.receive(START_SECONDS)
         if error:
@@ -106,7 +113,14 @@ class Sandbox:
         try:
             yield
         except BaseException as error:
-            self.close()
-            if isinstance(error, (GatewayError, Lost)) or not isinstance(error, Exception):
+            self._end()
+            if not isinstance(error, Exception):
+                raise
+            self._refuse_if_closed()
+            if isinstance(error, (GatewayError, Lost)):
                 raise
             raise Retry(f"the process for {self._purpose} cannot be used now: {error!r}") from error
+
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise Retry(f"the process for {self._purpose} is closed")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
@@ -54,7 +53,6 @@ class ImageSandbox:
     def __init__(self, process: Sandbox) -> None:
         self.process = process
         self._queue = ThreadPoolExecutor(1, "sandbox")
-        self._closing = threading.Event()
 
     def start(self) -> None:
         """Start the process beside what the caller does next."""
@@ -70,7 +68,6 @@ class ImageSandbox:
 
     def close(self) -> None:
         """End the process, even during work."""
-        self._closing.set()
         self.process.close()
         self._queue.shutdown(cancel_futures=True)
 
@@ -85,8 +82,6 @@ class ImageSandbox:
             try:
                 return self.process.ask(STAGE_SECONDS, work, instance, *arguments)
             except Lost:
-                if self._closing.is_set():
-                    raise Retry("the worker stops") from None
                 log_event(Event.SANDBOX_ENDED, sop_instance_uid=instance.sop_instance_uid)
             except ConfigurationError as error:
                 raise Retry(f"the process for images does not start: {error}") from error

@@ -188,6 +188,40 @@ def test_a_process_that_cannot_be_had_is_for_later(spare: Sandbox, monkeypatch: 
     assert spare.ask(ENOUGH, abs, -1) == 1
 
 
+def open_and_hang(fifo: Path) -> None:
+    fifo.open("rb").read()
+
+
+def test_a_closed_process_does_no_work_and_blames_none(spare: Sandbox, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with ThreadPoolExecutor(3) as threads:
+        asked = [threads.submit(spare.ask, ENOUGH, open_and_hang, tmp_path / "fifo") for _ in range(3)]
+        with (tmp_path / "fifo").open("wb"):  # the first is at work
+            spare.close()
+            for each in asked:
+                with pytest.raises(Retry, match="closed"):
+                    each.result()
+    with pytest.raises(Retry, match="closed"):
+        spare.ask(ENOUGH, abs, -1)
+    assert (tmp_path / "started").read_text().split() == [str(spare.pid)]
+
+
+def test_a_process_that_starts_while_it_is_closed_is_ended(
+    spare: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    def close_meanwhile() -> child.Child:
+        started.append(child.Child())
+        spare.close()
+        return started[0]
+
+    monkeypatch.setattr(process, "Child", close_meanwhile)
+    with pytest.raises(Retry, match="closed"):
+        spare.ask(ENOUGH, abs, -1)
+    assert not Path(f"/proc/{started[0].pid}/exe").exists()
+
+
 def stop() -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
