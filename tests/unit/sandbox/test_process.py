@@ -207,7 +207,7 @@ def test_a_closed_process_does_no_work_and_blames_none(spare: Sandbox, tmp_path:
 
 
 def test_a_process_that_starts_while_it_is_closed_is_ended(
-    spare: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spare: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = []
 

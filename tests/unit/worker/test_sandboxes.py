@@ -124,10 +124,10 @@ def test_a_sandbox_that_cannot_work_now_blames_nobody(image: StoredInstance, err
 
 
 def test_work_in_a_sandbox_that_is_closed_is_for_later(image: StoredInstance) -> None:
-    sandbox = ImageSandbox(Unlucky(Lost()))
-    sandbox._closing.set()
-    with pytest.raises(Retry, match="stops"):
-        sandbox.prepare(image).result(PATIENCE_SECONDS)
+    process = Sandbox("tests", os.getpid)
+    process.close()
+    with pytest.raises(Retry, match="closed"):
+        ImageSandbox(process).prepare(image).result(PATIENCE_SECONDS)
 
 
 def test_sandboxes_take_images_in_turn() -> None:
