@@ -79,8 +79,12 @@ _vital: list[Vital] = []  # of this process
 
 
 def failed_vital() -> dict[str, str]:
-    """Return the failure of each failed vital thread of this process, by name."""
-    return {each.name: problem for each in _vital if (problem := each.problem())}
+    """Return the failure of each failed vital thread of this process, by name.
+
+    A thread that was released meanwhile may have ended.
+    """
+    failed = [(each, problem) for each in list(_vital) if (problem := each.problem())]
+    return {each.name: problem for each, problem in failed if each in _vital}
 
 
 def release_vital() -> None:

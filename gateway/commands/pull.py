@@ -85,14 +85,13 @@ def pull(
 
 @contextmanager
 def _pulling(settings: Settings, ledger: Ledger, name: str) -> Iterator[Puller]:
-    """Yield the puller of a source; SIGTERM and Ctrl-C end it in order."""
+    """Yield the puller of a source; SIGTERM, Ctrl-C and the end of the terminal end it in order."""
+    from gateway.processes.lifetime import heed_signals
     from gateway.processes.pullers import pullers_of
     from gateway.telemetry.audit import trail
 
     stopping = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: stopping.set()) for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    before = heed_signals(stopping)
     trail.open_trail(settings)
     try:
         with settings.directory.writing():

@@ -109,6 +109,8 @@ class Courier:
 
     def _replace(self, hang: Hang | None = None) -> None:
         self._shift = self._new_shift(hang.held.delivery if hang else None)
+        if self._is_stopping:  # `stop` may have seen the former one alone
+            self._shift.stop()
         self._shift.start()
         log_event(Event.COURIER_REPLACED, destination=self._name)
 

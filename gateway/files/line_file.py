@@ -51,8 +51,9 @@ class LineFile:
 
     def _follow(self) -> None:
         if not self.is_current():
-            os.close(self._descriptor)
-            self._open()
+            former = self._descriptor
+            self._open()  # first: where it fails, the former number must not become another file's
+            os.close(former)
 
     def is_current(self) -> bool:
         """Tell whether the path still names the open file."""

@@ -66,9 +66,12 @@ class ForkedRole:
     def poll(self) -> int | None:
         """Return the exit status, negative after a signal; None while the process runs."""
         with self._waiting:
-            if self.returncode is None:
-                self.returncode = self._exit_status()
-            return self.returncode
+            return self._noted_status()
+
+    def _noted_status(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = self._exit_status()
+        return self.returncode
 
     def _exit_status(self) -> int | None:
         try:
@@ -95,8 +98,9 @@ class ForkedRole:
         self._send(signal.SIGKILL)
 
     def _send(self, number: int) -> None:
-        if self.poll() is None:  # a number that was waited for may be another process's
-            os.kill(self.pid, number)
+        with self._waiting:  # a number that was waited for is nobody's, or another process's
+            if self._noted_status() is None:
+                os.kill(self.pid, number)
 
 
 def fork_roles(names: Iterable[str], prepare: Prepare, run: Run) -> dict[str, ForkedRole]:

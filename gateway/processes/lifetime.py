@@ -11,7 +11,9 @@ import signal
 import sys
 import threading
 import time
+from _thread import start_new_thread
 from contextlib import suppress
+from typing import Any
 
 from gateway.processes.notify import READY as READY_STATE
 from gateway.processes.notify import STOPPING, WATCHDOG, notify
@@ -30,11 +32,23 @@ LOOK_SECONDS = 1.0
 another thread, or as the main thread went to sleep, does not wake it."""
 
 
-def heed_signals(ending: threading.Event) -> None:
-    """Set `ending` by SIGTERM, by Ctrl-C, and by the end of the terminal unless it is ignored (`nohup`)."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda *_: ending.set())
+def heed_signals(ending: threading.Event) -> dict[signal.Signals, Any]:
+    """Set `ending` by SIGTERM, by Ctrl-C, and by the end of the terminal unless it is ignored (`nohup`).
+
+    Return the former handlers by signal.
+    """
+    heeded = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        heeded.append(signal.SIGHUP)
+    return {number: signal.signal(number, lambda *_: _set_beside(ending)) for number in heeded}
+
+
+def _set_beside(event: threading.Event) -> None:
+    """Set an event in another thread: the interrupted one may hold its lock, as when it is about to wait."""
+    try:
+        start_new_thread(event.set, ())
+    except RuntimeError:  # no thread is left; the lock is held for an instant only
+        event.set()
 
 
 class Lifetime:

@@ -115,6 +115,8 @@ class Supervisor:
             watcher.start()
         while not self._stop.wait(LOOK_SECONDS):
             for name, problem in failed_vital().items():
+                if self._stop.is_set():  # since a moment ago: watchers end in order
+                    break
                 raise GatewayError(f"the thread {name!r} {problem}: the gateway ends, to be started again")
             if self._roles_answer():
                 notify(WATCHDOG)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, replace
 from datetime import datetime
@@ -119,7 +120,7 @@ class RefusalRecorder:
 
     def __init__(self, table: Refusals) -> None:
         self._table = table
-        self._pending: dict[Refusal, int] = {}
+        self._pending: Counter[Refusal] = Counter()
         self._lock = threading.Lock()
         self._heard = threading.Event()
         self._stopped = threading.Event()
@@ -145,20 +146,20 @@ class RefusalRecorder:
         with self._lock:
             if refusal not in self._pending and len(self._pending) >= MOST_PENDING:
                 refusal = replace(refusal.coarser(), peer_address="")
-            self._pending[refusal] = self._pending.get(refusal, 0) + int(fields.get("repeated", 1))
+            self._pending[refusal] += int(fields.get("repeated", 1))
         self._heard.set()
 
     def flush(self) -> None:
         """Record what is pending; what cannot be recorded now stays so."""
         with self._lock:
-            noted, self._pending = self._pending, {}
+            noted, self._pending = self._pending, Counter()
         if not noted:
             return
         try:
             self._table.record(noted)
         except (Retry, sa.exc.IntegrityError):  # or another process has just counted the same
             with self._lock:
-                self._pending = noted | self._pending
+                self._pending.update(noted)  # the same may have been heard meanwhile
             self._heard.set()
 
     def _run(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, GatewayError
 from gateway.threads import Vital
 from gateway.tls import reloading_context
 from gateway.web.application import create_application
@@ -87,6 +87,8 @@ class WebServer:
         self._server.config.load()
         self._thread.start()
         while not self._server.started:
+            if problem := self._thread.problem():
+                raise GatewayError(f"the web server {problem} before it served")
             time.sleep(0.01)
 
     def stop(self, timeout_seconds: float) -> None:
@@ -112,6 +114,7 @@ def _bound(site: Site) -> Listener:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        listening.listen()  # two sockets may be bound to a port, but one alone listens there
     except OSError as error:
         listening.close()
         problem = f"web.port: cannot listen on {bind}:{port} ({error.strerror})"

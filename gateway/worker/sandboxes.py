@@ -67,9 +67,8 @@ class ImageSandbox:
         return self._queue.submit(self._ask, _encode, instance, predictions)
 
     def close(self) -> None:
-        """End the process, even during work."""
+        """End the process, even during work; images in the queue, and later ones, get Retry."""
         self.process.close()
-        self._queue.shutdown(cancel_futures=True)
 
     def _prepare(self, instance: StoredInstance) -> NDArray[np.float32] | Settled:
         prepared = self._ask(_prepare, instance)

@@ -6,6 +6,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from gateway.threads import Vital, failed_vital, release_vital
 
 ROLE = """
@@ -42,3 +44,21 @@ def test_a_thread_that_does_not_get_on_hangs() -> None:
     end.set()
     thread.join()
     release_vital()
+
+
+def test_a_thread_that_is_released_as_it_is_looked_at_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = threading.Event()
+    thread = Vital(end.wait, "watch")
+    thread.start()
+    problem = Vital.problem
+
+    def look_late(looked_at: Vital) -> str | None:
+        if looked_at is thread:
+            thread.release()
+            end.set()
+            thread.join()
+        return problem(looked_at)
+
+    monkeypatch.setattr(Vital, "problem", look_late)
+    assert "watch" not in failed_vital()
+    assert not thread.is_alive()

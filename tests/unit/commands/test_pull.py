@@ -1,6 +1,7 @@
 """`gateway pull` on a real ledger, against a scripted archive."""
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.commands import pull
 from gateway.settings import Settings
 from gateway.store.opening import open_database
 from tests.support.command_line import Done, run_command
+from tests.support.gateway_process import PATIENCE_SECONDS
+from tests.support.pulling import puller_for
 from tests.support.sources import dx
 from tests.wire.archive import Archive, archive_of
 
@@ -107,3 +111,14 @@ def test_what_is_fetched_is_audited_and_the_log_names_no_patient(site: Site) -> 
     folder = site.config.parent / "var"
     assert "P-0815" in "".join(path.read_text() for path in (folder / "audit").glob("*.log"))
     assert "P-0815" not in (folder / "log" / "gateway.jsonl").read_text()
+
+
+def test_a_signal_ends_a_pull_wherever_it_comes(tmp_path: Path, archive: Archive) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with puller_for(tmp_path, archive.source()) as here:
+        settings = Settings(data_dir=tmp_path, sources=[archive.source()])
+        with pull._pulling(settings, here.ledger, "pacs") as puller:
+            with puller._stopping._cond:  # type: ignore[attr-defined] # as `wait` holds it on its way
+                signal.raise_signal(signal.SIGTERM)
+            assert puller._stopping.wait(PATIENCE_SECONDS)
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -16,6 +16,7 @@ from gateway.deliver.attempt import Attempt
 from gateway.deliver.couriers import Couriers
 from gateway.deliver.folder import ResultsFolder
 from gateway.deliver.outcome import Outcome, Verdict
+from gateway.deliver.shift import Shift
 from gateway.processes.couriers import couriers_of
 from gateway.settings import Settings
 from gateway.store.clock import now
@@ -223,3 +224,21 @@ def test_what_is_due_is_found_by_one_query(ledger: Ledger) -> None:
     for delivery in outbox.claim("outbox", "worker", 10):
         assert delivery.begun_at <= now()
     assert outbox.next_due() == {}
+
+
+@pytest.mark.usefixtures("images")
+def test_a_thread_that_is_replaced_as_its_courier_stops_stops_too(
+    couriers: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    courier = couriers()._couriers["outbox"]
+    new_shift = courier._new_shift
+
+    def build_late(held: PendingDelivery | None) -> Shift:
+        courier.stop()
+        courier.join(PATIENCE_SECONDS)
+        return new_shift(held)
+
+    monkeypatch.setattr(courier, "_new_shift", build_late)
+    courier._replace()
+    courier.join(PATIENCE_SECONDS)
+    assert courier._shift.is_over

@@ -130,3 +130,27 @@ print(fork_roles(['receive'], prepared.append, run))
 """,
     )
     assert told == "{}\n"
+
+
+def test_a_role_that_ends_as_it_is_told_to_is_told_in_vain() -> None:
+    told = supervise(
+        WAIT,
+        """
+import threading
+from gateway.processes import forked as module
+role, kill = forked['receive'], os.kill
+
+def kill_late(pid, number):
+    role.stdin.close()
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    watcher = threading.Thread(target=role.poll)
+    watcher.start()
+    watcher.join(0.2)  # it may not take the status now: the number would be nobody's
+    kill(pid, number)
+
+module.os.kill = kill_late
+role.terminate()
+print(role.wait())
+""",
+    )
+    assert told == "1\n"

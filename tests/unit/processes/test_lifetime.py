@@ -60,8 +60,20 @@ print("drained", flush=True)
 """
 
 
-def test_a_signal_that_comes_to_another_thread_ends_the_role_too() -> None:
-    command = [sys.executable, "-c", HEARS_ELSEWHERE]
+HEARS_BEFORE_IT_WAITS = """
+import signal
+from gateway.processes import lifetime
+life = lifetime.Lifetime(supervised=False)
+with life.ending._cond:  # as `wait` holds it on its way
+    signal.raise_signal(signal.SIGTERM)
+life.wait()
+print("drained", flush=True)
+"""
+
+
+@pytest.mark.parametrize("role", [HEARS_ELSEWHERE, HEARS_BEFORE_IT_WAITS], ids=["elsewhere", "on its way"])
+def test_a_signal_ends_the_role_wherever_it_comes(role: str) -> None:
+    command = [sys.executable, "-c", role]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert (done.stdout, done.returncode) == ("drained\n", 0), done.stderr
 

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from gateway.errors import ConfigurationError
 from gateway.processes import supervise
+from gateway.processes.lifetime import heed_signals
 from gateway.processes.notify import READY, STOPPING, WATCHDOG
 from gateway.processes.supervise import Supervisor
 from gateway.settings import SCP, Settings, Web
@@ -42,10 +43,12 @@ while not os.environ.get("NEVER"):
         os.write(1, b"\\n")
 """
 
+HEEDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: signal.getsignal(number) for number in HEEDED}
     release_vital()
     yield
     release_vital()
@@ -141,3 +144,23 @@ def test_the_watchdog_is_fed_while_the_roles_answer(
     assert told[-1] == STOPPING
     assert told.count(READY) == 1
     assert (WATCHDOG in told) is is_fed
+
+
+def test_a_watcher_that_has_ended_as_the_gateway_stops_has_not_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stops: list[threading.Event] = []
+
+    def heed(stop: threading.Event) -> None:
+        stops.append(stop)
+        heed_signals(stop)
+
+    def look_as_it_stops() -> dict[str, str]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stops[0].wait(PATIENCE_SECONDS)
+        return {"watch work 0": "has ended"}
+
+    monkeypatch.setattr(supervise, "heed_signals", heed)
+    monkeypatch.setattr(supervise, "failed_vital", look_as_it_stops)
+    monkeypatch.setattr(supervise, "LOOK_SECONDS", 0.05)
+    assert supervise_until(tmp_path, "", lambda _: False)[-1] == "stopped"

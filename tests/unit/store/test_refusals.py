@@ -87,3 +87,23 @@ def test_a_database_that_is_away_loses_no_count_and_costs_no_memory(
     rows = table.newest(2 * module.MOST_PENDING)
     assert sum(row.times for row in rows) == 3 * module.MOST_PENDING
     assert len(rows) <= module.MOST_PENDING + 2
+
+
+def test_a_refusal_that_is_heard_again_while_the_database_is_away_counts_each_time(
+    table: Refusals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = RefusalRecorder(table)
+
+    def hear(times: int) -> None:
+        recorder.hear(Event.REFUSED, {"sop_instance_uid": "1.2.3", "repeated": times})
+
+    def fail_late(_: object) -> None:
+        hear(2)
+        raise Retry("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(table, "record", fail_late)
+        hear(40)
+        recorder.flush()
+    recorder.flush()
+    assert [row.times for row in table.newest(10)] == [42]

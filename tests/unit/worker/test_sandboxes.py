@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -124,10 +126,12 @@ def test_a_sandbox_that_cannot_work_now_blames_nobody(image: StoredInstance, err
 
 
 def test_work_in_a_sandbox_that_is_closed_is_for_later(image: StoredInstance) -> None:
-    process = Sandbox("tests", os.getpid)
-    process.close()
-    with pytest.raises(Retry, match="closed"):
-        ImageSandbox(process).prepare(image).result(PATIENCE_SECONDS)
+    sandbox = ImageSandbox(Sandbox("tests", time.sleep, PATIENCE_SECONDS))
+    asked: list[Future[Any]] = [sandbox.prepare(image) for _ in range(2)]
+    sandbox.close()
+    for each in (*asked, sandbox.encode(image, [])):
+        with pytest.raises(Retry, match="is closed"):
+            each.result(PATIENCE_SECONDS)
 
 
 def test_sandboxes_take_images_in_turn() -> None:
