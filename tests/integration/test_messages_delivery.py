@@ -82,7 +82,7 @@ def house_with(folder: Path, port: int, *to: str) -> Iterator[House]:
             "results": {"hl7": {"receiving_application": "RIS"}},
             "destinations": [
                 {"name": "outbox", "kind": "folder", "path": folder / "outbox"},
-                {"name": "ris", "kind": "hl7", "host": "127.0.0.1", "port": port, "timeout_seconds": 5},
+                {"name": "ris", "kind": "hl7", "host": "127.0.0.1", "port": port, "timeout_seconds": 60},
             ],
             "routes": [{"calling_ae_title": "*", "to": to or ["outbox", "ris"]}],
             "delivery": {"first_retry_seconds": 0.05, "longest_retry_seconds": 0.05},

@@ -106,10 +106,10 @@ class Trail:
 
     def _file_of(self, day: date) -> LineFile:
         if day != self._day:
+            file = LineFile(self._folder / f"audit-{day:%Y%m%d}.log")  # first: it may fail
             if self._day is not None:
                 self._file.close()
-            self._file = LineFile(self._folder / f"audit-{day:%Y%m%d}.log")
-            self._day = day
+            self._file, self._day = file, day
             self._delete_old(day)
         return self._file
 

@@ -25,7 +25,7 @@ from gateway.telemetry.audit.message import Subject
 from gateway.telemetry.audit.syslog import Collector
 from gateway.telemetry.audit.trail import Trail
 from tests.support.certificates import Authority, Certificate
-from tests.support.gateway_process import wait_for
+from tests.support.gateway_process import PATIENCE_SECONDS, wait_for
 from tests.support.syslog_collector import SyslogCollector, syslog_collector
 
 SUBJECT = Subject("1.2.3", "1.2.840.10008.5.1.4.1.1.1.1", ("1.2.3.4",), "P-0042", "Example^Edith", "A-1001")
@@ -125,7 +125,7 @@ def test_old_files_go_unless_the_collector_waits_for_them(
 
 
 def syslog_to(port: int, authority: Authority, client: Certificate) -> dict[str, Any]:
-    return {"host": "127.0.0.1", "port": port, "ca": authority.ca, **client.files, "timeout_seconds": 2}
+    return {"host": "127.0.0.1", "port": port, "ca": authority.ca, **client.files, "timeout_seconds": 60}
 
 
 def test_the_collector_gets_each_message(
@@ -208,6 +208,27 @@ def test_the_next_day_follows(
         wait_for(lambda: len(collector.messages) == 2)
         forwarder.stop()
     assert viewers(collector.messages) == ["user 1", "user 2"]
+
+
+def test_a_day_whose_file_cannot_be_opened_closes_no_file_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> LineFile:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    kept = Trail(settings_of(tmp_path))
+    monkeypatch.setattr(trail, "datetime", _At(datetime(2026, 5, 18, tzinfo=UTC)))
+    with monkeypatch.context() as patch:
+        patch.setattr(trail, "LineFile", refuse)
+        kept.record(events.viewed, SUBJECT, user="user 1", address=None)
+        kept._queue.flush(PATIENCE_SECONDS)
+    with (tmp_path / "other").open("wb", buffering=0) as other:  # has the lowest number that is free
+        kept.record(events.viewed, SUBJECT, user="user 2", address=None)
+        kept._queue.flush(PATIENCE_SECONDS)
+        other.write(b"of others\n")
+    kept.close()
+    assert (tmp_path / "other").read_bytes() == b"of others\n"
+    assert viewers(lines(tmp_path)) == ["user 2"]
 
 
 def test_a_clock_that_is_set_back_hides_nothing_from_the_collector(
