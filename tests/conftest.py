@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from tests.support.certificates import Authority
 from tests.support.identities import identities, logs_below, told
@@ -22,8 +23,10 @@ def pytest_configure() -> None:
 
     Settings of whoever runs the tests are none of theirs. What no test captures is dropped: structlog's own
     renderer draws every local variable of a traceback, and the web server answers nobody meanwhile. Gateways
-    heed the end of their terminal also where `nohup` started the tests.
+    heed the end of their terminal also where `nohup` started the tests. Hypothesis measures no time.
     """
+    settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("no clock")
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in [each for each in os.environ if each.startswith("GATEWAY_")]:
         del os.environ[name]

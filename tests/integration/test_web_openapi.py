@@ -56,7 +56,7 @@ def test_answers_are_as_described(site: Site, browser: Browser, method: str, pat
     description = schemathesis.openapi.from_url(f"{browser.url}/openapi.json")
 
     @given(case=description[path][method].as_strategy())
-    @settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=HEALTH)
+    @settings(max_examples=10, derandomize=True, database=None, suppress_health_check=HEALTH)
     def check(case: schemathesis.Case[Any]) -> None:
         Workers(site.ledger).beat("here-1")  # silent for a minute, the site is not ready
         case.call_and_validate(checks=CHECKS, timeout=PATIENCE_SECONDS)

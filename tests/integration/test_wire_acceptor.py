@@ -52,7 +52,7 @@ from tests.wire.pacs_scripts import (
     with_user,
 )
 
-TIMEOUT_SECONDS = 3
+TIMEOUT_SECONDS = 6
 LARGE_BYTES = SLOW_BYTES
 SMALL_BUFFER = 4096
 
@@ -86,7 +86,7 @@ ROWS = [
     Row("closes at once", close, [A], CLOSED),
     Row("closes after the request", after_the_request(close), [A], CLOSED),
     Row("resets after the request", after_the_request(Link.reset), [A], CLOSED),
-    Row("says nothing", Link.rest, [A], "no answer to the association request within 3 s", waits=True),
+    Row("says nothing", Link.rest, [A], f"no answer to the association request within {TIMEOUT_SECONDS} s", waits=True),
     Row("TLS alert", answering(raw(bytes.fromhex("15030100020246"))), [A], "speaks TLS"),
     Row("TLS alert, closes", sends(bytes.fromhex("15030300020228"), close), [A], "speaks TLS"),
     Row("HTTP", answering(raw(b"HTTP/1.1 400 Bad Request\r\n\r\n")), [A], "speaks HTTP"),

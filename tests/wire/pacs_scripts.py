@@ -11,7 +11,7 @@ from typing import Any
 from tests.wire import pdus
 from tests.wire.acceptor import Link, Script, answer_to, serve
 
-SLOW_BYTES, SLOW_SECONDS = 4_000_000, 4.5  # of `reads_slowly`
+SLOW_BYTES, SLOW_SECONDS = 4_000_000, 9.0  # of `reads_slowly`
 
 
 def answering(*bytes_of: Callable[[Link], bytes]) -> Script:

@@ -13,7 +13,7 @@ finite = st.floats(-1e5, 1e5)
 FUNCTIONS = st.sampled_from(["LINEAR", "LINEAR_EXACT", "SIGMOID"])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     center=finite, width=st.floats(1, 1e5), slope=st.floats(0.01, 100), intercept=finite, function=FUNCTIONS
 )
@@ -80,7 +80,7 @@ VRS = st.sampled_from(
 JUNK = st.lists(st.tuples(st.sampled_from(KEYWORDS), VRS, VALUES), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(JUNK)
 def test_junk_in_the_header_is_a_picture_or_a_reject(junk: list[tuple[str, str | None, bytes]]) -> None:
     ds = tiny_image(

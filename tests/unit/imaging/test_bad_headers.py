@@ -56,7 +56,7 @@ JUNK = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(JUNK)
 def test_junk_in_the_header_gets_a_verdict(junk: list[tuple[str, str | None, bytes]]) -> None:
     ds = chest()

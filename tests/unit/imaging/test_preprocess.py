@@ -184,7 +184,7 @@ def test_a_sample_gives_the_tensor_with_which_the_model_was_measured(path: Path)
     assert as_before((pixels >> 8).astype(np.uint8))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     shape=st.tuples(st.integers(1, 700), st.integers(1, 700)),
     margins=st.tuples(*[st.integers(0, 200)] * 4),

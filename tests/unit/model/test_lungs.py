@@ -175,7 +175,7 @@ def test_lungs_of_a_part_of_an_image_are_lungs_of_the_image() -> None:
     assert moved.outlines[0][0] == pytest.approx(part.place(*found.outlines[0][0]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cells=st.integers(2, 112), share=st.floats(0, 1), seed=st.integers(0, 2**32 - 1))
 def test_whatever_the_mask_there_is_a_box_in_the_image_or_a_reason(
     cells: int, share: float, seed: int

@@ -104,7 +104,7 @@ def test_a_header_that_does_not_end_is_refused_at_the_deadline(pair: Pair, size:
 
 
 @given(st.binary(max_size=100) | st.binary(max_size=100).map(lambda rest: SIGNATURE + rest))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_a_source_nobody_or_refused(sent: bytes) -> None:
     near, far = socket.socketpair()
     with near, far:

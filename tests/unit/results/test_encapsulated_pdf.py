@@ -75,7 +75,7 @@ def test_a_name_that_has_no_other_group_shows_a_box_for_each_letter() -> None:
 
 
 @pytest.mark.parametrize("fonts", [NO_FONTS, pytest.param((str(DEJAVU),), marks=needs_dejavu)])
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(name=st.text(max_size=200), description=st.text(max_size=64))
 def test_any_text_stays_on_one_page(fonts: tuple[str, ...], name: str, description: str) -> None:
     source = dx(PatientName=plain(name), StudyDescription=plain(description).replace("\\", "/"))

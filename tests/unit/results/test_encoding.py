@@ -61,7 +61,7 @@ def test_a_capture_has_the_bytes_of_pydicoms_writer_for_every_sample() -> None:
         assert encode(capture) == by_pydicom(capture)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.dictionaries(st.sampled_from(sorted(TEXT)), st.text(max_size=40), min_size=1),
     st.lists(st.text(min_size=1, max_size=40), max_size=3),

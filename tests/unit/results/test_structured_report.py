@@ -108,7 +108,7 @@ TEXT = {0x00080005: "CS", 0x00080020: "DA", 0x00080030: "TM", 0x00080050: "SH", 
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(st.sampled_from(sorted(TEXT)), st.binary(max_size=80), min_size=1))
 def test_no_bytes_in_the_header_make_the_report_invalid(values: dict[int, bytes]) -> None:
     report = report_on(with_raw({tag: (TEXT[tag], value) for tag, value in values.items()}))

@@ -176,7 +176,7 @@ def test_what_cannot_be_parsed_is_told_with_its_place(text: str, problem: str) -
 
 
 @given(st.text(max_size=LONGEST + 10) | st.text("()[]'\" ,.notandrmaches=<>Modality0x\\\n", max_size=300))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_text_ends_the_parser_otherwise(text: str) -> None:
     try:
         told = str(parse(text).names)
