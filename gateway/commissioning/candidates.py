@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,11 @@ class Header:
     patient: str = ""
     scanner: str = ""
 
+    @property
+    def name(self) -> str:
+        """As a person knows it."""
+        return self.given.name
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -53,6 +58,8 @@ class Candidate:
         SOP Instance UID, or the pixel digest of a picture.
     digest
         Hash of the pixels.
+    patient
+        Patient ID and issuer; empty where not stated.
     grey
         One channel of the model's input, float32 (224, 224), -1 to 1; `commission` crops it to what the
         classifier sees.
@@ -61,6 +68,7 @@ class Candidate:
     name: str
     key: str
     digest: str
+    patient: str
     scanner: str
     grey: Floats
 
@@ -80,6 +88,17 @@ class LeftOut(NamedTuple):
     reason: str
 
 
+class _OfPatient(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def patient(self) -> str: ...
+
+
+Image = TypeVar("Image", bound=_OfPatient)
+
+
 class Sorted(NamedTuple):
     """Images in use, and images left out."""
 
@@ -88,20 +107,31 @@ class Sorted(NamedTuple):
 
 
 def examine_headers(given: Sequence[Given], rules: EligibilityRules) -> tuple[list[Header], list[LeftOut]]:
-    """Return the images whose headers allow an answer, the first one of each patient, and the others."""
+    """Return the images whose headers allow an answer, and the others."""
     usable: list[Header] = []
     left_out: list[LeftOut] = []
-    patients: set[str] = set()
     for each in given:
         found = _header(each, rules)
         if isinstance(found, str):
             left_out.append(LeftOut(each.name, found))
-        elif found.patient and found.patient in patients:
-            left_out.append(LeftOut(each.name, SAME_PATIENT))
         else:
-            patients.add(found.patient)
             usable.append(found)
     return usable, left_out
+
+
+def one_of_each_patient(images: Iterable[Image]) -> tuple[list[Image], list[LeftOut]]:
+    """Return the first image of each patient, all images whose patient is not stated, and the others."""
+    first: list[Image] = []
+    left_out: list[LeftOut] = []
+    patients: set[str] = set()
+    for each in images:
+        if each.patient in patients:
+            left_out.append(LeftOut(each.name, SAME_PATIENT))
+            continue
+        first.append(each)
+        if each.patient:
+            patients.add(each.patient)
+    return first, left_out
 
 
 def decode_all(headers: Iterable[Header], rules: EligibilityRules, advance: Callable[[], None]) -> Sorted:
@@ -114,13 +144,13 @@ def decode_all(headers: Iterable[Header], rules: EligibilityRules, advance: Call
     for each in headers:
         image = prepare_file(each.given.path, rules)
         if isinstance(image, End):
-            left_out.append(LeftOut(each.given.name, image.reason.value.replace("_", " ")))
+            left_out.append(LeftOut(each.name, image.reason.value.replace("_", " ")))
         else:
             digest = pixel_digest(image.grey)
             key = each.sop_instance_uid or digest
-            found = Candidate(each.given.name, key, digest, each.scanner, image.tensor[0])
+            found = Candidate(each.name, key, digest, each.patient, each.scanner, image.tensor[0].copy())
             if copies_of(found, used.values()):
-                left_out.append(LeftOut(each.given.name, COPY))
+                left_out.append(LeftOut(each.name, COPY))
             else:
                 used[digest] = found
         advance()
@@ -143,6 +173,8 @@ def as_inputs(candidates: Sequence[Candidate]) -> Floats:
 
 def _header(given: Given, rules: EligibilityRules) -> Header | str:
     """Return the header of an image, or why it is not used."""
+    if given.unfit:
+        return given.unfit
     try:
         given.path.open("rb").close()
     except OSError as error:

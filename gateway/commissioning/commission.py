@@ -27,6 +27,7 @@ from gateway.commissioning.candidates import (
     as_inputs,
     decode_all,
     examine_headers,
+    one_of_each_patient,
 )
 from gateway.commissioning.cross_validation import (
     LEAST,
@@ -167,6 +168,13 @@ class _Site(NamedTuple):
     sick: list[Candidate]
     before: Scored
     left_out: list[LeftOut]
+    left_out_sick: list[LeftOut]
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How many images were left out for which reason; it tells of those that were given as sick."""
+        normal = Counter(each.reason for each in self.left_out)
+        return normal + Counter(f"{each.reason} (given as sick)" for each in self.left_out_sick)
 
     @property
     def names(self) -> list[str]:
@@ -195,15 +203,16 @@ def commission(
     check_enough(len(normal), needed)
     usable, left_out = examine_headers(normal, request.rules)
     usable_sick, left_out_sick = examine_headers(sick, request.rules)
-    left_out += left_out_sick
-    check_enough(len(usable), needed, left_out)
-    check_some(len(sick), len(usable_sick), left_out)
+    first, same_patient = one_of_each_patient(usable)
+    check_enough(len(first), needed, left_out + same_patient)
+    check_some(len(sick), len(usable_sick), left_out_sick)
     card, model = read_model(SHIPPED if request.model is None else request.model)
     predictor = Predictor.open(request.model, request.engine)
     site = _measure(usable, usable_sick, predictor, request.rules, progress)
     site.left_out.extend(left_out)
+    site.left_out_sick.extend(left_out_sick)
     check_enough(len(site.normal), needed, site.left_out)
-    check_some(len(sick), len(site.sick), site.left_out)
+    check_some(len(sick), len(site.sick), site.left_out_sick)
     check_far_out(site.names, site.before.normal, read_again=request.read_again)
     return _profile(site, card, model, request, progress)
 
@@ -258,13 +267,29 @@ def _measure(
     check_apart(decoded[0].used, decoded[1].used)
     kept = [_known(each, predictor) for each in decoded]
     (normal_used, normal_odds, distances), (sick_used, sick_odds, _) = kept
-    left_out = [each for part in decoded for each in part.left_out]
-    return _Site(normal_used, sick_used, Scored(normal_odds, sick_odds, distances), left_out)
+    left_out, left_out_sick = (part.left_out for part in decoded)
+    return _Site(normal_used, sick_used, Scored(normal_odds, sick_odds, distances), left_out, left_out_sick)
+
+
+class _Answered(NamedTuple):
+    """An image that the model answers, as the classifier sees it."""
+
+    image: Candidate
+    odds: float
+    distance: float
+
+    @property
+    def name(self) -> str:
+        return self.image.name
+
+    @property
+    def patient(self) -> str:
+        return self.image.patient
 
 
 def _known(images: Sorted, predictor: Predictor) -> tuple[list[Candidate], Odds, Odds]:
-    """Return the images that the model answers, as the classifier sees them, their log-odds and distances."""
-    used, odds, distances = [], [], []
+    """Return the first image of each patient that the model answers, their log-odds and distances."""
+    answered = []
     for start in range(0, len(images.used), BATCH):
         batch = images.used[start : start + BATCH]
         seen = predictor.look(as_inputs(batch))
@@ -274,10 +299,11 @@ def _known(images: Sorted, predictor: Predictor) -> tuple[list[Candidate], Odds,
             if reason_to_abstain(value, distance, outlier, predictor.card.abstention, region):
                 images.left_out.append(LeftOut(each.name, ABSTAINED))
             else:
-                used.append(replace(each, grey=image[0].copy()))
-                odds.append(value)
-                distances.append(distance)
-    return used, np.array(odds, np.float64), np.array(distances, np.float64)
+                answered.append(_Answered(replace(each, grey=image[0].copy()), value, distance))
+    used, same_patient = one_of_each_patient(answered)
+    images.left_out.extend(same_patient)
+    odds, distances = ([each[at] for each in used] for at in (1, 2))
+    return [each.image for each in used], np.array(odds, np.float64), np.array(distances, np.float64)
 
 
 def _profile(
@@ -314,14 +340,14 @@ def _profile(
         distance=_distance(site.before, after, card),
         statistics=Weights(file=STATISTICS_NAME, sha256=hashlib.sha256(content).hexdigest()),
         images=_hashed(site),
-        left_out=dict(Counter(each.reason for each in site.left_out).most_common()),
+        left_out=dict(site.reasons.most_common()),
         read_again=read_again,
         before=_before(site.before, before_limit),
         after=_figures(after, specificity, limits.of(scanners_of_sick)),
         scores=Scores(normal=tuple(map(fitted.probability, np.percentile(after.normal, QUANTILES)))),
     )
     evidence = Evidence(site.before, after, before_limit, limits.site)
-    return Commissioned(profile, content, evidence, tuple(site.left_out))
+    return Commissioned(profile, content, evidence, (*site.left_out, *site.left_out_sick))
 
 
 def shares_to_try(before: Scored, limit: float, asked: float | None) -> tuple[float, ...]:

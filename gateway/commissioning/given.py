@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,17 +11,30 @@ from gateway.files.folders import find_files
 from gateway.store.ledger import Ledger
 from gateway.store.queries.feedback import FeedbackQueries
 from gateway.store.queries.images import Images
+from gateway.store.rejections import rejected
 
 FEEDBACK = "feedback"
 LIST_SUFFIX = ".txt"
 
+NEVER_RECEIVED = "no image with this SOP Instance UID was received"
+DELETED = "its file was deleted (retention.received_days); send the image again"
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An image that was given; `name` is its file name or SOP Instance UID, as a person knows it."""
+    """An image that was given.
+
+    Attributes
+    ----------
+    name
+        Its file name or SOP Instance UID, as a person knows it.
+    unfit
+        Why the gateway's ledger forbids its use; empty where nothing does.
+    """
 
     name: str
     path: Path
+    unfit: str = ""
 
 
 Fetch = Callable[[Ledger, Path], None]
@@ -48,7 +61,8 @@ def given_images(
     Raises
     ------
     GatewayError
-        The source does not exist, cannot be read or is empty, or the gateway does not keep all of the images.
+        The source does not exist, cannot be read or is empty, or the gateway does not keep all images of a
+        list. Of feedback, which nobody can shorten, such images are unfit.
     """
     if source == FEEDBACK:
         ledger = open_ledger()
@@ -56,13 +70,13 @@ def given_images(
         if not judged:
             seen = "the finding" if sick else "none"
             raise GatewayError(f"{FEEDBACK}: in no image do all readers with a clear opinion see {seen}")
-        return kept_images(ledger, fetch, judged)
+        return received_images(ledger, fetch, judged)
     path = Path(source)
     if source and path.is_dir():
         return [Given(str(each), each) for each in find_files([path])]
     if path.suffix == LIST_SUFFIX and path.is_file():
         uids = listed_uids(path)
-        return kept_images(open_ledger(), fetch, uids)
+        return kept_images(received_images(open_ledger(), fetch, uids))
     raise GatewayError(
         f"{source}: give a folder of images, a file *.txt with one SOP Instance UID a line, or {FEEDBACK}"
     )
@@ -88,32 +102,39 @@ def listed_uids(file: Path) -> list[str]:
     return uids
 
 
-def kept_images(ledger: Ledger, fetch: Fetch, uids: list[str]) -> list[Given]:
-    """Return the files of received images.
+def received_images(ledger: Ledger, fetch: Fetch, uids: Sequence[str]) -> list[Given]:
+    """Return each image once; unfit where it was never received, was rejected, or its file is gone."""
+    images, uids = Images(ledger), list(dict.fromkeys(uids))
+    with ledger.transaction() as connection:
+        why = rejected(connection, uids)
+    return [_received(images, ledger, fetch, uid, why.get(uid, "")) for uid in uids]
+
+
+def _received(images: Images, ledger: Ledger, fetch: Fetch, uid: str, unfit: str) -> Given:
+    source = images.source_of(uid)
+    if source is None:
+        return Given(uid, Path(), NEVER_RECEIVED)
+    try:
+        if source.deleted_at:
+            raise Missing(uid)
+        fetch(ledger, source.path)
+    except Missing:
+        unfit = unfit or DELETED
+    return Given(uid, source.path, unfit)
+
+
+def kept_images(given: Sequence[Given]) -> list[Given]:
+    """Return the images of a list, of which the gateway must keep every one.
 
     Raises
     ------
     GatewayError
         Images were never received, or their files were deleted; all are named, one line each.
     """
-    images = Images(ledger)
-    found, problems = list[Given](), list[str]()
-    for uid in dict.fromkeys(uids):
-        source = images.source_of(uid)
-        if source is None:
-            problems.append(f"{uid}: no image with this SOP Instance UID was received")
-            continue
-        try:
-            if source.deleted_at:
-                raise Missing(uid)
-            fetch(ledger, source.path)
-        except Missing:
-            problems.append(f"{uid}: its file was deleted (retention.received_days); send the image again")
-        else:
-            found.append(Given(uid, source.path))
+    problems = [f"{each.name}: {each.unfit}" for each in given if each.unfit in (NEVER_RECEIVED, DELETED)]
     if problems:
         raise GatewayError("\n".join(problems))
-    return found
+    return list(given)
 
 
 def judged_images(ledger: Ledger, *, sick: bool) -> list[str]:

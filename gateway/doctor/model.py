@@ -1,4 +1,4 @@
-"""Checks the model: card, weights, one prediction and its time."""
+"""Checks the model: card, weights, one prediction and its time, and whether the workers that run use it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gateway.doctor.finding import Finding, doubtful, good, wrong
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, GatewayError
+from gateway.records import ModelIdentity
 from gateway.settings import Settings
+from gateway.store.opening import look_into_database
 
 if TYPE_CHECKING:
     from gateway.remote.predictor import RemotePredictor
@@ -26,7 +28,7 @@ def model(settings: Settings) -> Iterator[Finding]:
     try:
         predictor = open_predictor(settings)
     except ConfigurationError as error:
-        yield wrong("model", str(error), "here: model.path and model.device")
+        yield wrong("model", str(error), "here: model.path, model.profile and model.device")
         return
     if isinstance(predictor, RemotePredictor):
         yield from _servers(predictor)
@@ -46,6 +48,7 @@ def model(settings: Settings) -> Iterator[Finding]:
         yield doubtful("model", text, "here: model.device: cuda, more cores, or fewer other programs")
     else:
         yield good("model", text)
+    yield from _workers(settings, identity)
     if predictor.notice:
         yield doubtful(
             "engine",
@@ -54,6 +57,32 @@ def model(settings: Settings) -> Iterator[Finding]:
         )
     if predictor.card.abstention is None:
         yield doubtful("model", "it never abstains: its card has no limits", "here: a model with abstention")
+
+
+def _workers(settings: Settings, identity: ModelIdentity) -> Iterator[Finding]:
+    """Yield how workers that run answer otherwise: they have read settings and files when they began."""
+    from gateway.store.workers import Workers
+    from gateway.worker.answering import answering_of
+    from gateway.worker.reprocess import difference
+    from gateway.worker.worker_id import SILENT_SECONDS
+
+    try:
+        engine, ledger = look_into_database(settings)
+    except GatewayError:  # the check of the database says why
+        return
+    try:
+        running = Workers(ledger).answering(SILENT_SECONDS)
+    except GatewayError:
+        return
+    finally:
+        engine.dispose()
+    wanted = answering_of(settings, identity)
+    # another host may have another engine, and a restart would not change it
+    told = {difference(worker | {"engine": identity.engine}, wanted) for worker in running}
+    for each in sorted(told - {""}):
+        yield doubtful(
+            "model", f"a running worker answers with {each} of these settings", "here: restart the gateway"
+        )
 
 
 def _servers(predictor: RemotePredictor) -> Iterator[Finding]:

@@ -51,6 +51,7 @@ def checked_samples(recipe: Recipe, progress: Progress) -> list[Sample]:
     samples = find_samples(recipe)
     tested = _tested(recipe)
     check_split(samples, _others(recipe, tested))
+    _check_patients(recipe, samples)
     _check_validation(samples)
     for i, image in enumerate(tested):
         load_input(image.path)
@@ -88,6 +89,20 @@ def check_stages(recipe: Recipe, samples: list[Sample], only: Sequence[str] = ()
             Batches(samples, drawn_from(recipe, stage), stage.batch, torch.Generator())
         except ConfigurationError as error:
             raise ConfigurationError(f"stage {stage.name}: {error}") from error
+
+
+def _check_patients(recipe: Recipe, samples: list[Sample]) -> None:
+    """Check that no patient of a folder is in another part by another source of that folder."""
+    folders = {source.name: (recipe.root / source.folder).resolve() for source in recipe.sources}
+    found: dict[tuple[Path, str], Sample] = {}
+    for sample in samples:
+        first = found.setdefault((folders[sample.source], sample.patient), sample)
+        if first.part != sample.part:
+            raise ConfigurationError(
+                f"patient {sample.patient} is in two parts: {first.path} ({first.source}, {first.part}), "
+                f"{sample.path} ({sample.source}, {sample.part}); make one source of the two, or leave one "
+                "image out"
+            )
 
 
 def _check_validation(samples: list[Sample]) -> None:

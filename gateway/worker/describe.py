@@ -24,7 +24,8 @@ def describe(source: Dataset, tensor: NDArray[np.float32] | None = None) -> Desc
         The model's input, float32 (3, 224, 224), -1–1.
     """
     maker, model = _text(source, "Manufacturer"), _text(source, "ManufacturerModelName")
-    scanner = model if model.startswith(maker) else f"{maker} {model}".strip()
+    named = model.casefold().startswith(maker.casefold())
+    scanner = model if named else f"{maker} {model}".strip()
     study = _text(source, "StudyDescription") or _text(source, "SeriesDescription")
     if tensor is None:
         return Description(study, scanner)

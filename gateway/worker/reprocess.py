@@ -103,7 +103,7 @@ def _workers(ledger: Ledger, wanted: dict[str, Any], which: str = "") -> list[di
     for worker in workers:
         if {name: value for name, value in worker.items() if name != PROBLEM} != wanted:
             raise GatewayError(
-                f"{which}a running worker answers with {_difference(worker, wanted)} of this command; "
+                f"{which}a running worker answers with {difference(worker, wanted)} of this command; "
                 "restart the gateway with these settings first"
             )
     return workers
@@ -118,7 +118,8 @@ def _begin(settings: Settings, ledger: Ledger, image: ImageView, model: ModelIde
     return True
 
 
-def _difference(worker: dict[str, Any], wanted: dict[str, Any]) -> str:
+def difference(worker: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Return in words what a running worker answers with, and not as wanted; empty where nothing is."""
     return ", ".join(
         f"{name.replace('_', ' ')} {worker.get(name, 'none')}, not {wanted.get(name, 'none')}"
         for name in wanted | worker

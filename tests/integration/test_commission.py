@@ -20,7 +20,7 @@ CHESTS = 20
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hospital's folder: twenty computed chests, a copy, a lateral, and four sick chests elsewhere."""
+    """A hospital's folder: twenty computed chests and what is none, and four sick chests elsewhere."""
     folder = tmp_path_factory.mktemp("site")
     with np.load(IMAGES) as archive:
         healthy, sick = archive["images"][0], archive["images"][1]
@@ -28,10 +28,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_chests(folder / "sick", sick, 4)
     copy = folder / "normal" / "00.png"
     (folder / "normal" / "copy.png").write_bytes(copy.read_bytes())
-    (folder / "normal" / "side.dcm").write_bytes(
-        encoded(cr(ViewPosition="LL", PatientOrientation=["A", "F"]))
-    )
+    for given in ("normal", "sick"):
+        side = cr(ViewPosition="LL", PatientOrientation=["A", "F"])
+        (folder / given / "side.dcm").write_bytes(encoded(side))
+    give_one_patient_two_images(folder / "normal")
     return folder
+
+
+def give_one_patient_two_images(folder: Path) -> None:
+    """Make one of the chests a patient's second image; the model abstains on the first one."""
+    chest = folder / "19.png"
+    noise = np.random.default_rng(7).integers(0, 256, (64, 64), np.uint8)
+    for name, pixels in (("19-1.dcm", noise), ("19-2.dcm", np.asarray(Image.open(chest)))):
+        image = cr(pixels=pixels.astype(np.uint16) << 4, PatientID="P-19")
+        (folder / name).write_bytes(encoded(image))
+    chest.unlink()
 
 
 def write_chests(folder: Path, chest: np.ndarray, count: int) -> None:
@@ -64,7 +75,12 @@ def test_a_profile_is_made_put_to_use_and_stated(site: Path, tmp_path: Path) -> 
     profile = tmp_path / "profile"
     card = yaml.safe_load((profile / PROFILE_NAME).read_text())
     assert len(card["images"]["normal"]) == CHESTS
-    assert card["left_out"] == {"lateral": 1, "copy of another image": 1}
+    assert card["left_out"] == {
+        "lateral": 1,
+        "copy of another image": 1,
+        "the model abstains": 1,
+        "lateral (given as sick)": 1,
+    }
     assert card["after"]["specificity"]["whole"] == CHESTS
     text = page.read_text()
     assert "St. Elsewhere" in text

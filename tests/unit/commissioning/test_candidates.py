@@ -10,7 +10,7 @@ import pydicom
 import pytest
 from PIL import Image
 
-from gateway.commissioning.candidates import as_inputs, decode_all, examine_headers
+from gateway.commissioning.candidates import as_inputs, decode_all, examine_headers, one_of_each_patient
 from gateway.commissioning.commission import check_enough, check_some
 from gateway.commissioning.given import Given
 from gateway.errors import GatewayError
@@ -33,28 +33,40 @@ def picture(folder: Path, name: str, seed: int) -> Given:
     return Given(name, folder / name)
 
 
-def test_laterals_other_parts_and_second_images_of_a_patient_are_left_out(tmp_path: Path) -> None:
+def test_laterals_other_parts_and_what_is_no_image_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("no image")
     given = [
         write(tmp_path, "first chest"),
-        write(tmp_path, "again", PatientID="first chest"),
-        write(tmp_path, "other hospital", PatientID="first chest", IssuerOfPatientID="B"),
         write(tmp_path, "side", ViewPosition="LL", PatientOrientation=["A", "F"]),
         write(tmp_path, "knee", BodyPartExamined="KNEE"),
         Given("notes.md", tmp_path / "notes.md"),
         picture(tmp_path, "picture.png", 1),
         Given("gone.png", tmp_path / "gone.png"),
+        Given("1.2.3", Path(), "its file was deleted"),
     ]
     usable, left_out = examine_headers(given, RULES)
-    assert [each.given.name for each in usable] == ["first chest", "other hospital", "picture.png"]
+    assert [each.given.name for each in usable] == ["first chest", "picture.png"]
     assert dict(left_out) == {
-        "again": "another image of the same patient",
         "side": "lateral",
         "knee": "not chest",
         "notes.md": "no DICOM, PNG or JPEG file",
         "gone.png": "cannot be read: No such file or directory",
+        "1.2.3": "its file was deleted",
     }
     assert usable[0].scanner.endswith("X1")
+
+
+def test_one_image_of_each_patient_counts(tmp_path: Path) -> None:
+    given = [
+        write(tmp_path, "first chest"),
+        write(tmp_path, "again", PatientID="first chest"),
+        write(tmp_path, "other hospital", PatientID="first chest", IssuerOfPatientID="B"),
+        picture(tmp_path, "1.png", 1),
+        picture(tmp_path, "2.png", 2),
+    ]
+    first, left_out = one_of_each_patient(examine_headers(given, RULES)[0])
+    assert [each.name for each in first] == ["first chest", "other hospital", "1.png", "2.png"]
+    assert left_out == [("again", "another image of the same patient")]
 
 
 def test_copies_are_used_once_and_the_order_of_files_decides_nothing(tmp_path: Path) -> None:

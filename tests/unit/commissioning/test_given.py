@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.commissioning.given import given_images
+from gateway.commissioning.given import DELETED, Given, given_images
 from gateway.errors import GatewayError, Missing
 from gateway.store.entries import Agreement
 from gateway.store.ledger import Ledger
+from gateway.store.rejections import Rejection, keep_rejections
 from gateway.web.site import Site
 from tests.support.site import add_answer, add_image, judged, site_in
 from tests.support.sources import dx
@@ -81,6 +82,30 @@ def test_feedback_gives_the_images_on_which_all_clear_readers_agree(site: Site) 
     assert [each.name for each in given_images("feedback", lambda: site.ledger, fetched, sick=True)] == [
         uids[2]
     ]
+
+
+def test_of_feedback_the_images_that_are_gone_are_left_out(site: Site) -> None:
+    uids = [str(add_answer(site, number).sop_instance_uid) for number in (1, 2)]
+    for uid in uids:
+        site.feedback.record(uid, "reader", Agreement.DISAGREE, "", judged(site, uid))
+    gone, kept = given_images("feedback", lambda: site.ledger, fetched)
+    gone.path.unlink()
+    assert given_images("feedback", lambda: site.ledger, fetched) == [
+        Given(gone.name, gone.path, DELETED),
+        kept,
+    ]
+
+
+def test_an_image_that_a_note_has_rejected_is_unfit(site: Site, tmp_path: Path) -> None:
+    uids = [str(add_image(site, number, dx()).sop_instance_uid) for number in (1, 2)]
+    note = Rejection("113001", "Rejected for Quality Reasons", "1.2.3", (uids[0],))
+    with site.ledger.transaction() as connection:
+        keep_rejections(connection, [note])
+    names = tmp_path / "normal.txt"
+    names.write_text("\n".join(uids))
+    found = given_images(str(names), lambda: site.ledger, fetched)
+    why = "a rejection note says: Rejected for Quality Reasons (113001, DCM)"
+    assert [each.unfit for each in found] == [why, ""]
 
 
 def test_a_source_without_an_image_is_refused(site: Site, tmp_path: Path) -> None:

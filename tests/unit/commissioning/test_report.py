@@ -51,3 +51,7 @@ def test_a_profile_that_costs_specificity_says_so(tmp_path: Path, model: ModelCa
     told = "more normal chests are called Pneumonia than without it"
     assert told in page(tmp_path / "lower", model, 17)
     assert told not in page(tmp_path / "equal", model, 18)
+
+
+def test_the_page_fits_a_telephone(tmp_path: Path, model: ModelCard) -> None:
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page(tmp_path, model, 18)

@@ -28,8 +28,8 @@ def test_equal_scores_are_not_far_out() -> None:
 
 
 def test_an_image_is_normal_or_sick() -> None:
-    image = Candidate("a.png", "1", "d1", "", np.zeros((28, 28), np.float32))
-    copy = Candidate("b.png", "2", "d1", "", np.zeros((28, 28), np.float32))
+    image = Candidate("a.png", "1", "d1", "", "", np.zeros((28, 28), np.float32))
+    copy = Candidate("b.png", "2", "d1", "", "", np.zeros((28, 28), np.float32))
     check_apart([image], [])
     with pytest.raises(GatewayError, match=r"a\.png is given as normal, and as sick under the name b\.png"):
         check_apart([image], [copy])

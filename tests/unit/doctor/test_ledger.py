@@ -1,18 +1,24 @@
 """The doctor reads from the ledger how the couriers fare, and from the supervisor's file how the roles do."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.doctor.finding import Severity
+from gateway.doctor.model import model
 from gateway.doctor.processes import processes
 from gateway.doctor.storage import database
 from gateway.settings import Settings
 from gateway.store.clock import now
 from gateway.store.opening import open_database
 from gateway.store.outbox import Outbox
+from gateway.store.workers import Workers
 from gateway.telemetry.role_status import RoleStatusFile
+from gateway.worker.answering import answering_of
+from gateway.worker.inference import open_predictor
 from tests.support.command_line import run_command
 
 
@@ -69,3 +75,20 @@ def test_a_role_that_died_is_told_by_doctor_and_health(settings: Settings, tmp_p
     assert (finding.verdict, finding.told) == (Severity.WRONG, "is dead: exit status 1")
     done = run_command("health", "--config", config)
     assert (done.returncode, "work 0 is dead" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"engine": "that of another host"}, []),
+        ({"threshold": 0.7}, ["a running worker answers with threshold 0.7, not 0.5 of these settings"]),
+    ],
+)
+def test_a_worker_that_began_with_another_model_is_told(
+    settings: Settings, changes: dict[str, Any], told: list[str]
+) -> None:
+    engine, ledger = open_database(settings)
+    identity = replace(open_predictor(settings).identity, **changes)
+    Workers(ledger).beat("a worker", answering=answering_of(settings, identity))
+    engine.dispose()
+    assert [each.told for each in model(settings) if each.told.startswith("a running worker")] == told

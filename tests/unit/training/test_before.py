@@ -56,6 +56,25 @@ def again(**keys: Any) -> list[dict[str, Any]]:
     return [HOME, HOME | {"name": "again", "validation": 0.5, "external": True} | keys]
 
 
+def test_a_patient_is_on_one_side_also_where_two_sources_share_a_folder(home: Path) -> None:
+    """As where a hospital's PA and AP images are two tables: each source has its own split."""
+    files = sorted((home / "data" / "NORMAL").iterdir()) + sorted((home / "data" / "PNEUMONIA").iterdir())
+    sources = []
+    for half, validation in ((0, 0.0), (1, 0.9)):
+        lines = [
+            f"{file.relative_to(home / 'data')},p{i // 2},some,{int(i > 9)}"
+            for i, file in enumerate(files)
+            if i % 2 == half
+        ]
+        (home / f"{half}.csv").write_text("\n".join(["file,patient,label,pneumonia", *lines]))
+        table = {"name": f"half {half}", "folder": "data", "table": f"{half}.csv", "validation": validation}
+        sources.append(table)
+    told = refused(home, sources=sources)
+    assert told.startswith("patient p")
+    assert "(half 0, train)" in told
+    assert "(half 1, validation)" in told
+
+
 @pytest.mark.parametrize("folder", ["./data", "data/../data", "linked", "data/NORMAL/../../data"])
 def test_a_source_is_known_by_whichever_path_it_is_given(home: Path, folder: str) -> None:
     (home / "linked").symlink_to("data")

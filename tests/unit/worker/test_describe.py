@@ -25,6 +25,7 @@ def test_a_study_description_is_readable(character_set: bytes, description: byte
     assert describe(raw(ds, "SpecificCharacterSet", "CS", character_set)).study_description == shown
 
 
-def test_a_scanner_is_named_once() -> None:
-    ds = raw(raw(Dataset(), "Manufacturer", "LO", b"Acme"), "ManufacturerModelName", "LO", b"Acme DX 1")
+@pytest.mark.parametrize("maker", [b"Acme", b"ACME"])
+def test_a_scanner_is_named_once_in_whichever_capitals(maker: bytes) -> None:
+    ds = raw(raw(Dataset(), "Manufacturer", "LO", maker), "ManufacturerModelName", "LO", b"Acme DX 1")
     assert describe(ds).scanner == "Acme DX 1"
