@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.peer_text import clean
 from gateway.records import in_sentence
+from gateway.results.answer import NOT_FITTED, percent_of, threshold_in_words
 from gateway.store.queries.views import AnswerView, ImageView
 from gateway.store.refusals import RefusalView
 
@@ -41,6 +42,7 @@ def _answer(image: ImageView) -> Iterator[str]:
             yield f"           {answer.abstained}"
         model = answer.model
         yield f"model      {model.name} {model.version}, weights {(model.weights_sha256 or '?')[:16]}…"
+        yield f"           {f'Fitted to {model.site}' if model.site else NOT_FITTED}"
     if image.answer.repaired:
         yield f"repaired   left empty, since malformed in the image: {', '.join(image.answer.repaired)}"
     yield from (f"{'pixels' if n == 0 else '':<10} {step}" for n, step in enumerate(image.answer.steps))
@@ -49,8 +51,11 @@ def _answer(image: ImageView) -> Iterator[str]:
 def _score(answer: AnswerView) -> str:
     if answer.score is None:
         return ""
-    threshold = "" if answer.model.threshold is None else f", threshold {answer.model.threshold:g}"
-    return f", P({in_sentence(answer.model.finding)}) {answer.score:.3f}{threshold}"
+    finding, threshold = in_sentence(answer.model.finding), answer.model.threshold
+    if threshold is None:
+        return f", probability of {finding} {100 * answer.score:.1f} %"
+    score = percent_of(answer.score, threshold)
+    return f", probability of {finding} {score:.1f} %, threshold {threshold_in_words(threshold)}"
 
 
 def _deleted(time: datetime | None) -> str:
@@ -73,7 +78,11 @@ def _results(image: ImageView) -> Iterator[str]:
 
 
 def _events(image: ImageView) -> Iterator[str]:
+    day = ""
     for event in image.events:
+        if (this_day := f"{event.time.astimezone():%Y-%m-%d %Z}") != day:
+            yield this_day
+            day = this_day
         told = {key: value for key, value in event.data.items() if value is not None}
         data = " ".join(f"{key}={shown(value)}" for key, value in told.items())
         yield f"{event.time.astimezone():%H:%M:%S.%f}"[:12] + f"  {event.event:<16} {data}"

@@ -76,17 +76,17 @@ class Answer:
 
 def score_name(model: ModelIdentity) -> str:
     """Return what the score is: whatever the answer, the probability of the finding."""
-    finding, threshold = model.finding, f"{100 * model.threshold:.4g} %"
+    finding, threshold = model.finding, threshold_in_words(model.threshold)
     return f"The model's probability of {finding.in_sentence}; {threshold} or more is answered as present"
 
 
 def score_in_words(prediction: Prediction) -> str:
     """Return a sentence, without its stop, that says what the score is and why it makes this answer."""
-    score, threshold = percent(prediction), prediction.model.threshold
+    score = percent(prediction)
     if score is None:
         return "the model gave no answer"
     side = "at or above" if prediction.presence is Presence.PRESENT else "below"
-    limit = f"{side} the threshold of {100 * threshold:.4g} %"
+    limit = f"{side} the threshold of {threshold_in_words(prediction.model.threshold)}"
     return f"the model's probability of {prediction.model.finding.in_sentence} is {score:.1f} %, {limit}"
 
 
@@ -103,14 +103,23 @@ def site_in_words(model: ModelIdentity) -> str:
 
 
 def percent(prediction: Prediction) -> float | None:
-    """Return the score in percent with one decimal, or None where the model abstains.
+    """Return the score in percent with one decimal, or None where the model abstains."""
+    p = prediction.score
+    return None if p is None else percent_of(p, prediction.model.threshold)
 
-    Rounding never carries the score over the threshold, so that it cannot contradict the answer.
+
+def percent_of(p: float, threshold: float) -> float:
+    """Return a probability in percent with one decimal; both arguments are 0 to 1.
+
+    Rounding never carries it over the threshold, so that it cannot contradict the answer. Results, pages and
+    commands all show it so: an image has one score.
     """
-    p, threshold = prediction.score, prediction.model.threshold
-    if p is None:
-        return None
     nearest = round(100 * p, 1)
     if (nearest >= 100 * threshold) == (p >= threshold):
         return nearest
     return (math.ceil(1000 * p) if p >= threshold else math.floor(1000 * p)) / 10
+
+
+def threshold_in_words(threshold: float) -> str:
+    """Return a threshold, 0 to 1, in percent."""
+    return f"{100 * threshold:.4g} %"

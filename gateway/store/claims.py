@@ -46,14 +46,15 @@ def stored(
     connection: sa.Connection, rows: Sequence[sa.Row[Any]], absolute: Absolute
 ) -> list[StoredInstance]:
     """Return the images of these rows, with all that other rows say of them."""
-    reports = standing_reports(connection, [row.id for row in rows if row.was_answered])
+    reports = standing_reports(connection, [row.id for row in rows if row.answer_id is not None])
     uids = {row.sop_instance_uid for row in rows}
     answered, why = _answered(connection, uids, absolute), rejected(connection, uids)
     return [
         StoredInstance(
-            **dict(row._mapping)
+            **{name: value for name, value in row._mapping.items() if name != "answer_id"}
             | {
                 "path": absolute(row.path),
+                "was_answered": row.answer_id is not None,
                 "earlier_reports": reports.get(row.id, ()),
                 "answered": tuple(
                     found for number, found in answered.get(row.sop_instance_uid, ()) if number != row.id
@@ -97,7 +98,7 @@ _STORED = (
     instances.c.batch,
     instances.c.attempts,
     instances.c.state_at.label("waits_since"),
-    instances.c.answer_id.is_not(None).label("was_answered"),
+    instances.c.answer_id,  # as it is: SQLite 3.38 to 3.40 returns a wrong IS NOT NULL from an UPDATE
     instances.c.pulled_from,
 )
 # built once: to build a statement takes longer than to execute it, and other writers wait meanwhile

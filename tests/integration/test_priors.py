@@ -40,7 +40,7 @@ def test_the_newest_earlier_study_stands_beside_the_image(site: Site, browser: B
         study(site, number, date)
     homonym = study(site, 5, "20250601", PatientID="P-0043")
     page = browser.get("/instances/1.2.3/priors").text
-    sides, _, listed = page.partition("<table>")
+    sides, _, listed = page.partition("<table ")
     assert "This image" in sides
     assert "/instances/1.2.2/preview" in sides
     assert "2025-01-01" in sides

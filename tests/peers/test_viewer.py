@@ -274,3 +274,10 @@ def test_the_report_prints_on_one_page(desk: Desk) -> None:
         assert told in text
     assert len(sheet.images) == 2
     assert "Downloads" not in text
+
+
+def test_every_printed_page_bears_the_banner(desk: Desk) -> None:
+    page = desk.page("/dashboard")
+    sheets = PdfReader(BytesIO(page.pdf(width="148mm", height="105mm"))).pages  # less than the page needs
+    assert len(sheets) > 1
+    assert all(RESEARCH_BANNER in sheet.extract_text() for sheet in sheets)

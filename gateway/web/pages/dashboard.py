@@ -83,14 +83,17 @@ def _rate(site: Site) -> Markup:
 
 def _latency(site: Site) -> Markup:
     """The last answers and deliveries in groups of equal size: night and day count alike."""
-    series: dict[str, list[tuple[float, float]]] = {}
+    stages, parts = (Stage.ANSWER, Stage.DELIVER), {"median": 0.5, "95 %": 0.95}
+    # also of a stage without runs: the place of a line decides its colour
+    series: dict[str, list[tuple[float, float]]] = {
+        f"{stage}, {name}": [] for stage in stages for name in parts
+    }
     labels: dict[float, str] = {}
-    for stage in (Stage.ANSWER, Stage.DELIVER):
-        runs = site.statistics.seconds(stage)
-        for number, group in enumerate(_groups(runs)):
-            for name, part in (("median", 0.5), ("95 %", 0.95)):
+    for stage in stages:
+        for number, group in enumerate(_groups(site.statistics.seconds(stage))):
+            for name, part in parts.items():
                 value = percentile((seconds for _, seconds in group), part) or 0
-                series.setdefault(f"{stage.value}, {name}", []).append((number, value))
+                series[f"{stage}, {name}"].append((number, value))
             if stage is Stage.ANSWER and number % 8 == 0:
                 labels[number] = f"{group[0][0].astimezone(site.settings.web.zone):%m-%d %H:%M}"
     return plots.lines(series, labels, "Seconds from reception to answer, and from answer to delivery", " s")

@@ -14,7 +14,7 @@ from jinja2.runtime import Context
 
 from gateway import __version__
 from gateway.records import in_sentence
-from gateway.results.answer import NOT_FITTED, RESEARCH_BANNER
+from gateway.results.answer import NOT_FITTED, RESEARCH_BANNER, threshold_in_words
 from gateway.results.person_name import readable_name
 from gateway.web.pages import words
 from gateway.web.security.roles import EVERY_ROLE, may, needed_role
@@ -80,6 +80,9 @@ def _environment() -> Environment:
         "verdict": lambda verdict: words.VERDICTS[verdict],
         "value": _value,
         "percent": lambda fraction: "–" if fraction is None else f"{100 * fraction:.1f} %",
+        "score": words.score,
+        "threshold": lambda threshold: "–" if threshold is None else threshold_in_words(threshold),
+        "counted": words.counted,
         "number": lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
     }
     environment.globals |= {"banner": RESEARCH_BANNER, "not_fitted": NOT_FITTED, "version": __version__}

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from gateway.deliver.routing import Verdict
 from gateway.records import Reason, State
+from gateway.results.answer import percent_of
 from gateway.store.clock import now
 from gateway.store.entries import DeliveryState, PullState
 from gateway.store.queries.views import ImageRow
@@ -86,6 +87,16 @@ def date(day: str) -> str:
 def reason_in_words(code: str | None) -> str:
     """Return a reason code as a few words; an unknown one as it stands."""
     return {str(reason): words for reason, words in REASONS.items()}.get(code or "", code or "")
+
+
+def score(p: float, threshold: float | None) -> str:
+    """Return a score in percent, as the results state it; earlier versions kept no threshold of some."""
+    return f"{100 * p if threshold is None else percent_of(p, threshold):.1f} %"
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun, whose plural ends in s."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def duration(seconds: float | None) -> str:

@@ -136,13 +136,20 @@ function layers(answer, name) {
   return both;
 }
 
+// as `percent_of` of the results: rounding never carries a score over the threshold
+function percent(score, threshold) {
+  const nearest = Math.round(1000 * score) / 10;
+  if ((nearest >= 100 * threshold) === (score >= threshold)) return nearest.toFixed(1);
+  return ((score >= threshold ? Math.ceil(1000 * score) : Math.floor(1000 * score)) / 10).toFixed(1);
+}
+
 function show(file, item, answer) {
   const presence = answer.score === null ? "undetermined" : answer.score >= answer.threshold ? "present" : "absent";
   item.querySelector("progress").remove();
   item.querySelector(".state-line").remove();
   const lines = answer.picture ? [layers(answer, answer.file)] : [];
   lines.push(line("p", answer.label, `large label ${presence}`));
-  if (answer.score !== null) lines.push(line("p", `Score ${(100 * answer.score).toFixed(1)} %, threshold ${(100 * answer.threshold).toFixed(1)} %`));
+  if (answer.score !== null) lines.push(line("p", `Score ${percent(answer.score, answer.threshold)} %, threshold ${Number((100 * answer.threshold).toPrecision(4))} %`));
   if (answer.reason) lines.push(line("p", answer.detail ?? answer.reason));
   if (answer.region) lines.push(line("p", answer.region.text, "faint"));
   lines.push(line("p", answer.model, "faint"));
