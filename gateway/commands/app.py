@@ -116,7 +116,7 @@ def options(
 def main() -> None:
     """Run the command; a problem with a known cause ends as one line and exit status 1 or 2."""
     _hold_standard_descriptors()
-    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # None where they are closed
+    sys.stdout, sys.stderr = sys.stdout or _output(1), sys.stderr or _output(2)  # None where they are closed
     os.umask(os.umask(0o077) | 0o027)  # files are about patients: other users must not read them
     gc.enable()
     try:
@@ -140,6 +140,11 @@ def _hold_standard_descriptors() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
+
+
+def _output(descriptor: int) -> TextIO:
+    """Return a stream to a descriptor, which is the supervisor's pipe in a role that is forked later."""
+    return open(descriptor, "w", encoding="utf-8", closefd=False)
 
 
 def _nowhere() -> TextIO:
