@@ -115,7 +115,8 @@ def options(
 
 def main() -> None:
     """Run the command; a problem with a known cause ends as one line and exit status 1 or 2."""
-    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # None where they are closed
+    _hold_standard_descriptors()
+    sys.stdout, sys.stderr = sys.stdout or _output(1), sys.stderr or _output(2)  # None where they are closed
     os.umask(os.umask(0o077) | 0o027)  # files are about patients: other users must not read them
     gc.enable()
     try:
@@ -132,6 +133,18 @@ def main() -> None:
             raise
         sys.stdout = _nowhere()  # or else Python writes at its end what did not fit
         _fail(GatewayError(f"cannot write: {error.strerror}; make room, then try again"), FAILED)
+
+
+def _hold_standard_descriptors() -> None:
+    """Open 0, 1 and 2 where they are closed: else the ledger may get such a number, and output with it."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
+def _output(descriptor: int) -> TextIO:
+    """Return a stream to a descriptor, which is the supervisor's pipe in a role that is forked later."""
+    return open(descriptor, "w", encoding="utf-8", closefd=False)
 
 
 def _nowhere() -> TextIO:

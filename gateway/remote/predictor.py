@@ -21,6 +21,7 @@ from gateway.records import ModelIdentity, Prediction, Reason
 from gateway.remote.failures import Away, Broke, NotANumber, Unlike
 from gateway.remote.replica import Replica
 from gateway.remote.suspects import Suspects
+from gateway.threads import bound_start
 
 MOST_DOUBTS = 2  # proofs of one server for one request
 LONGEST_SECONDS = 240.0  # of a batch: afterwards no image of it is sent alone, and the others wait
@@ -54,6 +55,7 @@ class RemotePredictor(Predictor):
         self._most = requests_at_once
         self._places = threading.Condition()
         self._busy: Counter[str] = Counter()
+        self._proving_aside: set[str] = set()
         self._suspects = Suspects()
         self._senders = ThreadPoolExecutor(len(replicas) * requests_at_once, "model server")
 
@@ -93,7 +95,7 @@ class RemotePredictor(Predictor):
         raise Retry(self._told())
 
     def look_after(self) -> None:
-        """Prove the servers that are due for it, and ask the quiet ones whether they are still the same."""
+        """Prove the servers that are due for it, and ask the proven ones whether they are still the same."""
         for replica in self._replicas:
             replica.look_after()
         self._note_identity()
@@ -154,8 +156,6 @@ class RemotePredictor(Predictor):
                 self.check()  # servers are proven since it failed
                 return Reject(Reason.POISON, "model servers answer other images, and never answered this one")
             return self._ask(image[None])[0]
-        except NotANumber as problem:
-            return Reject(Reason.POISON, f"{problem}, for this image alone")
         except Broke as problem:
             self._suspects.strike(image)
             return Retry(f"a model server did not answer an image that was sent alone: {problem}")
@@ -163,22 +163,28 @@ class RemotePredictor(Predictor):
             return Retry(str(problem))
 
     def _ask(self, images: Floats) -> list[Prediction]:
-        """Return the predictions of n images from one server; a server that is away is another's turn.
+        """Return the predictions of n images from one server; where it has none, it is another's turn.
 
         Raises
         ------
         Away
             No server is proven.
         Broke
-            A server that is proven did not answer these images.
+            A server that is proven did not answer these images, or no server has a number for them.
         """
         away: set[str] = set()
         doubts: Counter[str] = Counter()
+        without_number: dict[Replica, NotANumber] = {}
         while True:
+            if not self._able(away) and without_number:
+                raise next(iter(without_number.values()))
             with self._place(away) as replica:
                 try:
                     found = self._ask_one(replica, images)
                 except Away:
+                    away.add(replica.url)
+                except NotANumber as problem:
+                    without_number[replica] = problem
                     away.add(replica.url)
                 except Unlike as problem:
                     doubts[replica.url] += 1
@@ -187,6 +193,8 @@ class RemotePredictor(Predictor):
                         away.add(replica.url)
                 else:
                     self._suspects.note_answers(images)
+                    for wrong, said in without_number.items():
+                        wrong.note_failure(Away(f"{said}; another server has one for the same images"))
                     return found
 
     def _ask_one(self, replica: Replica, images: Floats) -> list[Prediction]:
@@ -216,7 +224,7 @@ class RemotePredictor(Predictor):
     def _take(self, away: Collection[str]) -> Replica:
         with self._places:
             while True:
-                able = [each for each in self._replicas if each.url not in away and not each.rests]
+                able = self._able(away)
                 if not able:
                     raise Away(self._told())
                 chosen = min(able, key=lambda each: self._busy[each.url])
@@ -224,6 +232,35 @@ class RemotePredictor(Predictor):
                     self._busy[chosen.url] += 1
                     return chosen
                 self._places.wait(PLACE_SECONDS)
+
+    def _able(self, away: Collection[str]) -> list[Replica]:
+        """Return the servers that are proven; only where none is, those that images must wait for."""
+        able = [each for each in self._replicas if each.url not in away and not each.rests]
+        proven = [each for each in able if each.proven]
+        if proven:
+            for each in able:
+                if each not in proven:
+                    self._prove_aside(each)
+        return proven or able
+
+    def _prove_aside(self, replica: Replica) -> None:
+        """Prove a server while others answer: images would wait for a silent one until its deadline."""
+
+        def prove() -> None:
+            try:
+                replica.look_after()
+            finally:
+                self._proving_aside.discard(replica.url)
+
+        if replica.url in self._proving_aside:
+            return
+        self._proving_aside.add(replica.url)
+        thread = threading.Thread(target=prove, name="model server proof", daemon=True)
+        bound_start(thread)
+        try:
+            thread.start()
+        except RuntimeError:  # no thread is to be had now
+            self._proving_aside.discard(replica.url)
 
     def _told(self) -> str:
         problems = (f"{each.url}: {each.problem}" for each in self._replicas)

@@ -17,8 +17,8 @@ from gateway.telemetry.log import log_event
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1.0, 30.0
 """A server that fails is left alone for so long, twice as long each time (circuit breaker)."""
 
-QUIET_SECONDS = 30.0
-"""A server that has answered nothing for so long is looked after."""
+LOOK_SECONDS = 30.0
+"""A server is asked so often whether it is still the same, also while it answers: a proxy hides a restart."""
 
 
 class Replica:
@@ -47,7 +47,7 @@ class Replica:
         self._proving = threading.Lock()
         self._rests_until = 0.0
         self._rest_seconds = FIRST_REST_SECONDS
-        self._heard_at = 0.0
+        self._described_at = 0.0
         self._told: Event | None = None
 
     @property
@@ -82,7 +82,6 @@ class Replica:
         """Note that the server has answered: it needs no rest."""
         self.problem = ""
         self._rest_seconds = FIRST_REST_SECONDS
-        self._heard_at = monotonic()
 
     def note_failure(self, failure: Away | Broke) -> None:
         """Note that the server did not answer: it rests, or is proven again before its next answer counts."""
@@ -93,11 +92,11 @@ class Replica:
             self.problem = str(failure)
 
     def look_after(self) -> None:
-        """Prove a server that is due for it; ask a quiet one whether it is still the same."""
+        """Prove a server that is due for it; ask a proven one whether it is still the same."""
         try:
             if self.proven is None:
                 self.predictor()
-            elif monotonic() - self._heard_at > QUIET_SECONDS:
+            elif monotonic() - self._described_at > LOOK_SECONDS:
                 self._look_again()
         except Away:
             return  # it rests, and the log knows
@@ -105,14 +104,15 @@ class Replica:
     def _look_again(self) -> None:
         with self._proving, self._failures_rest():
             described = self._transport.describe(self._model.networks)
+        self._described_at = monotonic()
         if described != self._described:
             self._predictor = None
             self.predictor()
-        self._heard_at = monotonic()
 
     def _prove(self) -> Predictor:
         self._transport.forget()
         self._described = self._transport.describe(self._model.networks)
+        self._described_at = monotonic()
         name = f"{self._described.program or 'model server'} {self._model.precision}"
         return self._open_predictor(prove(self._model, self._transport, name))
 

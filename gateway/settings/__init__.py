@@ -182,7 +182,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def database_url(self) -> str:
-        """SQLAlchemy's URL of the ledger."""
+        """URL of the ledger, for `store.database.open_engine`."""
         if self.database == "sqlite":
             return f"sqlite:///{self.directory.database}"
         url = with_hosts_as_parameters(self.database)

@@ -18,6 +18,7 @@ from gateway.store.turns import Turns
 from gateway.store.writer import AWAY, Writer
 
 _DISK_FAILED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_SQLITE = "sqlite:///"
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE", "BEGIN")
 
 
@@ -48,10 +49,13 @@ def open_engine(url: str, *, writable: bool = True) -> sa.Engine:
 
     Parameters
     ----------
+    url
+        Of a server, or `sqlite:///` and the path of a file as it is, whatever its characters.
     writable
         Whether a server that takes no writes is passed over.
     """
-    parsed = sa.make_url(url)
+    is_file = url.startswith(_SQLITE)
+    parsed = sa.URL.create("sqlite", database=url.removeprefix(_SQLITE)) if is_file else sa.make_url(url)
     if parsed.get_backend_name() == "postgresql":
         from gateway.store.postgresql import open_server
 

@@ -57,6 +57,8 @@ class ModelServer(ThreadingHTTPServer):
         Whether it takes and gives binary tensors; else it refuses them with 400.
     version
         Version of both models, as its answers state it.
+    program
+        Version of the server itself.
     spoil
         Called with the handler, the answer's JSON and the outputs before they are sent; it may change both
         and return False, or answer by itself and return True.
@@ -72,6 +74,7 @@ class ModelServer(ThreadingHTTPServer):
         self.networks: Any = networks
         self.binary = True
         self.version = "1"
+        self.program = "9.1"
         self.spoil: Callable[[Handler, dict[str, Any], dict[str, Floats]], bool] | None = None
         self.token: str | None = None
         self.traffic: list[bytes] = []
@@ -146,7 +149,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         parts = self.path.strip("/").split("/")
         if parts == ["v2"]:
-            self.send(200, {"name": "test-server", "version": "9.1", "extensions": ["binary_tensor_data"]})
+            about = {"name": "test-server", "version": self.server.program}
+            self.send(200, about | {"extensions": ["binary_tensor_data"]})
         elif parts[:2] == ["v2", "models"] and parts[2] in SHAPES:
             self.send(200, self._metadata(parts[2]))
         else:

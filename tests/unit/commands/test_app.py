@@ -203,6 +203,24 @@ def test_an_output_that_takes_nothing_is_no_bug(output: str | None) -> None:
     assert ("cannot write: No space left on device" in done.stderr) == bool(output)
 
 
+def test_no_file_gets_the_number_of_a_closed_output(tmp_path: Path) -> None:
+    """A ledger that is descriptor 2 would be overwritten by what a library writes on standard error."""
+    found = tmp_path / "found"
+    command = f"""
+import os, pathlib, sys
+from gateway.commands.app import main
+sys.argv = ["gateway", "version"]
+try:
+    main()
+finally:
+    held = [os.readlink(f"/proc/self/fd/{{n}}") for n in range(3)]
+    pathlib.Path({str(found)!r}).write_text(f"{{held}} {{sys.stdout.fileno()}} {{sys.stderr.fileno()}}")
+"""
+    shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", command]
+    subprocess.run(shell, timeout=PATIENCE_SECONDS, check=True)
+    assert found.read_text() == f"{['/dev/null'] * 3} 1 2"  # forked roles tell their supervisor by 1
+
+
 @pytest.mark.parametrize("name", ["", " ", "x" * 65, "two\nlines"])
 def test_a_site_is_named_before_the_model_is_fitted(name: str) -> None:
     done = CliRunner().invoke(app, ["commission", "nowhere", "--site", name], env={"COLUMNS": "140"})

@@ -14,6 +14,7 @@ from gateway.configuration.problems import SECRET_KEYS
 from gateway.configuration.settings_file import check_settings, load_settings
 from gateway.errors import ConfigurationError
 from gateway.settings import Settings
+from gateway.yaml_files.yaml_file import MOST_CHARACTERS, MOST_VALUES
 
 
 def checked(tmp_path: Path, text: str) -> tuple[list[str], list[str]]:
@@ -270,6 +271,14 @@ def test_settings_of_the_other_kind_of_model_are_doubtful(tmp_path: Path) -> Non
 
 OWN_FOLDER = "is the gateway's own folder; name another"
 SERVER = '{name: a b, kind: stow, url: "http://h/x", username: u, password: "${PW}"}'
+
+
+def repeated(form: str) -> str:
+    """Return a file of 30 lines, each of which repeats the one before twice: 2 to the 30th values."""
+    lines = [f"x{number}: &x{number} {form.format(f'x{number - 1}')}" for number in range(1, 30)]
+    return "\n".join(["x0: &x0 {a: 1}", *lines])
+
+
 NOT_MEANT = {
     "web: {token: '${A_TOKEN_TOO_LONG}'}": "web.token: ${A_TOKEN_TOO_LONG} is not replaced; remove the line, "
     "and set GATEWAY_WEB__TOKEN",
@@ -298,6 +307,15 @@ NOT_MEANT = {
     "shutdown_seconds: true": "shutdown_seconds: must be a number, not true",
     "scp:\n  port: 1\x01": "is not YAML: line 2: it holds a control character",
     "a: " + "[" * 2000 + "]" * 2000: "is not YAML: its lists are nested too deeply",
+    "web: [\na: " + "[" * 2000 + "]" * 2000: "is not YAML: its lists are nested too deeply",
+    "scp: &a {peers: *a}": "is not YAML: line 1: found an anchor that refers to itself",
+    "scp: {port: !!bool maybe}": "is not YAML: line 1: found a value that is no bool",
+    "scp: {port: !!timestamp x}": "is not YAML: line 1: found a value that is no timestamp",
+    "a:\nscp: {port: " + "9" * 5000 + "}": "is not YAML: line 2: found a value that is no int",
+    repeated("[*{0}, *{0}]"): "is no settings file: with what its aliases repeat it holds more than",
+    repeated("{{<<: [*{0}, *{0}]}}"): "is no settings file: with what its aliases repeat it holds more than",
+    "a: [" + "1," * MOST_VALUES + "]": "is no settings file: with what its aliases repeat it holds more than",
+    "#" * (MOST_CHARACTERS + 1): "is no settings file: it has more than",
 }
 
 
@@ -308,6 +326,17 @@ def test_texts_that_cannot_be_meant_are_told_before_anything_starts(tmp_path: Pa
     assert len(found) == 1, errors
     with pytest.raises(ConfigurationError, match=re.escape(found[0])):
         load_settings(tmp_path / "settings.yaml")
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device"])
+def test_only_a_regular_file_is_read(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "settings.yaml"
+    if kind == "a pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to("/dev/zero")
+    with pytest.raises(ConfigurationError, match="is no regular file"):
+        load_settings(file)
 
 
 def test_plain_values_are_what_people_mean_by_them(tmp_path: Path) -> None:
@@ -371,10 +400,10 @@ def test_a_host_is_a_name_or_an_address(tmp_path: Path, host: str) -> None:
 
 def test_aliases_of_aliases_are_followed_once(tmp_path: Path) -> None:
     lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
-    for before, name in pairwise("abcdefg"):
+    for before, name in pairwise("abcd"):
         lines.append(f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]")
     errors, _ = checked(tmp_path, "\n".join(lines))
-    assert [error.split(":")[0] for error in errors] == list("abcdefg")
+    assert [error.split(":")[0] for error in errors] == list("abcd")
 
 
 def test_a_dollar_that_is_no_variable_stays(tmp_path: Path) -> None:

@@ -124,6 +124,23 @@ def test_while_one_server_rests_the_other_answers(
     ]
 
 
+def test_a_server_whose_proof_takes_long_holds_up_no_image_that_another_answers(server: ModelServer) -> None:
+    asked, ends = threading.Event(), threading.Event()
+
+    def hangs(handler: Handler, *_: Any) -> bool:
+        asked.set()
+        return bool(ends.wait())
+
+    with serving(FakeNetworks()) as silent:
+        silent.spoil = hangs
+        predictor = predictor_of(silent.url, server.url)
+        predictor._replicas[1].look_after()
+        assert outcomes(predictor.predict_each(images(4))) == ["answered"] * 4
+        assert asked.wait(60)
+        assert predictor.servers()[0][2] == "it was not asked yet"
+        ends.set()
+
+
 def test_a_server_that_rests_is_not_asked(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replica, "FIRST_REST_SECONDS", 60.0)
     server.spoil = lambda handler, *_: handler.send(500, {"error": "no memory"}) or True
@@ -214,16 +231,29 @@ def test_an_image_that_is_answered_once_is_no_longer_suspected(server: ModelServ
         assert outcomes(predictor.predict_each(images(1))) == ["answered"]
 
 
-def test_an_output_that_is_not_a_number_fails_and_harms_no_other(server: ModelServer) -> None:
-    def spoil(handler: Handler, outputs: dict[str, Any]) -> bool:
-        guilty = np.isclose(outputs["activation"][:, 0, 0], -0.5, atol=1e-4)
-        outputs["activation"] = np.where(guilty[:, None, None], np.float32(np.nan), outputs["activation"])
-        return False
+def no_number(handler: Handler, outputs: dict[str, Any]) -> bool:
+    guilty = np.isclose(outputs["activation"][:, 0, 0], -0.5, atol=1e-4)
+    outputs["activation"] = np.where(guilty[:, None, None], np.float32(np.nan), outputs["activation"])
+    return False
 
-    server.spoil = breaks(-0.5, spoil)
-    told = predictor_of(server.url).predict_each(images(4))
-    assert outcomes(told) == ["Reject", *["answered"] * 3]
-    assert "is not a number" in told[0].detail
+
+def test_an_output_that_is_never_a_number_fails_its_image_and_harms_no_other(server: ModelServer) -> None:
+    predictor = predictor_of(server.url)
+    server.spoil = breaks(-0.5, no_number)
+    for _ in range(STRIKES):
+        told = predictor.predict_each(images(4))
+        assert outcomes(told) == ["Retry", *["answered"] * 3]
+        assert "is not a number" in str(told[0])
+    assert outcomes(predictor.predict_each(images(4))) == ["Reject", *["answered"] * 3]
+
+
+def test_where_one_server_has_no_number_another_answers_and_the_first_is_named(server: ModelServer) -> None:
+    with serving(FakeNetworks()) as other:
+        predictor = predictor_of(server.url, other.url)
+        predictor.look_after()
+        server.spoil = breaks(-0.5, no_number)
+        assert outcomes(predictor.predict_each(images(4))) == ["answered"] * 4
+    assert "is not a number; another server has one" in predictor.servers()[0][2]
 
 
 # --- servers that lie
@@ -339,7 +369,7 @@ def test_a_probability_that_differs_by_more_than_the_bound_is_refused() -> None:
 def test_a_quiet_server_that_is_another_now_is_proven_again(
     server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replica, "QUIET_SECONDS", -1.0)
+    monkeypatch.setattr(replica, "LOOK_SECONDS", -1.0)
     predictor = predictor_of(server.url)
     predictor.look_after()
     server.networks = FakeNetworks(shift=0.01)
@@ -348,6 +378,22 @@ def test_a_quiet_server_that_is_another_now_is_proven_again(
     server.version = "2"
     predictor.look_after()
     assert "differs from the reference answers" in (predictor.problem or "")
+
+
+def test_a_busy_server_that_is_another_program_now_has_another_identity(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy may hide that the server behind it was restarted as another version."""
+    now = [1000.0]
+    monkeypatch.setattr(replica, "monotonic", lambda: now[0])
+    predictor = predictor_of(server.url)
+    predictor.predict(images(1))
+    server.program = "9.2"
+    now[0] += replica.LOOK_SECONDS + 1
+    predictor.predict(images(1))
+    predictor.look_after()
+    (prediction,) = predictor.predict(images(1))
+    assert prediction.model.engine == "test-server 9.2 (test) float32"
 
 
 # --- TLS and credentials

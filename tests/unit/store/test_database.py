@@ -211,3 +211,12 @@ def test_a_turn_is_given_back_however_a_transaction_ends(ledger: Ledger, tmp_pat
     with pytest.raises(Retry), ledger.transaction() as connection:
         connection.exec_driver_sql("DELETE FROM nowhere")
     assert ledger.record_received(received(tmp_path)) is Arrival.NEW
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b", "a#b", "a b", "file:x?mode=memory", "ünï", "a'b\"c"])
+def test_a_data_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
+    settings = Settings(data_dir=tmp_path / name)
+    engine, _ = open_database(settings)
+    engine.dispose()
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+    assert settings.directory.database.stat().st_size
