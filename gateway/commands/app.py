@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Literal, TextIO
 
 import typer
 
@@ -116,7 +116,8 @@ def options(
 def main() -> None:
     """Run the command; a problem with a known cause ends as one line and exit status 1 or 2."""
     _hold_standard_descriptors()
-    sys.stdout, sys.stderr = sys.stdout or _output(1), sys.stderr or _output(2)  # None where they are closed
+    sys.stdin = sys.stdin or _stream(0, "r")  # None where it is closed, as the others
+    sys.stdout, sys.stderr = sys.stdout or _stream(1, "w"), sys.stderr or _stream(2, "w")
     os.umask(os.umask(0o077) | 0o027)  # files are about patients: other users must not read them
     gc.enable()
     try:
@@ -142,9 +143,9 @@ def _hold_standard_descriptors() -> None:
     os.close(descriptor)
 
 
-def _output(descriptor: int) -> TextIO:
-    """Return a stream to a descriptor, which is the supervisor's pipe in a role that is forked later."""
-    return open(descriptor, "w", encoding="utf-8", closefd=False)
+def _stream(descriptor: int, mode: Literal["r", "w"]) -> TextIO:
+    """Return a stream of a descriptor, which leads to the supervisor in a role that is forked later."""
+    return open(descriptor, mode, encoding="utf-8", closefd=False)
 
 
 def _nowhere() -> TextIO:

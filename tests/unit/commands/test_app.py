@@ -203,7 +203,7 @@ def test_an_output_that_takes_nothing_is_no_bug(output: str | None) -> None:
     assert ("cannot write: No space left on device" in done.stderr) == bool(output)
 
 
-def test_no_file_gets_the_number_of_a_closed_output(tmp_path: Path) -> None:
+def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     """A ledger that is descriptor 2 would be overwritten by what a library writes on standard error."""
     found = tmp_path / "found"
     command = f"""
@@ -214,11 +214,13 @@ try:
     main()
 finally:
     held = [os.readlink(f"/proc/self/fd/{{n}}") for n in range(3)]
-    pathlib.Path({str(found)!r}).write_text(f"{{held}} {{sys.stdout.fileno()}} {{sys.stderr.fileno()}}")
+    streams = [each.fileno() for each in (sys.stdin, sys.stdout, sys.stderr)]
+    pathlib.Path({str(found)!r}).write_text(f"{{held}} {{streams}}")
 """
     shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", command]
     subprocess.run(shell, timeout=PATIENCE_SECONDS, check=True)
-    assert found.read_text() == f"{['/dev/null'] * 3} 1 2"  # forked roles tell their supervisor by 1
+    # forked roles tell their supervisor by 1, and hear by 0 that it has ended
+    assert found.read_text() == f"{['/dev/null'] * 3} [0, 1, 2]"
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 65, "two\nlines"])
