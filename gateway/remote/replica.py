@@ -17,9 +17,6 @@ from gateway.telemetry.log import log_event
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1.0, 30.0
 """A server that fails is left alone for so long, twice as long each time (circuit breaker)."""
 
-LOOK_SECONDS = 30.0
-"""A server is asked so often whether it is still the same, also while it answers: a proxy hides a restart."""
-
 
 class Replica:
     """A server and the proof of its models. Any thread may call it.
@@ -47,7 +44,6 @@ class Replica:
         self._proving = threading.Lock()
         self._rests_until = 0.0
         self._rest_seconds = FIRST_REST_SECONDS
-        self._described_at = 0.0
         self._told: Event | None = None
 
     @property
@@ -92,11 +88,14 @@ class Replica:
             self.problem = str(failure)
 
     def look_after(self) -> None:
-        """Prove a server that is due for it; ask a proven one whether it is still the same."""
+        """Prove a server that is due for it; ask a proven one whether it is still the same.
+
+        A server that answers is asked, too: a proxy hides that it was restarted as another program.
+        """
         try:
             if self.proven is None:
                 self.predictor()
-            elif monotonic() - self._described_at > LOOK_SECONDS:
+            else:
                 self._look_again()
         except Away:
             return  # it rests, and the log knows
@@ -104,7 +103,6 @@ class Replica:
     def _look_again(self) -> None:
         with self._proving, self._failures_rest():
             described = self._transport.describe(self._model.networks)
-        self._described_at = monotonic()
         if described != self._described:
             self._predictor = None
             self.predictor()
@@ -112,7 +110,6 @@ class Replica:
     def _prove(self) -> Predictor:
         self._transport.forget()
         self._described = self._transport.describe(self._model.networks)
-        self._described_at = monotonic()
         name = f"{self._described.program or 'model server'} {self._model.precision}"
         return self._open_predictor(prove(self._model, self._transport, name))
 
@@ -121,7 +118,7 @@ class Replica:
         try:
             yield
         except Away as problem:
-            self._rest(str(problem), Event.MODEL_SERVER_AWAY)
+            self.note_failure(problem)
             raise
         except Broke as problem:
             event = Event.MODEL_SERVER_REFUSED if problem.is_refusal else Event.MODEL_SERVER_AWAY

@@ -162,6 +162,19 @@ def test_a_busy_server_is_not_the_images_fault(server: ModelServer, status: int)
     assert outcomes(predictor.predict_each(images(1))) == ["answered"]
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_is_too_busy_to_describe_itself_keeps_its_proof(
+    server: ModelServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr(replica, "FIRST_REST_SECONDS", 0.0)
+    predictor = predictor_of(server.url)
+    predictor.check()
+    monkeypatch.setattr(Handler, "do_GET", lambda handler: handler.send(status, {"error": "later"}))
+    predictor.look_after()
+    assert f"{status}" in predictor.servers()[0][2]
+    assert outcomes(predictor.predict_each(images(1))) == ["answered"]
+
+
 # --- images that break servers
 
 
@@ -366,10 +379,7 @@ def test_a_probability_that_differs_by_more_than_the_bound_is_refused() -> None:
         assert outcomes(predictor_of(server.url).predict_each(images(1))) == ["answered"]
 
 
-def test_a_quiet_server_that_is_another_now_is_proven_again(
-    server: ModelServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(replica, "LOOK_SECONDS", -1.0)
+def test_a_quiet_server_that_is_another_now_is_proven_again(server: ModelServer) -> None:
     predictor = predictor_of(server.url)
     predictor.look_after()
     server.networks = FakeNetworks(shift=0.01)
@@ -380,16 +390,11 @@ def test_a_quiet_server_that_is_another_now_is_proven_again(
     assert "differs from the reference answers" in (predictor.problem or "")
 
 
-def test_a_busy_server_that_is_another_program_now_has_another_identity(
-    server: ModelServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_busy_server_that_is_another_program_now_has_another_identity(server: ModelServer) -> None:
     """A proxy may hide that the server behind it was restarted as another version."""
-    now = [1000.0]
-    monkeypatch.setattr(replica, "monotonic", lambda: now[0])
     predictor = predictor_of(server.url)
     predictor.predict(images(1))
     server.program = "9.2"
-    now[0] += replica.LOOK_SECONDS + 1
     predictor.predict(images(1))
     predictor.look_after()
     (prediction,) = predictor.predict(images(1))
