@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
 import yaml
@@ -78,7 +77,7 @@ class _Loader(yaml.SafeLoader):
         """See `SafeConstructor`; a value that is not of its type is a fault with a line."""
         try:
             return super().construct_object(node, deep)
-        except (ValueError, LookupError, AttributeError):
+        except (ValueError, ArithmeticError, LookupError, AttributeError):
             kind = node.tag.rpartition(":")[2]
             problem = f"found a value that is no {kind}, or too long for one"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
@@ -145,7 +144,7 @@ def read_yaml(path: Path, kind: str, remedy: str) -> YamlFile:
     except UnicodeDecodeError:
         raise ConfigurationError(f"{path}: is not YAML: it is not UTF-8; save it as UTF-8") from None
     if text is None:
-        raise ConfigurationError(f"{path}: cannot be read (it is no regular file); {remedy}")
+        raise ConfigurationError(f"{path}: cannot be read (it is a pipe with a name); {remedy}")
     if len(text) > MOST_CHARACTERS:
         raise ConfigurationError(
             f"{path}: is no {kind}: it has more than {MOST_CHARACTERS} characters; {remedy}"
@@ -165,9 +164,14 @@ def read_yaml(path: Path, kind: str, remedy: str) -> YamlFile:
 
 
 def _text_of(path: Path) -> str | None:
-    """Return a file's characters, at most one too many; None of a pipe or device, which may never end."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), encoding="utf-8") as file:
-        return file.read(MOST_CHARACTERS + 1) if S_ISREG(os.fstat(file.fileno()).st_mode) else None
+    """Return a file's characters, at most one too many; None of a pipe with a name: nobody may ever write it.
+
+    A pipe without a name, as of `--config <(command)`, ends with its command.
+    """
+    if Path(os.path.realpath(path)).is_fifo():
+        return None
+    with path.open(encoding="utf-8") as file:
+        return file.read(MOST_CHARACTERS + 1)
 
 
 def _fill(file: YamlFile, text: str) -> None:

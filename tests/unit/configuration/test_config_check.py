@@ -309,6 +309,7 @@ NOT_MEANT = {
     "a: " + "[" * 2000 + "]" * 2000: "is not YAML: its lists are nested too deeply",
     "web: [\na: " + "[" * 2000 + "]" * 2000: "is not YAML: its lists are nested too deeply",
     "scp: &a {peers: *a}": "is not YAML: line 1: found an anchor that refers to itself",
+    "scp: {port: !!float '" + "9:" * 300 + "9'}": "is not YAML: line 1: found a value that is no float",
     "scp: {port: !!bool maybe}": "is not YAML: line 1: found a value that is no bool",
     "scp: {port: !!timestamp x}": "is not YAML: line 1: found a value that is no timestamp",
     "a:\nscp: {port: " + "9" * 5000 + "}": "is not YAML: line 2: found a value that is no int",
@@ -328,15 +329,23 @@ def test_texts_that_cannot_be_meant_are_told_before_anything_starts(tmp_path: Pa
         load_settings(tmp_path / "settings.yaml")
 
 
-@pytest.mark.parametrize("kind", ["a pipe", "a device"])
-def test_only_a_regular_file_is_read(tmp_path: Path, kind: str) -> None:
+def test_what_may_never_end_is_no_settings_file(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
-    if kind == "a pipe":
-        os.mkfifo(file)
-    else:
-        file.symlink_to("/dev/zero")
-    with pytest.raises(ConfigurationError, match="is no regular file"):
+    os.mkfifo(file)
+    with pytest.raises(ConfigurationError, match="is a pipe with a name"):
         load_settings(file)
+    with pytest.raises(ConfigurationError, match="has more than"):
+        load_settings(Path("/dev/zero"))
+
+
+def test_a_command_may_write_the_settings() -> None:
+    """As by `--config <(command)`; the null device leaves every default."""
+    assert load_settings(Path(os.devnull)).scp.port == Settings().scp.port
+    reading, writing = os.pipe()
+    os.write(writing, b"scp: {port: 11113}")
+    os.close(writing)
+    assert load_settings(Path(f"/dev/fd/{reading}")).scp.port == 11113
+    os.close(reading)
 
 
 def test_plain_values_are_what_people_mean_by_them(tmp_path: Path) -> None:
