@@ -237,6 +237,7 @@ class AnswerRow:
     model_version: str | None
     label: str
     score: float | None
+    threshold: float | None
     positive: str
 
     @property

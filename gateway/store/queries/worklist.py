@@ -246,6 +246,7 @@ def _others(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[Ans
             answers.c.model_version,
             answers.c.label,
             answers.c.score,
+            answers.c.threshold,
             answers.c.positive,
         )
         .join(instances, instances.c.id == answers.c.instance_id)
