@@ -110,7 +110,13 @@ def commission(
 
 def check_free(path: Path, above: Path, option: str) -> None:
     """Refuse a path that exists, or cannot be made in the folder `above`, before any time is spent."""
-    if path.exists():
+    try:
+        path.lstat()  # a link that leads nowhere is in the way, too
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise GatewayError(f"{path}: {error.strerror}; state another one by {option}") from None
+    else:
         raise GatewayError(f"{path} exists: state another one by {option}")
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise GatewayError(f"{path} cannot be written: state another one by {option}")

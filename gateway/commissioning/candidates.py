@@ -16,7 +16,8 @@ from pydicom import Dataset
 
 from gateway.commissioning.given import Given
 from gateway.dicom import header
-from gateway.errors import GatewayError, Reject
+from gateway.dicom.part_10 import read_file
+from gateway.dicom.unreadable import Fault, Unreadable
 from gateway.imaging.copies import ALIKE, THUMBNAIL, centred
 from gateway.imaging.eligibility import EligibilityRules, eligibility
 from gateway.imaging.fingerprint import pixel_digest
@@ -24,9 +25,9 @@ from gateway.records import Ineligible
 from gateway.worker.describe import describe
 from gateway.worker.ends import End
 from gateway.worker.predict import is_picture, prepare_file
-from gateway.worker.source_file import read_source
 
 COPY, SAME_PATIENT = "copy of another image", "another image of the same patient"
+NO_IMAGE, DAMAGED = "no DICOM, PNG or JPEG file", "DICOM, but cut or damaged: cannot be read"
 
 Floats = NDArray[np.float32]
 
@@ -176,16 +177,15 @@ def _header(given: Given, rules: EligibilityRules) -> Header | str:
     if given.unfit:
         return given.unfit
     try:
-        given.path.open("rb").close()
+        if is_picture(given.path):
+            given.path.open("rb").close()
+            return Header(given)
+        source = read_file(given.path)
+    except Unreadable as problem:
+        return NO_IMAGE if problem.fault is Fault.NO_PREAMBLE else DAMAGED
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    try:
-        if is_picture(given.path):
-            return Header(given)
-        source = read_source(given.path)
-        verdict = eligibility(source, rules)
-    except (Reject, GatewayError, OSError):
-        return "no DICOM, PNG or JPEG file"
+    verdict = eligibility(source, rules)
     if isinstance(verdict, Ineligible):
         return verdict.reason.value.replace("_", " ")
     return Header(given, str(source.get("SOPInstanceUID", "")), _patient(source), describe(source).scanner)

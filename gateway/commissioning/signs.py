@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,18 +14,45 @@ from gateway.errors import GatewayError
 FAR = 3.5
 """Robust deviations above the median beyond which a score is far out (Iglewicz and Hoaglin 1993)."""
 
+TWO_GROUPS = 0.8
+"""Share of the scores' variance, 0–1, that a split into two groups explains where there are two.
+
+The best split of a normal distribution explains 0.64, that of a uniform one 0.75.
+"""
+
+SMALLEST_GROUP = 0.1
+"""Share of the images below which a group is not looked for: its scores are far out by themselves."""
+
 LEAST_AREA = 0.5
 
 _DEVIATION = 1.4826  # of a normal distribution, by its median absolute deviation
 
 
 def far_out(names: Sequence[str], odds: Odds) -> list[str]:
-    """Return the images whose log-odds lie far above those of the others, the furthest first."""
+    """Return the images whose log-odds lie far above those of the others, the furthest first.
+
+    Many of them widen the robust deviation until none lies far out. They then are a group of their own.
+    """
     middle = np.median(odds)
     spread = _DEVIATION * float(np.median(np.abs(odds - middle)))
-    beyond = odds - middle > FAR * spread if spread else np.zeros(len(odds), bool)
+    limit = min(middle + FAR * spread, _between_groups(odds))
+    beyond = odds > limit if spread else np.zeros(len(odds), bool)
     order = np.argsort(-odds)
     return [names[i] for i in order if beyond[i]]
+
+
+def _between_groups(odds: Odds) -> float:
+    """Return the log-odds midway between two groups (Otsu 1979), infinite where there is one group."""
+    ordered, n = np.sort(odds), len(odds)
+    smallest = max(2, math.ceil(SMALLEST_GROUP * n))
+    below = np.arange(smallest, n - smallest + 1)
+    sums = np.cumsum(ordered)
+    apart = (sums[-1] - sums[below - 1]) / (n - below) - sums[below - 1] / below
+    between = below * (n - below) / n**2 * apart**2
+    best = int(np.argmax(between))
+    if between[best] < TWO_GROUPS * ordered.var():
+        return math.inf
+    return float(ordered[below[best] - 1 : below[best] + 1].mean())
 
 
 def check_far_out(names: Sequence[str], odds: Odds, *, read_again: bool) -> int:

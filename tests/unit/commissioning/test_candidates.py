@@ -27,6 +27,13 @@ def write(folder: Path, name: str, **overrides: Any) -> Given:
     return Given(name, path)
 
 
+def cut(given: Given) -> Given:
+    """Cut a file in the middle, as a copy that was interrupted."""
+    content = given.path.read_bytes()
+    given.path.write_bytes(content[: len(content) // 2])
+    return given
+
+
 def picture(folder: Path, name: str, seed: int) -> Given:
     pixels = np.random.default_rng(seed).integers(0, 255, (60, 50), np.uint8)
     Image.fromarray(pixels).save(folder / name)
@@ -40,6 +47,7 @@ def test_laterals_other_parts_and_what_is_no_image_are_left_out(tmp_path: Path) 
         write(tmp_path, "side", ViewPosition="LL", PatientOrientation=["A", "F"]),
         write(tmp_path, "knee", BodyPartExamined="KNEE"),
         Given("notes.md", tmp_path / "notes.md"),
+        cut(write(tmp_path, "half")),
         picture(tmp_path, "picture.png", 1),
         Given("gone.png", tmp_path / "gone.png"),
         Given("1.2.3", Path(), "its file was deleted"),
@@ -50,6 +58,7 @@ def test_laterals_other_parts_and_what_is_no_image_are_left_out(tmp_path: Path) 
         "side": "lateral",
         "knee": "not chest",
         "notes.md": "no DICOM, PNG or JPEG file",
+        "half": "DICOM, but cut or damaged: cannot be read",
         "gone.png": "cannot be read: No such file or directory",
         "1.2.3": "its file was deleted",
     }

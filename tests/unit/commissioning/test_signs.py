@@ -23,6 +23,17 @@ def test_a_score_far_above_the_others_is_named_and_one_far_below_is_not() -> Non
     assert check_far_out(NAMES, odds, read_again=True) == 2
 
 
+@pytest.mark.parametrize("sick", [3, 9, 15, 21])
+def test_sick_images_among_the_normal_ones_are_named_however_many(sick: int) -> None:
+    rng = np.random.default_rng(0)
+    odds = np.concatenate([rng.normal(3, 1, sick), rng.normal(-3.5, 0.8, 30 - sick)])
+    assert sorted(far_out(NAMES, odds)) == sorted(NAMES[:sick])
+
+
+def test_scores_in_one_broad_group_are_those_of_an_unusual_site() -> None:
+    assert far_out(NAMES, np.linspace(-3, 3, 30)) == []
+
+
 def test_equal_scores_are_not_far_out() -> None:
     assert far_out(NAMES, np.ones(30)) == []
 
