@@ -1,4 +1,4 @@
-"""A descriptor kept for the one connection that a listener could not accept: a health check must be answered."""
+"""A descriptor kept for the connection that a listener could not accept: health checks must be answered."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ class Connections:
         self._sweep_later()
 
     def make_way(self) -> bool:
-        """Drop the connection that matters least, as there is no descriptor for a new one; False: none may go."""
+        """Drop the connection that matters least, for want of descriptors; False: none may go."""
         idle = [
             guest
             for guest in self._guests.values()
@@ -261,9 +261,9 @@ class Listener(socket.socket):
         Raises
         ------
         OSError
-            Where there is none. Where the system has nothing left for one, asyncio waits for a second. It asks
-            2048 times in one turn: from the second time on, it is told that nobody is there, as `accept` itself
-            says in that state that descriptors lack, whoever is there.
+            Where there is none. Where the system has nothing left for one, asyncio waits for a second. It
+            asks 2048 times in one turn, and `accept` then fails even where nobody is there: the second time
+            is told that nobody is.
         """
         if self._ends_turn:
             self._ends_turn = False
