@@ -19,23 +19,17 @@ PortShare = Annotated[
 ]
 Node = Annotated[
     str,
-    typer.Argument(
-        metavar="AE@HOST:PORT", help="A DICOM node, or the name of a destination, which brings its own TLS."
-    ),
+    typer.Argument(metavar="AE@HOST:PORT", help="A DICOM node, or a destination by name, with its TLS."),
 ]
 CallingTitle = Annotated[
     str | None, typer.Option("--from", metavar="AE", help="Calling AE title; default scp.ae_title.")
 ]
-WithTLS = Annotated[
-    bool, typer.Option("--tls", help="Use TLS with the authorities that this machine trusts.")
-]
+WithTLS = Annotated[bool, typer.Option("--tls", help="Use TLS; trust the CAs of this machine.")]
 CAFile = Annotated[
-    Path | None, typer.Option("--ca", metavar="PEM", help="Use TLS with the authorities in this file.")
+    Path | None, typer.Option("--ca", metavar="PEM", help="Use TLS; trust the CAs in this file.")
 ]
 CertificateFile = Annotated[
     Path | None,
-    typer.Option("--certificate", metavar="PEM", help="Own certificate, if the node requires one."),
+    typer.Option("--certificate", metavar="PEM", help="Client certificate, if the node requires one."),
 ]
-KeyFile = Annotated[
-    Path | None, typer.Option("--key", metavar="PEM", help="Private key of that certificate.")
-]
+KeyFile = Annotated[Path | None, typer.Option("--key", metavar="PEM", help="Key of the client certificate.")]

@@ -36,9 +36,7 @@ Accession = Annotated[str | None, typer.Option("--accession", metavar="NUMBER", 
 Patient = Annotated[str | None, typer.Option("--patient", metavar="ID", help="Patient ID.")]
 Study = Annotated[str | None, typer.Option("--study", metavar="UID", help="Study Instance UID.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Search and list; fetch and record nothing.")]
-Listing = Annotated[
-    bool, typer.Option("--list", help="List studies, the last changed first, without asking a source.")
-]
+Listing = Annotated[bool, typer.Option("--list", help="List studies, last changed first; ask no source.")]
 Shown = Annotated[
     str | None, typer.Option("--show", metavar="UID", help="Show a study and its missing instances.")
 ]

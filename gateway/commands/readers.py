@@ -18,7 +18,7 @@ def export(
     file: Annotated[Path, typer.Argument(metavar="CSV", help="Where to write; - is standard output.")],
     comments: Annotated[
         bool,
-        typer.Option("--comments", help="Include the comments, which are free text and may name a patient."),
+        typer.Option("--comments", help="Include comments, which may name a patient."),
     ] = False,
     config: Config = None,
 ) -> None:

@@ -22,7 +22,7 @@ Since = Annotated[
     datetime | None,
     typer.Option(
         formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
-        help="All images received since this day or time, in local time.",
+        help="All images received since then, local time.",
     ),
 ]
 
