@@ -52,7 +52,7 @@ def commission(
         ),
     ] = None,
     read_again: Annotated[
-        bool, typer.Option("--read-again", help="Far-out images were read again and are normal.")
+        bool, typer.Option("--read-again", help="State that outlying images were read again and are normal.")
     ] = False,
     folder: Annotated[
         Path | None, typer.Option("--out", help="New folder of the profile; default below data_dir/profiles.")

@@ -19,14 +19,17 @@ PortShare = Annotated[
 ]
 Node = Annotated[
     str,
-    typer.Argument(metavar="AE@HOST:PORT", help="DICOM node, or the name of a destination (its TLS too)."),
+    typer.Argument(metavar="AE@HOST:PORT", help="A DICOM node, or a destination by name, with its TLS."),
 ]
 CallingTitle = Annotated[
     str | None, typer.Option("--from", metavar="AE", help="Calling AE title; default scp.ae_title.")
 ]
-WithTLS = Annotated[bool, typer.Option("--tls", help="Speak TLS, trusting whom this machine trusts.")]
-CAFile = Annotated[Path | None, typer.Option("--ca", metavar="PEM", help="Speak TLS, trusting these.")]
-CertificateFile = Annotated[
-    Path | None, typer.Option("--certificate", metavar="PEM", help="Of ours, where the node asks for it.")
+WithTLS = Annotated[bool, typer.Option("--tls", help="Use TLS; trust the CAs of this machine.")]
+CAFile = Annotated[
+    Path | None, typer.Option("--ca", metavar="PEM", help="Use TLS; trust the CAs in this file.")
 ]
-KeyFile = Annotated[Path | None, typer.Option("--key", metavar="PEM", help="Of the certificate.")]
+CertificateFile = Annotated[
+    Path | None,
+    typer.Option("--certificate", metavar="PEM", help="Client certificate, if the node requires one."),
+]
+KeyFile = Annotated[Path | None, typer.Option("--key", metavar="PEM", help="Key of the client certificate.")]

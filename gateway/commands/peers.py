@@ -37,7 +37,7 @@ def echo(
 def send(
     paths: Annotated[list[Path], typer.Argument(help="DICOM files or folders.")],
     to: Annotated[
-        str, typer.Option("--to", metavar="AE@HOST:PORT", help="Where to send; also a destination.")
+        str, typer.Option("--to", metavar="AE@HOST:PORT", help="A DICOM node, or the name of a destination.")
     ],
     calling: CallingTitle = None,
     tls: WithTLS = False,
@@ -46,7 +46,10 @@ def send(
     key: KeyFile = None,
     config: Config = None,
 ) -> None:
-    """Send DICOM files by C-STORE. In folders, a DICOMDIR and files that are not DICOM are passed over."""
+    """Send DICOM files by C-STORE.
+
+    In folders, DICOMDIR files and files that are not DICOM are skipped.
+    """
     from gateway.configuration.settings_file import load_settings
     from gateway.files.folders import find_files
     from gateway.requestor.node_argument import Options, node_from

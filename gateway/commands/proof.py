@@ -20,11 +20,11 @@ def prove(
     senders: Annotated[int, typer.Option(min=1, help="How many send at once.")] = 4,
     database: Annotated[str, typer.Option(help="sqlite, or postgresql://… without images.")] = "sqlite",
     database_kills: Annotated[
-        int, typer.Option(min=0, help="How often PostgreSQL is killed besides; its owner starts it again.")
+        int, typer.Option(min=0, help="How often PostgreSQL is killed as well; its owner must restart it.")
     ] = 0,
     cluster: Annotated[
         bool,
-        typer.Option("--cluster", help="Prove it for many hosts in network namespaces (Linux, root)."),
+        typer.Option("--cluster", help="Run many hosts, each in a network namespace (Linux, as root)."),
     ] = False,
     faults: Annotated[
         int, typer.Option(min=0, help="How often a process, host, cable or server of the cluster fails.")
@@ -33,7 +33,7 @@ def prove(
         str | None,
         typer.Option(help="Command of an S3 server for the images, as 'SERVER -H {host} -p {port}'."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed, the same kills.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the random kills: the same seed repeats them.")] = 1,
     config: Config = None,
 ) -> None:
     """Kill a gateway of its own again and again; show that nothing is lost or answered twice."""

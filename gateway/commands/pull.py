@@ -36,9 +36,9 @@ Accession = Annotated[str | None, typer.Option("--accession", metavar="NUMBER", 
 Patient = Annotated[str | None, typer.Option("--patient", metavar="ID", help="Patient ID.")]
 Study = Annotated[str | None, typer.Option("--study", metavar="UID", help="Study Instance UID.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Search and list; fetch and record nothing.")]
-Listing = Annotated[bool, typer.Option("--list", help="List studies, the last changed first; ask no source.")]
+Listing = Annotated[bool, typer.Option("--list", help="List studies, last changed first; ask no source.")]
 Shown = Annotated[
-    str | None, typer.Option("--show", metavar="UID", help="Show a study, with what is missing of it.")
+    str | None, typer.Option("--show", metavar="UID", help="Show a study and its missing instances.")
 ]
 StateName = Annotated[str | None, typer.Option("--state", help="With --list: only studies in this state.")]
 BySchedule = Annotated[bool, typer.Option("--by-schedule", help="Run the role `pull` alone, until SIGTERM.")]
@@ -61,7 +61,9 @@ def pull(
     supervised: Supervised = False,
     config: Config = None,
 ) -> None:
-    """Fetch radiographs from a source, or go on with what is due; --list and --show ask nobody.
+    """Fetch radiographs from a source, or go on with what is due.
+
+    --list and --show ask no source.
 
     A study is complete when every instance that the source lists is here. Started again after any end, the
     command goes on where it was.

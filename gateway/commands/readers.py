@@ -17,7 +17,8 @@ from gateway.errors import GatewayError
 def export(
     file: Annotated[Path, typer.Argument(metavar="CSV", help="Where to write; - is standard output.")],
     comments: Annotated[
-        bool, typer.Option("--comments", help="Also the comments: free text, which may name a patient.")
+        bool,
+        typer.Option("--comments", help="Include comments, which may name a patient."),
     ] = False,
     config: Config = None,
 ) -> None:

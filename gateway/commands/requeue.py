@@ -20,7 +20,10 @@ Uids = Annotated[list[str] | None, typer.Argument(metavar="[UID]...", help="SOP 
 Study = Annotated[str | None, typer.Option(help="All images of this Study Instance UID.")]
 Since = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="All received since then, local time."),
+    typer.Option(
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+        help="All images received since then, local time.",
+    ),
 ]
 
 
@@ -54,7 +57,7 @@ def resend(
             "--to",
             "--destination",
             metavar="NAME",
-            help="Only to this one, also if it is new; default: as routed now.",
+            help="Only to this destination, which may be new; default: as routed now.",
         ),
     ] = None,
     config: Config = None,
@@ -96,7 +99,7 @@ def give_up(
     ] = False,
     config: Config = None,
 ) -> None:
-    """Say that files which the store does not have are lost: their images end as failed."""
+    """Declare files lost that the store does not have; their images end as failed."""
     from gateway.store.missing_files import give_up as lose
     from gateway.store.missing_files import waiting as held
     from gateway.store.stores import look_into_stores
@@ -123,7 +126,7 @@ def reprocess(
 ) -> None:
     """Let the present model and configuration answer images again, in place of an earlier answer.
 
-    Of a study, or of all received since a day, images that have an answer.
+    --study and --since choose only images that have an answer.
     """
     from gateway.store.queries.images import Images
     from gateway.store.requeue import Selection

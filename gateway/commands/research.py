@@ -12,7 +12,7 @@ from gateway.commands.options import Config
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(metavar="CONFIG", help="As config/train.yaml.")],
+    recipe: Annotated[Path, typer.Argument(metavar="CONFIG", help="Recipe, such as config/train.yaml.")],
     stage: Annotated[list[str] | None, typer.Option(help="Train this stage alone; may be repeated.")] = None,
     limits_of: Annotated[
         Path | None, typer.Option(help="A finished model: train nothing, set its limits of abstention anew.")

@@ -28,7 +28,10 @@ def route(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Say which route takes an image, and why not the others; --config may name settings not yet in force."""
+    """Say which route takes an image, and why the others do not.
+
+    --config may name settings that are not in force yet.
+    """
     if (uid is None) == (last is None):
         raise ConfigurationError("state the SOP Instance UID of an image, or --last N")
     if uid is not None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 from pydantic import ValidationError, model_validator
@@ -44,18 +44,29 @@ class _Stated(Settings):
 
 def valid(content: dict[str, Any], faulty: Iterable[Problem] = ()) -> tuple[Settings, list[Problem]]:
     """Return the settings without faulty values, and the problems within sections, `faulty` among them."""
-    problems = list(faulty)
+    content, problems = _copied(content), list(faulty)
     for problem in problems:
-        content = _without(content, problem.key)
+        _remove(content, problem.key)
     while True:
         try:
             return _Stated(**content), problems
         except ValidationError as error:
             found = WORDING.problems_of(error)
-        removed = [each.key for each in problems]
-        problems += [each for each in found if not any(each.key[: len(key)] == key for key in removed)]
+        removed = {each.key for each in problems}
+        problems += [each for each in found if removed.isdisjoint(_prefixes(each.key))]
         for problem in found:
-            content = _without(content, problem.key)
+            _remove(content, problem.key)
+
+
+def _prefixes(key: Location) -> Iterator[Location]:
+    return (key[:length] for length in range(len(key) + 1))
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy in which nothing is shared: aliases of the file are values of their own."""
+    if isinstance(value, dict):
+        return {name: _copied(each) for name, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
 def is_about(key: Location, faulty: list[Location]) -> bool:
@@ -63,24 +74,26 @@ def is_about(key: Location, faulty: list[Location]) -> bool:
     return any(each[: len(key)] == key or key[: len(each)] == each for each in faulty)
 
 
-def _without(content: Any, key: Location) -> Any:
-    """Return `content` without the value at `key`, or with a stand-in within a list."""
+def _remove(content: Any, key: Location) -> None:
+    """Remove the value at `key`, or put a stand-in in its place within a list."""
     head, *rest = key
     if not isinstance(content, dict) or head not in content:
-        return content
+        return
     value = content[head]
     if head in _STAND_INS and rest and isinstance(value, list):
         number = int(rest[0])
-        return content | {head: [*value[:number], _item(head, value[number], rest[1:]), *value[number + 1 :]]}
-    if rest and isinstance(value, dict) and rest[0] in value:
-        return content | {head: _without(value, tuple(rest))}
-    return {name: each for name, each in content.items() if name != head}
+        value[number] = _item(head, value[number], rest[1:])
+    elif rest and isinstance(value, dict) and rest[0] in value:
+        _remove(value, tuple(rest))
+    else:
+        del content[head]
 
 
 def _item(head: str | int, item: Any, key: list[str | int]) -> dict[str, Any]:
     """Return an item of a list without the faulty value, or a stand-in where the value is indispensable."""
     if key and isinstance(item, dict) and key[0] in item:
-        return dict(_without(item, tuple(key)))
+        _remove(item, tuple(key))
+        return item
     name = item.get("name") if isinstance(item, dict) else None
     is_name = isinstance(name, str) and 0 < len(name.strip()) <= MAX_NAME
     return _STAND_INS[str(head)] | ({"name": name} if is_name else {})

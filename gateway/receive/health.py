@@ -15,9 +15,11 @@ from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock
+from time import sleep
 from typing import Any
 
 from gateway.errors import ConfigurationError
+from gateway.files.spare_descriptor import EXHAUSTED, SpareDescriptor
 from gateway.settings import SCP
 from gateway.threads import Vital
 
@@ -98,11 +100,29 @@ class _Server(ThreadingHTTPServer):
             self.address_family = socket.AF_INET6
         self._open: deque[socket.socket] = deque()
         self._lock = Lock()
+        self._spare = SpareDescriptor()
         super().__init__((scp.bind, scp.health_port or 0), answer)
 
     def service_actions(self) -> None:
         """Note a turn of the loop."""
         self.note_turn()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; where the process has no descriptor left, by the spare one."""
+        self._spare.keep()
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                raise
+            if not self._spare.give_up():  # the connection that has it is closed when it is silent
+                sleep(_POLL_SECONDS)
+            return super().get_request()
+
+    def server_close(self) -> None:
+        """Close the port and the spare descriptor."""
+        super().server_close()
+        self._spare.give_up()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread; close the oldest connection where there are too many."""

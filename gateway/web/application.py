@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from http import HTTPStatus
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from gateway import __version__
 from gateway.errors import Retry
+from gateway.files.spare_descriptor import EXHAUSTED
 from gateway.results.answer import RESEARCH_BANNER
 from gateway.web.api import (
     documentation,
@@ -82,6 +84,7 @@ def create_application(site: Site) -> FastAPI:
     app.mount("/static", _Static(directory=STATIC))
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Retry, _not_now)
+    app.add_exception_handler(OSError, _exhausted)
     app.add_exception_handler(DataError, _unthinkable)
     app.add_middleware(Upload, most_bytes=site.settings.web.max_upload_mb << 20)
     app.add_middleware(HungDisk, data_dir=site.data_dir)
@@ -100,6 +103,13 @@ def _gone(_: Request, __: Exception) -> Response:
 
 def _not_now(_: Request, error: Exception) -> Response:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "5"})
+
+
+def _exhausted(_: Request, error: Exception) -> Response:
+    """Tell that the process has no descriptor or memory left for now; any other error is a bug."""
+    if not isinstance(error, OSError) or error.errno not in EXHAUSTED:
+        raise error
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, os.strerror(error.errno), {"Retry-After": "5"})
 
 
 def _unthinkable(_: Request, __: Exception) -> Response:

@@ -8,7 +8,6 @@ connection is never dropped.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import socket
@@ -22,6 +21,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from time import monotonic
 from typing import Any, Protocol
 
+from gateway.files.spare_descriptor import EXHAUSTED, SpareDescriptor
 from gateway.telemetry.events import Event
 from gateway.telemetry.log import log_event
 from gateway.telemetry.repeats import Message, Repeats
@@ -29,11 +29,11 @@ from gateway.telemetry.repeats import Message, Repeats
 MOST_CONNECTIONS = 200
 MOST_FROM_ONE_ADDRESS = 100
 SWEEP_SECONDS = 1.0
+STAYS_SECONDS = 1.0
+"""Seconds without progress after which a connection may be dropped because descriptors lack."""
 LINES_PER_ADDRESS = 20
 FULL = "more connections than the web port takes"
-
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-"""Errors of `accept` after which asyncio accepts again a second later."""
+NO_DESCRIPTOR = "the system has nothing left for another connection"
 
 logging.getLogger("asyncio").addFilter(  # they are in the log, counted
     lambda record: "out of system resource" not in record.getMessage()
@@ -119,7 +119,11 @@ class _Guest:
 
     @property
     def is_late(self) -> bool:
-        return monotonic() - self.since > self.phase.seconds
+        return self.has_stayed(self.phase.seconds)
+
+    def has_stayed(self, seconds: float) -> bool:
+        """Tell whether the client has made no progress for so long."""
+        return monotonic() - self.since > seconds
 
     def drop(self) -> None:
         with suppress(OSError):  # it has ended by itself
@@ -131,6 +135,11 @@ class _Guest:
                 )  # asyncio, which holds it in a handshake, then closes it
         if self.seated:
             self.seated.drop()
+
+
+def _worth(guest: _Guest) -> tuple[int, float]:
+    """Return the order in which connections are dropped for newcomers."""
+    return guest.phase.order, guest.since
 
 
 class Connections:
@@ -169,13 +178,24 @@ class Connections:
         self._tell(Event.CONNECTION_DROPPED, "", f"accept: {os.strerror(error.errno or 0)}")
         self._sweep_later()
 
+    def make_way(self) -> bool:
+        """Drop the connection that matters least, for want of descriptors; False: none may go."""
+        idle = [
+            guest
+            for guest in self._guests.values()
+            if guest.phase is not Phase.ANSWERING and guest.has_stayed(STAYS_SECONDS)
+        ]
+        if idle:
+            self._drop(min(idle, key=_worth), NO_DESCRIPTOR)
+        return bool(idle)
+
     def note_refused(self, address: str, why: str) -> None:
         """Note a request that is no HTTP/1.1."""
         self._tell(Event.REQUEST_REFUSED, address, why)
 
     def _make_room(self, address: str) -> bool:
         while crowd := self._crowd(address):
-            victim = min(crowd, key=lambda guest: (guest.phase.order, guest.since))
+            victim = min(crowd, key=_worth)
             if victim.phase is Phase.ANSWERING:
                 return False
             self._drop(victim, FULL)
@@ -229,7 +249,11 @@ class Listener(socket.socket):
     """A listening socket that asks `connections` about each newcomer."""
 
     connections: Connections
-    _is_exhausted = False
+    _ends_turn = False
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._spare = SpareDescriptor()
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Return the next connection for which there is room.
@@ -237,23 +261,40 @@ class Listener(socket.socket):
         Raises
         ------
         OSError
-            Where there is none. Where the system has nothing left for one, asyncio waits for a second, but
-            asks 2048 times before that: the second time is told that nobody is there.
+            Where there is none. Where the system has nothing left for one, asyncio waits for a second. It
+            asks 2048 times in one turn, and `accept` then fails even where nobody is there: the second time
+            is told that nobody is.
         """
-        if self._is_exhausted:
-            self._is_exhausted = False
+        if self._ends_turn:
+            self._ends_turn = False
             raise BlockingIOError
         while True:
-            try:
-                accepted, address = super().accept()
-            except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    self._is_exhausted = True
-                    self.connections.note_exhausted(error)
-                raise
+            accepted, address = self._next()
             if self.connections.admit(accepted, address[0]):
                 return accepted, address
             accepted.close()
+
+    def close(self) -> None:
+        """Close the socket and the spare descriptor."""
+        super().close()
+        self._spare.give_up()
+
+    def _next(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; where the system has nothing left for one, in place of what can be spared."""
+        self._spare.keep()
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                raise
+            self.connections.note_exhausted(error)
+            self._ends_turn = True
+            if self._spare.give_up():
+                return super().accept()
+            if self.connections.make_way():
+                self._ends_turn = False
+                raise BlockingIOError from None  # asyncio asks again once the other is closed
+            raise
 
 
 def _log(message: Message, repeated: int) -> None:

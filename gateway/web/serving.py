@@ -29,6 +29,14 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._ending = asyncio.Event()
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, once the application has imported and built what its first request needs.
+
+        Descriptors may lack by the time of a real request; a health check must be answered all the same.
+        """
+        await self.config.loaded_app(_FIRST_REQUEST, _no_body, _no_answer)
+        await super().startup(sockets)
+
     async def main_loop(self) -> None:
         """Serve until `end`."""
         while not await self.on_tick(0):
@@ -40,6 +48,30 @@ class _Server(uvicorn.Server):
         self.should_exit = True
         with suppress(RuntimeError):  # the loop has ended by itself
             self.servers[0].get_loop().call_soon_threadsafe(self._ending.set)
+
+
+_FIRST_REQUEST = {
+    "type": "http",
+    "asgi": {"version": "3.0"},
+    "http_version": "1.1",
+    "method": "GET",
+    "scheme": "http",
+    "path": "/health/live",
+    "raw_path": b"/health/live",
+    "root_path": "",
+    "query_string": b"",
+    "headers": [(b"host", b"localhost")],
+    "client": ("127.0.0.1", 0),
+    "server": ("localhost", 0),
+}
+
+
+async def _no_body() -> dict[str, object]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _no_answer(_: object) -> None:
+    """Send the answer to nobody."""
 
 
 class WebServer:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 from pydicom import dcmread
 
@@ -153,6 +155,15 @@ def test_the_list_and_a_study_are_downloaded(room: Room, page: Page) -> None:
     assert all(dcmread(io.BytesIO(archive.read(each["name"]))) for each in manifest["files"])
 
 
+_LAY_A_MAP = """() => {  // an image as small as this one may have no answer, and no map
+  const ground = document.querySelector(".ground");
+  if (ground.parentElement.querySelector(".activation")) return;
+  const map = ground.cloneNode();
+  map.className = "activation";
+  ground.after(map);
+}"""
+
+
 def test_several_files_are_answered_each_with_its_map_and_results(
     room: Room, page: Page, tmp_path: Path
 ) -> None:
@@ -176,6 +187,26 @@ def test_several_files_are_answered_each_with_its_map_and_results(
         first.get_by_role("button", name="Download the SR").click()
     assert dcmread(report.value.path()).Modality == "SR"
     assert len(room.gateway.images()) == len(STUDIES)  # nothing was kept
+
+
+def test_the_banner_on_a_small_picture_is_whole_and_its_map_lies_on_it(
+    room: Room, page: Page, tmp_path: Path
+) -> None:
+    file = tmp_path / "small.png"
+    grey = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)
+    Image.fromarray(grey).save(file)
+    page.goto(f"{room.url}/upload")
+    page.set_input_files("#file", file)
+    page.click("text=Ask")
+    card = page.locator(".answer-card")
+    expect(card.locator(".ground")).to_be_visible()
+    box, banner = card.locator(".layers").bounding_box(), card.locator(".burned").bounding_box()
+    assert box
+    assert banner
+    assert banner["y"] + banner["height"] <= box["y"] + box["height"]
+    looks_right(room, page, "upload_small")
+    page.evaluate(_LAY_A_MAP)
+    assert card.locator(".activation").bounding_box() == card.locator(".ground").bounding_box()
 
 
 def test_fetched_studies_are_shown_and_asked_for_again(room: Room, page: Page) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -76,6 +77,8 @@ def examine(site: Site) -> list[Check]:
             found += examination(site)
         except GatewayError as error:
             found.append(Check(examination.__name__.strip("_"), False, str(error)))
+        except OSError as error:  # no descriptor is left, or a disk fails
+            found.append(Check(examination.__name__.strip("_"), False, os.strerror(error.errno or 0)))
     return found
 
 

@@ -19,7 +19,7 @@ for (const picture of document.querySelectorAll(".layers .ground")) {
     const note = document.createElement("p");
     note.className = "gone";
     note.textContent = "This image cannot be shown: it holds no single grey picture.";
-    picture.parentElement.replaceWith(note);
+    picture.closest(".layers").replaceWith(note);
   };
   picture.addEventListener("error", fail);
   if (picture.complete && !picture.naturalWidth) fail();

@@ -121,8 +121,10 @@ function image(data, kind, text) {
 }
 
 function layers(answer, name) {
-  const both = document.createElement("div");
-  both.className = "layers";
+  const box = document.createElement("div");
+  const both = document.createElement("div"); // as large as the picture; the box has room for the banner
+  box.className = "layers";
+  both.className = "pixels";
   const banner = line("p", document.querySelector(".banner").textContent, "burned");
   banner.setAttribute("aria-hidden", "true");
   both.append(image(`data:image/jpeg;base64,${answer.picture}`, "ground", `Radiograph ${name}`));
@@ -132,8 +134,8 @@ function layers(answer, name) {
     both.append(map);
     maps.hidden = false;
   }
-  both.append(banner);
-  return both;
+  box.append(both, banner);
+  return box;
 }
 
 // as `percent_of` of the results: rounding never carries a score over the threshold
