@@ -59,7 +59,8 @@ class HealthPort:
             When the address cannot be bound.
         """
         try:
-            self._server = _Server(self._scp, partial(_Request, self.why_not_ready, self._stands_in))
+            answer = partial(_Request, self.why_not_ready, self._stands_in)
+            self._server = _Server(self._scp, answer, SpareDescriptor())
         except OSError as error:
             where = f"{self._scp.bind}:{self._scp.health_port}"
             problem = f"scp.health_port: cannot listen on {where} ({error.strerror or error}); choose another"
@@ -95,12 +96,14 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     note_turn: Callable[[], None]
 
-    def __init__(self, scp: SCP, answer: Callable[..., BaseHTTPRequestHandler]) -> None:
+    def __init__(
+        self, scp: SCP, answer: Callable[..., BaseHTTPRequestHandler], spare: SpareDescriptor
+    ) -> None:
         if ":" in scp.bind:
             self.address_family = socket.AF_INET6
         self._open: deque[socket.socket] = deque()
         self._lock = Lock()
-        self._spare = SpareDescriptor()
+        self._spare = spare
         super().__init__((scp.bind, scp.health_port or 0), answer)
 
     def service_actions(self) -> None:

@@ -197,7 +197,7 @@ def test_the_banner_on_a_small_picture_is_whole_and_its_map_lies_on_it(
     Image.fromarray(grey).save(file)
     page.goto(f"{room.url}/upload")
     page.set_input_files("#file", file)
-    page.click("text=Ask")
+    page.get_by_role("button", name="Ask", exact=True).click()
     card = page.locator(".answer-card")
     expect(card.locator(".ground")).to_be_visible()
     box, banner = card.locator(".layers").bounding_box(), card.locator(".burned").bounding_box()

@@ -41,7 +41,8 @@ def test_what_is_read_is_what_was_written_whatever_form_the_database_prefers(
 def test_an_upgrade_takes_its_time_whatever_limit_a_role_has(server: PostgreSQL) -> None:
     limits = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")
     options = "%20".join(f"-c%20{each}%3D20000" for each in limits)
-    engine = open_engine(sa.make_url(f"{server.url}?options={options}").set(drivername="postgresql+psycopg"))
+    url = server.url.replace("postgresql://", "postgresql+psycopg://")
+    engine = open_engine(f"{url}?options={options}")
     with _alone(engine) as connection:
         assert [connection.exec_driver_sql(f"SHOW {each}").scalar() for each in limits] == ["0"] * 3
     with engine.connect() as connection:
