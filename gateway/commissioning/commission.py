@@ -172,7 +172,7 @@ class _Site(NamedTuple):
 
     @property
     def reasons(self) -> Counter[str]:
-        """How many images were left out for which reason; it tells of those that were given as sick."""
+        """Number of images left out, by reason; that of an image given as sick says so."""
         normal = Counter(each.reason for each in self.left_out)
         return normal + Counter(f"{each.reason} (given as sick)" for each in self.left_out_sick)
 
@@ -302,8 +302,9 @@ def _known(images: Sorted, predictor: Predictor) -> tuple[list[Candidate], Odds,
                 answered.append(_Answered(replace(each, grey=image[0].copy()), value, distance))
     used, same_patient = one_of_each_patient(answered)
     images.left_out.extend(same_patient)
-    odds, distances = ([each[at] for each in used] for at in (1, 2))
-    return [each.image for each in used], np.array(odds, np.float64), np.array(distances, np.float64)
+    odds = np.array([each.odds for each in used], np.float64)
+    distances = np.array([each.distance for each in used], np.float64)
+    return [each.image for each in used], odds, distances
 
 
 def _profile(

@@ -176,7 +176,7 @@ class RemotePredictor(Predictor):
         doubts: Counter[str] = Counter()
         without_number: dict[Replica, NotANumber] = {}
         while True:
-            if not self._able(away) and without_number:
+            if without_number and not self._able(away):
                 raise next(iter(without_number.values()))
             with self._place(away) as replica:
                 try:
